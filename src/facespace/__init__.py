@@ -1,0 +1,1 @@
+"""facespace: one space for faces, three answers by distance in it."""

@@ -1,0 +1,36 @@
+"""What can go wrong, named for what the user can do about it.
+
+Every message says what was wrong, where (a path, a key, a line) and what to do.
+"""
+
+
+class FacespaceError(Exception):
+    """The parent of every error this package raises on purpose."""
+
+
+class ImageError(FacespaceError):
+    """A photo cannot be used: not an image, truncated, or larger than the limits allow."""
+
+
+class NoFaceError(FacespaceError):
+    """A photo was read, but no face was found in it."""
+
+
+class ModelError(FacespaceError):
+    """A model file is missing, damaged, without a card, or of another space."""
+
+
+class GalleryError(FacespaceError):
+    """A gallery cannot be opened or changed as asked."""
+
+
+class RecipeError(FacespaceError):
+    """A training recipe is not valid."""
+
+
+class DataError(FacespaceError):
+    """A data set, or the figures computed from it, cannot answer what was asked."""
+
+
+class FacespaceWarning(UserWarning):
+    """Something the user should know that does not stop the work."""

@@ -1,0 +1,36 @@
+"""Pure numpy on embeddings: distances, templates, quantised form, thresholds, calibration.
+
+Arrays in, arrays or frozen records out. ValueError where an argument is not what the docstring says.
+"""
+
+from facespace.metric.calibration import Calibration, fit_calibration
+from facespace.metric.distance import (
+    as_embeddings,
+    nearest,
+    normalise,
+    paired_squared_distances,
+    squared_distance_blocks,
+    squared_distances,
+)
+from facespace.metric.quantised import dequantise, quantise, quantised_squared_distances
+from facespace.metric.template import template
+from facespace.metric.threshold import OperatingPoint, threshold_at, val_at_far, val_far
+
+__all__ = [
+    "Calibration",
+    "OperatingPoint",
+    "as_embeddings",
+    "dequantise",
+    "fit_calibration",
+    "nearest",
+    "normalise",
+    "paired_squared_distances",
+    "quantise",
+    "quantised_squared_distances",
+    "squared_distance_blocks",
+    "squared_distances",
+    "template",
+    "threshold_at",
+    "val_at_far",
+    "val_far",
+]

@@ -1,0 +1,94 @@
+"""Verification by a threshold on the distance (paper section 4.1).
+
+Two faces are the same person where their squared distance is at most the threshold d:
+
+    VAL(d) = share of same-person pairs with distance <= d    (equation 6, the validation rate)
+    FAR(d) = share of different-person pairs with distance <= d    (the false accept rate)
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+
+@dataclass(frozen=True)
+class OperatingPoint:
+    """What a threshold does on a set of pairs."""
+
+    threshold: float
+    val: float
+    far: float
+
+
+def as_distances(distances: ArrayLike, name: str) -> NDArray[np.float64]:
+    """A flat, non-empty float64 array of finite distances; ValueError says what is wrong with others."""
+    array = np.asarray(distances, dtype=np.float64).ravel()
+    if array.size == 0:
+        raise ValueError(f"there are no {name} pairs to measure")
+    if not np.isfinite(array).all():
+        raise ValueError(f"a {name} distance is NaN or infinite; look for bad embeddings")
+    return array
+
+
+def val_far(genuine: ArrayLike, impostor: ArrayLike, threshold: float) -> OperatingPoint:
+    """VAL and FAR of one threshold.
+
+    Parameters
+    ----------
+    genuine : array-like, shape (g,)
+        Squared distances of same-person pairs.
+    impostor : array-like, shape (i,)
+        Squared distances of different-person pairs.
+    threshold : float
+        Squared distance up to which (inclusive) two faces are accepted as the same person.
+    """
+    genuine, impostor = as_distances(genuine, "genuine"), as_distances(impostor, "impostor")
+    return OperatingPoint(
+        float(threshold), float(np.mean(genuine <= threshold)), float(np.mean(impostor <= threshold))
+    )
+
+
+def threshold_at(far: float, impostor: ArrayLike) -> float:
+    """The largest threshold whose false accept rate on these pairs is at most `far`.
+
+    Exact, from the sorted distances. Ties are handled conservatively: where accepting one of several equal
+    distances would exceed `far`, none of them is accepted.
+
+    Parameters
+    ----------
+    far : float
+        0 <= far < 1.
+    impostor : array-like, shape (i,)
+        Squared distances of different-person pairs; at least 1 / far of them.
+
+    Returns
+    -------
+    float
+        The largest float64 below the first distance that must be refused.
+
+    Raises
+    ------
+    ValueError
+        `far` is out of range, or there are fewer pairs than can show it.
+    """
+    impostor = as_distances(impostor, "impostor")
+    if not 0 <= far < 1:
+        raise ValueError(f"far must be at least 0 and below 1, not {far}")
+    if far * impostor.size < 1 - 1e-9 and far > 0:
+        raise ValueError(
+            f"a false accept rate of {far:g} cannot be measured on {impostor.size} impostor pairs: "
+            f"it needs at least {int(np.ceil(1 / far)):,}"
+        )
+    # 0.29 * 100 is 28.999...: without the slack an exact rate would lose one pair to rounding.
+    allowed = int(np.floor(far * impostor.size + 1e-9))
+    first_refused = np.partition(impostor, allowed)[allowed]
+    return float(np.nextafter(first_refused, -np.inf))
+
+
+def val_at_far(genuine: ArrayLike, impostor: ArrayLike, far: float) -> OperatingPoint:
+    """The validation rate where the false accept rate is at most `far` (the paper's headline figure).
+
+    Parameters and errors as for `val_far` and `threshold_at`.
+    """
+    return val_far(genuine, impostor, threshold_at(far, impostor))
