@@ -1,1 +1,5 @@
-"""."""
+"""The command line door."""
+
+from facespace.cli.app import app, main
+
+__all__ = ["app", "main"]

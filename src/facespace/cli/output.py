@@ -1,0 +1,70 @@
+"""What a person reads (tables), and what a machine reads (one JSON object)."""
+
+import dataclasses
+import json
+import math
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel
+from rich.console import Console
+from rich.table import Table
+
+console = Console()
+errors = Console(stderr=True)
+
+
+def warn(message: str) -> None:
+    """Tell the person at the terminal, without disturbing what goes to a file or a pipe."""
+    errors.print(message, style="yellow", markup=False, highlight=False)
+
+
+def say(message: str) -> None:
+    """A line of plain text: nothing in a path or a name is taken for markup or wrapped."""
+    console.print(message, markup=False, highlight=False, soft_wrap=True)
+
+
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """A table; a name in square brackets stays a name."""
+    shown = Table(title=title or None, title_justify="left")
+    for column in columns:
+        shown.add_column(column, overflow="fold")
+    for row in rows:
+        shown.add_row(*(_plain(cell) for cell in row))
+    console.print(shown)
+
+
+def print_json(value: object) -> None:
+    """One JSON object on standard output."""
+    sys.stdout.write(json.dumps(as_json(value), ensure_ascii=False, indent=2) + "\n")
+
+
+def as_json(value: object) -> Any:
+    """Records, arrays and paths as what JSON knows; a number that is not finite becomes null."""
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json", exclude_none=True)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: as_json(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, dict):
+        return {str(key): as_json(entry) for key, entry in value.items()}
+    if isinstance(value, np.ndarray):
+        return as_json(value.tolist())
+    if isinstance(value, np.generic):
+        return as_json(value.item())
+    if isinstance(value, list | tuple):
+        return [as_json(entry) for entry in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value if isinstance(value, str | int | float | bool | None) else str(value)
+
+
+def photo_name(photo: object) -> str:
+    """How to call a photo in a table."""
+    return photo if isinstance(photo, str) else str(photo) if isinstance(photo, Path) else "(given)"
+
+
+def _plain(cell: str) -> str:
+    return cell.replace("[", r"\[")

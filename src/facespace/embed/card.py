@@ -1,0 +1,164 @@
+"""The model card: all that is needed to use a network, kept inside its ONNX file.
+
+docs/model-file.md describes every key for people who write a card by hand.
+"""
+
+import hashlib
+import itertools
+import json
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from facespace.errors import ModelError
+from facespace.metric import Calibration
+from facespace.validation import explain
+
+Positive = Annotated[int, Field(gt=0)]
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class InputCard(_Record):
+    """How pixels become the network's input: (pixel - mean) / std for each channel, pixels 0..255."""
+
+    width: Positive
+    height: Positive
+    colour: Literal["RGB", "BGR"]
+    mean: tuple[float, float, float]
+    std: tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]]
+
+
+class ThresholdCard(_Record):
+    """The squared distance up to which two faces are one person at a false accept rate."""
+
+    far: Annotated[float, Field(gt=0, lt=1)]
+    threshold: Annotated[float, Field(ge=0, le=4)]
+    low: Annotated[float, Field(ge=0, le=4)]
+    high: Annotated[float, Field(ge=0, le=4)]
+
+
+class CalibrationCard(_Record):
+    """Log-odds of 'same person' = intercept + slope * squared distance."""
+
+    slope: Annotated[float, Field(lt=0)]
+    intercept: float
+
+
+class ClusteringCard(_Record):
+    """The agglomerative clustering that suits this space: linkage and cut (squared distance)."""
+
+    linkage: Literal["average", "complete"]
+    threshold: Annotated[float, Field(ge=0, le=4)]
+
+
+class DecisionsCard(_Record):
+    """What distances mean in this space, and on whose faces that was found."""
+
+    data: Annotated[str, Field(min_length=1)]
+    people: Positive
+    genuine_pairs: Positive
+    impostor_pairs: Positive
+    default_far: float
+    thresholds: Annotated[list[ThresholdCard], Field(min_length=1)]
+    calibration: CalibrationCard
+    clustering: ClusteringCard
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "DecisionsCard":
+        fars = [entry.far for entry in self.thresholds]
+        if self.default_far not in fars:
+            raise ValueError(f"default_far {self.default_far:g} is not among the thresholds' {fars}")
+        ordered = sorted(self.thresholds, key=lambda entry: entry.far)
+        if any(a.threshold > b.threshold for a, b in itertools.pairwise(ordered)):
+            raise ValueError("thresholds must not fall as the false accept rate rises")
+        return self
+
+
+class TrainingCard(_Record):
+    """Where the weights come from."""
+
+    data: str
+    people: int
+    photos: int
+    steps: int
+    recipe: dict[str, Any]
+
+
+class Card(_Record):
+    """A model card. Frozen; `extra` keys are refused so that a typing error is not taken for a choice."""
+
+    format: Literal[1] = 1
+    name: Annotated[str, Field(min_length=1)]
+    version: str
+    weights_sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    dimension: Positive
+    normalised: bool
+    detector: str
+    crop: str
+    input: InputCard
+    licence: str
+    data_terms: str
+    decisions: DecisionsCard | None = None
+    training: TrainingCard | None = None
+
+    @classmethod
+    def parse(cls, values: object, where: str) -> "Card":
+        """Check a card read from JSON or TOML.
+
+        Raises
+        ------
+        ModelError
+            Names each key that is wrong, and `where` it stands.
+        """
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            raise ModelError(f"the model card in {where} is not valid:\n{explain(error, cls)}") from None
+
+    @property
+    def space_id(self) -> str:
+        """Hex sha256 that names the space: the weights and all that changes what they give.
+
+        Thresholds, calibration and descriptions are left out: they say what a distance means, and may be
+        measured anew without moving a point.
+        """
+        preparation = self.model_dump(
+            mode="json", include={"weights_sha256", "dimension", "normalised", "detector", "crop", "input"}
+        )
+        return hashlib.sha256(json.dumps(preparation, sort_keys=True).encode()).hexdigest()
+
+    def require_decisions(self) -> DecisionsCard:
+        """What distances mean; ModelError where nobody has measured it yet."""
+        if self.decisions is None:
+            raise ModelError(
+                f"the card of model {self.name!r} has no thresholds, so a distance cannot be judged; "
+                "measure them on people the network was not trained on: "
+                "facespace evaluate MODEL --people FOLDER --write-card"
+            )
+        return self.decisions
+
+    def threshold(self, far: float | None = None) -> float:
+        """The squared distance up to which two faces are one person, at a FAR the card supports.
+
+        Raises
+        ------
+        ModelError
+            The card has no thresholds, or none for this rate.
+        """
+        decisions = self.require_decisions()
+        wanted = decisions.default_far if far is None else far
+        for entry in decisions.thresholds:
+            if abs(entry.far - wanted) <= 1e-9 * wanted:
+                return entry.threshold
+        known = ", ".join(f"{entry.far:g}" for entry in decisions.thresholds)
+        raise ModelError(
+            f"model {self.name!r} has no threshold for a false accept rate of {wanted:g}; its card has {known}"
+        )
+
+    def calibration(self) -> Calibration:
+        """The curve from squared distance to probability; ModelError where the card has none."""
+        entry = self.require_decisions().calibration
+        return Calibration(slope=entry.slope, intercept=entry.intercept)

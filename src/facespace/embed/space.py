@@ -1,0 +1,238 @@
+"""A space: a network with all that is needed to use it. Everything a user does starts from it."""
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import BinaryIO, cast
+
+import numpy as np
+import PIL.Image
+from numpy.typing import ArrayLike, NDArray
+
+from facespace.embed.card import Card, ClusteringCard
+from facespace.embed.engine import Engine
+from facespace.embed.modelfile import ModelFile, read_model
+from facespace.errors import ModelError, NoFaceError
+from facespace.faces import CROPS, DETECTORS, FaceCrop, find_faces
+from facespace.images import Photo, name_of, read_image
+from facespace.metric import paired_squared_distances
+from facespace.validation import nearest_name
+
+
+@dataclass(frozen=True)
+class Face:
+    """A face of a photo, as a point in the space.
+
+    box : left, top, right, bottom, in pixels of the photo
+    landmarks : float32, shape (5, 2), or None where the detector gives none
+    score : the detector's, between 0 and 1
+    embedding : float32, shape (d,), L2 norm 1
+    """
+
+    box: tuple[float, float, float, float]
+    landmarks: NDArray[np.float32] | None
+    score: float
+    embedding: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Verification:
+    """Are these two the same person?
+
+    same : whether the distance is at most the threshold
+    probability : that they are the same person, for even prior odds
+    distance, threshold : squared Euclidean distances, 0 to 4
+    far : the false accept rate the threshold was chosen for
+    """
+
+    same: bool
+    probability: float
+    distance: float
+    threshold: float
+    far: float
+
+
+class Space:
+    """A trained network, how to prepare a face for it, and what a distance between two points means.
+
+    Parameters
+    ----------
+    model : ModelFile
+    provider : str or None
+        Where to run: 'cpu', 'cuda', 'coreml', 'openvino'; chosen by itself where None.
+    threads : int or None
+        Threads of the network; onnxruntime's choice where None.
+
+    Raises
+    ------
+    ModelError
+        The model cannot be used as its card says.
+    """
+
+    def __init__(self, model: ModelFile, provider: str | None = None, threads: int | None = None):
+        self.card: Card = model.card
+        for what, wanted, known in (
+            ("detector", self.card.detector, list(DETECTORS)),
+            ("crop", self.card.crop, list(CROPS)),
+        ):
+            if wanted not in known:
+                raise ModelError(
+                    f"the card of {model.path} wants the {what} {wanted!r}, which this version does not have"
+                    f"{nearest_name(wanted, known)}"
+                )
+        self._detector = DETECTORS[self.card.detector]()
+        self._crop = CROPS[self.card.crop]
+        self.engine = Engine(model, provider, threads)
+
+    @property
+    def id(self) -> str:
+        """Hex sha256 that names the space; points of spaces with other names cannot be compared."""
+        return self.card.space_id
+
+    @property
+    def dimension(self) -> int:
+        """Numbers in an embedding."""
+        return self.card.dimension
+
+    @property
+    def far(self) -> float:
+        """The false accept rate used where none is asked for."""
+        return self.card.require_decisions().default_far
+
+    @property
+    def clustering(self) -> ClusteringCard:
+        """Linkage and cut that suit this space."""
+        return self.card.require_decisions().clustering
+
+    def threshold(self, far: float | None = None) -> float:
+        """Squared distance up to which two faces are one person, at a FAR of the card (or its default).
+
+        Raises
+        ------
+        ModelError
+            The card has no threshold for that rate.
+        """
+        return self.card.threshold(far)
+
+    def probability(self, distances: ArrayLike) -> NDArray[np.float64]:
+        """Probability of 'same person' at squared distances of any shape, for even prior odds."""
+        return self.card.calibration().probability(distances)
+
+    def crops(self, photo: Photo) -> list[FaceCrop]:
+        """The faces of a photo, cut out as this space's network wants them; may be none.
+
+        Raises
+        ------
+        ImageError
+            The photo cannot be used.
+        """
+        size = self.card.input
+        return find_faces(read_image(photo), self._detector, self._crop, size.width, size.height)
+
+    def faces(self, photo: Photo) -> list[Face]:
+        """Every face of a photo with its embedding, in reading order; may be none.
+
+        Raises
+        ------
+        ImageError
+            The photo cannot be used.
+        """
+        crops = self.crops(photo)
+        points = self.engine.embed_stream(crop.pixels for crop in crops)
+        return [
+            Face(crop.box, crop.landmarks, crop.score, point) for crop, point in zip(crops, points, strict=True)
+        ]
+
+    def embed(self, photos: Photo | Iterable[Photo]) -> NDArray[np.float32]:
+        """The main (largest) face of each photo, as points.
+
+        Parameters
+        ----------
+        photos : a photo, or an iterable of photos
+            Read as they are needed: memory does not grow with their number.
+
+        Returns
+        -------
+        ndarray of float32, shape (n, d), L2 norm 1
+
+        Raises
+        ------
+        ImageError, NoFaceError
+            A photo cannot be used, or shows no face; the message names it.
+        """
+        points = list(self.engine.embed_stream(self._main_crops(_as_photos(photos))))
+        return np.stack(points) if points else np.empty((0, self.dimension), np.float32)
+
+    def verify(self, a: Photo, b: Photo, far: float | None = None) -> Verification:
+        """Are the main faces of two photos the same person?
+
+        Parameters
+        ----------
+        a, b : photos
+        far : float or None
+            False accept rate to decide at, one of the card's; its default where None.
+
+        Raises
+        ------
+        ImageError, NoFaceError
+            A photo cannot be used, or shows no face.
+        ModelError
+            The card does not say what a distance means.
+        """
+        threshold = self.threshold(far)
+        points = self.embed([a, b])
+        distance = float(paired_squared_distances(points[:1], points[1:])[0])
+        return Verification(
+            same=distance <= threshold,
+            probability=float(self.probability(distance)),
+            distance=distance,
+            threshold=threshold,
+            far=self.far if far is None else far,
+        )
+
+    def _main_crops(self, photos: Iterable[Photo]) -> Iterator[NDArray[np.uint8]]:
+        for photo in photos:
+            crops = self.crops(photo)
+            if not crops:
+                raise NoFaceError(
+                    f"no face found in {name_of(photo)}; take a photo that shows one, larger or clearer"
+                )
+            yield max(crops, key=lambda crop: _area(crop.box)).pixels
+
+
+def load(
+    model: str | os.PathLike[str] | None = None, *, provider: str | None = None, threads: int | None = None
+) -> Space:
+    """Open a space from a model file.
+
+    Parameters
+    ----------
+    model : path or None
+        An ONNX file with its card.
+    provider, threads
+        As for `Space`.
+
+    Raises
+    ------
+    ModelError
+        The file is missing or cannot be used as its card says.
+    """
+    if model is None:
+        raise ModelError(
+            "this version ships no default model; train one (`make demo` does, in two minutes) and name its "
+            "file: facespace.load('model.onnx')"
+        )
+    return Space(read_model(model), provider, threads)
+
+
+def _area(box: tuple[float, float, float, float]) -> float:
+    return (box[2] - box[0]) * (box[3] - box[1])
+
+
+def _as_photos(photos: Photo | Iterable[Photo]) -> Iterable[Photo]:
+    # A path, bytes, an array, an open file and a PIL image are one photo each, though some can be iterated.
+    if isinstance(photos, str | bytes | os.PathLike | np.ndarray | PIL.Image.Image):
+        return [photos]
+    if hasattr(photos, "read"):
+        return [cast(BinaryIO, photos)]
+    return cast(Iterable[Photo], photos)

@@ -1,0 +1,128 @@
+"""What distances mean in a space: thresholds, calibration and clustering cut, for the model card.
+
+They are found on people whom the network was not trained on, and figures on those same people are then
+optimistic: report figures on yet other people.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from facespace.cluster import agglomerative
+from facespace.embed import CalibrationCard, ClusteringCard, DecisionsCard, ThresholdCard
+from facespace.errors import DataError
+from facespace.evaluate.grouping import bcubed_f
+from facespace.evaluate.pairs import all_pairs
+from facespace.metric import as_embeddings, fit_calibration, paired_squared_distances, threshold_at
+
+FARS = (1e-1, 1e-2, 1e-3, 1e-4)
+
+# A threshold resting on fewer impostor pairs than this is mostly chance.
+LEAST_ACCEPTED = 10
+
+# The FAR that answers are given at, where the data reach it.
+PREFERRED_FAR = 1e-3
+
+_ROUNDS = 200
+_CUTS = 64
+
+
+def decide(embeddings: ArrayLike, people: ArrayLike, data: str, seed: int = 0) -> DecisionsCard:
+    """Measure what distances mean, from all pairs of some people's faces.
+
+    Parameters
+    ----------
+    embeddings : array-like, shape (n, d), L2 norm 1
+    people : int array-like, shape (n,)
+    data : str
+        Whose faces they are, for the card.
+    seed : int
+        Of the bootstrap over identities that gives the thresholds' 95 % intervals.
+
+    Returns
+    -------
+    DecisionsCard
+        With thresholds at those of FAR 1e-1..1e-4 that at least ten impostor pairs decide.
+
+    Raises
+    ------
+    DataError
+        Too few people or photos for any threshold, or the space does not separate people at all.
+    """
+    points, labels = as_embeddings(embeddings), np.asarray(people)
+    pairs = all_pairs(labels)
+    distances = paired_squared_distances(points[pairs.a], points[pairs.b]).astype(np.float64)
+    genuine, impostor = distances[pairs.same], distances[~pairs.same]
+    fars = [far for far in FARS if far * len(impostor) >= LEAST_ACCEPTED]
+    if not fars or len(genuine) < LEAST_ACCEPTED:
+        raise DataError(
+            f"{len(np.unique(labels))} people with {len(genuine)} genuine and {len(impostor)} impostor pairs are "
+            f"too few for a threshold: set more people aside (at least {LEAST_ACCEPTED} genuine and "
+            f"{LEAST_ACCEPTED / FARS[0]:.0f} impostor pairs are needed)"
+        )
+    try:
+        calibration = fit_calibration(genuine, impostor)
+    except ValueError as error:
+        raise DataError(f"distances of this space cannot be calibrated: {error}") from None
+    impostors = ~pairs.same
+    spread = _bootstrap_thresholds(impostor, labels[pairs.a[impostors]], labels[pairs.b[impostors]], fars, seed)
+    thresholds = [_clip(threshold_at(far, impostor)) for far in fars]
+    return DecisionsCard(
+        data=data,
+        people=len(np.unique(labels)),
+        genuine_pairs=len(genuine),
+        impostor_pairs=len(impostor),
+        default_far=max(min(fars), PREFERRED_FAR),
+        thresholds=[
+            ThresholdCard(far=far, threshold=threshold, low=_clip(low), high=_clip(high))
+            for far, threshold, (low, high) in zip(fars, thresholds, spread, strict=True)
+        ],
+        calibration=CalibrationCard(slope=calibration.slope, intercept=calibration.intercept),
+        clustering=_clustering(points, labels, distances),
+    )
+
+
+def _bootstrap_thresholds(
+    impostor: NDArray[np.float64],
+    first: NDArray[np.int64],
+    second: NDArray[np.int64],
+    fars: Sequence[float],
+    seed: int,
+) -> NDArray[np.float64]:
+    """95 % intervals of the thresholds, resampling identities; shape (fars, 2).
+
+    A pair of persons i and j counts as often as i was drawn times as often as j was.
+    """
+    rng = np.random.default_rng(seed)
+    identities = np.unique(np.concatenate([first, second]))
+    first, second = np.searchsorted(identities, first), np.searchsorted(identities, second)
+    order = np.argsort(impostor)
+    found = []
+    for _ in range(_ROUNDS):
+        drawn = np.bincount(rng.integers(len(identities), size=len(identities)), minlength=len(identities))
+        weights = (drawn[first] * drawn[second])[order]
+        if not weights.any():
+            continue
+        accepted = np.cumsum(weights) / weights.sum()
+        found.append([impostor[order[np.searchsorted(accepted, far, side="right")]] for far in fars])
+    return np.percentile(found, [2.5, 97.5], axis=0).T
+
+
+def _clustering(
+    points: NDArray[np.float32], labels: NDArray[np.int64], distances: NDArray[np.float64]
+) -> ClusteringCard:
+    """The cut of average linkage that groups these people best by BCubed F.
+
+    Among equally good cuts the middle of the widest run is taken: the one farthest from a mistake.
+    """
+    cuts = np.linspace(distances.min(), distances.max(), _CUTS)
+    scores = np.array([bcubed_f(labels, agglomerative(points, cut, "average")) for cut in cuts])
+    best = np.flatnonzero(scores >= scores.max() - 1e-9)
+    runs = np.split(best, np.flatnonzero(np.diff(best) > 1) + 1)
+    widest = max(runs, key=len)
+    return ClusteringCard(linkage="average", threshold=_clip(float((cuts[widest[0]] + cuts[widest[-1]]) / 2)))
+
+
+def _clip(distance: float) -> float:
+    return float(np.clip(distance, 0, 4))

@@ -1,0 +1,57 @@
+"""Image to faces, ready for a network."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facespace.faces.align import Crop
+from facespace.faces.detect import Detector
+
+
+@dataclass(frozen=True)
+class FaceCrop:
+    """One face of an image.
+
+    box : left, top, right, bottom, in pixels of the image
+    landmarks : float32, shape (5, 2), or None
+    score : the detector's, between 0 and 1
+    pixels : uint8, shape (height, width, 3), RGB, as the network wants it
+    """
+
+    box: tuple[float, float, float, float]
+    landmarks: NDArray[np.float32] | None
+    score: float
+    pixels: NDArray[np.uint8]
+
+
+def find_faces(image: NDArray[np.uint8], detector: Detector, crop: Crop, width: int, height: int) -> list[FaceCrop]:
+    """Find the faces of an image and cut them out, in reading order (top to bottom, left to right).
+
+    Parameters
+    ----------
+    image : ndarray of uint8, shape (h, w, 3), RGB
+    detector, crop
+        How to find and how to cut.
+    width, height : int
+        Size of each crop in pixels.
+
+    Returns
+    -------
+    list of FaceCrop
+        Empty where no face is found.
+    """
+    found = detector([image])[0]
+    faces = []
+    for index, (box, score) in enumerate(zip(found.boxes, found.scores, strict=True)):
+        landmarks = None if found.landmarks is None else found.landmarks[index]
+        left, top, right, bottom = (float(edge) for edge in box)
+        faces.append(
+            FaceCrop(
+                box=(left, top, right, bottom),
+                landmarks=landmarks,
+                score=float(score),
+                pixels=crop(image, box, landmarks, width, height),
+            )
+        )
+    return sorted(faces, key=lambda face: (face.box[1], face.box[0]))

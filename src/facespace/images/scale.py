@@ -1,0 +1,27 @@
+"""Changing an image's size without aliasing."""
+
+import numpy as np
+import PIL.Image
+from numpy.typing import NDArray
+
+
+def resize(image: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
+    """Scale an image.
+
+    Pillow's bilinear filter widens its support as it shrinks, so every source pixel counts by its area and
+    nothing aliases; unlike bicubic or Lanczos it never overshoots at edges.
+
+    Parameters
+    ----------
+    image : ndarray of uint8, shape (h, w, 3)
+    width, height : int
+        At least 1.
+
+    Returns
+    -------
+    ndarray of uint8, shape (height, width, 3)
+    """
+    if image.shape[:2] == (height, width):
+        return image
+    scaled = PIL.Image.fromarray(image).resize((width, height), PIL.Image.Resampling.BILINEAR)
+    return np.array(scaled)

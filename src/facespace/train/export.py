@@ -1,0 +1,163 @@
+"""From a training run to one model file."""
+
+import logging
+import warnings
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from facespace.embed import (
+    Card,
+    DecisionsCard,
+    Engine,
+    InputCard,
+    ModelFile,
+    TrainingCard,
+    prepare,
+    read_model,
+    weights_sha256,
+    write_model,
+)
+from facespace.errors import DataError, ModelError
+from facespace.evaluate.decisions import decide
+from facespace.train.checkpoint import Checkpoint, checkpoints_in, load_checkpoint
+from facespace.train.dataset import CROP, DETECTOR, FaceSet
+from facespace.train.loop import MEAN, STD
+from facespace.train.networks import build_network
+from facespace.train.recipe import Recipe, parse_recipe
+
+# Largest difference of any number of an embedding between torch and onnxruntime.
+AGREEMENT = 1e-5
+
+
+def last_checkpoint(run: Path) -> Checkpoint:
+    """The last whole checkpoint of a run; DataError where there is none."""
+    found = checkpoints_in(run / "checkpoints")
+    if not found:
+        raise DataError(f"{run} holds no checkpoint; train first: facespace train RECIPE --run {run}")
+    return load_checkpoint(found[-1])
+
+
+def restore(checkpoint: Checkpoint) -> tuple[nn.Module, Recipe]:
+    """The network of a checkpoint, in evaluation mode, and the recipe it was trained by."""
+    recipe = parse_recipe(checkpoint.recipe, "in the checkpoint")
+    size = recipe.network
+    network = build_network(size.name, size.width, size.height, size.dimension)
+    network.load_state_dict(checkpoint.network)
+    return network.eval(), recipe
+
+
+def export(run: Path, path: Path, train: FaceSet, validation: FaceSet | None) -> Card:
+    """Write the last checkpoint of a run as a model file, and check it against torch.
+
+    Parameters
+    ----------
+    run : path
+        Folder of the training run.
+    path : path
+        The model file to write.
+    train : FaceSet
+        The faces trained on: counted for the card, and some compared between torch and onnxruntime.
+    validation : FaceSet or None
+        People the network was not trained on, for thresholds and calibration; without them the card has
+        none and the model cannot judge a distance yet.
+
+    Returns
+    -------
+    Card
+        As written into the file.
+
+    Raises
+    ------
+    DataError
+        There is no checkpoint.
+    ModelError
+        onnxruntime and torch disagree, or the file cannot be written.
+    """
+    checkpoint = last_checkpoint(run)
+    network, recipe = restore(checkpoint)
+    onnx = to_onnx(network, recipe.network.width, recipe.network.height)
+    card = Card(
+        name=recipe.name,
+        version="1",
+        weights_sha256=weights_sha256(onnx),
+        dimension=recipe.network.dimension,
+        normalised=True,
+        detector=DETECTOR,
+        crop=CROP,
+        input=InputCard(
+            width=recipe.network.width,
+            height=recipe.network.height,
+            colour="RGB",
+            mean=(MEAN, MEAN, MEAN),
+            std=(STD, STD, STD),
+        ),
+        licence=recipe.data.licence,
+        data_terms=recipe.data.terms,
+        training=TrainingCard(
+            data=recipe.data.description,
+            people=len(train.people),
+            photos=len(train.labels),
+            steps=checkpoint.step,
+            recipe=checkpoint.recipe,
+        ),
+    )
+    engine = Engine(ModelFile(path, card, onnx), provider="cpu")
+    difference = disagreement(network, engine, card, train.pixels[:: max(1, len(train.pixels) // 64)])
+    if difference > AGREEMENT:
+        raise ModelError(f"onnxruntime and torch differ by {difference:.1e}, more than {AGREEMENT:g}; not exported")
+    if validation is not None:
+        decisions = _decisions(engine, validation, recipe.data.description)
+        card = card.model_copy(update={"decisions": decisions})
+    write_model(path, onnx, card)
+    return read_model(path).card
+
+
+def to_onnx(network: nn.Module, width: int, height: int) -> bytes:
+    """A network in evaluation mode as ONNX, for any number of faces.
+
+    Parameters
+    ----------
+    network : maps float (n, 3, height, width) to (n, d)
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+        # Two faces, not one: an example of one would be taken for a fixed size.
+        program = torch.onnx.export(
+            network,
+            (torch.zeros(2, 3, height, width),),
+            input_names=["faces"],
+            output_names=["embeddings"],
+            dynamic_shapes=({0: torch.export.Dim("n")},),
+            dynamo=True,
+            verbose=False,
+        )
+    assert program is not None
+    model = program.model_proto
+    # The exporter notes where on this machine each operator's Python code stands; that is nobody's business.
+    for node in model.graph.node:
+        del node.metadata_props[:]
+    model.producer_name, model.producer_version = "facespace", ""
+    serialised: bytes = model.SerializeToString()
+    return serialised
+
+
+def disagreement(network: nn.Module, engine: Engine, card: Card, crops: NDArray[np.uint8]) -> float:
+    """Largest absolute difference between torch's embeddings and the engine's.
+
+    Parameters
+    ----------
+    crops : ndarray of uint8, shape (n, height, width, 3)
+    """
+    with torch.inference_mode():
+        expected = network(torch.from_numpy(prepare(crops, card))).numpy()
+    return float(np.abs(expected - engine.embed(crops)).max())
+
+
+def _decisions(engine: Engine, validation: FaceSet, data: str) -> DecisionsCard:
+    described = f"{len(validation.people)} people set aside from training: {data}"
+    return decide(engine.embed(validation.pixels), validation.labels, described)

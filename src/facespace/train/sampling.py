@@ -1,0 +1,64 @@
+"""Which faces make a batch: some photos of each of some people (paper section 3.2).
+
+A batch depends on the seed and the step alone, so a resumed run sees the batches it would have seen.
+"""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from facespace.errors import DataError
+
+
+class IdentityBatches:
+    """Batches of `people` identities with `photos` faces each.
+
+    People with a single photo cannot be anchors and are never drawn. Each is drawn as often as any other:
+    one pass over all people in random order follows the other, a batch may span two passes. A person with
+    fewer than `photos` faces gives all of them, so a batch may be smaller than people x photos.
+
+    Parameters
+    ----------
+    labels : int array, shape (n,)
+    people, photos : int
+    seed : int
+
+    Raises
+    ------
+    DataError
+        Fewer than two people have two photos: no triplet can be made.
+    """
+
+    def __init__(self, labels: ArrayLike, people: int, photos: int, seed: int):
+        labels = np.asarray(labels)
+        groups = [np.flatnonzero(labels == label) for label in np.unique(labels)]
+        self._faces = [group for group in groups if len(group) > 1]
+        self.single_photo_people = len(groups) - len(self._faces)
+        if len(self._faces) < 2:
+            raise DataError(
+                f"only {len(self._faces)} people have two or more photos ({self.single_photo_people} have one); "
+                "a triplet needs two photos of one person and one of another: add photos"
+            )
+        self.people = min(people, len(self._faces))
+        self.photos = photos
+        self._seed = seed
+
+    def batch(self, step: int) -> NDArray[np.int64]:
+        """Indices of the faces in the batch of this step (from 0)."""
+        first = step * self.people
+        chosen: list[int] = []
+        for position in range(first, first + self.people):
+            lap, place = divmod(position, len(self._faces))
+            person = int(self._order(lap)[place])
+            if person in chosen:
+                # The seam of two passes may repeat a person; the next one not in the batch steps in.
+                person = next(int(p) for p in self._order(lap) if int(p) not in chosen)
+            chosen.append(person)
+        rng = np.random.default_rng([self._seed, 2, step])
+        drawn = [
+            rng.choice(self._faces[person], min(self.photos, len(self._faces[person])), replace=False)
+            for person in chosen
+        ]
+        return np.concatenate(drawn)
+
+    def _order(self, lap: int) -> NDArray[np.int64]:
+        return np.random.default_rng([self._seed, 1, lap]).permutation(len(self._faces))
