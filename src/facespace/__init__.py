@@ -1,3 +1,43 @@
-"""facespace: one space for faces, three answers by distance in it."""
+"""facespace: one space for faces, three answers by distance in it.
 
-__version__ = "0.1.0"
+>>> import facespace as fs
+>>> space = fs.load("model.onnx")                     # doctest: +SKIP
+>>> space.verify("a.jpg", "b.jpg").same               # doctest: +SKIP
+"""
+
+from importlib.metadata import version
+
+from facespace.cluster import Clusters, cluster
+from facespace.embed import Face, Space, Verification, load
+from facespace.errors import (
+    DataError,
+    FacespaceError,
+    FacespaceWarning,
+    GalleryError,
+    ImageError,
+    ModelError,
+    NoFaceError,
+    RecipeError,
+)
+from facespace.gallery import Gallery, Identification
+
+__version__ = version("facespace")
+
+__all__ = [
+    "Clusters",
+    "DataError",
+    "Face",
+    "FacespaceError",
+    "FacespaceWarning",
+    "Gallery",
+    "GalleryError",
+    "Identification",
+    "ImageError",
+    "ModelError",
+    "NoFaceError",
+    "RecipeError",
+    "Space",
+    "Verification",
+    "cluster",
+    "load",
+]

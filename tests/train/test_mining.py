@@ -20,11 +20,7 @@ def obvious_semi_hard(distances, labels, margin):
             if p == a or labels[p] != labels[a] or not negatives:
                 continue
             beyond = [n for n in negatives if distances[a, n] > distances[a, p]]
-            n = (
-                min(beyond, key=lambda n: distances[a, n])
-                if beyond
-                else max(negatives, key=lambda n: distances[a, n])
-            )
+            n = min(beyond, key=lambda n: distances[a, n]) if beyond else max(negatives, key=lambda n: distances[a, n])
             if distances[a, p] - distances[a, n] + margin > 0:
                 triplets.add((a, p, n))
     return triplets

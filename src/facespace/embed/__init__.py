@@ -11,7 +11,7 @@ from facespace.embed.card import (
 )
 from facespace.embed.engine import Engine, prepare
 from facespace.embed.modelfile import ModelFile, read_model, weights_sha256, with_card, write_model
-from facespace.embed.space import Face, Space, Verification, load
+from facespace.embed.space import Face, Space, Verification, as_photos, load
 
 __all__ = [
     "CalibrationCard",
@@ -26,6 +26,7 @@ __all__ = [
     "ThresholdCard",
     "TrainingCard",
     "Verification",
+    "as_photos",
     "load",
     "prepare",
     "read_model",

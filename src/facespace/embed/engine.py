@@ -138,9 +138,7 @@ def prepare(crops: NDArray[np.uint8], card: Card) -> NDArray[np.float32]:
 def _check_signature(session: ort.InferenceSession, model: ModelFile) -> None:
     card, inputs, outputs = model.card, session.get_inputs(), session.get_outputs()
     if len(inputs) != 1 or len(outputs) != 1 or len(inputs[0].shape) != 4 or len(outputs[0].shape) != 2:
-        raise ModelError(
-            f"{model.path} is no embedding network: it must map (n, 3, height, width) to (n, dimension)"
-        )
+        raise ModelError(f"{model.path} is no embedding network: it must map (n, 3, height, width) to (n, dimension)")
     for what, says, has in (
         ("channels", 3, inputs[0].shape[1]),
         ("height", card.input.height, inputs[0].shape[2]),
@@ -149,6 +147,4 @@ def _check_signature(session: ort.InferenceSession, model: ModelFile) -> None:
     ):
         # A name in place of a number is an axis left open.
         if isinstance(has, int) and has != says:
-            raise ModelError(
-                f"{model.path} and its card disagree: {what} is {has} in the network, {says} in the card"
-            )
+            raise ModelError(f"{model.path} and its card disagree: {what} is {has} in the network, {says} in the card")

@@ -1,7 +1,7 @@
 """A space: a network with all that is needed to use it. Everything a user does starts from it."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import BinaryIO, cast
 
@@ -139,9 +139,7 @@ class Space:
         """
         crops = self.crops(photo)
         points = self.engine.embed_stream(crop.pixels for crop in crops)
-        return [
-            Face(crop.box, crop.landmarks, crop.score, point) for crop, point in zip(crops, points, strict=True)
-        ]
+        return [Face(crop.box, crop.landmarks, crop.score, point) for crop, point in zip(crops, points, strict=True)]
 
     def embed(self, photos: Photo | Iterable[Photo]) -> NDArray[np.float32]:
         """The main (largest) face of each photo, as points.
@@ -160,7 +158,7 @@ class Space:
         ImageError, NoFaceError
             A photo cannot be used, or shows no face; the message names it.
         """
-        points = list(self.engine.embed_stream(self._main_crops(_as_photos(photos))))
+        points = list(self.engine.embed_stream(self.main_crop(photo) for photo in as_photos(photos)))
         return np.stack(points) if points else np.empty((0, self.dimension), np.float32)
 
     def verify(self, a: Photo, b: Photo, far: float | None = None) -> Verification:
@@ -190,14 +188,18 @@ class Space:
             far=self.far if far is None else far,
         )
 
-    def _main_crops(self, photos: Iterable[Photo]) -> Iterator[NDArray[np.uint8]]:
-        for photo in photos:
-            crops = self.crops(photo)
-            if not crops:
-                raise NoFaceError(
-                    f"no face found in {name_of(photo)}; take a photo that shows one, larger or clearer"
-                )
-            yield max(crops, key=lambda crop: _area(crop.box)).pixels
+    def main_crop(self, photo: Photo) -> NDArray[np.uint8]:
+        """The main (largest) face of a photo as the network wants it; uint8, shape (height, width, 3).
+
+        Raises
+        ------
+        ImageError, NoFaceError
+            The photo cannot be used, or shows no face.
+        """
+        crops = self.crops(photo)
+        if not crops:
+            raise NoFaceError(f"no face found in {name_of(photo)}; take a photo that shows one, larger or clearer")
+        return max(crops, key=lambda crop: _area(crop.box)).pixels
 
 
 def load(
@@ -229,10 +231,11 @@ def _area(box: tuple[float, float, float, float]) -> float:
     return (box[2] - box[0]) * (box[3] - box[1])
 
 
-def _as_photos(photos: Photo | Iterable[Photo]) -> Iterable[Photo]:
+def as_photos(photos: Photo | Iterable[Photo]) -> Iterable[Photo]:
+    """One photo or several, as several."""
     # A path, bytes, an array, an open file and a PIL image are one photo each, though some can be iterated.
     if isinstance(photos, str | bytes | os.PathLike | np.ndarray | PIL.Image.Image):
         return [photos]
     if hasattr(photos, "read"):
         return [cast(BinaryIO, photos)]
-    return cast(Iterable[Photo], photos)
+    return photos

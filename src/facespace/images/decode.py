@@ -128,8 +128,7 @@ def _from_array(array: NDArray[np.uint8], limits: Limits) -> Image:
     grey, colour = array.ndim == 2, array.ndim == 3 and shape[-1] == 3
     if array.dtype != np.uint8 or not (grey or colour) or 0 in shape:
         raise ImageError(
-            f"an array given as a photo must be uint8 of shape (h, w, 3) in RGB or (h, w), "
-            f"not {array.dtype} {shape}"
+            f"an array given as a photo must be uint8 of shape (h, w, 3) in RGB or (h, w), not {array.dtype} {shape}"
         )
     _check_pixels(shape[1], shape[0], "the array", limits)
     return np.repeat(array[..., None], 3, axis=2) if grey else array

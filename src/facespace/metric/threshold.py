@@ -44,9 +44,7 @@ def val_far(genuine: ArrayLike, impostor: ArrayLike, threshold: float) -> Operat
         Squared distance up to which (inclusive) two faces are accepted as the same person.
     """
     genuine, impostor = as_distances(genuine, "genuine"), as_distances(impostor, "impostor")
-    return OperatingPoint(
-        float(threshold), float(np.mean(genuine <= threshold)), float(np.mean(impostor <= threshold))
-    )
+    return OperatingPoint(float(threshold), float(np.mean(genuine <= threshold)), float(np.mean(impostor <= threshold)))
 
 
 def threshold_at(far: float, impostor: ArrayLike) -> float:

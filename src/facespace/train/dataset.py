@@ -36,9 +36,7 @@ class FaceSet:
         return FaceSet(self.pixels[kept], renumbered[self.labels[kept]], names)
 
 
-def read_faces(
-    folder: Path, width: int, height: int, warn: Callable[[str], None] = lambda message: None
-) -> FaceSet:
+def read_faces(folder: Path, width: int, height: int, warn: Callable[[str], None] = lambda message: None) -> FaceSet:
     """Read a folder of people (FOLDER/PERSON/photo) into memory.
 
     Parameters

@@ -80,7 +80,31 @@ def export(run: Path, path: Path, train: FaceSet, validation: FaceSet | None) ->
     checkpoint = last_checkpoint(run)
     network, recipe = restore(checkpoint)
     onnx = to_onnx(network, recipe.network.width, recipe.network.height)
-    card = Card(
+    card = new_card(recipe, onnx).model_copy(
+        update={
+            "training": TrainingCard(
+                data=recipe.data.description,
+                people=len(train.people),
+                photos=len(train.labels),
+                steps=checkpoint.step,
+                recipe=checkpoint.recipe,
+            )
+        }
+    )
+    engine = Engine(ModelFile(path, card, onnx), provider="cpu")
+    difference = disagreement(network, engine, card, train.pixels[:: max(1, len(train.pixels) // 64)])
+    if difference > AGREEMENT:
+        raise ModelError(f"onnxruntime and torch differ by {difference:.1e}, more than {AGREEMENT:g}; not exported")
+    if validation is not None:
+        decisions = _decisions(engine, validation, recipe.data.description)
+        card = card.model_copy(update={"decisions": decisions})
+    write_model(path, onnx, card)
+    return read_model(path).card
+
+
+def new_card(recipe: Recipe, onnx: bytes) -> Card:
+    """The card of a network made by a recipe: how to prepare a face for it, not yet what distances mean."""
+    return Card(
         name=recipe.name,
         version="1",
         weights_sha256=weights_sha256(onnx),
@@ -97,23 +121,7 @@ def export(run: Path, path: Path, train: FaceSet, validation: FaceSet | None) ->
         ),
         licence=recipe.data.licence,
         data_terms=recipe.data.terms,
-        training=TrainingCard(
-            data=recipe.data.description,
-            people=len(train.people),
-            photos=len(train.labels),
-            steps=checkpoint.step,
-            recipe=checkpoint.recipe,
-        ),
     )
-    engine = Engine(ModelFile(path, card, onnx), provider="cpu")
-    difference = disagreement(network, engine, card, train.pixels[:: max(1, len(train.pixels) // 64)])
-    if difference > AGREEMENT:
-        raise ModelError(f"onnxruntime and torch differ by {difference:.1e}, more than {AGREEMENT:g}; not exported")
-    if validation is not None:
-        decisions = _decisions(engine, validation, recipe.data.description)
-        card = card.model_copy(update={"decisions": decisions})
-    write_model(path, onnx, card)
-    return read_model(path).card
 
 
 def to_onnx(network: nn.Module, width: int, height: int) -> bytes:

@@ -30,7 +30,8 @@ class Trained:
     """What a run gives.
 
     network : in evaluation mode
-    history : one record a step: step, loss, active, hard, positive_distance, negative_distance, rate
+    history : one record a step: step, loss, active, hard, positive_distance, negative_distance, rate,
+        seconds
     resumed_from : the step a checkpoint gave, 0 for a fresh start
     seconds : of this call
     """
@@ -103,6 +104,7 @@ def train(
     labels = torch.from_numpy(faces.labels)
     network.train()
     for step in range(first, recipe.steps):
+        begun = time.perf_counter()
         chosen = torch.from_numpy(batches.batch(step))
         generator = torch.Generator().manual_seed(_step_seed(recipe.seed, step))
         # Layers with chance in them (dropout) draw from the global generator.
@@ -120,10 +122,12 @@ def train(
         optimiser.step()
 
         record = {"step": step + 1, "loss": loss.item(), "rate": rate, **vars(triplets.stats)}
-        if not math.isfinite(record["loss"]):
+        record["seconds"] = time.perf_counter() - begun
+        # Points that are NaN break no margin, so the loss alone would look like a perfect 0.
+        if not math.isfinite(record["loss"] + record["positive_distance"]):
             raise DataError(
-                f"the loss is {record['loss']} at step {step + 1}; lower optimiser.rate (now {rate:g}), and "
-                "continue from the last checkpoint with --resume"
+                f"the network's output is no longer finite at step {step + 1}: lower optimiser.rate "
+                f"(now {rate:g}) and train again"
             )
         history.append(record)
         on_step(record)

@@ -1,0 +1,81 @@
+"""Intervals by the bootstrap over identities.
+
+The photos of one person are alike, so pairs are not independent; people are. Each round draws people with
+replacement. A person drawn w times brings their genuine pairs w times, and a pair of persons drawn v and w
+times brings their impostor pairs v * w times.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from facespace.evaluate.pairs import Pairs
+
+ROUNDS = 1000
+LEVEL = 0.95
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A figure with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.value:.3f} ({self.low:.3f} to {self.high:.3f})"
+
+
+def draws(identities: int, rounds: int, seed: int) -> Iterator[NDArray[np.int64]]:
+    """How often each identity is drawn in each round; int64, shape (identities,)."""
+    rng = np.random.default_rng(seed)
+    for _ in range(rounds):
+        yield np.bincount(rng.integers(identities, size=identities), minlength=identities)
+
+
+def pair_weights(drawn: NDArray[np.int64], people: NDArray[np.int64], pairs: Pairs) -> NDArray[np.int64]:
+    """How often each pair counts in a round.
+
+    Parameters
+    ----------
+    drawn : int64, shape (identities,)
+    people : int64, shape (n,), 0..identities - 1
+    pairs : Pairs
+    """
+    first = drawn[people[pairs.a]]
+    return np.where(pairs.same, first, first * drawn[people[pairs.b]])
+
+
+def over_identities(
+    value: float,
+    people: ArrayLike,
+    statistic: Callable[[NDArray[np.int64]], float],
+    rounds: int = ROUNDS,
+    seed: int = 0,
+) -> Interval:
+    """The percentile interval of a statistic of items (photos, probes) that belong to people.
+
+    Parameters
+    ----------
+    value : float
+        The statistic on the items as they are.
+    people : int array-like, shape (n,)
+        Whose each item is.
+    statistic : callable
+        Takes how often each item counts, int64 of shape (n,), and gives a number, or NaN where it has none.
+    """
+    identities, owner = np.unique(np.asarray(people), return_inverse=True)
+    return interval(value, [statistic(drawn[owner]) for drawn in draws(len(identities), rounds, seed)])
+
+
+def interval(value: float, samples: ArrayLike) -> Interval:
+    """The percentile interval of bootstrap samples; rounds without a value (NaN) do not count."""
+    found = np.asarray(samples, np.float64)
+    found = found[np.isfinite(found)]
+    if found.size == 0:
+        return Interval(float(value), float("nan"), float("nan"))
+    low, high = np.percentile(found, [50 * (1 - LEVEL), 50 * (1 + LEVEL)])
+    return Interval(float(value), float(low), float(high))

@@ -1,0 +1,53 @@
+"""A training run from start to end: read the recipe's faces, train, export.
+
+What `facespace train`, `facespace export` and the demo do; the loop itself knows nothing of files of photos.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from facespace.embed import Card
+from facespace.train.dataset import FaceSet, read_faces, split_people
+from facespace.train.export import export, last_checkpoint
+from facespace.train.loop import Trained, train
+from facespace.train.recipe import Recipe, parse_recipe
+
+Say = Callable[[str], None]
+
+
+def faces_of(recipe: Recipe, warn: Say) -> tuple[FaceSet, FaceSet | None]:
+    """The faces to train on, and those of the validation people where the recipe names any.
+
+    Raises
+    ------
+    DataError
+        The folders do not hold what the recipe needs.
+    """
+    width, height = recipe.network.width, recipe.network.height
+    faces = read_faces(recipe.data.train, width, height, warn)
+    if recipe.data.validation is not None:
+        return faces, read_faces(recipe.data.validation, width, height, warn)
+    return split_people(faces, recipe.data.validation_people, recipe.seed)
+
+
+def train_recipe(
+    recipe: Recipe, run: Path, resume: bool, on_step: Callable[[dict[str, float]], None], warn: Say
+) -> Trained:
+    """Train as a recipe says; parameters and errors as for `train`."""
+    faces, _ = faces_of(recipe, warn)
+    return train(recipe, faces, run, resume, on_step, warn)
+
+
+def export_run(run: Path, path: Path, warn: Say) -> Card:
+    """Export the last checkpoint of a run, with thresholds measured on its validation people.
+
+    The faces are read again from where the run's recipe says.
+
+    Raises
+    ------
+    DataError, ModelError
+        As for `export`.
+    """
+    recipe = parse_recipe(last_checkpoint(run).recipe, f"of {run}")
+    faces, validation = faces_of(recipe, warn)
+    return export(run, path, faces, validation)

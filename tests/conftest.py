@@ -1,0 +1,80 @@
+"""Real parts for the tests: the ORL photos, and a network with random weights as a true model file.
+
+A network with random weights still tells faces apart to some degree, which is all that most tests need; what
+training adds is tested where training is.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from facespace.demo.orl import orl_folder
+from facespace.embed import Space, load, read_model, write_model
+from facespace.errors import DataError
+
+WIDTH, HEIGHT, DIMENSION = 40, 48, 128
+
+
+@pytest.fixture(scope="session")
+def orl() -> Path:
+    """The folder of the ORL faces: s1/1.pgm ... s40/10.pgm."""
+    try:
+        return orl_folder()
+    except DataError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def people(orl, tmp_path_factory) -> Path:
+    """A folder of six ORL people with ten photos each."""
+    from facespace.demo.orl import lay_out
+
+    return lay_out(tmp_path_factory.mktemp("people"), 1, 6)
+
+
+@pytest.fixture(scope="session")
+def model_path(orl, tmp_path_factory) -> Path:
+    """A model file of a small network with random weights, its card measured on ORL people 7 to 14."""
+    import torch
+
+    from facespace.evaluate.decisions import decide
+    from facespace.train.dataset import read_faces
+    from facespace.train.export import new_card, to_onnx
+    from facespace.train.networks import build_network
+    from facespace.train.recipe import parse_recipe
+
+    torch.manual_seed(1)
+    recipe = parse_recipe(
+        {
+            "name": "random-weights",
+            "steps": 1,
+            "data": {"train": "nowhere", "description": "none: the weights are random"},
+            "network": {"name": "small-cnn", "width": WIDTH, "height": HEIGHT, "dimension": DIMENSION},
+            "batch": {"people": 2, "photos": 2},
+        },
+        "of the test",
+    )
+    network = build_network("small-cnn", WIDTH, HEIGHT, DIMENSION).eval()
+    onnx = to_onnx(network, WIDTH, HEIGHT)
+    path = tmp_path_factory.mktemp("model") / "random.onnx"
+    card = new_card(recipe, onnx)
+    write_model(path, onnx, card)
+
+    from facespace.demo.orl import lay_out
+
+    others = read_faces(lay_out(tmp_path_factory.mktemp("others"), 7, 14), WIDTH, HEIGHT)
+    decisions = decide(Space(read_model(path)).engine.embed(others.pixels), others.labels, "ORL people 7 to 14")
+    write_model(path, onnx, card.model_copy(update={"decisions": decisions}))
+    return path
+
+
+@pytest.fixture(scope="session")
+def space(model_path) -> Space:
+    """The space of `model_path`, on the CPU."""
+    return load(model_path, provider="cpu")
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(0)

@@ -1,0 +1,90 @@
+"""The model card: what is refused, and what it says."""
+
+import pytest
+
+from facespace.embed import Card
+from facespace.errors import ModelError
+
+CARD = {
+    "name": "test",
+    "version": "1",
+    "weights_sha256": "0" * 64,
+    "dimension": 128,
+    "normalised": True,
+    "detector": "whole-photo",
+    "crop": "box",
+    "licence": "MIT",
+    "data_terms": "none",
+    "input": {"width": 8, "height": 8, "colour": "RGB", "mean": [0, 0, 0], "std": [1, 1, 1]},
+}
+DECISIONS = {
+    "data": "somebody",
+    "people": 5,
+    "genuine_pairs": 100,
+    "impostor_pairs": 1000,
+    "default_far": 0.01,
+    "thresholds": [
+        {"far": 0.1, "threshold": 1.2, "low": 1.1, "high": 1.3},
+        {"far": 0.01, "threshold": 0.9, "low": 0.8, "high": 1.0},
+    ],
+    "calibration": {"slope": -8, "intercept": 8},
+    "clustering": {"linkage": "average", "threshold": 1.0},
+}
+
+
+def card(**changes):
+    return Card.parse({**CARD, **changes}, "here")
+
+
+def test_a_threshold_is_the_cards_for_the_rate_asked_or_the_default():
+    measured = card(decisions=DECISIONS)
+    assert measured.threshold() == measured.threshold(0.01) == 0.9
+    assert measured.threshold(0.1) == 1.2
+
+
+def test_a_rate_the_card_does_not_have_is_refused_with_those_it_has():
+    with pytest.raises(ModelError, match=r"1e-05; its card has 0\.1, 0\.01"):
+        card(decisions=DECISIONS).threshold(1e-5)
+
+
+def test_a_card_without_decisions_says_how_to_measure_them():
+    with pytest.raises(ModelError, match="facespace evaluate MODEL --people FOLDER --write-card"):
+        card().threshold()
+
+
+def test_an_unknown_key_is_refused_with_the_nearest_known():
+    with pytest.raises(ModelError, match="input.colours: unknown key; did you mean 'colour'"):
+        card(input={**CARD["input"], "colours": "RGB"})
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"dimension": 0}, "dimension: .*greater than 0"),
+        ({"weights_sha256": "abc"}, "weights_sha256"),
+        ({"input": {**CARD["input"], "std": [1, 0, 1]}}, "input.std.1"),
+        ({"decisions": {**DECISIONS, "default_far": 0.5}}, "default_far 0.5 is not among"),
+        ({"decisions": {**DECISIONS, "thresholds": []}}, "decisions.thresholds"),
+        ({"decisions": {**DECISIONS, "calibration": {"slope": 1, "intercept": 0}}}, "slope"),
+    ],
+)
+def test_an_inconsistent_card_is_refused_by_key(changes, message):
+    with pytest.raises(ModelError, match=message):
+        card(**changes)
+
+
+def test_thresholds_that_fall_as_the_rate_rises_are_refused():
+    crossed = [dict(DECISIONS["thresholds"][0], threshold=0.5), DECISIONS["thresholds"][1]]
+    with pytest.raises(ModelError, match="must not fall"):
+        card(decisions={**DECISIONS, "thresholds": crossed})
+
+
+def test_the_space_is_named_by_what_moves_points_and_by_nothing_else():
+    plain = card()
+    assert plain.space_id == card(name="other", licence="none", decisions=DECISIONS).space_id
+    for moved in (
+        {"weights_sha256": "1" * 64},
+        {"crop": "other"},
+        {"input": {**CARD["input"], "colour": "BGR"}},
+    ):
+        assert card(**moved).space_id != plain.space_id

@@ -1,0 +1,78 @@
+"""Recipes: what is refused, and how clearly."""
+
+import pytest
+
+from facespace.errors import RecipeError
+from facespace.recipes import find, shipped
+from facespace.train.networks import build_network
+from facespace.train.recipe import read_recipe
+
+GOOD = """
+name = "mine"
+steps = 10
+[data]
+train = "photos"
+[network]
+name = "small-cnn"
+width = 80
+height = 96
+[batch]
+people = 4
+photos = 4
+"""
+
+
+def written(tmp_path, text):
+    path = tmp_path / "recipe.toml"
+    path.write_text(text)
+    return path
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_every_ready_recipe_is_valid(name):
+    recipe = read_recipe(find(name))
+    assert recipe.name == name
+    build_network(recipe.network.name, recipe.network.width, recipe.network.height, recipe.network.dimension)
+
+
+def test_folders_are_relative_to_the_recipe(tmp_path):
+    assert read_recipe(written(tmp_path, GOOD)).data.train == tmp_path / "photos"
+
+
+def test_an_unknown_key_is_refused_with_the_nearest_known(tmp_path):
+    path = written(tmp_path, GOOD.replace("people = 4", "people = 4\nphoto = 4"))
+    with pytest.raises(RecipeError, match=r"batch\.photo: unknown key; did you mean 'photos'"):
+        read_recipe(path)
+
+
+def test_every_wrong_value_is_named_at_once(tmp_path):
+    path = written(tmp_path, GOOD.replace("steps = 10", "steps = 0").replace("width = 80", 'width = "wide"'))
+    with pytest.raises(RecipeError) as refused:
+        read_recipe(path)
+    assert "steps: Input should be greater than or equal to 1 (it is 0)" in str(refused.value)
+    assert "network.width" in str(refused.value)
+
+
+def test_a_missing_key_is_named(tmp_path):
+    with pytest.raises(RecipeError, match="network: missing"):
+        read_recipe(written(tmp_path, 'name = "x"\nsteps = 1\n[data]\ntrain = "x"\n[batch]\npeople=2\nphotos=2'))
+
+
+def test_a_typing_error_in_toml_is_shown_with_its_line(tmp_path):
+    with pytest.raises(RecipeError, match="not TOML: .*line 3"):
+        read_recipe(written(tmp_path, 'name = "x"\nsteps = 1\nseed == 2'))
+
+
+def test_a_missing_recipe_is_a_clear_error(tmp_path):
+    with pytest.raises(RecipeError, match="cannot read the recipe"):
+        read_recipe(tmp_path / "absent.toml")
+
+
+def test_an_unknown_network_is_refused_with_the_nearest_known():
+    with pytest.raises(RecipeError, match="no network 'smal-cnn'; did you mean 'small-cnn'"):
+        build_network("smal-cnn", 80, 96, 128)
+
+
+def test_a_recipe_that_is_nowhere_is_refused_with_the_ready_ones():
+    with pytest.raises(RecipeError, match="no ready recipe of that name; did you mean 'demo'"):
+        find("demos")
