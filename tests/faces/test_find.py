@@ -1,0 +1,47 @@
+"""Image to faces."""
+
+import numpy as np
+
+from facespace.faces import CROPS, Detections, WholePhoto, find_faces
+
+
+class Fixed:
+    """A detector that says what it was told, for what no real detector can be made to say."""
+
+    def __init__(self, boxes):
+        self.boxes = np.array(boxes, np.float32).reshape(-1, 4)
+
+    def __call__(self, images):
+        scores = np.linspace(0.9, 0.5, len(self.boxes)).astype(np.float32)
+        return [Detections(self.boxes, np.zeros((len(self.boxes), 5, 2), np.float32), scores) for _ in images]
+
+
+def picture(height=60, width=80):
+    rows, columns = np.mgrid[:height, :width]
+    return np.stack([rows, columns, rows + columns], axis=2).astype(np.uint8)
+
+
+def test_a_whole_photo_is_one_face_scaled_to_size():
+    (face,) = find_faces(picture(), WholePhoto(), CROPS["box"], 20, 30)
+    assert face.box == (0, 0, 80, 60)
+    assert face.pixels.shape == (30, 20, 3)
+    assert face.landmarks is None
+
+
+def test_a_box_is_cut_out_pixel_by_pixel():
+    (face,) = find_faces(picture(), Fixed([[10, 20, 30, 50]]), CROPS["box"], 20, 30)
+    assert (face.pixels == picture()[20:50, 10:30]).all()
+
+
+def test_faces_come_in_reading_order():
+    faces = find_faces(picture(), Fixed([[40, 30, 50, 40], [5, 30, 15, 40], [60, 2, 70, 12]]), CROPS["box"], 8, 8)
+    assert [face.box[:2] for face in faces] == [(60, 2), (5, 30), (40, 30)]
+
+
+def test_a_box_over_the_border_is_cut_at_the_border():
+    (face,) = find_faces(picture(), Fixed([[-10, -10, 20, 20]]), CROPS["box"], 20, 20)
+    assert (face.pixels == picture()[:20, :20]).all()
+
+
+def test_no_face_is_no_face():
+    assert find_faces(picture(), Fixed([]), CROPS["box"], 8, 8) == []

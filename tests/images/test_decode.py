@@ -1,0 +1,154 @@
+"""Anything a person calls a photo, and what is none."""
+
+import io
+import struct
+import time
+import zlib
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from facespace.errors import ImageError
+from facespace.images import Limits, read_image
+
+# A picture without symmetry, so that no turn or flip of it is itself.
+PICTURE = np.zeros((20, 30, 3), np.uint8)
+PICTURE[:10, :15] = (250, 20, 20)
+PICTURE[10:, :15] = (20, 250, 20)
+PICTURE[:10, 15:] = (20, 20, 250)
+
+
+def saved(image, kind, **options):
+    target = io.BytesIO()
+    image.save(target, kind, **options)
+    return target.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF", "PPM"])
+def test_formats_without_loss_give_the_pixels_back(kind):
+    assert (read_image(saved(Image.fromarray(PICTURE), kind)) == PICTURE).all()
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "WEBP"])
+def test_formats_with_loss_give_nearly_the_pixels_back(kind):
+    found = read_image(saved(Image.fromarray(PICTURE), kind, quality=95))
+    assert np.abs(found.astype(int) - PICTURE).mean() < 8
+
+
+def test_a_path_bytes_a_file_an_array_and_a_pil_image_are_the_same_photo(tmp_path):
+    image = Image.fromarray(PICTURE)
+    path = tmp_path / "ein Föto.png"
+    image.save(path)
+    for photo in (path, str(path), path.read_bytes(), io.BytesIO(path.read_bytes()), PICTURE, image):
+        assert (read_image(photo) == PICTURE).all()
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_photo_is_turned_upright_by_its_exif(orientation):
+    stored = {
+        1: PICTURE,
+        2: PICTURE[:, ::-1],
+        3: PICTURE[::-1, ::-1],
+        4: PICTURE[::-1],
+        5: PICTURE.transpose(1, 0, 2),
+        6: np.rot90(PICTURE),
+        7: PICTURE[::-1, ::-1].transpose(1, 0, 2),
+        8: np.rot90(PICTURE, -1),
+    }[orientation]
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    photo = saved(Image.fromarray(np.ascontiguousarray(stored)), "PNG", exif=exif)
+    assert (read_image(photo) == PICTURE).all()
+
+
+def test_grey_palette_and_cmyk_become_rgb():
+    grey = Image.fromarray(PICTURE).convert("L")
+    assert (read_image(saved(grey, "PNG")) == np.asarray(grey)[..., None]).all()
+    palette = Image.fromarray(PICTURE).convert("P", palette=Image.Palette.ADAPTIVE)
+    assert np.abs(read_image(saved(palette, "PNG")).astype(int) - PICTURE).max() <= 4
+    cmyk = read_image(saved(Image.fromarray(PICTURE).convert("CMYK"), "JPEG", quality=95))
+    assert np.abs(cmyk.astype(int) - PICTURE).mean() < 10
+
+
+def test_transparent_parts_lie_on_white():
+    clear = Image.new("RGBA", (4, 4), (0, 0, 0, 0))
+    assert (read_image(saved(clear, "PNG")) == 255).all()
+
+
+def test_sixteen_bit_grey_is_scaled_not_clipped():
+    deep = np.array([[0, 255 * 257, 128 * 257]], np.uint16)
+    assert read_image(saved(Image.fromarray(deep), "PNG"))[0, :, 0].tolist() == [0, 255, 128]
+
+
+def test_a_grey_array_is_a_photo_and_a_float_array_is_not():
+    assert read_image(np.full((3, 4), 7, np.uint8)).shape == (3, 4, 3)
+    for bad in (np.zeros((3, 4, 3)), np.zeros((3, 4, 4), np.uint8), np.zeros((0, 4, 3), np.uint8)):
+        with pytest.raises(ImageError, match="must be uint8 of shape"):
+            read_image(bad)
+
+
+def test_what_is_not_an_image_is_named(tmp_path):
+    (tmp_path / "letter.jpg").write_text("Dear Ada")
+    with pytest.raises(ImageError, match=r"letter\.jpg is not an image"):
+        read_image(tmp_path / "letter.jpg")
+    with pytest.raises(ImageError, match=r"absent\.jpg: No such file"):
+        read_image(tmp_path / "absent.jpg")
+    with pytest.raises(ImageError, match="is a folder"):
+        read_image(tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+def test_a_truncated_photo_is_refused(kind):
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8))
+    whole = saved(noise, kind)
+    with pytest.raises(ImageError, match="damaged or truncated"):
+        read_image(whole[: len(whole) // 2])
+
+
+def png_claiming(width, height):
+    """A PNG whose header claims a size, with hardly any data behind it."""
+
+    def chunk(kind, content):
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize("side", [10_000, 60_000])
+def test_a_100_megapixel_photo_and_a_bomb_are_refused_from_their_header(side):
+    started = time.monotonic()
+    with pytest.raises(ImageError, match=r"more than the 64,000,000 allowed|far larger"):
+        read_image(png_claiming(side, side))
+    assert time.monotonic() - started < 1
+
+
+def test_limits_are_what_the_caller_says():
+    with pytest.raises(ImageError, match="30 x 20 pixels, more than the 500 allowed"):
+        read_image(PICTURE, Limits(pixels=500))
+    with pytest.raises(ImageError, match="larger than 100 bytes"):
+        read_image(saved(Image.fromarray(PICTURE), "BMP"), Limits(file_bytes=100))
+
+
+@settings(max_examples=300, deadline=None)
+@given(content=st.binary(max_size=300))
+def test_any_bytes_are_a_photo_or_an_image_error(content):
+    with pytest.raises(ImageError):
+        read_image(b"\xff\xd8" + content)
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(kind=st.sampled_from(["JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP", "PPM"]), data=st.data())
+def test_a_damaged_photo_is_a_photo_or_an_image_error(kind, data):
+    content = bytearray(saved(Image.fromarray(PICTURE), kind))
+    for _ in range(data.draw(st.integers(1, 8))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    try:
+        found = read_image(bytes(content))
+    except ImageError:
+        return
+    assert found.dtype == np.uint8
+    assert found.shape[2] == 3

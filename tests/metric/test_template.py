@@ -1,0 +1,34 @@
+"""Templates."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from facespace.metric import normalise, squared_distances, template
+
+
+@given(seed=st.integers(0, 1000), count=st.integers(1, 6))
+def test_no_other_point_of_the_sphere_is_nearer_to_all_photos(seed, count):
+    rng = np.random.default_rng(seed)
+    points = normalise(rng.normal(size=(1, 8)) + 0.5 * rng.normal(size=(count, 8)))
+    centre = template(points)
+    assert np.linalg.norm(centre) == pytest.approx(1)
+
+    def spread(candidate):
+        return squared_distances(candidate[None], points).sum()
+
+    for _ in range(20):
+        assert spread(normalise((centre + 0.3 * rng.normal(size=8))[None])[0]) >= spread(centre) - 1e-4
+
+
+def test_the_template_of_one_photo_is_that_photo(rng):
+    (point,) = normalise(rng.normal(size=(1, 128)))
+    assert template(point[None]) == pytest.approx(point, abs=1e-6)
+
+
+def test_nothing_and_opposites_have_no_template():
+    with pytest.raises(ValueError, match="at least one"):
+        template(np.empty((0, 4)))
+    with pytest.raises(ValueError, match="cancel out"):
+        template([[1, 0], [-1, 0]])
