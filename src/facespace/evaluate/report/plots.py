@@ -1,4 +1,4 @@
-"""Plots as SVG text, to stand inside a page."""
+"""Plots as SVG text."""
 
 import io
 from collections.abc import Callable, Sequence
@@ -32,7 +32,7 @@ def roc_plot(roc: Roc, impostors: int, fars: Sequence[float]) -> str:
             xlabel="FAR: different-person pairs accepted", ylabel="VAL: same-person pairs accepted",
         )  # fmt: skip
 
-    return _svg("roc", draw)
+    return _svg(draw)
 
 
 def det_plot(roc: Roc, genuine: int, impostors: int) -> str:
@@ -51,7 +51,7 @@ def det_plot(roc: Roc, genuine: int, impostors: int) -> str:
             xlabel="FAR: different-person pairs accepted", ylabel="1 - VAL: same-person pairs refused",
         )  # fmt: skip
 
-    return _svg("det", draw)
+    return _svg(draw)
 
 
 def distance_plot(genuine: NDArray[np.float64], impostor: NDArray[np.float64], space: Space) -> str:
@@ -65,7 +65,7 @@ def distance_plot(genuine: NDArray[np.float64], impostor: NDArray[np.float64], s
         axes.set(xlabel="squared distance", ylabel="density")
         axes.legend(frameon=False)
 
-    return _svg("distances", draw)
+    return _svg(draw)
 
 
 def probability_plot(genuine: NDArray[np.float64], impostor: NDArray[np.float64], space: Space) -> str:
@@ -91,7 +91,7 @@ def probability_plot(genuine: NDArray[np.float64], impostor: NDArray[np.float64]
         axes.set(xlabel="squared distance", ylabel="probability of 'same person'", ylim=(-0.02, 1.02))
         axes.legend(frameon=False)
 
-    return _svg("probability", draw)
+    return _svg(draw)
 
 
 def space_map(embeddings: NDArray[np.float32], labels: NDArray[np.int64], people: Sequence[str], seed: int) -> str:
@@ -110,12 +110,12 @@ def space_map(embeddings: NDArray[np.float32], labels: NDArray[np.int64], people
             axes.annotate(name.replace("$", r"\$"), np.median(own, axis=0), fontsize=10, fontweight="bold")
         axes.set(xticks=[], yticks=[])
 
-    return _svg("map", draw, (8, 6))
+    return _svg(draw, (8, 6))
 
 
-def _svg(name: str, draw: Callable[[Axes], object], size: tuple[float, float] = (6, 4)) -> str:
-    # The salt names the parts of each plot, so that several may stand in one page and files repeat exactly.
-    with mpl.rc_context({"svg.hashsalt": name, "svg.fonttype": "path", "font.size": 11, "svg.id": name}):
+def _svg(draw: Callable[[Axes], object], size: tuple[float, float] = (6, 4)) -> str:
+    # With a fixed salt and no date the same figures give the same file.
+    with mpl.rc_context({"svg.hashsalt": "facespace", "svg.fonttype": "path", "font.size": 11}):
         figure = Figure(figsize=size, layout="constrained")
         axes = figure.subplots()
         axes.grid(alpha=0.25)
@@ -123,5 +123,4 @@ def _svg(name: str, draw: Callable[[Axes], object], size: tuple[float, float] = 
         draw(axes)
         target = io.StringIO()
         figure.savefig(target, format="svg", metadata={"Date": None, "Creator": None})
-    text = target.getvalue()
-    return text[text.index("<svg") :]
+    return target.getvalue()

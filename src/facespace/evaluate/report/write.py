@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import PIL.Image
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 from numpy.typing import NDArray
 
 from facespace.errors import DataError
@@ -76,7 +75,8 @@ def _contents(evaluation: Evaluation, title: str, command: str) -> dict[str, obj
         "command": command,
         "rows": evaluation.rows(),
         "untold": v.untold,
-        "plots": {name: Markup(svg) for name, svg in plots.items()},
+        # As images: inside the page itself, the parts of several plots would share their names.
+        "plots": {name: _data_uri("image/svg+xml", svg.encode()) for name, svg in plots.items()},
         "pairs": _pairs(evaluation),
         "threshold": space.threshold(),
         "far": space.far,
@@ -182,4 +182,8 @@ def _groups(evaluation: Evaluation) -> list[dict[str, Any]]:
 def _uri(pixels: NDArray[np.uint8]) -> str:
     target = io.BytesIO()
     PIL.Image.fromarray(pixels).save(target, "WEBP", quality=85)
-    return "data:image/webp;base64," + base64.b64encode(target.getvalue()).decode()
+    return _data_uri("image/webp", target.getvalue())
+
+
+def _data_uri(kind: str, content: bytes) -> str:
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"

@@ -1,0 +1,5 @@
+"""`python -m facespace` is the command line too."""
+
+from facespace.cli import main
+
+main()

@@ -1,0 +1,146 @@
+"""The command line as a person meets it: a process, its output and its exit status."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+
+@pytest.fixture
+def run(model_path, tmp_path):
+    """Run `facespace ...`; gives the finished process."""
+
+    def call(*words, model=True):
+        environment = {**os.environ, "COLUMNS": "200", "NO_COLOR": "1"}
+        if model:
+            environment["FACESPACE_MODEL"] = str(model_path)
+        command = [sys.executable, "-m", "facespace", *map(str, words)]
+        return subprocess.run(command, capture_output=True, text=True, env=environment, cwd=tmp_path, timeout=300)
+
+    return call
+
+
+def ok(process):
+    assert process.returncode == 0, process.stderr
+    return process.stdout
+
+
+def test_verify_answers_a_person_and_a_machine(run, people, space):
+    a, b = people / "s1" / "1.pgm", people / "s1" / "2.pgm"
+    answer = json.loads(ok(run("verify", a, b, "--json")))
+    expected = space.verify(a, b)
+    assert answer["same"] == expected.same
+    assert answer["distance"] == pytest.approx(expected.distance, abs=1e-5)
+    assert answer["far"] == space.far
+    text = ok(run("verify", a, b))
+    assert text.startswith("same person" if expected.same else "different people")
+    assert f"{expected.distance:.3f}" in text
+
+
+def test_enrol_identify_people_and_remove_work_on_one_file(run, people):
+    text = ok(run("enrol", "Ada [admin]", people / "s1" / "1.pgm", people / "s1" / "2.pgm", "-g", "people.db"))
+    assert "enrolled Ada [admin] with 2 of 2 photos" in text
+    ok(run("enrol", "王芳", people / "s2" / "1.pgm", "--gallery", "people.db"))
+    found = json.loads(ok(run("identify", people / "s1" / "1.pgm", "-g", "people.db", "--json")))
+    (face,) = found["photos"][0]["faces"]
+    assert face["person"] == "Ada [admin]"
+    assert [candidate["name"] for candidate in face["candidates"]] == ["Ada [admin]", "王芳"]
+    table = ok(run("identify", people / "s1" / "1.pgm", "-g", "people.db"))
+    assert "Ada [admin]" in table
+    assert "王芳" in ok(run("people", "-g", "people.db"))
+    ok(run("remove", "王芳", "-g", "people.db"))
+    assert [p["name"] for p in json.loads(ok(run("people", "-g", "people.db", "--json")))["people"]] == ["Ada [admin]"]
+
+
+def test_cluster_groups_a_folder(run, people):
+    found = json.loads(ok(run("cluster", people, "--json")))
+    assert sum(len(group) for group in found["groups"]) == 60
+    assert f"{len(found['groups'])} people" in ok(run("cluster", people))
+
+
+def test_evaluate_writes_a_report_and_figures(run, people, model_path, tmp_path):
+    found = json.loads(ok(run("evaluate", model_path, "--people", people, "--out", "results", "--json")))
+    written = json.loads((tmp_path / "results" / "figures.json").read_text())
+    assert written["auc"] == found["auc"]
+    assert set(written["intervals"]) >= {"auc", "accuracy", "val_at_far_1e-2", "rank1", "fpir", "fnir", "bcubed_f"}
+    assert written["intervals"]["auc"][0] <= written["auc"] <= written["intervals"]["auc"][1]
+    assert (tmp_path / "results" / "report.html").exists()
+
+
+def test_write_card_measures_thresholds_into_the_model_and_says_that_they_flatter(run, people, model_path, tmp_path):
+    model = tmp_path / "mine.onnx"
+    model.write_bytes(model_path.read_bytes())
+    done = run("evaluate", model, "--people", people, "--write-card", "--json")
+    ok(done)
+    assert "optimistic" in done.stderr
+    card = json.loads(ok(run("model", "show", model, "--json")))
+    assert card["decisions"]["people"] == 6
+    assert card["space"] == json.loads(ok(run("model", "show", model_path, "--json")))["space"]
+
+
+def test_model_show_tells_what_the_model_is(run, model_path):
+    text = ok(run("model", "show", model_path))
+    for word in ("random-weights", "40x48 RGB", "threshold at FAR 0.1", "average linkage"):
+        assert word in text
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["verify", "absent.jpg", "absent.jpg"], r"cannot read absent\.jpg: No such file"),
+        (["identify", "absent.jpg", "-g", "no/such/people.db"], "cannot open the gallery"),
+        (["cluster", "absent"], "absent does not exist; name a folder of photos"),
+        (["train", "demos"], "no ready recipe of that name; did you mean 'demo'"),
+        (["export", "model.onnx", "--run", "nowhere"], "holds no checkpoint; train first"),
+        (["verify", "a", "b", "-m", "absent.onnx"], r"cannot read the model file absent\.onnx"),
+        (["verify", "a", "b", "--provider", "cuda"], "'cuda' is not in this onnxruntime"),
+    ],
+)
+def test_an_error_is_one_message_and_status_2(run, words, message):
+    done = run(*words)
+    assert done.returncode == 2
+    assert re.search(message, done.stderr)
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+def test_debug_shows_where_an_error_arose(run):
+    done = run("--debug", "cluster", "absent")
+    assert "Traceback" in done.stderr
+    assert done.returncode != 0
+
+
+def test_a_photo_that_cannot_be_used_is_a_warning_beside_the_answer(run, people, tmp_path):
+    (tmp_path / "bad.jpg").write_text("no photo")
+    done = run("enrol", "Ada", people / "s1" / "1.pgm", "bad.jpg", "-g", "people.db")
+    assert "enrolled Ada with 1 of 2 photos" in ok(done)
+    assert "left out bad.jpg: bad.jpg is not an image" in done.stderr
+
+
+def test_help_version_and_completion(run):
+    import facespace
+
+    assert ok(run("--version")).strip() == f"facespace {facespace.__version__}"
+    text = ok(run("--help"))
+    for command in ("verify", "enrol", "identify", "cluster", "evaluate", "train", "export", "model", "demo"):
+        assert command in text
+    assert "complete" in ok(run("--show-completion", "bash"))
+
+
+def test_the_answers_are_given_without_torch(people, model_path):
+    code = (
+        "import sys; sys.modules.update(dict.fromkeys(['torch', 'onnx', 'sklearn', 'scipy', 'matplotlib']))\n"
+        "import facespace as fs, tempfile, pathlib\n"
+        f"space, people = fs.load({str(model_path)!r}), pathlib.Path({str(people)!r})\n"
+        "assert space.verify(people / 's1/1.pgm', people / 's1/1.pgm').same\n"
+        "with fs.Gallery(tempfile.mkdtemp() + '/people.db', space) as gallery:\n"
+        "    gallery.enrol('Ada', people / 's1/1.pgm')\n"
+        "    assert gallery.identify(people / 's1/1.pgm')[0].person == 'Ada'\n"
+        "assert fs.cluster(space, people).groups\n"
+        "print('answered')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.strip() == "answered", done.stderr

@@ -1,0 +1,109 @@
+"""The report: whole in itself, safe, and complete."""
+
+import base64
+import stat
+from html.parser import HTMLParser
+from xml.etree import ElementTree
+
+import pytest
+
+from facespace.errors import DataError
+from facespace.evaluate import evaluate_people, write_results
+
+
+@pytest.fixture(scope="module")
+def evaluation(space, people, tmp_path_factory):
+    # A name that would be a script, were it not escaped.
+    folder = tmp_path_factory.mktemp("named")
+    for number, person in enumerate(sorted(people.iterdir())):
+        name = "<script>alert(1)<" if number == 0 else f"Zoë $x$ {number}"
+        (folder / name.replace("/", "")).symlink_to(person)
+    (folder / "Zoë $x$ 1" / "bad.jpg").write_text("no photo")
+    yield evaluate_people(space, folder)
+    (people / "s2" / "bad.jpg").unlink()
+
+
+@pytest.fixture(scope="module")
+def page(evaluation, tmp_path_factory):
+    return write_results(evaluation, tmp_path_factory.mktemp("results"), "facespace evaluate ...", "A <title>")
+
+
+class Reader(HTMLParser):
+    """Collects tags and the text of headings."""
+
+    def __init__(self):
+        super().__init__()
+        self.tags, self.headings, self.open = [], [], None
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        self.open = tag
+
+    def handle_data(self, data):
+        if self.open in ("h1", "h2", "h3"):
+            self.headings.append(data.strip())
+
+
+@pytest.fixture(scope="module")
+def read(page):
+    reader = Reader()
+    reader.feed(page.read_text())
+    return reader
+
+
+def test_it_needs_nothing_from_outside(page, read):
+    for tag, attributes in read.tags:
+        assert tag not in ("script", "link", "iframe")
+        for value in (attributes.get("src"), attributes.get("href"), attributes.get("xlink:href")):
+            assert value is None or value.startswith(("data:image/", "#"))
+    assert "default-src 'none'" in page.read_text()
+
+
+def test_a_name_cannot_become_a_script(page):
+    text = page.read_text()
+    assert "&lt;script&gt;alert(1)" in text
+    assert "<script" not in text
+
+
+def test_every_section_is_there(read):
+    text = " ".join(read.headings)
+    for heading in ("Figures", "Verification", "Recognition", "Clustering", "A map of the space", "Where these"):
+        assert heading in text
+    assert sum("rightest" in heading for heading in read.headings) == 2
+    assert sum("wrongest" in heading for heading in read.headings) == 2
+
+
+def test_all_plots_are_there_and_are_pictures(read):
+    plots = [attributes for tag, attributes in read.tags if tag == "img" and attributes.get("class") == "plot"]
+    assert len(plots) == 5
+    for plot in plots:
+        svg = base64.b64decode(plot["src"].removeprefix("data:image/svg+xml;base64,"))
+        assert ElementTree.fromstring(svg).tag.endswith("svg")
+
+
+def test_every_photo_says_what_it_shows(read):
+    images = [attributes for tag, attributes in read.tags if tag == "img"]
+    assert len(images) > 60
+    assert all(attributes.get("alt") for attributes in images)
+
+
+def test_a_photo_that_could_not_be_used_is_told(page, evaluation):
+    assert len(evaluation.failures) == 1
+    assert "bad.jpg is not an image" in page.read_text()
+
+
+def test_only_its_owner_may_read_it(page):
+    assert stat.S_IMODE(page.stat().st_mode) == 0o600
+
+
+def test_a_disk_that_refuses_is_a_clear_error(evaluation, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DataError, match="cannot write the figures"):
+        write_results(evaluation, tmp_path / "file" / "results", "")
+
+
+def test_searches_are_of_enrolled_people_and_of_strangers(evaluation, people):
+    assert len(evaluation.enrolled) == 3
+    assert len(evaluation.searches) == 57
+    assert evaluation.identification.mated == 27
+    assert evaluation.identification.strangers == 30
