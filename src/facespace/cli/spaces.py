@@ -117,8 +117,9 @@ def demo_command(
     """Train on 30 people of the ORL faces, and show the three answers on 10 others."""
     with _extra("train"):
         from facespace.demo import demo_recipe, run_demo
-    with training_progress(demo_recipe(run, seed).steps) as on_step:
-        result = run_demo(run, seed, on_step, warn)
+    recipe = demo_recipe(run, seed)
+    with training_progress(recipe.steps) as on_step:
+        result = run_demo(recipe, run, on_step, warn)
     if json:
         print_json({**result.evaluation.as_figures(), "report": result.report})
         return

@@ -33,17 +33,18 @@ def demo_recipe(run: Path, seed: int) -> Recipe:
 
 
 def run_demo(
-    run: Path, seed: int, on_step: Callable[[dict[str, float]], None], warn: Callable[[str], None]
+    recipe: Recipe, run: Path, on_step: Callable[[dict[str, float]], None], warn: Callable[[str], None]
 ) -> DemoResult:
     """Lay out the photos, train, export, and answer about people never trained on.
 
     Parameters
     ----------
+    recipe : Recipe
+        As `demo_recipe` gives it for the same `run`; its seed decides the weights, the batches, and the six
+        people set aside for thresholds.
     run : path
         Folder for photos, checkpoints, model.onnx, figures.json and report.html. A run that was stopped is
-        continued; one that is finished or had another seed is begun anew.
-    seed : int
-        Of the weights, the batches, and the six people set aside for thresholds.
+        continued; one that is finished or had another recipe is begun anew.
     on_step, warn : as for `train`
 
     Raises
@@ -51,17 +52,15 @@ def run_demo(
     DataError
         The photos are not installed, or the disk refused.
     """
-    recipe = demo_recipe(run, seed)
-    trained_on, unseen = run / "photos" / "train", run / "photos" / "unseen"
-    lay_out(trained_on, *TRAINED)
-    lay_out(unseen, *UNSEEN)
+    lay_out(recipe.data.train, *TRAINED)
+    unseen = lay_out(run / "photos" / "unseen", *UNSEEN)
     trained = train_recipe(recipe, run, _continues(run, recipe), on_step, warn)
     model = run / "model.onnx"
     export_run(run, model, warn)
     evaluation = evaluate_people(load(model), unseen)
     evaluation = replace(evaluation, extra={"train_seconds": sum(record["seconds"] for record in trained.history)})
     report = write_results(
-        evaluation, run, f"facespace demo --run {run} --seed {seed}", "facespace: one space, three answers"
+        evaluation, run, f"facespace demo --run {run} --seed {recipe.seed}", "facespace: one space, three answers"
     )
     return DemoResult(evaluation, report)
 

@@ -1,0 +1,71 @@
+"""Which calibration: logistic or isotonic? Fitted on some people, judged on others.
+
+The people are those of the ORL faces; their points come from a model file (the demo's by default), of whom the
+demo's ten unseen people are split in two halves, fifty times. Judged by the log loss and the calibration error of
+the probabilities on the half that was not fitted, genuine and impostor pairs weighing the same.
+
+    python benchmarks/calibration.py [MODEL PEOPLE]
+"""
+
+import sys
+
+import numpy as np
+from sklearn.isotonic import IsotonicRegression
+
+from facespace.embed import load
+from facespace.evaluate import all_pairs, embed_people
+from facespace.metric import fit_calibration, paired_squared_distances
+
+SPLITS = 50
+
+
+def weights(same: np.ndarray) -> np.ndarray:
+    return np.where(same, 0.5 / same.sum(), 0.5 / (~same).sum())
+
+
+def log_loss(told: np.ndarray, same: np.ndarray) -> float:
+    clipped = np.clip(told, 1e-3, 1 - 1e-3)
+    return float(-weights(same) @ np.where(same, np.log(clipped), np.log(1 - clipped)))
+
+
+def calibration_error(told: np.ndarray, same: np.ndarray) -> float:
+    """Mean gap between what was told and what was so, over ten bins, by the weight in each."""
+    w, bins, error = weights(same), np.minimum((told * 10).astype(int), 9), 0.0
+    for number in np.unique(bins):
+        inside = bins == number
+        error += abs(w[inside] @ told[inside] - w[inside] @ same[inside])
+    return error
+
+
+def main() -> None:
+    model, folder = sys.argv[1:] or ("runs/demo/model.onnx", "runs/demo/photos/unseen")
+    faces = embed_people(load(model), folder)
+    pairs = all_pairs(faces.labels)
+    distances = paired_squared_distances(faces.embeddings[pairs.a], faces.embeddings[pairs.b]).astype(float)
+    found: dict[str, list[tuple[float, float]]] = {"logistic": [], "isotonic": []}
+    for split in range(SPLITS):
+        people = np.random.default_rng(split).permutation(len(faces.people))
+        fitted_on = np.isin(np.arange(len(people)), people[: len(people) // 2])
+        first, second = fitted_on[faces.labels[pairs.a]], fitted_on[faces.labels[pairs.b]]
+        fit, judge = first & second, ~first & ~second
+        logistic = fit_calibration(distances[fit & pairs.same], distances[fit & ~pairs.same])
+        isotonic = IsotonicRegression(increasing=False, out_of_bounds="clip", y_min=0, y_max=1)
+        isotonic.fit(distances[fit], pairs.same[fit], sample_weight=weights(pairs.same[fit]))
+        same = pairs.same[judge]
+        for name, told in (
+            ("logistic", logistic.probability(distances[judge])),
+            ("isotonic", isotonic.predict(distances[judge])),
+        ):
+            found[name].append((log_loss(told, same), calibration_error(told, same)))
+    for name, figures in found.items():
+        losses, errors = np.array(figures).T
+        print(
+            f"{name}: log loss {np.median(losses):.3f} (worst tenth {np.quantile(losses, 0.9):.3f}), "
+            f"calibration error {np.median(errors):.3f} (worst tenth {np.quantile(errors, 0.9):.3f})"
+        )
+    wins = np.mean([a < b for (a, _), (b, _) in zip(found["logistic"], found["isotonic"], strict=True)])
+    print(f"logistic has the lower log loss in {wins:.0%} of {SPLITS} splits")
+
+
+if __name__ == "__main__":
+    main()

