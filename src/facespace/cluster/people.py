@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from facespace.cluster.agglomerative import agglomerative
-from facespace.embed import Face, Space
+from facespace.embed import Face, Failure, Space
 from facespace.errors import DataError, ImageError
 from facespace.images import Photo, photos_in
 
@@ -18,14 +18,6 @@ class Member:
 
     photo: Photo
     box: tuple[float, float, float, float]
-
-
-@dataclass(frozen=True)
-class Failure:
-    """A photo that could not be used, and why."""
-
-    photo: Photo
-    reason: str
 
 
 @dataclass(frozen=True)

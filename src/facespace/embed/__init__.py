@@ -11,7 +11,7 @@ from facespace.embed.card import (
 )
 from facespace.embed.engine import Engine, prepare
 from facespace.embed.modelfile import ModelFile, read_model, weights_sha256, with_card, write_model
-from facespace.embed.space import Face, Space, Verification, as_photos, load
+from facespace.embed.space import Face, Failure, Space, Verification, as_photos, load
 
 __all__ = [
     "CalibrationCard",
@@ -20,6 +20,7 @@ __all__ = [
     "DecisionsCard",
     "Engine",
     "Face",
+    "Failure",
     "InputCard",
     "ModelFile",
     "Space",

@@ -36,6 +36,14 @@ class Face:
 
 
 @dataclass(frozen=True)
+class Failure:
+    """A photo that could not be used, and why."""
+
+    photo: Photo
+    reason: str
+
+
+@dataclass(frozen=True)
 class Verification:
     """Are these two the same person?
 

@@ -9,19 +9,11 @@ from types import TracebackType
 import numpy as np
 from numpy.typing import NDArray
 
-from facespace.embed import Face, Space, as_photos
+from facespace.embed import Face, Failure, Space, as_photos
 from facespace.errors import GalleryError, ImageError
 from facespace.gallery.store import NewFace, Person, Store
 from facespace.images import Photo, name_of
 from facespace.metric import dequantise, squared_distances, template
-
-
-@dataclass(frozen=True)
-class Failure:
-    """A photo that was not enrolled, and why."""
-
-    photo: Photo
-    reason: str
 
 
 @dataclass(frozen=True)
