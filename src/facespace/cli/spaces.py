@@ -35,8 +35,12 @@ def train_command(
         from facespace.train.recipe import read_recipe
         from facespace.train.session import train_recipe
     read = read_recipe(find(recipe))
-    with training_progress(read.steps) as on_step:
-        trained = train_recipe(read, run, resume, on_step, warn)
+    try:
+        with training_progress(read.steps) as on_step:
+            trained = train_recipe(read, run, resume, on_step, warn)
+    except KeyboardInterrupt:
+        warn(f"stopped; continue with: facespace train {recipe} --run {run} --resume")
+        raise
     last = trained.history[-1]
     if json:
         print_json({"run": run, "resumed_from": trained.resumed_from, "seconds": trained.seconds, "last": last})

@@ -7,10 +7,10 @@ from facespace.train.mining import Triplets
 
 
 def triplet_loss(distances: Tensor, triplets: Triplets, margin: float) -> Tensor:
-    """Mean over the mined triplets of max(0, |f(a)-f(p)|^2 - |f(a)-f(n)|^2 + margin).
+    """Mean over anchor-positive pairs of max(0, |f(a)-f(p)|^2 - |f(a)-f(n)|^2 + margin).
 
-    Paper equation 3 sums; the mean over triplets that break the margin has the same direction and keeps the
-    step's size from depending on how many there are.
+    Paper equation 3 sums; the mean has the same direction whatever the batch's size. Pairs that keep the margin
+    count as 0, so that steps shorten as fewer triplets are left to learn from.
 
     Parameters
     ----------
@@ -26,5 +26,4 @@ def triplet_loss(distances: Tensor, triplets: Triplets, margin: float) -> Tensor
     """
     positive = distances[triplets.anchor, triplets.positive]
     negative = distances[triplets.anchor, triplets.negative]
-    violations = torch.relu(positive - negative + margin)
-    return violations.sum() / max(len(violations), 1)
+    return torch.relu(positive - negative + margin).sum() / max(triplets.stats.pairs, 1)

@@ -1,15 +1,22 @@
-"""A small plain convolutional network for small data: minutes on a laptop, a few hundred photos."""
+"""A small plain convolutional network for small data: a few hundred photos, a minute on a laptop."""
 
 from torch import Tensor, nn
 from torch.nn import functional
 
 _CHANNELS = (32, 64, 96, 128)
+_GROUPS = 8
+_DROPOUT = 0.4
 
 
 class SmallCNN(nn.Module):
     """Four stages of convolution, normalisation and pooling, one linear layer, L2 (paper figure 2).
 
     (n, 3, height, width) -> (n, dimension) with L2 norm 1.
+
+    Each face is first brought to mean 0 and deviation 1, so that a darker print of a photo is the same photo.
+    Normalisation is by groups of channels within a face, not over the batch: batches of a few people have other
+    statistics than faces one by one, and with batch normalisation the distances between strangers shrank to a
+    quarter from training to use.
     """
 
     def __init__(self, width: int, height: int, dimension: int):
@@ -19,12 +26,13 @@ class SmallCNN(nn.Module):
         for channels in _CHANNELS:
             stages += [
                 nn.Conv2d(before, channels, 3, padding=1, bias=False),
-                nn.BatchNorm2d(channels),
+                nn.GroupNorm(_GROUPS, channels),
                 nn.ReLU(inplace=True),
                 nn.MaxPool2d(2),
             ]
             before = channels
         self.stages = nn.Sequential(*stages)
+        self.dropout = nn.Dropout(_DROPOUT)
         # Averaging over all positions would forget where an eyebrow was; a face that fills the frame is
         # told apart by just that.
         cells = (width // 2 ** len(_CHANNELS)) * (height // 2 ** len(_CHANNELS))
@@ -32,7 +40,10 @@ class SmallCNN(nn.Module):
 
     def forward(self, faces: Tensor) -> Tensor:
         """Float (n, 3, height, width) to (n, dimension)."""
-        return functional.normalize(self.embedding(self.stages(faces).flatten(1)), dim=1)
+        mean = faces.mean(dim=(1, 2, 3), keepdim=True)
+        deviation = faces.std(dim=(1, 2, 3), keepdim=True)
+        features = self.stages((faces - mean) / (deviation + 1e-3))
+        return functional.normalize(self.embedding(self.dropout(features.flatten(1))), dim=1)
 
 
 def small_cnn(width: int, height: int, dimension: int) -> nn.Module:
