@@ -4,6 +4,8 @@ A network with random weights still tells faces apart to some degree, which is a
 training adds is tested where training is.
 """
 
+import os
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,33 @@ from facespace.embed import Space, load, read_model, write_model
 from facespace.errors import DataError
 
 WIDTH, HEIGHT, DIMENSION = 40, 48, 128
+
+# Real face data beside the project, with its own README; FACESPACE_DATA names another place.
+DATA = Path(os.environ.get("FACESPACE_DATA") or Path(__file__).parents[2] / "shared" / "data")
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of shared face data: lfw.zip, train.zip, val.zip and their tables; skips where it is absent."""
+    if not (DATA / "faces.csv").is_file():
+        pytest.skip(f"no shared face data in {DATA}; set FACESPACE_DATA to the folder that holds faces.csv")
+    return DATA
+
+
+@pytest.fixture(scope="session")
+def lfw(shared_data, tmp_path_factory) -> Path:
+    """A folder NAME/NAME_0001.jpg of the first 150 people of LFW who have two photos or more."""
+    folder = tmp_path_factory.mktemp("lfw")
+    with zipfile.ZipFile(shared_data / "lfw.zip") as archive:
+        people: dict[str, list[str]] = {}
+        for member in sorted(archive.namelist()):
+            if member.endswith(".jpg"):
+                people.setdefault(member.split("/")[-2], []).append(member)
+        for name, members in [item for item in people.items() if len(item[1]) > 1][:150]:
+            (folder / name).mkdir()
+            for member in members:
+                (folder / name / Path(member).name).write_bytes(archive.read(member))
+    return folder
 
 
 @pytest.fixture(scope="session")
