@@ -1,20 +1,18 @@
-"""Spaces made and measured: train, export, evaluate, model show, demo."""
+"""Spaces made: train, export, model show, demo."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from facespace.cli.app import app
-from facespace.cli.options import AsJson, Provider, Threads
+from facespace.cli.evaluate import show_figures
+from facespace.cli.options import AsJson
 from facespace.cli.output import as_json, print_json, say, table, warn
 from facespace.cli.progress import training_progress
-from facespace.embed import Card, load, read_model, write_model
+from facespace.embed import Card, read_model
 from facespace.errors import FacespaceError
 from facespace.recipes import find
-
-if TYPE_CHECKING:
-    from facespace.evaluate import Evaluation
 
 model_app = typer.Typer(help="What is inside a model file.", no_args_is_help=True)
 app.add_typer(model_app, name="model")
@@ -70,38 +68,6 @@ def export_command(
     _show_card(card)
 
 
-@app.command("evaluate")
-def evaluate_command(
-    model: ModelArgument,
-    people: Annotated[Path, typer.Option(help="A folder of people the network never saw, PERSON/photo.jpg.")],
-    out: Annotated[Path | None, typer.Option(help="Folder for report.html and figures.json.")] = None,
-    write_card: Annotated[
-        bool, typer.Option("--write-card", help="Measure thresholds on these people and write them into the model.")
-    ] = False,
-    seed: Annotated[int, typer.Option(help="Of folds and of who is enrolled.")] = 0,
-    provider: Provider = None,
-    threads: Threads = None,
-    json: AsJson = False,
-) -> None:
-    """Measure the three answers on a folder of people."""
-    from facespace.evaluate import evaluate_people, write_results
-
-    if write_card:
-        _write_card(model, people, provider, threads)
-    evaluation = evaluate_people(load(model, provider=provider, threads=threads), people, seed=seed)
-    for failure in evaluation.failures:
-        warn(f"left out {failure}")
-    if write_card:
-        warn("the thresholds were measured on these same people: the figures at them are optimistic")
-    written = write_results(evaluation, out, f"facespace evaluate {model} --people {people}") if out else None
-    if json:
-        print_json({"model": model, **evaluation.as_figures(), "report": written})
-        return
-    show_figures(evaluation)
-    if written:
-        say(str(written))
-
-
 @model_app.command("show")
 def model_show_command(model: ModelArgument, json: AsJson = False) -> None:
     """The card of a model: input, thresholds, where it comes from."""
@@ -129,22 +95,6 @@ def demo_command(
         return
     show_figures(result.evaluation)
     say(str(result.report))
-
-
-def show_figures(evaluation: "Evaluation") -> None:
-    """The figure table of an evaluation."""
-    rows = [[row.name, row.value, row.interval or "", row.of, row.meaning] for row in evaluation.rows()]
-    table("", ["figure", "value", "95 % interval", "of", "meaning"], rows)
-
-
-def _write_card(model: Path, people: Path, provider: str | None, threads: int | None) -> None:
-    from facespace.evaluate import decide, embed_people
-
-    read = read_model(model)
-    space = load(model, provider=provider, threads=threads)
-    faces = embed_people(space, people)
-    decisions = decide(faces.embeddings, faces.labels, f"{len(faces.people)} people of the folder {people.name}")
-    write_model(model, read.onnx, read.card.model_copy(update={"decisions": decisions}))
 
 
 def _show_card(card: Card) -> None:
