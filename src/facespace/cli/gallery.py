@@ -1,0 +1,85 @@
+"""Galleries at the command line: enrol, identify, people, remove."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from facespace.cli.app import app
+from facespace.cli.options import AsJson, Far, GalleryPath, ModelPath, Provider, Threads
+from facespace.cli.output import photo_name, print_json, say, table, warn
+from facespace.embed import load
+from facespace.gallery import Gallery
+
+
+@app.command("enrol")
+def enrol_command(
+    name: Annotated[str, typer.Argument(help="The person's name.")],
+    photos: Annotated[list[Path], typer.Argument(help="One or more photos of that person.")],
+    gallery: GalleryPath,
+    model: ModelPath = None,
+    provider: Provider = None,
+    threads: Threads = None,
+    json: AsJson = False,
+) -> None:
+    """Keep a person's face in a gallery, to be recognised later."""
+    with Gallery(gallery, load(model, provider=provider, threads=threads)) as people:
+        enrolment = people.enrol(name, photos)
+    if json:
+        print_json(enrolment)
+        return
+    for failure in enrolment.failures:
+        warn(f"left out {photo_name(failure.photo)}: {failure.reason}")
+    say(f"enrolled {enrolment.person} with {enrolment.faces} of {len(photos)} photos in {gallery}")
+
+
+@app.command("identify")
+def identify_command(
+    photos: Annotated[list[Path], typer.Argument(help="Photos of whoever it is.")],
+    gallery: GalleryPath,
+    model: ModelPath = None,
+    far: Far = None,
+    top: Annotated[int, typer.Option(min=1, help="How many candidates to show for each face.")] = 3,
+    provider: Provider = None,
+    threads: Threads = None,
+    json: AsJson = False,
+) -> None:
+    """Who is this? The nearest people of a gallery, or nobody we know."""
+    with Gallery(gallery, load(model, provider=provider, threads=threads)) as people:
+        found = {photo: people.identify(photo, far=far, top=top) for photo in photos}
+    if json:
+        print_json({"photos": [{"photo": photo, "faces": faces} for photo, faces in found.items()]})
+        return
+    rows = [
+        [
+            str(photo),
+            face.person or "nobody we know",
+            ", ".join(f"{c.name} ({c.distance:.2f}, {c.probability:.0%})" for c in face.candidates),
+        ]
+        for photo, faces in found.items()
+        for face in faces
+    ]
+    table("", ["photo", "who", "nearest (squared distance, probability)"], rows)
+
+
+@app.command("people")
+def people_command(gallery: GalleryPath, model: ModelPath = None, json: AsJson = False) -> None:
+    """List the people of a gallery."""
+    with Gallery(gallery, load(model)) as opened:
+        people = opened.people()
+    if json:
+        print_json({"people": people})
+        return
+    table("", ["person", "faces", "since"], [[p.name, str(p.faces), str(p.created)] for p in people])
+
+
+@app.command("remove")
+def remove_command(
+    name: Annotated[str, typer.Argument(help="The person's name.")],
+    gallery: GalleryPath,
+    model: ModelPath = None,
+) -> None:
+    """Delete a person and all their faces from a gallery, for good."""
+    with Gallery(gallery, load(model)) as people:
+        people.remove(name)
+    say(f"removed {name} from {gallery}")
