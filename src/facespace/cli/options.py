@@ -9,6 +9,7 @@ ModelPath = Annotated[
     Path | None,
     typer.Option("--model", "-m", envvar="FACESPACE_MODEL", help="The model file."),
 ]
+ModelArgument = Annotated[Path, typer.Argument(help="The model file.")]
 GalleryPath = Annotated[
     Path,
     typer.Option("--gallery", "-g", envvar="FACESPACE_GALLERY", help="The gallery, one SQLite file."),

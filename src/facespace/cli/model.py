@@ -1,0 +1,50 @@
+"""Model files: facespace model show."""
+
+import typer
+
+from facespace.cli.app import app
+from facespace.cli.options import AsJson, ModelArgument
+from facespace.cli.output import as_json, print_json, table
+from facespace.embed import Card, read_model
+
+model_app = typer.Typer(help="What is inside a model file.", no_args_is_help=True)
+app.add_typer(model_app, name="model")
+
+
+@model_app.command("show")
+def model_show_command(model: ModelArgument, json: AsJson = False) -> None:
+    """The card of a model: input, thresholds, where it comes from."""
+    card = read_model(model).card
+    if json:
+        print_json({**as_json(card), "space": card.space_id})
+        return
+    show_card(card)
+
+
+def show_card(card: Card) -> None:
+    """The card as a table."""
+    size = card.input
+    rows = [
+        ["name", f"{card.name} {card.version}"],
+        ["space", card.space_id[:16]],
+        ["takes", f"{size.width}x{size.height} {size.colour}, {card.detector}, cut by {card.crop}"],
+        ["gives", f"{card.dimension} numbers a face"],
+        ["licence", card.licence],
+        ["terms of the data", card.data_terms],
+    ]
+    if card.training:
+        rows.append(
+            ["trained on", f"{card.training.people} people, {card.training.photos} photos: {card.training.data}"]
+        )
+    if card.decisions:
+        decisions = card.decisions
+        rows.append(["thresholds from", f"{decisions.data} ({decisions.impostor_pairs:,} impostor pairs)"])
+        rows += [
+            [f"threshold at FAR {t.far:g}", f"{t.threshold:.3f} ({t.low:.3f} to {t.high:.3f})"]
+            for t in decisions.thresholds
+        ]
+        cut = decisions.clustering
+        rows.append(["clustering", f"{cut.linkage} linkage, cut at {cut.threshold:.3f}"])
+    else:
+        rows.append(["thresholds", "none yet: facespace evaluate MODEL --people FOLDER --write-card"])
+    table("", ["card", ""], rows)
