@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from facespace.errors import ImageError, ModelError
+from facespace.embed import load, read_model, write_model
+from facespace.errors import ImageError, ModelError, NoFaceError
 from facespace.metric import squared_distances
 
 
@@ -56,3 +57,52 @@ def test_a_bad_photo_is_named(space, people, tmp_path):
 def test_a_rate_beyond_the_card_is_refused(space, people):
     with pytest.raises(ModelError, match="no threshold for a false accept rate of 1e-06"):
         space.verify(people / "s1" / "1.pgm", people / "s1" / "2.pgm", far=1e-6)
+
+
+def space_with(model_path, tmp_path, **changes):
+    read = read_model(model_path)
+    path = tmp_path / "other.onnx"
+    write_model(path, read.onnx, read.card.model_copy(update=changes))
+    return path
+
+
+def test_faces_of_a_photo_are_found_aligned_and_embedded(model_path, people, tmp_path):
+    space = load(space_with(model_path, tmp_path, detector="mtcnn", crop="arcface-112"))
+    canvas = Image.new("RGB", (300, 200), (128, 128, 128))
+    for left, person in ((20, "s1"), (160, "s2")):
+        canvas.paste(Image.open(people / person / "1.pgm"), (left, 30))
+    first, second = space.faces(canvas)
+    assert first.landmarks.shape == (5, 2)
+    assert first.box[0] < second.box[0]
+    assert np.linalg.norm(second.embedding) == pytest.approx(1, abs=1e-5)
+    (alone,) = space.faces(canvas.crop((0, 0, 150, 200)))
+    points = np.stack([alone.embedding, first.embedding, second.embedding])
+    distances = squared_distances(points, points)
+    assert distances[0, 1] < 0.05 < distances[1, 2]
+
+
+def test_a_photo_without_a_face_is_named(model_path, tmp_path):
+    space = load(space_with(model_path, tmp_path, detector="mtcnn", crop="arcface-112"))
+    Image.new("RGB", (300, 200), (90, 140, 90)).save(tmp_path / "meadow.png")
+    assert space.faces(tmp_path / "meadow.png") == []
+    with pytest.raises(NoFaceError, match=r"no face found in .*meadow\.png"):
+        space.embed(tmp_path / "meadow.png")
+
+
+def test_aligned_faces_need_no_detection_and_the_space_stays_the_same(model_path, people, tmp_path):
+    path = space_with(model_path, tmp_path, detector="mtcnn", crop="arcface-112")
+    aligned = load(path, detector="aligned-128")
+    assert aligned.id == load(path).id
+    (face,) = aligned.faces(Image.open(people / "s1" / "1.pgm").resize((128, 128)))
+    assert face.box == pytest.approx((8, 8, 120, 120), abs=1e-3)
+
+
+def test_a_detector_or_crop_that_does_not_exist_or_fit_is_refused(model_path, tmp_path):
+    with pytest.raises(ModelError, match="detector 'mtcn', which this version does not have; did you mean 'mtcnn'"):
+        load(space_with(model_path, tmp_path, detector="mtcn"))
+    with pytest.raises(ModelError, match="crop 'arcface', which this version does not have"):
+        load(space_with(model_path, tmp_path, crop="arcface"))
+    with pytest.raises(ModelError, match="needs landmarks, and the detector 'whole-photo' gives none"):
+        load(space_with(model_path, tmp_path, crop="arcface-112"))
+    with pytest.raises(ModelError, match="you want the detector 'eyes'"):
+        load(model_path, detector="eyes")

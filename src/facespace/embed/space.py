@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import BinaryIO, cast
+from typing import BinaryIO, TypeVar, cast
 
 import numpy as np
 import PIL.Image
@@ -17,6 +17,8 @@ from facespace.faces import CROPS, DETECTORS, FaceCrop, find_faces
 from facespace.images import Photo, name_of, read_image
 from facespace.metric import paired_squared_distances
 from facespace.validation import nearest_name
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,9 @@ class Space:
         Where to run: 'cpu', 'cuda', 'coreml', 'openvino'; chosen by itself where None.
     threads : int or None
         Threads of the network; onnxruntime's choice where None.
+    detector : str or None
+        How to find faces, in place of the card's detector: 'aligned-128' for photos that are aligned faces
+        already. The space, and the name of it, stay the same.
 
     Raises
     ------
@@ -77,19 +82,23 @@ class Space:
         The model cannot be used as its card says.
     """
 
-    def __init__(self, model: ModelFile, provider: str | None = None, threads: int | None = None):
+    def __init__(
+        self,
+        model: ModelFile,
+        provider: str | None = None,
+        threads: int | None = None,
+        detector: str | None = None,
+    ):
         self.card: Card = model.card
-        for what, wanted, known in (
-            ("detector", self.card.detector, list(DETECTORS)),
-            ("crop", self.card.crop, list(CROPS)),
-        ):
-            if wanted not in known:
-                raise ModelError(
-                    f"the card of {model.path} wants the {what} {wanted!r}, which this version does not have"
-                    f"{nearest_name(wanted, known)}"
-                )
-        self._detector = DETECTORS[self.card.detector]()
-        self._crop = CROPS[self.card.crop]
+        says = f"the card of {model.path} wants"
+        finder = self.card.detector if detector is None else detector
+        self._detector = _named(DETECTORS, finder, f"{says if detector is None else 'you want'} the detector")()
+        self._crop = _named(CROPS, self.card.crop, f"{says} the crop")
+        if self._crop.needs_landmarks and not self._detector.gives_landmarks:
+            raise ModelError(
+                f"{says} the crop {self.card.crop!r}, which needs landmarks, and the detector {finder!r} gives none; "
+                "take 'mtcnn' for photos or 'aligned-128' for aligned faces"
+            )
         self.engine = Engine(model, provider, threads)
 
     @property
@@ -211,7 +220,11 @@ class Space:
 
 
 def load(
-    model: str | os.PathLike[str] | None = None, *, provider: str | None = None, threads: int | None = None
+    model: str | os.PathLike[str] | None = None,
+    *,
+    provider: str | None = None,
+    threads: int | None = None,
+    detector: str | None = None,
 ) -> Space:
     """Open a space from a model file.
 
@@ -219,7 +232,7 @@ def load(
     ----------
     model : path or None
         An ONNX file with its card.
-    provider, threads
+    provider, threads, detector
         As for `Space`.
 
     Raises
@@ -232,7 +245,13 @@ def load(
             "this version ships no default model; train one (`make demo` does, in two minutes) and name its "
             "file: facespace.load('model.onnx')"
         )
-    return Space(read_model(model), provider, threads)
+    return Space(read_model(model), provider, threads, detector)
+
+
+def _named(known: dict[str, T], wanted: str, sentence: str) -> T:
+    if wanted not in known:
+        raise ModelError(f"{sentence} {wanted!r}, which this version does not have{nearest_name(wanted, list(known))}")
+    return known[wanted]
 
 
 def _area(box: tuple[float, float, float, float]) -> float:

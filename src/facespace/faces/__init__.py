@@ -1,7 +1,25 @@
 """Image to faces: where they are, and each of them cut out as a network wants it."""
 
-from facespace.faces.align import CROPS, Crop
-from facespace.faces.detect import DETECTORS, Detections, Detector, WholePhoto
+from facespace.faces.align import CROPS, TEMPLATES, Crop, inverse, mapped, similarity, warp
+from facespace.faces.detect import DETECTORS, Aligned, WholePhoto
+from facespace.faces.detection import Detections, Detector
 from facespace.faces.find import FaceCrop, find_faces
+from facespace.faces.mtcnn import Mtcnn
 
-__all__ = ["CROPS", "DETECTORS", "Crop", "Detections", "Detector", "FaceCrop", "WholePhoto", "find_faces"]
+__all__ = [
+    "CROPS",
+    "DETECTORS",
+    "TEMPLATES",
+    "Aligned",
+    "Crop",
+    "Detections",
+    "Detector",
+    "FaceCrop",
+    "Mtcnn",
+    "WholePhoto",
+    "find_faces",
+    "inverse",
+    "mapped",
+    "similarity",
+    "warp",
+]

@@ -1,42 +1,242 @@
-"""From a detection to the picture a network sees."""
+"""From a detection to the picture a network sees.
 
-from collections.abc import Callable
+Points are x, y in pixels with the centre of the first pixel at (0, 0); boxes are edges, the image lying from 0
+to its width. The two differ by half a pixel, and only here are they brought together.
+"""
+
+from dataclasses import dataclass
+from typing import Literal, Protocol
 
 import numpy as np
+import PIL.Image
 from numpy.typing import NDArray
 
+from facespace.errors import ModelError
 from facespace.images import resize
 
-# image (h, w, 3), box (4,), landmarks (5, 2) or None, width, height -> (height, width, 3)
-Crop = Callable[[NDArray[np.uint8], NDArray[np.float32], NDArray[np.float32] | None, int, int], NDArray[np.uint8]]
+Border = Literal["black", "edge"]
+
+# Left eye, right eye, nose, left and right mouth corner, as shares of the side of the square they stand in
+# (edges, so half a pixel is added to the usual figures, which are pixel centres).
+TEMPLATES: dict[str, NDArray[np.float64]] = {
+    "arcface-112": (
+        np.array(
+            [
+                [38.2946, 51.6963],
+                [73.5318, 51.5014],
+                [56.0252, 71.7366],
+                [41.5493, 92.3655],
+                [70.7299, 92.2041],
+            ]
+        )
+        + 0.5
+    )
+    / 112
+}
 
 
-def box_crop(
-    image: NDArray[np.uint8],
-    box: NDArray[np.float32],
-    landmarks: NDArray[np.float32] | None,
-    width: int,
-    height: int,
-) -> NDArray[np.uint8]:
-    """The box, scaled to width and height without rotation (the paper's tight crop, section 4).
+class Crop(Protocol):
+    """How a face is cut out of a photo."""
+
+    needs_landmarks: bool
+
+    def __call__(
+        self,
+        image: NDArray[np.uint8],
+        box: NDArray[np.float32],
+        landmarks: NDArray[np.float32] | None,
+        width: int,
+        height: int,
+    ) -> NDArray[np.uint8]:
+        """The face in pixels, (height, width, 3), from an image (h, w, 3), a box (4,) and landmarks (5, 2)."""
+        ...
+
+
+def similarity(source: NDArray[np.floating], target: NDArray[np.floating]) -> NDArray[np.float64]:
+    """The scaling, turn and move that bring points nearest to others, by least squares.
+
+    Umeyama, 1991, in two dimensions, where it has a closed form without a singular value decomposition:
+    with points as complex numbers, the best factor is the covariance over the variance. No mirroring.
 
     Parameters
     ----------
-    image : ndarray of uint8, shape (h, w, 3)
-    box : ndarray of float32, shape (4,)
-        Left, top, right, bottom in pixels; what lies outside the image is left out.
-    landmarks : ignored here
-    width, height : int
+    source : float array, shape (..., k, 2)
+    target : float array, shape (..., k, 2), or one that broadcasts
 
     Returns
     -------
-    ndarray of uint8, shape (height, width, 3)
+    float64, shape (..., 2, 3)
+        target = matrix @ (x, y, 1). Where all source points are one, only the move.
     """
+    a = np.asarray(source, np.float64) @ np.array([1, 1j])
+    b = np.asarray(target, np.float64) @ np.array([1, 1j])
+    a, b = np.broadcast_arrays(a, b)
+    middle_a, middle_b = a.mean(axis=-1), b.mean(axis=-1)
+    spread = a - middle_a[..., None]
+    variance = (np.abs(spread) ** 2).sum(axis=-1)
+    covariance = (spread.conj() * (b - middle_b[..., None])).sum(axis=-1)
+    factor = np.where(variance > 0, covariance / np.where(variance > 0, variance, 1), 1)
+    move = middle_b - factor * middle_a
+    rows = [[factor.real, -factor.imag, move.real], [factor.imag, factor.real, move.imag]]
+    return np.stack([np.stack(row, axis=-1) for row in rows], axis=-2)
+
+
+def inverse(matrices: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The matrices (..., 2, 3) that lead back: from points of the crop to points of the photo."""
+    back = np.linalg.inv(matrices[..., :2])
+    return np.concatenate([back, -back @ matrices[..., 2:]], axis=-1)
+
+
+def mapped(points: NDArray[np.floating], matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Points (..., k, 2) taken through matrices (..., 2, 3)."""
+    return points @ matrix[..., :2].swapaxes(-1, -2) + matrix[..., None, :, 2]
+
+
+def warp(
+    image: NDArray[np.uint8], matrix: NDArray[np.float64], width: int, height: int, border: Border = "black"
+) -> NDArray[np.uint8]:
+    """Draw an image through an affine map, every source pixel counting by its area.
+
+    Sampling alone skips pixels where the image shrinks, and what it skips comes back as false detail. Here the
+    part that is needed is first averaged down by a whole factor, and what is left is sampled four times a pixel.
+
+    Parameters
+    ----------
+    image : uint8, shape (h, w, 3)
+    matrix : float64, shape (2, 3)
+        From points of the image to points of the result.
+    width, height : int
+        Of the result in pixels.
+    border : 'black' or 'edge'
+        What lies outside the image: black, or its nearest pixel.
+
+    Returns
+    -------
+    uint8, shape (height, width, 3)
+    """
+    back = inverse(matrix)
+    # In edges, as Pillow counts: the centre of the first pixel is (0.5, 0.5).
+    back[:, 2] += 0.5 - back[:, :2] @ (0.5, 0.5)
+    corners = mapped(np.array([[0, 0], [width, 0], [width, height], [0, height]], float), back)
     rows, columns = image.shape[:2]
-    left, top = np.clip(np.floor(box[:2]).astype(int), 0, [columns - 1, rows - 1])
-    right, bottom = np.clip(np.ceil(box[2:]).astype(int), [left + 1, top + 1], [columns, rows])
-    return resize(image[top:bottom, left:right], width, height)
+    if border == "edge":
+        lowest, highest = np.floor(corners.min(axis=0)).astype(int) - 2, np.ceil(corners.max(axis=0)).astype(int) + 2
+        across = np.clip(np.arange(lowest[0], highest[0]), 0, columns - 1)
+        down = np.clip(np.arange(lowest[1], highest[1]), 0, rows - 1)
+        origin, part = lowest, image[down[:, None], across]
+    else:
+        lowest = np.clip(np.floor(corners.min(axis=0)).astype(int) - 2, 0, [columns - 1, rows - 1])
+        highest = np.clip(np.ceil(corners.max(axis=0)).astype(int) + 2, lowest + 1, [columns, rows])
+        origin, part = lowest, image[lowest[1] : highest[1], lowest[0] : highest[0]]
+    back[:, 2] -= origin
+    shrink = float(np.sqrt(abs(np.linalg.det(back[:, :2]))))
+    source = PIL.Image.fromarray(part)
+    whole = min(int(shrink), *source.size)
+    if whole > 1:
+        source = source.reduce(whole)
+        back /= whole
+    finer = 2 if shrink > max(whole, 1) * 1.05 else 1
+    back[:, :2] /= finer
+    drawn = source.transform(
+        (width * finer, height * finer),
+        PIL.Image.Transform.AFFINE,
+        tuple(back.ravel().tolist()),
+        PIL.Image.Resampling.BILINEAR,
+    )
+    return np.array(drawn.reduce(finer) if finer > 1 else drawn)
+
+
+@dataclass(frozen=True)
+class TemplateCrop:
+    """Five landmarks brought onto a template, at any size: the whole square where width and height differ.
+
+    template : name of one of `TEMPLATES`
+    border : what lies outside the photo
+    """
+
+    template: str
+    border: Border = "black"
+    needs_landmarks = True
+
+    def matrix(
+        self, landmarks: NDArray[np.floating], width: int, height: int, margin: float = 0
+    ) -> NDArray[np.float64]:
+        """From points of the photo to points of the crop; (..., 2, 3) for landmarks (..., 5, 2).
+
+        The margin is a share of the template's side added all round.
+        """
+        side = min(width, height) / (1 + 2 * margin)
+        corner = np.array([width - side, height - side]) / 2
+        return similarity(landmarks, TEMPLATES[self.template] * side + corner - 0.5)
+
+    def __call__(
+        self,
+        image: NDArray[np.uint8],
+        box: NDArray[np.float32],
+        landmarks: NDArray[np.float32] | None,
+        width: int,
+        height: int,
+    ) -> NDArray[np.uint8]:
+        """The face upright and to scale, (height, width, 3); ModelError where there are no landmarks."""
+        if landmarks is None:
+            raise ModelError(f"the crop {self.template!r} needs landmarks, which this detector does not give")
+        return warp(image, self.matrix(landmarks, width, height), width, height, self.border)
+
+
+@dataclass(frozen=True)
+class BoxCrop:
+    """The box and a margin around it, without rotation, cut at the photo's border and stretched to size.
+
+    margin : share of the box's sides added, half on each side
+    """
+
+    margin: float = 0.0
+    needs_landmarks = False
+
+    def __call__(
+        self,
+        image: NDArray[np.uint8],
+        box: NDArray[np.float32],
+        landmarks: NDArray[np.float32] | None,
+        width: int,
+        height: int,
+    ) -> NDArray[np.uint8]:
+        """The box, (height, width, 3); what lies outside the photo is left out."""
+        rows, columns = image.shape[:2]
+        grown = (box[2:] - box[:2]) * (self.margin / 2)
+        left, top = np.clip(np.floor(box[:2] - grown).astype(int), 0, [columns - 1, rows - 1])
+        right, bottom = np.clip(np.ceil(box[2:] + grown).astype(int), [left + 1, top + 1], [columns, rows])
+        return resize(image[top:bottom, left:right], width, height)
+
+
+@dataclass(frozen=True)
+class TightCrop:
+    """The paper's crop (section 4): tight around the box, moved and scaled, never stretched or turned."""
+
+    border: Border = "black"
+    needs_landmarks = False
+
+    def __call__(
+        self,
+        image: NDArray[np.uint8],
+        box: NDArray[np.float32],
+        landmarks: NDArray[np.float32] | None,
+        width: int,
+        height: int,
+    ) -> NDArray[np.uint8]:
+        """The smallest part of the photo of the wanted shape that holds the box, (height, width, 3)."""
+        size = np.array([width, height])
+        scale = float((size / np.maximum(box[2:] - box[:2], 1)).min())
+        middle = (box[:2] + box[2:]) / 2
+        move = size / 2 - 0.5 - scale * (middle - 0.5)
+        return warp(image, np.array([[scale, 0, move[0]], [0, scale, move[1]]]), width, height, self.border)
 
 
 # By the name a model card gives.
-CROPS: dict[str, Crop] = {"box": box_crop}
+CROPS: dict[str, Crop] = {
+    "box": BoxCrop(),
+    "tight-crop": TightCrop(),
+    # 32 of 160 pixels are margin, as the networks after FaceNet were given their faces.
+    "facenet-mtcnn-160": BoxCrop(margin=32 / 128),
+    "arcface-112": TemplateCrop("arcface-112"),
+}

@@ -1,41 +1,19 @@
-"""Where the faces of a photo are."""
+"""Where the faces of a photo are: the detectors by name."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-
-@dataclass(frozen=True)
-class Detections:
-    """The faces found in one image, in pixels of that image.
-
-    boxes : float32, shape (k, 4)
-        Left, top, right, bottom.
-    landmarks : float32, shape (k, 5, 2), or None
-        Left eye, right eye, nose, left and right mouth corner (left as seen in the image), where the
-        detector gives them.
-    scores : float32, shape (k,)
-        Between 0 and 1.
-    """
-
-    boxes: NDArray[np.float32]
-    landmarks: NDArray[np.float32] | None
-    scores: NDArray[np.float32]
-
-
-class Detector(Protocol):
-    """Anything that finds faces."""
-
-    def __call__(self, images: Sequence[NDArray[np.uint8]]) -> list[Detections]:
-        """Detections of each RGB image of shape (h, w, 3), in the order given."""
-        ...
+from facespace.faces.align import TEMPLATES
+from facespace.faces.detection import Detections, Detector
+from facespace.faces.mtcnn import Mtcnn
 
 
 class WholePhoto:
     """For photos that are faces already: each photo is one face, from border to border."""
+
+    gives_landmarks = False
 
     def __call__(self, images: Sequence[NDArray[np.uint8]]) -> list[Detections]:
         """One detection an image: all of it."""
@@ -49,5 +27,36 @@ class WholePhoto:
         ]
 
 
+class Aligned:
+    """For photos that are aligned faces already, the template with a margin all round.
+
+    Training sets hold faces like that: `facespace prepare` writes 128x128 pixels, the 112x112 template with a
+    margin of 8. Where the landmarks are is known, so nothing is detected; another size is the same face scaled.
+    """
+
+    gives_landmarks = True
+
+    def __init__(self, template: str = "arcface-112", margin: float = 8 / 112):
+        points = TEMPLATES[template]
+        # Shares of a photo that reaches from -margin to 1 + margin of the template.
+        self._shares = (points + margin) / (1 + 2 * margin)
+        self._edge = margin / (1 + 2 * margin)
+
+    def __call__(self, images: Sequence[NDArray[np.uint8]]) -> list[Detections]:
+        """One detection an image: its middle, with the landmarks of the template."""
+        found = []
+        for image in images:
+            size = np.array(image.shape[1::-1], np.float32)
+            near, far = size * self._edge, size * (1 - self._edge)
+            found.append(
+                Detections(
+                    boxes=np.concatenate([near, far])[None].astype(np.float32),
+                    landmarks=(self._shares * size - 0.5)[None].astype(np.float32),
+                    scores=np.ones(1, np.float32),
+                )
+            )
+        return found
+
+
 # By the name a model card gives.
-DETECTORS: dict[str, Callable[[], Detector]] = {"whole-photo": WholePhoto}
+DETECTORS: dict[str, Callable[[], Detector]] = {"whole-photo": WholePhoto, "aligned-128": Aligned, "mtcnn": Mtcnn}

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facespace.faces.align import Crop
-from facespace.faces.detect import Detector
+from facespace.faces.detection import Detector
 
 
 @dataclass(frozen=True)
@@ -54,4 +54,20 @@ def find_faces(image: NDArray[np.uint8], detector: Detector, crop: Crop, width: 
                 pixels=crop(image, box, landmarks, width, height),
             )
         )
-    return sorted(faces, key=lambda face: (face.box[1], face.box[0]))
+    return [faces[index] for index in reading_order(found.boxes)]
+
+
+def reading_order(boxes: NDArray[np.floating]) -> list[int]:
+    """Indices of boxes (k, 4) row by row from the top, each row from the left.
+
+    A face belongs to a row when its middle is above the lower edge of the row's highest face: people who stand
+    beside each other are seldom of one height.
+    """
+    rows: list[list[int]] = []
+    for index in np.argsort(boxes[:, 1] + boxes[:, 3], kind="stable").tolist():
+        middle = (boxes[index, 1] + boxes[index, 3]) / 2
+        if rows and middle < boxes[rows[-1][0], 3]:
+            rows[-1].append(index)
+        else:
+            rows.append([index])
+    return [index for row in rows for index in sorted(row, key=lambda index: float(boxes[index, 0]))]

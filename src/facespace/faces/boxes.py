@@ -1,0 +1,67 @@
+"""Boxes: left, top, right, bottom; how they overlap, and which of many stand for the same face."""
+
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+# Boxes compared at once: the matrices stay below a few megabytes however many boxes there are.
+BLOCK = 512
+
+
+def overlaps(
+    a: NDArray[np.floating], b: NDArray[np.floating], over: Literal["union", "smaller"] = "union"
+) -> NDArray[np.floating]:
+    """Area in common, as a share of the union of the two (Jaccard) or of the smaller one.
+
+    Parameters
+    ----------
+    a, b : float arrays, shapes (n, 4) and (m, 4)
+
+    Returns
+    -------
+    float array, shape (n, m), 0 to 1
+    """
+    sides = np.minimum(a[:, None, 2:], b[None, :, 2:]) - np.maximum(a[:, None, :2], b[None, :, :2])
+    common = np.clip(sides, 0, None).prod(axis=2)
+    areas_a, areas_b = ((boxes[:, 2:] - boxes[:, :2]).prod(axis=1) for boxes in (a, b))
+    if over == "union":
+        whole = areas_a[:, None] + areas_b[None, :] - common
+    else:
+        whole = np.minimum(areas_a[:, None], areas_b[None, :])
+    return common / np.maximum(whole, np.finfo(whole.dtype).tiny)
+
+
+def suppress(
+    boxes: NDArray[np.floating],
+    scores: NDArray[np.floating],
+    threshold: float,
+    over: Literal["union", "smaller"] = "union",
+) -> NDArray[np.intp]:
+    """Non-maximum suppression: of boxes that overlap by more than the threshold, the best-scored stays.
+
+    Parameters
+    ----------
+    boxes : float array, shape (n, 4)
+    scores : float array, shape (n,)
+    threshold : float
+        Share in common, as `overlaps` gives it.
+
+    Returns
+    -------
+    indices of what stays, best first
+    """
+    order = np.argsort(-scores, kind="stable")
+    kept = np.empty(0, np.intp)
+    for start in range(0, len(order), BLOCK):
+        block = order[start : start + BLOCK]
+        for rivals in range(0, len(kept), BLOCK):
+            hidden = overlaps(boxes[kept[rivals : rivals + BLOCK]], boxes[block], over) > threshold
+            block = block[~hidden.any(axis=0)]
+        alike = overlaps(boxes[block], boxes[block], over) > threshold
+        stays = np.ones(len(block), bool)
+        for index in range(len(block)):
+            if stays[index]:
+                stays[index + 1 :] &= ~alike[index, index + 1 :]
+        kept = np.concatenate([kept, block[stays]])
+    return kept

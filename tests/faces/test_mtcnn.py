@@ -1,0 +1,108 @@
+"""The default detector, on real faces."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from facespace.faces import TEMPLATES, Aligned, Mtcnn, mapped
+from facespace.faces.align import TemplateCrop
+
+
+@pytest.fixture(scope="module")
+def detector():
+    return Mtcnn(threads=1)
+
+
+@pytest.fixture(scope="module")
+def faces(people):
+    """Six faces, one of each person."""
+    return [Image.open(people / f"s{number}" / "1.pgm").convert("RGB") for number in range(1, 7)]
+
+
+def laid_out(faces, scale=1.0):
+    """Faces side by side on grey, and the middle of each."""
+    width, height = round(92 * scale), round(112 * scale)
+    canvas = Image.new("RGB", (40 + len(faces) * (width + 40), height + 80), (128, 128, 128))
+    middles = []
+    for index, face in enumerate(faces):
+        left = 40 + index * (width + 40)
+        canvas.paste(face.resize((width, height), Image.Resampling.BICUBIC), (left, 40))
+        middles.append((left + width / 2, 40 + height / 2))
+    return np.asarray(canvas), np.array(middles)
+
+
+@pytest.mark.parametrize("scale", [0.5, 1, 2.5])
+def test_every_face_is_found_where_it_is(detector, faces, scale):
+    image, middles = laid_out(faces, scale)
+    (found,) = detector([image])
+    centres = (found.boxes[:, :2] + found.boxes[:, 2:]) / 2
+    gaps = np.linalg.norm(middles[:, None] - centres[None], axis=2)
+    assert len(found.boxes) == len(faces)
+    assert gaps.min(axis=1).max() < 30 * scale
+    assert (found.scores > 0.7).all()
+    assert found.scores.max() <= 1
+
+
+def test_landmarks_are_eyes_nose_and_mouth_in_that_order(detector, faces):
+    image, _ = laid_out(faces)
+    (found,) = detector([image])
+    left_eye, right_eye, nose, left_mouth, right_mouth = found.landmarks.transpose(1, 2, 0)
+    assert (left_eye[0] < nose[0]).all()
+    assert (nose[0] < right_eye[0]).all()
+    assert (left_mouth[0] < right_mouth[0]).all()
+    assert (left_eye[1] < nose[1]).all()
+    assert (nose[1] < left_mouth[1]).all()
+
+
+def test_a_mirrored_photo_has_mirrored_landmarks(detector, faces):
+    # What is off by a pixel in one direction here is off in every crop.
+    image, _ = laid_out(faces, 2)
+    (plain,), (mirrored,) = detector([image]), detector([np.ascontiguousarray(image[:, ::-1])])
+    back = mirrored.landmarks[:, [1, 0, 2, 4, 3]].copy()
+    back[..., 0] = image.shape[1] - 1 - back[..., 0]
+    plain_order, back_order = plain.landmarks[:, 2, 0].argsort(), back[:, 2, 0].argsort()
+    gaps = plain.landmarks[plain_order] - back[back_order]
+    # Between the eyes of these lie about 85 pixels.
+    assert np.abs(gaps.mean(axis=(0, 1))).max() < 2.5
+
+
+def test_photos_together_give_what_each_gives_alone(detector, faces):
+    images = [laid_out(faces[:2])[0], laid_out(faces[2:6], 0.7)[0], np.zeros((30, 30, 3), np.uint8)]
+    together = detector(images)
+    for image, found in zip(images, together, strict=True):
+        (alone,) = detector([image])
+        assert found.boxes == pytest.approx(alone.boxes, abs=1e-3)
+        assert found.landmarks == pytest.approx(alone.landmarks, abs=1e-3)
+    assert detector([]) == []
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 3), (5, 400, 3), (19, 19, 3), (300, 300, 3)])
+def test_where_no_face_is_none_is_found(detector, shape, rng):
+    for image in (np.zeros(shape, np.uint8), rng.integers(0, 256, shape, dtype=np.uint8)):
+        (found,) = detector([image])
+        assert found.boxes.shape == (0, 4)
+        assert found.landmarks.shape == (0, 5, 2)
+
+
+def test_faces_below_the_smallest_size_are_not_looked_for(faces):
+    image, _ = laid_out(faces, 0.5)
+    (found,) = Mtcnn(smallest=120)([image])
+    assert len(found.boxes) == 0
+
+
+def test_a_face_cut_by_the_border_is_found(detector, faces):
+    image, _ = laid_out(faces[:1], 2)
+    (found,) = detector([image[:, 65:]])
+    assert len(found.boxes) == 1
+
+
+def test_an_aligned_face_needs_no_detector(detector, faces):
+    image, _ = laid_out(faces[:1], 2)
+    (found,) = detector([image])
+    crop = TemplateCrop("arcface-112")
+    matrix = crop.matrix(found.landmarks[0], 128, 128, margin=8 / 112)
+    there = mapped(found.landmarks[0], matrix)
+    (aligned,) = Aligned()([np.zeros((128, 128, 3), np.uint8)])
+    assert np.abs(aligned.landmarks[0] - there).max() < 8
+    assert aligned.landmarks[0] == pytest.approx(TEMPLATES["arcface-112"] * 112 + 8 - 0.5, abs=1e-4)
+    assert aligned.boxes[0] == pytest.approx([8, 8, 120, 120], abs=1e-4)
