@@ -1,0 +1,99 @@
+"""Networks by name, or from a module of the user's own."""
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import nn
+
+from facespace.errors import RecipeError
+from facespace.train.networks.mobile_face import mobile_face
+from facespace.train.networks.residual import resnet_18
+from facespace.train.networks.small_cnn import small_cnn
+from facespace.validation import nearest_name
+
+# (width, height, dimension) -> network
+Builder = Callable[[int, int, int], nn.Module]
+
+
+@dataclass(frozen=True)
+class NetworkRecord:
+    """A network that can be named in a recipe.
+
+    build : (width, height, dimension) -> network with fresh weights
+    width, height : input size in pixels that it is meant for; others work where the layers leave anything
+        of them
+    """
+
+    name: str
+    width: int
+    height: int
+    build: Builder
+
+
+NETWORKS: dict[str, NetworkRecord] = {
+    record.name: record
+    for record in (
+        NetworkRecord("small-cnn", 48, 56, small_cnn),
+        NetworkRecord("mobile-face", 112, 112, mobile_face),
+        NetworkRecord("resnet-18", 112, 112, resnet_18),
+    )
+}
+
+
+def network_record(name: str) -> NetworkRecord:
+    """The record of a registered network, or of a user's function named as 'package.module:function'.
+
+    The function takes (width, height, dimension) and returns a module that maps float (n, 3, height, width) to
+    (n, dimension) with L2 norm 1; the module is imported, so name only code that you trust. Its default input
+    is 112x112.
+
+    Raises
+    ------
+    RecipeError
+        No network has that name, or the module or function cannot be imported.
+    """
+    if ":" in name:
+        return NetworkRecord(name, 112, 112, _imported(name))
+    if name not in NETWORKS:
+        raise RecipeError(
+            f"network.name: there is no network {name!r}{nearest_name(name, list(NETWORKS))} "
+            "(one of your own is named as package.module:function)"
+        )
+    return NETWORKS[name]
+
+
+def build_network(name: str, width: int, height: int, dimension: int) -> nn.Module:
+    """A network with fresh weights, drawn from torch's global generator.
+
+    Raises
+    ------
+    RecipeError
+        As for `network_record`; or the input is too small for the network's layers; or a user's function
+        gave no module.
+    """
+    record = network_record(name)
+    try:
+        network = record.build(width, height, dimension)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise RecipeError(
+            f"network: {name} cannot be built for {width}x{height} pixels and {dimension} dimensions ({error}); "
+            f"it is meant for {record.width}x{record.height}"
+        ) from error
+    if not isinstance(network, nn.Module):
+        raise RecipeError(f"network.name: {name} gave a {type(network).__name__}, not a torch.nn.Module")
+    return network
+
+
+def _imported(name: str) -> Builder:
+    module_name, _, function = name.partition(":")
+    try:
+        builder = getattr(importlib.import_module(module_name), function)
+    except (ImportError, ValueError) as error:
+        raise RecipeError(f"network.name: cannot import {module_name!r}: {error}; is it on PYTHONPATH?") from None
+    except AttributeError:
+        raise RecipeError(f"network.name: {module_name} has no {function!r}") from None
+    if not callable(builder):
+        raise RecipeError(f"network.name: {name} is not a function")
+    found: Builder = builder
+    return found

@@ -1,0 +1,46 @@
+"""A compact residual network for faces, after the IR networks of ArcFace (Deng et al., 2019)."""
+
+from torch import Tensor, nn
+
+from facespace.train.networks.layers import OnSphere, conv_norm, conv_norm_relu, halved
+
+# Half the channels of the published IR-18: 4.4 million parameters instead of 14, a quarter of the work.
+_CHANNELS = (32, 64, 128, 256)
+_BLOCKS = 2
+
+
+class ImprovedResidual(nn.Module):
+    """Normalise, two 3x3 convolutions, add: ArcFace's 'improved residual' block; the second convolution strides."""
+
+    def __init__(self, before: int, channels: int, stride: int):
+        super().__init__()
+        self.path = nn.Sequential(
+            nn.BatchNorm2d(before), conv_norm_relu(before, channels, 3), conv_norm(channels, channels, 3, stride)
+        )
+        changes = stride != 1 or before != channels
+        self.shortcut = conv_norm(before, channels, 1, stride) if changes else nn.Identity()
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Float (n, before, h, w) to (n, channels, h / stride, w / stride)."""
+        added: Tensor = self.shortcut(features) + self.path(features)
+        return added
+
+
+def resnet_18(width: int, height: int, dimension: int) -> nn.Module:
+    """Eighteen layers of 32 to 256 channels: 4.4 million parameters, 0.66 billion multiply-adds at 112x112.
+
+    (n, 3, height, width) -> (n, dimension) with L2 norm 1.
+
+    The first convolution keeps the full size, as for all IR networks: 112 pixels leave little to throw away. The
+    last map goes into one linear layer, which knows positions.
+    """
+    layers: list[nn.Module] = [conv_norm_relu(3, _CHANNELS[0], 3)]
+    before = _CHANNELS[0]
+    for channels in _CHANNELS:
+        for block in range(_BLOCKS):
+            layers.append(ImprovedResidual(before, channels, 2 if block == 0 else 1))
+            before = channels
+    cells = halved(width, len(_CHANNELS)) * halved(height, len(_CHANNELS))
+    return nn.Sequential(
+        *layers, nn.BatchNorm2d(before), nn.Flatten(), nn.Linear(before * cells, dimension), OnSphere()
+    )
