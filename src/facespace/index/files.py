@@ -1,0 +1,110 @@
+"""An index in a folder: arrays that can be memory-mapped, and a description that is written last.
+
+Nothing in it is truth: a folder that is damaged, unfinished or of another state of the points opens as None, and
+the caller builds the index again.
+"""
+
+import json
+import os
+import secrets
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from facespace.index.rows import Rows
+
+if TYPE_CHECKING:
+    from facespace.index.exact import ExactIndex
+    from facespace.index.hnsw import HnswIndex
+
+DESCRIPTION = "index.json"
+FORMAT = 1
+
+
+def save_rows(
+    folder: Path, kind: str, rows: Rows, stamp: str, extra: dict[str, Callable[[Path], None]], **settings: Any
+) -> None:
+    """Write rows, and further files by name with what writes each; the description goes last, in one step."""
+    folder.mkdir(parents=True, exist_ok=True)
+    codes, ids, inverse = rows.arrays()
+    writers: dict[str, Callable[[Path], None]] = {
+        "codes": lambda path: _save_array(path, codes),
+        "ids": lambda path: _save_array(path, ids),
+        "alive": lambda path: _save_array(path, inverse > 0),
+        **extra,
+    }
+    # Names of this writing alone: readers keep the old files mapped until they let them go.
+    mark = secrets.token_hex(4)
+    files = {}
+    for name, write in writers.items():
+        path = folder / f"{name}.{mark}"
+        write(path)
+        files[name] = {"name": path.name, "bytes": path.stat().st_size, "crc32": _checksum(path)}
+    description = {"format": FORMAT, "kind": kind, "stamp": stamp, "rows": len(codes), "files": files, **settings}
+    temporary = folder / f"{DESCRIPTION}.{mark}"
+    temporary.write_text(json.dumps(description, indent=1))
+    temporary.replace(folder / DESCRIPTION)
+    wanted = {DESCRIPTION, *(entry["name"] for entry in files.values())}
+    for path in folder.iterdir():
+        if path.name not in wanted:
+            path.unlink(missing_ok=True)
+
+
+def open_index(
+    folder: str | os.PathLike[str], stamp: str | None = None, memory_map: bool = True
+) -> "ExactIndex | HnswIndex | None":
+    """Open a saved index, or give None where it is absent, damaged, or of another stamp.
+
+    Parameters
+    ----------
+    folder : path
+    stamp : str or None
+        What the points must have been derived from; None takes any.
+    memory_map : bool
+        Leave the points in the file, read as they are needed and shared between processes. The first change
+        copies them to memory.
+
+    Returns
+    -------
+    ExactIndex, HnswIndex or None
+    """
+    from facespace.index.exact import ExactIndex
+    from facespace.index.hnsw import open_hnsw
+
+    folder = Path(folder)
+    try:
+        description = json.loads((folder / DESCRIPTION).read_bytes())
+        if description["format"] != FORMAT or (stamp is not None and description["stamp"] != stamp):
+            return None
+        paths = {}
+        for name, entry in description["files"].items():
+            paths[name] = path = folder / entry["name"]
+            if path.stat().st_size != entry["bytes"] or _checksum(path) != entry["crc32"]:
+                return None
+        codes, ids, alive = (
+            np.load(paths[name], mmap_mode="r" if memory_map else None) for name in ("codes", "ids", "alive")
+        )
+        rows = Rows.of(codes, ids, alive)
+        if description["kind"] == ExactIndex.kind:
+            return ExactIndex.over(rows)
+        return open_hnsw(rows, paths["graph"], description, memory_map)
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError):
+        return None
+
+
+def _save_array(path: Path, array: np.ndarray[Any, Any]) -> None:
+    with path.open("wb") as file:
+        np.save(file, array, allow_pickle=False)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _checksum(path: Path) -> int:
+    value = 0
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            value = zlib.crc32(block, value)
+    return value

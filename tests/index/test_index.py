@@ -1,0 +1,208 @@
+"""Indexes find what comparing with everything finds, whatever was added, removed, saved and damaged."""
+
+import threading
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from facespace.index import ExactIndex, HnswIndex, open_index
+from facespace.metric import dequantise, nearest, normalise, quantise
+
+D = 32
+KINDS = [ExactIndex, HnswIndex]
+
+
+@pytest.fixture(autouse=True)
+def _faiss():
+    pytest.importorskip("faiss", reason="the extra index is not installed")
+
+
+def points(count, seed=0, dimension=D):
+    return normalise(np.random.default_rng(seed).normal(size=(count, dimension)))
+
+
+def reference(ids, stored, queries, k):
+    """All distances, the slow obvious way."""
+    unit = dequantise(quantise(stored)).astype(np.float64)
+    found = []
+    for query in np.asarray(queries, np.float64):
+        distances = ((unit - query) ** 2).sum(axis=1)
+        order = np.argsort(distances, kind="stable")[:k]
+        found.append((np.asarray(ids)[order], distances[order]))
+    return found
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    batches=st.lists(st.integers(0, 40), max_size=5),
+    removed=st.sets(st.integers(0, 200)),
+    k=st.integers(1, 12),
+    seed=st.integers(0, 1000),
+)
+def test_exact_search_gives_what_all_distances_give(batches, removed, k, seed):
+    index, stored = ExactIndex(D, threads=2), points(sum(batches), seed) if sum(batches) else np.empty((0, D))
+    start = 0
+    for size in batches:
+        index.add(np.arange(start, start + size), stored[start : start + size])
+        start += size
+    assert index.remove(sorted(removed)) == len([i for i in removed if i < start])
+    live = np.array([i for i in range(start) if i not in removed], int)
+    assert len(index) == len(live)
+    queries = points(3, seed + 1)
+    hits = index.search(queries, k)
+    for row, (ids, distances) in enumerate(reference(live, stored[live], queries, k) if len(live) else []):
+        assert hits.distances[row, : len(ids)] == pytest.approx(distances, abs=2e-6)
+        # Two points may be equally far to the last bit of float32.
+        assert np.mean(hits.ids[row, : len(ids)] == ids) == 1 or len(set(np.round(distances, 5))) < len(distances)
+    assert (hits.ids[:, len(live) :] == -1).all()
+    assert np.isinf(hits.distances[:, len(live) :]).all()
+
+
+@pytest.mark.parametrize("queries", [1, 7, 600])
+def test_many_blocks_and_threads_give_what_one_comparison_gives(queries):
+    stored, asked = points(70_000), points(queries, 1)
+    index = ExactIndex(D, threads=3)
+    index.add(np.arange(len(stored)), stored)
+    hits = index.search(asked, 10)
+    distances, rows = nearest(asked, dequantise(quantise(stored)), 10)
+    assert hits.distances == pytest.approx(distances, abs=3e-6)
+    assert np.mean(hits.ids == rows) > 0.999
+
+
+def test_of_equal_points_the_first_added_comes_first():
+    index = ExactIndex(D)
+    index.add(np.arange(50_000)[::-1], np.repeat(quantise(points(1)), 50_000, axis=0))
+    assert index.search(points(1), 4).ids.tolist() == [[49_999, 49_998, 49_997, 49_996]]
+
+
+def test_the_graph_finds_nearly_all_true_neighbours_and_tells_their_distances_like_the_exact_index():
+    rng = np.random.default_rng(0)
+    people = points(800, 1)
+    stored = normalise(people[np.arange(8000) % 800] + 0.1 * rng.normal(size=(8000, D)))
+    exact, graph = ExactIndex(D), HnswIndex(D)
+    for index in (exact, graph):
+        index.add(np.arange(8000) + 7, stored)
+    queries = normalise(people[:200] + 0.1 * rng.normal(size=(200, D)))
+    true, found = exact.search(queries, 10), graph.search(queries, 10)
+    assert np.mean(found.ids[:, 0] == true.ids[:, 0]) >= 0.995
+    assert np.mean([len(set(a) & set(b)) / 10 for a, b in zip(found.ids, true.ids, strict=True)]) >= 0.98
+    same = found.ids == true.ids
+    assert found.distances[same] == pytest.approx(true.distances[same], abs=2e-6)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_was_removed_is_never_found_and_the_rest_still_is(kind):
+    index, stored = kind(D), points(1000)
+    index.add(np.arange(1000), stored)
+    for start in range(0, 900, 90):
+        assert index.remove(np.arange(start, start + 90)) == 90
+        hits = index.search(stored, 1)
+        assert (hits.ids[start + 90 :, 0] == np.arange(start + 90, 1000)).mean() > 0.99
+        assert hits.ids.min() >= start + 90
+    assert len(index) == 100
+    assert index.remove([3, 5000]) == 0
+    index.add([3], stored[3:4])
+    assert index.search(stored[3:4], 1).ids.tolist() == [[3]]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("memory_map", [True, False])
+def test_a_saved_index_answers_as_before_and_can_be_changed(kind, memory_map, tmp_path):
+    index, stored = kind(D), points(500)
+    index.add(np.arange(500), stored)
+    index.remove([1, 2, 3])
+    index.save(tmp_path / "saved", "of today")
+    again = open_index(tmp_path / "saved", "of today", memory_map)
+    assert type(again) is kind
+    assert len(again) == 497
+    before, after = index.search(stored, 5), again.search(stored, 5)
+    assert (before.ids == after.ids).all()
+    assert (before.distances == after.distances).all()
+    again.add([1, 600], stored[[1, 2]])
+    assert again.search(stored[[1, 2]], 1).ids.tolist() == [[1], [600]]
+    again.remove([600])
+    again.save(tmp_path / "saved", "of tomorrow")
+    assert open_index(tmp_path / "saved", "of today") is None
+    assert len(open_index(tmp_path / "saved", "of tomorrow")) == 498
+    assert len(list((tmp_path / "saved").iterdir())) == (5 if kind is HnswIndex else 4)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_damaged_or_unfinished_index_opens_as_none(kind, tmp_path):
+    index = kind(D)
+    index.add(np.arange(300), points(300))
+    index.save(tmp_path / "saved")
+    for path in sorted((tmp_path / "saved").iterdir()):
+        whole = path.read_bytes()
+        for damaged in (whole[: len(whole) // 2], whole[:-9] + b"\x07" + whole[-8:], b""):
+            path.write_bytes(damaged)
+            assert open_index(tmp_path / "saved") is None, path
+        path.unlink()
+        assert open_index(tmp_path / "saved") is None, path
+        path.write_bytes(whole)
+    assert open_index(tmp_path / "saved") is not None
+    assert open_index(tmp_path / "never saved") is None
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_others_may_search_while_one_changes_it(kind):
+    index, stored = kind(D), points(6000)
+    index.add(np.arange(1000), stored[:1000])
+    stop, wrong = threading.Event(), []
+
+    def search():
+        while not stop.is_set():
+            hits = index.search(stored[:20], 1)
+            if not (hits.ids[:, 0] == np.arange(20)).all():
+                wrong.append(hits.ids)
+
+    readers = [threading.Thread(target=search) for _ in range(2)]
+    for reader in readers:
+        reader.start()
+    for start in range(1000, 6000, 250):
+        index.add(np.arange(start, start + 250), stored[start : start + 250])
+        index.remove(np.arange(start, start + 125))
+    stop.set()
+    for reader in readers:
+        reader.join()
+    assert not wrong
+    assert len(index) == 1000 + 20 * 125
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("ids", "given", "message"),
+    [
+        ([0], points(1), "in the index already"),
+        ([5, 5], points(2), "distinct"),
+        ([-1], points(1), "not negative"),
+        ([5], points(2), "1 ids were given for 2 points"),
+        ([5], points(1, dimension=8), r"shape \(n, 32\)"),
+        ([5], np.zeros((1, D)), "all zeros"),
+        ([5], np.zeros((1, D), np.int8), "all zeros"),
+        ([5], np.full((1, D), np.nan), "NaN"),
+    ],
+)
+def test_points_that_cannot_be_kept_are_refused_and_nothing_is_added(kind, ids, given, message):
+    index = kind(D)
+    index.add([0], points(1))
+    with pytest.raises(ValueError, match=message):
+        index.add(ids, given)
+    assert len(index) == 1
+    assert index.search(points(1), 2).ids.tolist() == [[0, -1]]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_queries_that_cannot_be_asked_are_refused(kind):
+    index = kind(D)
+    for asked, k, message in (
+        (points(1), 0, "k must be at least 1"),
+        (points(1, dimension=8), 1, "shape"),
+        (np.zeros((1, D)), 1, "all zeros"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            index.search(asked, k)
+    assert index.search(points(2), 3).ids.tolist() == [[-1] * 3] * 2
+    assert index.search(np.empty((0, D)), 3).ids.shape == (0, 3)
