@@ -11,8 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+import facespace.images.decode as decoding
 from facespace.errors import ImageError
-from facespace.images import Limits, read_image
+from facespace.images import Limits, decode_photo, read_image, resize
 
 # A picture without symmetry, so that no turn or flip of it is itself.
 PICTURE = np.zeros((20, 30, 3), np.uint8)
@@ -106,6 +107,47 @@ def test_a_truncated_photo_is_refused(kind):
     whole = saved(noise, kind)
     with pytest.raises(ImageError, match="damaged or truncated"):
         read_image(whole[: len(whole) // 2])
+
+
+def test_a_truncated_jpeg_is_taken_where_that_is_asked_for():
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    whole = saved(Image.fromarray(noise), "JPEG", quality=95)
+    found = read_image(whole[: len(whole) // 2], truncated=True)
+    assert (found[:8] == read_image(whole)[:8]).all()
+    assert found.shape == (64, 64, 3)
+    with pytest.raises(ImageError):
+        read_image(saved(Image.fromarray(noise), "PNG")[:200], truncated=True)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_a_photo_is_decoded_no_larger_than_asked(kind, orientation):
+    rows, columns = np.mgrid[:600, :1000]
+    picture = np.stack([rows * 255 // 600, columns * 255 // 1000, rows * 0], axis=2).astype(np.uint8)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    photo = saved(Image.fromarray(picture), kind, exif=exif)
+    small = decode_photo(photo, longest=200)
+    assert (small.width, small.height) == ((1000, 600) if orientation == 1 else (600, 1000))
+    assert small.pixels.shape == ((120, 200, 3) if orientation == 1 else (200, 120, 3))
+    assert small.scale == pytest.approx((5, 5))
+    whole = read_image(photo)
+    assert np.abs(small.pixels.astype(int) - resize(whole, *small.pixels.shape[1::-1])).max() <= 4
+    assert decode_photo(photo, longest=2000).pixels.shape == whole.shape
+
+
+def test_a_heic_photo_is_read_where_its_plugin_is_installed(tmp_path):
+    pillow_heif = pytest.importorskip("pillow_heif", reason="HEIC needs the extra `heic`")
+    smooth = Image.fromarray(PICTURE).resize((128, 96))
+    pillow_heif.from_pillow(smooth).save(tmp_path / "photo.heic", quality=95)
+    found = read_image(tmp_path / "photo.heic")
+    assert np.abs(found.astype(int) - np.asarray(smooth)).mean() < 6
+
+
+def test_a_heic_photo_without_the_plugin_says_what_to_install(monkeypatch):
+    monkeypatch.setattr(decoding, "_heif_registered", lambda: False)
+    with pytest.raises(ImageError, match=r"pip install 'facespace\[heic\]'"):
+        read_image(b"\0\0\0\x18ftypheic" + bytes(100))
 
 
 def png_claiming(width, height):

@@ -3,7 +3,7 @@
 import pytest
 
 from facespace.errors import DataError
-from facespace.images import people_in, photos_in
+from facespace.images import people_in, photos_in, walk_photos
 
 
 def made(root, *names):
@@ -41,3 +41,19 @@ def test_a_missing_or_empty_folder_is_a_clear_error(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(DataError, match="is a file, not a folder"):
         people_in(tmp_path / "file")
+
+
+def test_a_walk_follows_links_to_folders_but_never_in_circles(tmp_path):
+    made(tmp_path, "a/1.jpg", "a/2.jpg")
+    (tmp_path / "a" / "back").symlink_to(tmp_path)
+    (tmp_path / "other").symlink_to(tmp_path / "a")
+    found = [str(path.relative_to(tmp_path)) for path in walk_photos(tmp_path)]
+    assert found == ["a/1.jpg", "a/2.jpg", "other/1.jpg", "other/2.jpg"]
+
+
+def test_a_walk_is_lazy(tmp_path):
+    made(tmp_path, "a/1.jpg", "b/1.jpg")
+    walk = walk_photos(tmp_path)
+    assert next(walk).parent.name == "a"
+    (tmp_path / "b" / "1.jpg").unlink()
+    assert list(walk) == []

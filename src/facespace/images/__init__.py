@@ -1,7 +1,23 @@
-"""Bytes to images: RGB, upright, within limits; and where photos lie in folders."""
+"""Bytes to images: RGB, upright, within limits; and where photos lie in folders and videos."""
 
-from facespace.images.decode import Image, Limits, Photo, name_of, read_image
-from facespace.images.folder import people_in, photos_in
+from facespace.images.decode import Decoded, Image, Limits, Photo, decode_photo, name_of, read_image
+from facespace.images.folder import people_in, photos_in, walk_photos
 from facespace.images.scale import resize
+from facespace.images.video import VIDEO_EXTENSIONS, Frame, read_video
 
-__all__ = ["Image", "Limits", "Photo", "name_of", "people_in", "photos_in", "read_image", "resize"]
+__all__ = [
+    "VIDEO_EXTENSIONS",
+    "Decoded",
+    "Frame",
+    "Image",
+    "Limits",
+    "Photo",
+    "decode_photo",
+    "name_of",
+    "people_in",
+    "photos_in",
+    "read_image",
+    "read_video",
+    "resize",
+    "walk_photos",
+]

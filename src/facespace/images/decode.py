@@ -4,6 +4,7 @@ import io
 import os
 import warnings
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO
 
@@ -13,12 +14,18 @@ from numpy.typing import NDArray
 from PIL import ImageOps, UnidentifiedImageError
 
 from facespace.errors import ImageError
+from facespace.images.colour import to_rgb
+from facespace.images.scale import resize
 
 Image = NDArray[np.uint8]
 Photo = str | os.PathLike[str] | bytes | BinaryIO | NDArray[np.uint8] | PIL.Image.Image
 
-# Only these decoders ever see untrusted bytes.
+# Only these decoders ever see untrusted bytes; HEIF joins them where its plugin is installed.
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "PPM")
+HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+
+# The EXIF tag, and its values for photos stored on their side.
+ORIENTATION, LYING = 0x0112, (5, 6, 7, 8)
 
 
 @dataclass(frozen=True)
@@ -29,11 +36,29 @@ class Limits:
     pixels: int = 64_000_000
 
 
-def read_image(photo: Photo, limits: Limits | None = None) -> Image:
-    """Decode a photo: upright by its EXIF orientation, in RGB.
+@dataclass(frozen=True)
+class Decoded:
+    """A photo as pixels, perhaps scaled down.
 
-    Transparent parts are laid on white; 16-bit grey is scaled to 8 bits; of an animation the first frame
-    is taken.
+    pixels : uint8, shape (h, w, 3), RGB
+    width, height : of the photo itself, upright
+    """
+
+    pixels: Image
+    width: int
+    height: int
+
+    @property
+    def scale(self) -> tuple[float, float]:
+        """Pixels of the photo for one of `pixels`, across and down."""
+        return self.width / self.pixels.shape[1], self.height / self.pixels.shape[0]
+
+
+def read_image(photo: Photo, limits: Limits | None = None, *, truncated: bool = False) -> Image:
+    """Decode a photo: upright by its EXIF orientation, in sRGB.
+
+    Transparent parts are laid on white; 16-bit grey is scaled to 8 bits; an ICC profile is followed; of an
+    animation the first frame is taken.
 
     Parameters
     ----------
@@ -41,6 +66,8 @@ def read_image(photo: Photo, limits: Limits | None = None) -> Image:
         An array is taken to be upright RGB or grey already.
     limits : Limits or None
         The default limits where None.
+    truncated : bool
+        Take what is there of a JPEG file that ends too early; the rest is grey.
 
     Returns
     -------
@@ -51,18 +78,43 @@ def read_image(photo: Photo, limits: Limits | None = None) -> Image:
     ImageError
         Missing, not an image, truncated or over the limits; the message names the photo.
     """
+    return decode_photo(photo, limits, truncated=truncated).pixels
+
+
+def decode_photo(
+    photo: Photo, limits: Limits | None = None, *, longest: int | None = None, truncated: bool = False
+) -> Decoded:
+    """Decode a photo, no larger than needed.
+
+    Parameters
+    ----------
+    photo, limits, truncated
+        As for `read_image`.
+    longest : int or None
+        Scale down so that the longest side has at most this many pixels. A JPEG decoder does most of it by
+        leaving out frequencies, so the large photo never exists; other formats are decoded whole first.
+
+    Raises
+    ------
+    ImageError
+        As for `read_image`.
+    """
     limits = limits or Limits()
     name = name_of(photo)
     if isinstance(photo, np.ndarray):
-        return _from_array(photo, limits)
+        return _fitted(_from_array(photo, limits), photo.shape[1], photo.shape[0], longest)
     try:
         with warnings.catch_warnings():
             # Pillow warns of large images; the limits decide here.
             warnings.simplefilter("ignore")
             if isinstance(photo, PIL.Image.Image):
-                return _to_rgb(photo, name, limits)
-            with PIL.Image.open(io.BytesIO(_read_bytes(photo, name, limits)), formats=FORMATS) as opened:
-                return _to_rgb(opened, name, limits)
+                return _upright(photo, name, limits, longest)
+            content = _read_bytes(photo, name, limits)
+            if truncated and content.startswith(b"\xff\xd8"):
+                # An end-of-image marker makes the decoder content with what came before it.
+                content += b"\xff\xd9"
+            with PIL.Image.open(io.BytesIO(content), formats=_formats_for(content, name)) as opened:
+                return _upright(opened, name, limits, longest)
     except UnidentifiedImageError:
         raise ImageError(f"{name} is not an image that can be read; take one of {', '.join(FORMATS)}") from None
     except PIL.Image.DecompressionBombError:
@@ -102,25 +154,41 @@ def _read_bytes(photo: str | os.PathLike[str] | bytes | BinaryIO, name: str, lim
     return content
 
 
-def _to_rgb(opened: PIL.Image.Image, name: str, limits: Limits) -> Image:
+def _formats_for(content: bytes, name: str) -> tuple[str, ...]:
+    if content[4:8] != b"ftyp" or content[8:12] not in HEIF_BRANDS:
+        return FORMATS
+    if not _heif_registered():
+        raise ImageError(f"{name} is a HEIC photo; to read it: pip install 'facespace[heic]'")
+    return ("HEIF",)
+
+
+@lru_cache(maxsize=1)
+def _heif_registered() -> bool:
+    try:
+        import pillow_heif
+    except ModuleNotFoundError:
+        return False
+    pillow_heif.register_heif_opener(thumbnails=False)
+    return True
+
+
+def _upright(opened: PIL.Image.Image, name: str, limits: Limits, longest: int | None) -> Decoded:
     width, height = opened.size
     _check_pixels(width, height, name, limits)
-    upright = ImageOps.exif_transpose(opened)
-    if upright.mode.startswith("I") or upright.mode == "F":
-        return _from_deep_grey(upright)
-    if upright.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in upright.info:
-        layer = upright.convert("RGBA")
-        paper = PIL.Image.new("RGBA", layer.size, (255, 255, 255, 255))
-        upright = PIL.Image.alpha_composite(paper, layer)
-    return np.array(upright.convert("RGB"))
+    if longest is not None and max(width, height) > longest:
+        # Only JPEG heeds this. It gives at least the size asked for, on both sides.
+        shrink = longest / max(width, height)
+        opened.draft(None, (max(1, round(width * shrink)), max(1, round(height * shrink))))
+    if opened.getexif().get(ORIENTATION) in LYING:
+        width, height = height, width
+    return _fitted(to_rgb(ImageOps.exif_transpose(opened)), width, height, longest)
 
 
-def _from_deep_grey(image: PIL.Image.Image) -> Image:
-    """16-bit grey (or what Pillow widens it to) scaled to 8 bits; Pillow's own conversion clips at 255."""
-    values = np.asarray(image).astype(np.float64)
-    top = 65535.0 if values.max(initial=0) > 255 else 255.0
-    grey = np.clip(np.rint(values * (255 / top)), 0, 255).astype(np.uint8)
-    return np.repeat(grey[..., None], 3, axis=2)
+def _fitted(pixels: Image, width: int, height: int, longest: int | None) -> Decoded:
+    if longest is not None and max(width, height) > longest:
+        shrink = longest / max(width, height)
+        pixels = resize(pixels, max(1, round(width * shrink)), max(1, round(height * shrink)))
+    return Decoded(pixels, width, height)
 
 
 def _from_array(array: NDArray[np.uint8], limits: Limits) -> Image:
