@@ -1,74 +1,167 @@
-"""The faces to learn from, in memory, prepared just as the finished space will prepare them."""
+"""The faces to learn from, prepared just as the finished space will prepare them, with a margin to move within."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from facespace.errors import DataError, ImageError
+from facespace.errors import DataError
 from facespace.faces import CROPS, DETECTORS, find_faces
-from facespace.images import people_in, read_image
+from facespace.images import resize
+from facespace.train import aligned
+from facespace.train.aligned import layout_for
+from facespace.train.facecache import decoded, default_cache
+from facespace.train.sources import Source, source_of
 
 DETECTOR, CROP = "whole-photo", "box"
+
+Say = Callable[[str], None]
+
+
+class Rows:
+    """Some rows of an array, in some order, without a copy until they are asked for.
+
+    Indexed as the array of those rows would be, along the first axis.
+    """
+
+    def __init__(self, array: NDArray[np.uint8], rows: NDArray[np.int64]):
+        self._array, self._rows = array, rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, which: slice | NDArray[np.int64] | NDArray[np.bool_]) -> NDArray[np.uint8]:
+        return np.asarray(self._array[self._rows[which]])
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of the rows taken together."""
+        return (len(self._rows), *self._array.shape[1:])
+
+    def of(self, which: NDArray[np.bool_]) -> "Rows":
+        """Some of these rows."""
+        return Rows(self._array, self._rows[which])
 
 
 @dataclass(frozen=True)
 class FaceSet:
     """Faces with their people.
 
-    pixels : uint8, shape (n, height, width, 3), RGB
+    pixels : uint8, shape (n, height + 2 margin, width + 2 margin, 3), RGB; in memory or mapped from a file, and
+        read by indexing the first axis
     labels : int64, shape (n,), index into `people`
     people : names, in the order of the labels
+    margin : pixels on each side that the finished space will not see; augmentation moves the crop within them
+    size : (width, height) of what the network takes, where that is larger than the faces are kept
+    crop : name of the crop that makes such faces from photos
+    teacher : float32, shape (n, d), L2 norm 1: another network's embeddings of the same faces, or None
     """
 
-    pixels: NDArray[np.uint8]
+    pixels: NDArray[np.uint8] | Rows
     labels: NDArray[np.int64]
     people: tuple[str, ...]
+    margin: int = 0
+    size: tuple[int, int] | None = None
+    crop: str = CROP
+    teacher: NDArray[np.float32] | None = None
 
     def of(self, people: NDArray[np.int64]) -> "FaceSet":
         """The faces of some people only, relabelled from 0 in the order given."""
         renumbered = np.full(len(self.people), -1)
         renumbered[people] = np.arange(len(people))
         kept = renumbered[self.labels] >= 0
-        names = tuple(self.people[person] for person in people)
-        return FaceSet(self.pixels[kept], renumbered[self.labels[kept]], names)
+        return replace(
+            self,
+            pixels=self.pixels.of(kept) if isinstance(self.pixels, Rows) else self.pixels[kept],
+            labels=renumbered[self.labels[kept]],
+            people=tuple(self.people[person] for person in people),
+            teacher=None if self.teacher is None else self.teacher[kept],
+        )
+
+    @property
+    def input_size(self) -> tuple[int, int]:
+        """(width, height) of what the network takes."""
+        height, width = self.pixels.shape[1:3]
+        return self.size or (width - 2 * self.margin, height - 2 * self.margin)
+
+    def crops(self, which: slice | NDArray[np.int64] = slice(None)) -> NDArray[np.uint8]:
+        """Faces as the finished space will give them to the network: without the margin.
+
+        Parameters
+        ----------
+        which : indices of faces; all where not given, which for a large set does not fit into memory
+
+        Returns
+        -------
+        ndarray of uint8, shape (k, height, width, 3)
+        """
+        chosen, m = self.pixels[which], self.margin
+        inner = chosen[:, m : chosen.shape[1] - m, m : chosen.shape[2] - m]
+        if self.size is None:
+            return inner
+        return np.stack([resize(face, *self.size) for face in inner])
 
 
-def read_faces(folder: Path, width: int, height: int, warn: Callable[[str], None] = lambda message: None) -> FaceSet:
-    """Read a folder of people (FOLDER/PERSON/photo) into memory.
+def read_faces(
+    path: Path,
+    width: int,
+    height: int,
+    warn: Say = lambda message: None,
+    cache: Path | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> FaceSet:
+    """Read a data set: a folder of people, or aligned faces with their table (see `source_of`).
+
+    Large sets are decoded once into a file in the cache folder and mapped from there.
 
     Parameters
     ----------
-    folder : path
+    path : path
     width, height : int
-        Size of a face in pixels.
+        Size of a face in pixels as the network takes it. Aligned faces are reduced to it once, here, by area,
+        and keep what that leaves of their margin; they are never enlarged here.
     warn : callable
         Told of each photo that cannot be used and is left out.
+    cache : path or None
+        Folder for decoded faces; the user's cache folder where None.
+    progress : callable
+        Told how many photos of how many are decoded.
 
     Raises
     ------
     DataError
-        No such folder, no people in it, or no photo that can be used.
+        Nothing there, no people in it, no photo that can be used, the cache cannot be written, or aligned faces
+        cannot be brought to that shape.
     """
-    detector, crop = DETECTORS[DETECTOR](), CROPS[CROP]
-    pixels: list[NDArray[np.uint8]] = []
-    labels: list[int] = []
-    names: list[str] = []
-    for name, photos in people_in(folder).items():
-        faces = []
-        for photo in photos:
-            try:
-                faces += find_faces(read_image(photo), detector, crop, width, height)
-            except ImageError as error:
-                warn(f"left out: {error}")
-        pixels += [face.pixels for face in faces]
-        labels += [len(names)] * len(faces)
-        names += [name] if faces else []
-    if not pixels:
-        raise DataError(f"no photo under {folder} can be used; see the messages above")
-    return FaceSet(np.stack(pixels), np.asarray(labels, np.int64), tuple(names))
+    source = source_of(path)
+    layout = layout_for(width, height) if source.aligned else None
+    shape = layout.shape if layout else (height, width)
+    pixels, kept, left_out = decoded(
+        source,
+        shape,
+        layout.face if layout else partial(_whole_photo, width, height),
+        cache or default_cache(),
+        progress,
+    )
+    for message in left_out:
+        warn(f"left out: {message}")
+    if not len(kept):
+        raise DataError(f"no photo under {path} can be used; see the messages above")
+    persons = [source.entries[row].person for row in kept]
+    people = tuple(dict.fromkeys(persons))
+    number = {name: label for label, name in enumerate(people)}
+    faces = FaceSet(
+        Rows(pixels, kept) if isinstance(pixels, np.memmap) else pixels[kept],
+        np.array([number[name] for name in persons], np.int64),
+        people,
+        teacher=_teacher(source, kept),
+    )
+    if layout is None:
+        return faces
+    return replace(faces, margin=layout.margin, size=layout.size, crop=aligned.CROP)
 
 
 def split_people(faces: FaceSet, validation_people: int, seed: int) -> tuple[FaceSet, FaceSet | None]:
@@ -96,3 +189,24 @@ def split_people(faces: FaceSet, validation_people: int, seed: int) -> tuple[Fac
         faces.of(np.sort(order[validation_people:])),
         faces.of(np.sort(order[:validation_people])),
     )
+
+
+def _whole_photo(width: int, height: int, photo: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    (face,) = find_faces(photo, DETECTORS[DETECTOR](), CROPS[CROP], width, height)
+    return face.pixels
+
+
+def _teacher(source: Source, kept: NDArray[np.int64]) -> NDArray[np.float32] | None:
+    """The teacher's embeddings of the faces kept, on the unit sphere; None where not every face has one."""
+    rows = [source.entries[face].teacher_row for face in kept]
+    if source.teacher is None or None in rows:
+        return None
+    try:
+        table = np.load(source.teacher, allow_pickle=False)
+        chosen = table[np.array(rows, np.int64)].astype(np.float32)
+        return chosen / np.linalg.norm(chosen, axis=1, keepdims=True)
+    except (OSError, ValueError, IndexError) as error:
+        raise DataError(
+            f"{source.teacher} does not fit the table beside it: {error}; it must have a row (d numbers) for each "
+            "teacher_row"
+        ) from None

@@ -92,7 +92,7 @@ def export(run: Path, path: Path, train: FaceSet, validation: FaceSet | None) ->
         }
     )
     engine = Engine(ModelFile(path, card, onnx), provider="cpu")
-    difference = disagreement(network, engine, card, train.pixels[:: max(1, len(train.pixels) // 64)])
+    difference = disagreement(network, engine, card, train.crops(slice(None, None, max(1, len(train.labels) // 64))))
     if difference > AGREEMENT:
         raise ModelError(f"onnxruntime and torch differ by {difference:.1e}, more than {AGREEMENT:g}; not exported")
     if validation is not None:
@@ -168,4 +168,4 @@ def disagreement(network: nn.Module, engine: Engine, card: Card, crops: NDArray[
 
 def _decisions(engine: Engine, validation: FaceSet, data: str) -> DecisionsCard:
     described = f"{len(validation.people)} people set aside from training: {data}"
-    return decide(engine.embed(validation.pixels), validation.labels, described)
+    return decide(engine.embed(validation.crops()), validation.labels, described)

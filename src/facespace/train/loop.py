@@ -100,7 +100,6 @@ def train(
         history = checkpoint.history
     first = len(history)
 
-    pixels = torch.from_numpy(faces.pixels)
     labels = torch.from_numpy(faces.labels)
     network.train()
     for step in range(first, recipe.steps):
@@ -109,7 +108,7 @@ def train(
         generator = torch.Generator().manual_seed(_step_seed(recipe.seed, step))
         # Layers with chance in them (dropout) draw from the global generator.
         torch.manual_seed(_step_seed(recipe.seed, step))
-        batch = as_input(augment(as_channels(pixels[chosen]), recipe.augment, generator))
+        batch = as_input(augment(as_channels(torch.from_numpy(faces.crops(chosen.numpy()))), recipe.augment, generator))
 
         distances = squared_distance_matrix(network(batch))
         triplets = semi_hard(distances, labels[chosen], recipe.loss.margin)

@@ -1,0 +1,165 @@
+"""Where training faces lie: a folder of people, or a folder or zip of aligned faces with its table."""
+
+import csv
+import os
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facespace.errors import DataError, ImageError
+from facespace.images import people_in, read_image
+
+TABLE, TEACHER = "faces.csv", "teacher.npy"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One photo of a source: what to call it, whose it is, what tells that it has changed, its teacher's row."""
+
+    name: str
+    person: str
+    signature: str
+    teacher_row: int | None = None
+
+
+@dataclass(frozen=True)
+class Source:
+    """The photos of a data set, not yet read.
+
+    entries : in the order in which people and faces are numbered
+    read : the photo of an entry as `read_image` takes it, which names it; safe to call from several threads
+    aligned : whether each photo is the 112x112 template with a margin of 8 pixels
+    teacher : path of the teacher's embeddings, or None
+    """
+
+    where: Path
+    entries: tuple[Entry, ...]
+    read: Callable[[Entry], Path | BinaryIO]
+    aligned: bool
+    teacher: Path | None
+
+    def decode(self, entry: Entry) -> NDArray[np.uint8]:
+        """The photo of an entry, (h, w, 3) RGB; ImageError names it where it cannot be used."""
+        try:
+            return read_image(self.read(entry))
+        except (OSError, KeyError, zipfile.BadZipFile) as error:
+            raise ImageError(f"{entry.name} cannot be read from {self.where}: {error}") from None
+
+
+def source_of(path: Path) -> Source:
+    """What kind of data set lies at a path, and the photos in it.
+
+    A zip, or a folder with the table `faces.csv` in it or beside it, holds aligned faces; any other folder is a
+    folder of people, PERSON/photo. The table has a row a face with at least `path` (in the zip, or from the
+    table's folder) and `person`; `teacher_row` counts rows of `teacher.npy` beside the table. Rows of other
+    folders and zips may stand in the same table.
+
+    Raises
+    ------
+    DataError
+        There is nothing at that path, the zip is damaged or has no table, or the table lacks a column or has no
+        row for it.
+    """
+    if path.is_file() and path.suffix.lower() == ".zip":
+        return _zip(path)
+    if not path.is_dir():
+        what = "is neither a folder nor a zip" if path.exists() else "does not exist"
+        raise DataError(f"the training data {path} {what}; name a folder of people, or a zip with {TABLE} beside it")
+    table = next((table for table in (path / TABLE, path.parent / TABLE) if table.is_file()), None)
+    if table is not None:
+        rows = [row for row in _rows(table) if _inside(table.parent / row["path"], path)]
+        if rows:
+            return _folder(path, table, rows)
+        if table.parent == path:
+            raise DataError(f"{table} has no row for a face under {path}; its column 'path' counts from its folder")
+    return _people(path)
+
+
+def _zip(path: Path) -> Source:
+    table = path.parent / TABLE
+    if not table.is_file():
+        raise DataError(f"{path} has no table: there must be {table}, with a row a face (path, person)")
+    try:
+        archive = zipfile.ZipFile(path)
+    except (OSError, zipfile.BadZipFile) as error:
+        raise DataError(f"{path} is not a zip that can be read ({error}); get the file again") from None
+    members = {info.filename: info for info in archive.infolist()}
+    rows = [row for row in _rows(table) if row["path"] in members]
+    if not rows:
+        raise DataError(f"{table} has no row for any of the {len(members)} members of {path}")
+    return Source(
+        where=path,
+        entries=tuple(
+            _entry(row, f"{members[row['path']].CRC:08x} {members[row['path']].file_size}", table) for row in rows
+        ),
+        read=lambda entry: cast(BinaryIO, archive.open(entry.name)),
+        aligned=True,
+        teacher=_teacher(table),
+    )
+
+
+def _folder(path: Path, table: Path, rows: list[dict[str, str]]) -> Source:
+    return Source(
+        where=path,
+        entries=tuple(_entry(row, _signature(table.parent / row["path"]), table) for row in rows),
+        read=lambda entry: table.parent / entry.name,
+        aligned=True,
+        teacher=_teacher(table),
+    )
+
+
+def _people(path: Path) -> Source:
+    return Source(
+        where=path,
+        entries=tuple(
+            Entry(os.fspath(photo.relative_to(path)), person, _signature(photo))
+            for person, photos in people_in(path).items()
+            for photo in photos
+        ),
+        read=lambda entry: path / entry.name,
+        aligned=False,
+        teacher=None,
+    )
+
+
+def _rows(table: Path) -> list[dict[str, str]]:
+    try:
+        with table.open(newline="", encoding="utf-8") as file:
+            reader = csv.DictReader(file)
+            absent = {"path", "person"} - set(reader.fieldnames or ())
+            if absent:
+                raise DataError(f"{table} lacks the column {' and '.join(sorted(absent))}; it needs path and person")
+            rows = [row for row in reader if row["path"] and row["person"]]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"cannot read the table {table}: {error}") from None
+    # Faces of a person stand together, whatever the table's order, so that numbers of people follow the names.
+    return sorted(rows, key=lambda row: (row["person"], row["path"]))
+
+
+def _entry(row: dict[str, str], signature: str, table: Path) -> Entry:
+    number = row.get("teacher_row")
+    if number and not number.isdecimal():
+        raise DataError(f"{table}, {row['path']}: teacher_row is {number!r}, not the number of a row")
+    return Entry(row["path"], row["person"], signature, int(number) if number else None)
+
+
+def _teacher(table: Path) -> Path | None:
+    beside = table.parent / TEACHER
+    return beside if beside.is_file() else None
+
+
+def _signature(photo: Path) -> str:
+    try:
+        status = photo.stat()
+    except OSError:
+        return "absent"
+    return f"{status.st_mtime_ns} {status.st_size}"
+
+
+def _inside(photo: Path, folder: Path) -> bool:
+    return photo.absolute().is_relative_to(folder.absolute())
