@@ -1,13 +1,17 @@
-"""Model files: facespace model show."""
+"""Model files: facespace model show, import."""
+
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
 from facespace.cli.app import app
+from facespace.cli.extras import extra
 from facespace.cli.options import AsJson, ModelArgument
-from facespace.cli.output import as_json, print_json, table
+from facespace.cli.output import as_json, print_json, say, table
 from facespace.embed import Card, read_model
 
-model_app = typer.Typer(help="What is inside a model file.", no_args_is_help=True)
+model_app = typer.Typer(help="Model files: what is inside, and networks made elsewhere.", no_args_is_help=True)
 app.add_typer(model_app, name="model")
 
 
@@ -19,6 +23,27 @@ def model_show_command(model: ModelArgument, json: AsJson = False) -> None:
         print_json({**as_json(card), "space": card.space_id})
         return
     show_card(card)
+
+
+@model_app.command("import")
+def model_import_command(
+    source: Annotated[Path, typer.Argument(help="An ONNX network, or dlib's face recognition .dat file.")],
+    target: Annotated[Path, typer.Argument(help="The model file to write.")],
+    card: Annotated[
+        Path | None,
+        typer.Option(help="Its card, a TOML file; beside the network and of the same name where not given."),
+    ] = None,
+    json: AsJson = False,
+) -> None:
+    """Make a model file from a network made elsewhere."""
+    with extra("convert"):
+        from facespace.convert import import_model
+    made = import_model(source, target, card)
+    if json:
+        print_json({"model": target, "card": made.card})
+        return
+    say(f"wrote {target} ({target.stat().st_size / 1e6:.1f} MB)")
+    show_card(made.card)
 
 
 def show_card(card: Card) -> None:

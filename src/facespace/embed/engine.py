@@ -76,6 +76,27 @@ class Engine:
         ModelError
             The shape is not the card's, or the network gave values that are not finite.
         """
+        try:
+            return normalise(self.run(crops))
+        except ValueError as error:
+            raise ModelError(f"model {self._card.name!r} gave a point that is no point: {error}") from None
+
+    def run(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """What the network itself gives, before it is normalised.
+
+        Parameters
+        ----------
+        crops : ndarray of uint8, shape (n, height, width, 3), RGB, of the card's size
+
+        Returns
+        -------
+        ndarray of float32, shape (n, d)
+
+        Raises
+        ------
+        ModelError
+            The shape is not the card's.
+        """
         card = self._card
         expected = (card.input.height, card.input.width, 3)
         if crops.ndim != 4 or crops.shape[1:] != expected or crops.dtype != np.uint8:
@@ -87,10 +108,7 @@ class Engine:
         for start in range(0, len(crops), BATCH):
             batch = prepare(crops[start : start + BATCH], card)
             points[start : start + BATCH] = self._session.run(None, {self._input: batch})[0]
-        try:
-            return normalise(points)
-        except ValueError as error:
-            raise ModelError(f"model {card.name!r} gave a point that is no point: {error}") from None
+        return points
 
     def embed_stream(self, crops: Iterable[NDArray[np.uint8]]) -> Iterator[NDArray[np.float32]]:
         """Embed single faces (height, width, 3) as they come, a batch at a time: memory stays bounded."""

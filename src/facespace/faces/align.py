@@ -31,7 +31,21 @@ TEMPLATES: dict[str, NDArray[np.float64]] = {
         )
         + 0.5
     )
-    / 112
+    / 112,
+    # Where these landmarks fall in dlib's face chip of 150 pixels with padding 0.25 (benchmarks/dlib_template.py).
+    "dlib-150": (
+        np.array(
+            [
+                [50.472, 46.350],
+                [102.884, 46.204],
+                [76.690, 76.377],
+                [54.917, 107.029],
+                [98.732, 107.090],
+            ]
+        )
+        + 0.5
+    )
+    / 150,
 }
 
 
@@ -239,4 +253,5 @@ CROPS: dict[str, Crop] = {
     # 32 of 160 pixels are margin, as the networks after FaceNet were given their faces.
     "facenet-mtcnn-160": BoxCrop(margin=32 / 128),
     "arcface-112": TemplateCrop("arcface-112"),
+    "dlib-150": TemplateCrop("dlib-150"),
 }
