@@ -75,7 +75,11 @@ class AugmentSection(_Section):
     rotate : largest turn, degrees
     scale, shift : largest zoom and move, as a share of the size
     light : largest change of contrast and brightness, as a share of the range
+    colour : largest change of saturation; half as much of the colour of the light
     erase : chance to cover a rectangle of a tenth to a third of each side
+    blur : chance of a Gaussian blur of up to 1.5 % of the width
+    low_resolution : chance to shrink it, down to a quarter of each side, and enlarge it again
+    jpeg : chance to compress it, at a quality of 20 to 90
     """
 
     flip: Share = 0.5
@@ -83,7 +87,11 @@ class AugmentSection(_Section):
     scale: Annotated[float, Field(ge=0, le=0.5)] = 0.08
     shift: Annotated[float, Field(ge=0, le=0.5)] = 0.05
     light: Annotated[float, Field(ge=0, le=1)] = 0.2
+    colour: Annotated[float, Field(ge=0, le=1)] = 0.0
     erase: Share = 0.0
+    blur: Share = 0.0
+    low_resolution: Share = 0.0
+    jpeg: Share = 0.0
 
 
 class Recipe(_Section):

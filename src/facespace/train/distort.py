@@ -1,0 +1,163 @@
+"""Random changes to training faces, as cameras, light and files make them; uint8 in, uint8 out.
+
+All chance of a batch is drawn at once, before any face is touched, so a face's changes follow from the generator and
+its place in the batch: whichever thread or process carries them out, they are the same.
+"""
+
+import io
+import math
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+import PIL.Image
+from numpy.typing import NDArray
+from PIL import ImageFilter
+
+from facespace.train.recipe import AugmentSection
+
+_BILINEAR = PIL.Image.Resampling.BILINEAR
+# Largest blur as a share of the width (1.7 pixels at 112), least share of the size at low resolution.
+_BLUR, _LOW_RESOLUTION = 0.015, 0.25
+_JPEG_QUALITY = (20, 90)
+_COVER = (0.1, 0.33)
+_GREY = (127, 127, 127)
+# How much red, green and blue weigh in what the eye takes for brightness (ITU-R BT.601).
+_LUMA = np.array([0.299, 0.587, 0.114])
+# Faces a thread changes before it looks for more work.
+_CHUNK = 32
+
+
+@dataclass(frozen=True)
+class Draw:
+    """The chance of one batch: numbers in 0..1 for each face, before any option scales them.
+
+    Every number is drawn whatever the options, so that turning one on leaves the others as they were.
+
+    uniform : float64, shape (n, 24)
+    """
+
+    uniform: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, count: int, rng: np.random.Generator) -> "Draw":
+        """For a batch of `count` faces."""
+        return cls(rng.random((count, 24)))
+
+    def __getitem__(self, which: slice) -> "Draw":
+        return Draw(self.uniform[which])
+
+
+def distorted(
+    pixels: NDArray[np.uint8], margin: int, size: tuple[int, int], options: AugmentSection, draw: Draw
+) -> NDArray[np.uint8]:
+    """Mirror, turn, zoom, move, relight, tint, cover, blur, coarsen and compress faces, as the options say.
+
+    Parameters
+    ----------
+    pixels : ndarray of uint8, shape (n, h + 2 margin, w + 2 margin, 3)
+    margin : int
+        Pixels on each side that a crop does not see unless it is moved there.
+    size : (width, height) of the result; h and w are scaled to it
+    options : AugmentSection
+    draw : Draw
+        For as many faces.
+
+    Returns
+    -------
+    ndarray of uint8, shape (n, height, width, 3)
+    """
+    result = np.empty((len(pixels), size[1], size[0], 3), np.uint8)
+
+    def change(first: int) -> None:
+        for face in range(first, min(first + _CHUNK, len(pixels))):
+            result[face] = _changed(pixels[face], margin, size, options, draw.uniform[face].tolist())
+
+    if len(pixels) <= _CHUNK:
+        change(0)
+    else:
+        list(_pool().map(change, range(0, len(pixels), _CHUNK)))
+    return result
+
+
+@cache
+def _pool() -> ThreadPoolExecutor:
+    # Pillow lets go of the interpreter while it works, so threads are enough.
+    return ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="distort")
+
+
+def _changed(
+    face: NDArray[np.uint8], margin: int, size: tuple[int, int], options: AugmentSection, u: list[float]
+) -> NDArray[np.uint8]:
+    image = _moved(face, margin, size, options, u[:5])
+    if options.light or options.colour:
+        image = _relit(image, options, u[5:11])
+    if u[11] < options.erase:
+        _cover(image, u[12:16])
+    if u[16] < options.blur:
+        image = image.filter(ImageFilter.GaussianBlur(u[17] * _BLUR * size[0]))
+    if u[18] < options.low_resolution:
+        share = _LOW_RESOLUTION ** u[19]
+        coarse = image.resize((max(round(size[0] * share), 1), max(round(size[1] * share), 1)), _BILINEAR)
+        image = coarse.resize(size, _BILINEAR)
+    if u[20] < options.jpeg:
+        low, high = _JPEG_QUALITY
+        image = _compressed(image, round(low + (high - low) * u[21]))
+    return np.asarray(image)
+
+
+def _moved(
+    face: NDArray[np.uint8], margin: int, size: tuple[int, int], options: AugmentSection, u: list[float]
+) -> PIL.Image.Image:
+    """The crop, mirrored, turned, zoomed and moved, in one sampling."""
+    (width, height), (rows, columns) = size, face.shape[:2]
+    inner_width, inner_height = columns - 2 * margin, rows - 2 * margin
+    mirror = -1.0 if u[0] < options.flip else 1.0
+    angle, zoom = math.radians(_signed(u[1]) * options.rotate), 1 + _signed(u[2]) * options.scale
+    move_x, move_y = _signed(u[3]) * options.shift * inner_width, _signed(u[4]) * options.shift * inner_height
+    # From a point of the result to the point of the face it shows, both in pixels from the upper left corner.
+    matrix = zoom * np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
+    matrix = matrix * [mirror * inner_width / width, inner_height / height]
+    offset = np.array([columns / 2 + move_x, rows / 2 + move_y]) - matrix @ [width / 2, height / 2]
+    corners = matrix @ np.array([[0, width, 0, width], [0, 0, height, height]]) + offset[:, None]
+    beyond = max(0.0, -float(corners.min()), float((corners.max(axis=1) - [columns, rows]).max()))
+    if beyond > 1e-6:
+        # What lies outside the photo continues its edge; black corners would be something to learn by.
+        pad = math.ceil(beyond) + 1
+        face = np.pad(face, ((pad, pad), (pad, pad), (0, 0)), mode="edge")
+        offset = offset + pad
+    coefficients = (*matrix[0].tolist(), float(offset[0]), *matrix[1].tolist(), float(offset[1]))
+    return PIL.Image.fromarray(face).transform(size, PIL.Image.Transform.AFFINE, coefficients, _BILINEAR)
+
+
+def _relit(image: PIL.Image.Image, options: AugmentSection, u: list[float]) -> PIL.Image.Image:
+    """Other contrast around the face's own mean, brightness, saturation and colour of light: one 3x4 matrix."""
+    contrast, brightness = 1 + _signed(u[0]) * options.light, 255 * _signed(u[1]) * options.light / 2
+    saturation = 1 + _signed(u[2]) * options.colour
+    light = np.exp(np.array([_signed(u[3]), _signed(u[4]), _signed(u[5])]) * options.colour / 2)
+    # A change of brightness is what `light` is for.
+    light /= light @ _LUMA
+    matrix = contrast * light[:, None] * (saturation * np.eye(3) + (1 - saturation) * _LUMA)
+    mean = float(np.asarray(image).mean())
+    added = mean * (1 - contrast) + brightness
+    return image.convert("RGB", np.column_stack([matrix, np.full(3, added)]).ravel().tolist())
+
+
+def _cover(image: PIL.Image.Image, u: list[float]) -> None:
+    """Paint a grey rectangle over the face, as a hand, a scarf or a frame would."""
+    low, high = _COVER
+    wide, tall = (round(side * (low + (high - low) * v)) for side, v in zip(image.size, u[:2], strict=True))
+    left, top = round(u[2] * (image.width - wide)), round(u[3] * (image.height - tall))
+    image.paste(_GREY, (left, top, left + max(wide, 1), top + max(tall, 1)))
+
+
+def _compressed(image: PIL.Image.Image, quality: int) -> PIL.Image.Image:
+    file = io.BytesIO()
+    image.save(file, "JPEG", quality=quality)
+    return PIL.Image.open(file, formats=["JPEG"])
+
+
+def _signed(u: float) -> float:
+    return 2 * u - 1
