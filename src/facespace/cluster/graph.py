@@ -1,0 +1,65 @@
+"""Candidate pairs: which faces are near enough to be worth a thought."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facespace.index import neighbours
+from facespace.metric import squared_distance_blocks
+
+# Up to this many points all pairs are compared: a few seconds, and clustering is then exact.
+EXACT_UP_TO = 20_000
+
+# Neighbours of each point above that; docs/decisions/040-graph-clustering.md.
+NEIGHBOURS = 16
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Pairs of points with their squared distances; each pair stands once.
+
+    a, b : int64, shape (m,)
+    distance : float32, shape (m,)
+    """
+
+    a: NDArray[np.int64]
+    b: NDArray[np.int64]
+    distance: NDArray[np.float32]
+
+
+def radius_graph(points: NDArray[np.float32], radius: float) -> Graph:
+    """Every pair of points at this squared distance or nearer, found by comparing all."""
+    nobody = np.empty(0, np.int64)
+    found = [(nobody, nobody, np.empty(0, np.float32))]
+    for rows, block in squared_distance_blocks(points, points):
+        i, j = np.nonzero(block <= radius)
+        later = j > i + rows.start
+        i, j = i[later], j[later]
+        found.append((i + rows.start, j, block[i, j]))
+    a, b, distance = (np.concatenate(part) for part in zip(*found, strict=True))
+    return Graph(a, b, distance)
+
+
+def neighbour_graph(
+    points: NDArray[np.float32], radius: float, k: int = NEIGHBOURS, on_done: Callable[[int], None] | None = None
+) -> Graph:
+    """The k nearest others of every point, as far as they are within the radius.
+
+    Cost grows near n log n where the index is approximate; a pair stands here if either finds the other.
+    """
+    count = len(points)
+    found = neighbours(points, min(k, max(1, count - 1)), on_done=on_done)
+    near = (found.distances <= radius) & (found.rows >= 0)
+    a, b = np.nonzero(near)[0], found.rows[near]
+    keys, first = np.unique(np.minimum(a, b) * count + np.maximum(a, b), return_index=True)
+    low, high = np.divmod(keys, max(1, count))
+    return Graph(low, high, found.distances[near][first])
+
+
+def candidate_graph(points: NDArray[np.float32], radius: float, on_done: Callable[[int], None] | None = None) -> Graph:
+    """All pairs within the radius where all can be compared in seconds, else those of the nearest neighbours."""
+    if len(points) <= EXACT_UP_TO:
+        return radius_graph(points, radius)
+    return neighbour_graph(points, radius, on_done=on_done)
