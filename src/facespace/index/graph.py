@@ -1,25 +1,32 @@
 """The nearest neighbours of every point among all: what clustering and offline mining start from."""
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from facespace.index.library import faiss_library, has_faiss
+from facespace.index.best import Best
 from facespace.index.scan import nearest_rows
 from facespace.metric import normalise
 
-# Up to this many points all pairs are compared; docs/decisions/030-index-library.md.
-EXACT_UP_TO = 30_000
+Floats = NDArray[np.float32]
+Rows = NDArray[np.int64]
 
-# Cells of the inverted file for n points are this times sqrt(n); of each a query looks into so many.
-CELLS_PER_ROOT = 2
-PROBES = 32
+# Up to this many points all pairs are compared; docs/decisions/031-neighbours.md has the measurements.
+EXACT_UP_TO = 20_000
 
-# Queries answered at a time: memory stays bounded and an interrupt is heard.
-CHUNK = 4096
+# n points lie in this times sqrt(n) cells, and a point looks into this times n^(1/4) of them.
+CELLS_PER_ROOT = 1.0
+PROBES_PER_FOURTH_ROOT = 2.0
+
+# Memory of the places kept by one thread for the queries it works on.
+PLACES_BYTES = 64 << 20
+
+_ROUNDS = 8
+_SAMPLE_PER_CELL = 50
 
 
 @dataclass(frozen=True)
@@ -31,8 +38,8 @@ class Neighbours:
     exact : whether all pairs were compared
     """
 
-    distances: NDArray[np.float32]
-    rows: NDArray[np.int64]
+    distances: Floats
+    rows: Rows
     exact: bool
 
 
@@ -40,23 +47,26 @@ def neighbours(
     points: ArrayLike,
     k: int,
     exact: bool | None = None,
+    probes: int | None = None,
     threads: int | None = None,
     on_done: Callable[[int], None] | None = None,
 ) -> Neighbours:
     """The k nearest other points of every point.
 
-    Small sets are compared pair by pair. Large ones, where faiss is installed, go through an inverted file of
-    bytes: each point is compared with those of the cells nearest to it, and the distances of the best are
-    then computed anew in float32. Memory beside points and result is about 130 bytes a point and 300 MB.
+    Small sets are compared pair by pair. Large ones go through an inverted file: k-means lays the points in cells,
+    and each point is compared with those of the cells nearest to it, all points that look into a cell in one
+    matrix product. Memory beside points and result: a copy of the points, and about 200 MB a thread.
 
     Parameters
     ----------
     points : array-like, shape (n, d)
-        Scaled to L2 norm 1 here.
+        Scaled to L2 norm 1 here. Float32 is used as it is; distances are exact for whatever was found.
     k : int
         At least 1.
     exact : bool or None
         Compare all pairs, or not; by size where None.
+    probes : int or None
+        Cells a point looks into: more find more and take longer in proportion. By size where None.
     threads : int or None
         One a core where None.
     on_done : callable or None
@@ -65,82 +75,105 @@ def neighbours(
     Returns
     -------
     Neighbours
-        Distances are exact for what was found. A point itself is never among its neighbours, a copy of it is.
+        A point itself is never among its neighbours, a copy of it is. The same call gives the same answer.
 
     Raises
     ------
     ValueError
-        k is below 1, or a point has no direction.
-    FacespaceError
-        `exact=False` and faiss is not installed.
+        k or probes is below 1, or a point has no direction.
     """
-    if k < 1:
-        raise ValueError(f"k must be at least 1, not {k}")
+    if k < 1 or (probes is not None and probes < 1):
+        raise ValueError(f"k and probes must be at least 1, not {k} and {probes}")
     unit = normalise(points)
     if exact is None:
-        exact = len(unit) <= EXACT_UP_TO or not has_faiss()
-    distances = np.empty((len(unit), k), np.float32)
-    rows = np.empty((len(unit), k), np.int64)
+        exact = len(unit) <= EXACT_UP_TO
     if exact:
         ones = np.ones(len(unit), np.float32)
-        # Of equal distances the lower row comes first, so a point need not be its own first neighbour.
-        found_distances, found_rows = nearest_rows(unit, unit, ones, k + 1, threads, on_done)
-        for start in range(0, len(unit), CHUNK):
-            span = slice(start, start + CHUNK)
-            distances[span], rows[span] = _others(start, found_distances[span], found_rows[span])
-        return Neighbours(distances, rows, True)
-    faiss = faiss_library()
-    before = faiss.omp_get_max_threads()
-    faiss.omp_set_num_threads(threads or before)
-    try:
-        inverted = _inverted_file(unit)
-        for start in range(0, len(unit), CHUNK):
-            span = slice(start, min(start + CHUNK, len(unit)))
-            # Some more than wanted: bytes order near neighbours only roughly.
-            _, candidates = inverted.search(unit[span], k + 1 + max(4, k // 4))
-            distances[span], rows[span] = _others(start, *_ranked(unit, span, candidates, k + 1))
+        distances, rows = nearest_rows(unit, unit, ones, k + 1, threads, on_done)
+        return Neighbours(*_others(np.arange(len(unit)), distances, rows), True)
+    distances = np.full((len(unit), k), np.inf, np.float32)
+    rows = np.full((len(unit), k), -1, np.int64)
+    cells = _Cells(unit)
+    if probes is None:
+        probes = round(PROBES_PER_FOURTH_ROOT * len(unit) ** 0.25)
+    # Points in the order of their cells: those of one batch look into much the same cells, in larger products.
+    places = PLACES_BYTES // (8 * Best.ROOM * (k + 1))
+    batch = int(np.clip(min(places, len(unit) // 8), 1024, 1 << 16))
+    spans = [cells.order[start : start + batch] for start in range(0, len(unit), batch)]
+    with ThreadPoolExecutor(threads or os.cpu_count() or 1) as pool:
+        for own, found in zip(spans, pool.map(lambda own: cells.search(own, k + 1, probes), spans), strict=True):
+            distances[own], rows[own] = _others(own, *found)
             if on_done:
-                on_done(span.stop - span.start)
-    finally:
-        faiss.omp_set_num_threads(before)
+                on_done(len(own))
     return Neighbours(distances, rows, False)
 
 
-def _inverted_file(unit: NDArray[np.float32]) -> Any:
-    faiss = faiss_library()
-    cells = max(1, round(CELLS_PER_ROOT * len(unit) ** 0.5))
-    dimension = unit.shape[1]
-    inverted = faiss.IndexIVFScalarQuantizer(
-        faiss.IndexFlatL2(dimension), dimension, cells, faiss.ScalarQuantizer.QT_8bit, faiss.METRIC_L2
+class _Cells:
+    """Points laid in cells by spherical k-means, and searched by looking into the nearest cells."""
+
+    def __init__(self, unit: Floats):
+        self._unit = unit
+        count = max(1, round(CELLS_PER_ROOT * len(unit) ** 0.5))
+        rng = np.random.default_rng(0)
+        sample = unit[np.sort(rng.choice(len(unit), min(len(unit), _SAMPLE_PER_CELL * count), replace=False))]
+        self._centres = _spherical_means(sample, count, rng)
+        cell = _nearest_centre(unit, self._centres)
+        self.order = np.argsort(cell, kind="stable")
+        self._edges = np.searchsorted(cell[self.order], np.arange(count + 1))
+        self._ordered = unit[self.order]
+
+    def search(self, own: Rows, k: int, probes: int) -> tuple[Floats, Rows]:
+        """Squared distances and rows of the k nearest of some points, themselves among them."""
+        queries = self._unit[own]
+        best = Best(len(own), k)
+        for cell, looking in self._visits(queries, min(probes, len(self._centres))):
+            low, high = self._edges[cell], self._edges[cell + 1]
+            if low < high:
+                best.offer(looking, queries[looking] @ self._ordered[low:high].T, self.order[low:high])
+        similarity, rows = best.result()
+        return np.where(rows < 0, np.float32(np.inf), np.clip(2 - 2 * similarity, 0, 4)), rows
+
+    def _visits(self, queries: Floats, probes: int) -> Iterator[tuple[int, Rows]]:
+        """Each cell with the queries that look into it, a query's nearest cell first of all its cells."""
+        nearest = np.empty((len(queries), probes), np.int32)
+        for start in range(0, len(queries), 4096):
+            similarity = queries[start : start + 4096] @ self._centres.T
+            chosen = np.argpartition(-similarity, probes - 1, axis=1)[:, :probes]
+            order = np.argsort(-np.take_along_axis(similarity, chosen, 1), axis=1)
+            nearest[start : start + 4096] = np.take_along_axis(chosen, order, 1)
+        # A high bar from the start lets little through later: the nearest cells raise it before the rest is looked at.
+        for columns in (nearest[:, :1], nearest[:, 1:]):
+            flat = columns.ravel()
+            order = np.argsort(flat, kind="stable")
+            edges = np.searchsorted(flat[order], np.arange(len(self._centres) + 1))
+            for cell in np.unique(flat).tolist():
+                yield cell, order[edges[cell] : edges[cell + 1]] // columns.shape[1]
+
+
+def _spherical_means(sample: Floats, count: int, rng: np.random.Generator) -> Floats:
+    """k-means on the sphere (Dhillon and Modha, 2001): centres of unit length; an empty cell keeps its centre."""
+    centres = sample[rng.choice(len(sample), count, replace=False)].copy()
+    for _ in range(_ROUNDS):
+        cell = _nearest_centre(sample, centres)
+        order = np.argsort(cell, kind="stable")
+        filled, starts = np.unique(cell[order], return_index=True)
+        sums = np.add.reduceat(sample[order], starts, axis=0)
+        lengths = np.linalg.norm(sums, axis=1, keepdims=True)
+        centres[filled] = np.where(lengths > 0, sums / np.maximum(lengths, 1e-12), centres[filled])
+    return centres
+
+
+def _nearest_centre(points: Floats, centres: Floats) -> Rows:
+    return np.concatenate(
+        [(points[start : start + 4096] @ centres.T).argmax(axis=1) for start in range(0, len(points), 4096)]
+        or [np.empty(0, np.int64)]
     )
-    inverted.cp.niter = 10
-    sample = np.random.default_rng(0).choice(len(unit), min(len(unit), 40 * cells), replace=False)
-    inverted.train(unit[np.sort(sample)])
-    for start in range(0, len(unit), 1 << 17):
-        inverted.add(unit[start : start + (1 << 17)])
-    inverted.nprobe = PROBES
-    return inverted
 
 
-def _ranked(
-    unit: NDArray[np.float32], span: slice, candidates: NDArray[np.int64], k: int
-) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """The k nearest of the candidates, by distances in full precision."""
-    distances = np.empty(candidates.shape, np.float32)
-    for column in range(candidates.shape[1]):
-        difference = unit[candidates[:, column]] - unit[span]
-        distances[:, column] = np.einsum("nd,nd->n", difference, difference)
-    distances[candidates < 0] = np.inf
-    order = np.lexsort((candidates, distances), axis=1)[:, :k]
-    return np.take_along_axis(distances, order, 1), np.take_along_axis(candidates, order, 1)
-
-
-def _others(
-    start: int, distances: NDArray[np.float32], rows: NDArray[np.int64]
-) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Take each point out of its own k + 1 neighbours, or the last where it is not among them."""
-    own = rows == start + np.arange(len(rows))[:, None]
-    drop = np.where(own.any(axis=1), own.argmax(axis=1), rows.shape[1] - 1)
+def _others(own: Rows, distances: Floats, rows: Rows) -> tuple[Floats, Rows]:
+    """Take each point out of its own k + 1 neighbours, or the last where copies of it left it no place."""
+    mine = rows == own[:, None]
+    drop = np.where(mine.any(axis=1), mine.argmax(axis=1), rows.shape[1] - 1)
     keep = np.arange(rows.shape[1])[None, :] != drop[:, None]
     shape = (len(rows), rows.shape[1] - 1)
     return distances[keep].reshape(shape), rows[keep].reshape(shape)

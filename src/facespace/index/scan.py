@@ -11,6 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from numpy.typing import NDArray
 
+from facespace.index.best import Best
+
 Floats = NDArray[np.float32]
 RowIds = NDArray[np.int64]
 
@@ -81,45 +83,20 @@ def _span(
     queries: Floats, rows: NDArray[np.int8] | Floats, inverse: Floats, k: int, start: int, stop: int
 ) -> tuple[Floats, RowIds]:
     """The k best of some rows: similarity and row, best first."""
-    n = len(queries)
-    best = np.full((n, k), -np.inf, np.float32)
-    found = np.full((n, k), -1, np.int64)
-    step = max(k, min(BLOCK, CELLS // max(1, n)))
+    best = Best(len(queries), k)
+    step = min(BLOCK, CELLS // max(1, len(queries)))
     floats = np.empty((step, rows.shape[1]), np.float32)
     for low in range(start, stop, step):
         high = min(low + step, stop)
         block = floats[: high - low]
         np.copyto(block, rows[low:high])
-        block_similarity = queries @ block.T
-        block_similarity *= inverse[low:high]
+        similarity = queries @ block.T
+        similarity *= inverse[low:high]
         dead = np.flatnonzero(inverse[low:high] == 0)
         if len(dead):
-            block_similarity[:, dead] = -np.inf
-        # Only what beats the k-th so far is looked at again: after the first blocks hardly anything does.
-        bar = best[:, -1]
-        if low == start and high - low > k:
-            kth = np.partition(block_similarity, high - low - k, axis=1)[:, high - low - k]
-            query, column = np.nonzero(block_similarity >= kth[:, None])
-        else:
-            query, column = np.nonzero(block_similarity > bar[:, None])
-        if len(query):
-            _take(best, found, query, block_similarity[query, column], column + low)
-    found[best == -np.inf] = -1
-    return best, found
-
-
-def _take(best: Floats, found: RowIds, query: RowIds, similarity: Floats, row: RowIds) -> None:
-    """Merge candidates (their query ascending) into the best so far, in place."""
-    k = best.shape[1]
-    changed = np.unique(query)
-    owner = np.concatenate([np.repeat(np.arange(len(changed)), k), np.searchsorted(changed, query)])
-    values = np.concatenate([best[changed].ravel(), similarity])
-    rows = np.concatenate([found[changed].ravel(), row])
-    # Unfilled places (row -1, similarity -inf) come last by their similarity.
-    order = np.lexsort((rows, -values, owner))
-    starts = np.searchsorted(owner[order], np.arange(len(changed)))
-    chosen = order[starts[:, None] + np.arange(k)]
-    best[changed], found[changed] = values[chosen], rows[chosen]
+            similarity[:, dead] = -np.inf
+        best.offer(slice(0, len(queries)), similarity, low)
+    return best.result()
 
 
 def _merged(a: Floats, a_rows: RowIds, b: Floats, b_rows: RowIds) -> tuple[Floats, RowIds]:

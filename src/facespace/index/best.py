@@ -1,0 +1,100 @@
+"""The k largest so far for each of many queries, as blocks of similarities come by."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+
+
+class Best:
+    """Keeps, for each query, the rows of the k largest similarities offered.
+
+    What passes a query's bar (its k-th largest so far) is only appended; sorting waits until the room is full,
+    so that most of the work is the comparison with the bar.
+
+    Parameters
+    ----------
+    queries : int
+    k : int
+    """
+
+    # Places a query, in multiples of k: 4 k sort a quarter as often as 2 k, and need twice the memory.
+    ROOM = 3
+
+    def __init__(self, queries: int, k: int):
+        self._k = k
+        room = max(self.ROOM * k, 16)
+        self._values = np.full((queries, room), -np.inf, np.float32)
+        self._rows = np.full((queries, room), -1, np.int32)
+        self._filled = np.zeros(queries, np.int64)
+        self._bar = np.full(queries, -np.inf, np.float32)
+
+    def offer(self, queries: NDArray[np.int64] | slice, block: Floats, rows: NDArray[np.int64] | int) -> None:
+        """Consider similarities.
+
+        Parameters
+        ----------
+        queries : int64, shape (m,), or a slice of m
+            Whose they are, each once.
+        block : float32, shape (m, w)
+            -inf for what may not be taken.
+        rows : int64, shape (w,), or int
+            What they are similarities to; an int is the first of w consecutive ones.
+        """
+        bar = self._bar[queries].copy()
+        # To the room of a query new to this, only its own k best of the block are let in.
+        new = np.flatnonzero(bar == -np.inf)
+        if block.shape[1] > self._k and len(new):
+            place = block.shape[1] - self._k
+            kth = np.partition(block[new] if len(new) < len(block) else block, place, axis=1)[:, place]
+            # The k-th itself belongs to them, and -inf to nobody.
+            bar[new] = np.where(kth == -np.inf, kth, np.nextafter(kth, np.float32(-np.inf)))
+        own, column = np.nonzero(block > bar[:, None])
+        if not len(own):
+            return
+        counts = np.bincount(own, minlength=len(bar))
+        space = self._values.shape[1] - self._k
+        for crowded in np.flatnonzero(counts > space):
+            own, column = self._thin(own, column, block[crowded], int(crowded))
+            counts[crowded] = self._k
+        index = np.arange(len(self._bar))[queries] if isinstance(queries, slice) else queries
+        full = index[self._filled[index] + counts > self._values.shape[1]]
+        if len(full):
+            self._settle(full)
+        first = np.cumsum(counts) - counts
+        place = self._filled[index[own]] + np.arange(len(own)) - first[own]
+        self._values[index[own], place] = block[own, column]
+        self._rows[index[own], place] = column + rows if isinstance(rows, int) else rows[column]
+        self._filled[index] += counts
+        fresh = index[new]
+        if block.shape[1] > self._k and len(fresh):
+            self._bar[fresh] = np.maximum(self._bar[fresh], bar[new])
+
+    def result(self) -> tuple[Floats, NDArray[np.int64]]:
+        """Similarities and rows, largest first, of equal ones the lower row; -inf and -1 where fewer than k came."""
+        self._settle(np.arange(len(self._bar)))
+        return self._values[:, : self._k].copy(), self._rows[:, : self._k].astype(np.int64)
+
+    def _settle(self, queries: NDArray[np.int64]) -> None:
+        """Sort and keep k of each; what is free lies behind them."""
+        values, rows, k = self._values[queries], self._rows[queries], self._k
+        order = np.lexsort((rows, -values), axis=1)[:, :k]
+        self._values[queries, :k] = best = np.take_along_axis(values, order, 1)
+        self._rows[queries, :k] = np.take_along_axis(rows, order, 1)
+        self._values[queries, k:] = -np.inf
+        self._rows[queries, k:] = -1
+        self._filled[queries] = (best > -np.inf).sum(axis=1)
+        self._bar[queries] = np.maximum(self._bar[queries], best[:, -1])
+
+    def _thin(
+        self, own: NDArray[np.int64], column: NDArray[np.int64], similarity: Floats, crowded: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """More passed one query's bar than there is room: keep its k largest of this block."""
+        mine = own == crowded
+        columns = column[mine]
+        kept = np.sort(columns[np.argsort(-similarity[columns], kind="stable")[: self._k]])
+        position = int(np.argmax(mine))
+        return (
+            np.concatenate([own[:position], np.full(len(kept), crowded), own[position:][~mine[position:]]]),
+            np.concatenate([column[:position], kept, column[position:][~mine[position:]]]),
+        )
