@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from facespace.faces import TEMPLATES, Aligned, Mtcnn, mapped
 from facespace.faces.align import TemplateCrop
@@ -13,38 +12,20 @@ def detector():
     return Mtcnn(threads=1)
 
 
-@pytest.fixture(scope="module")
-def faces(people):
-    """Six faces, one of each person."""
-    return [Image.open(people / f"s{number}" / "1.pgm").convert("RGB") for number in range(1, 7)]
-
-
-def laid_out(faces, scale=1.0):
-    """Faces side by side on grey, and the middle of each."""
-    width, height = round(92 * scale), round(112 * scale)
-    canvas = Image.new("RGB", (40 + len(faces) * (width + 40), height + 80), (128, 128, 128))
-    middles = []
-    for index, face in enumerate(faces):
-        left = 40 + index * (width + 40)
-        canvas.paste(face.resize((width, height), Image.Resampling.BICUBIC), (left, 40))
-        middles.append((left + width / 2, 40 + height / 2))
-    return np.asarray(canvas), np.array(middles)
-
-
 @pytest.mark.parametrize("scale", [0.5, 1, 2.5])
-def test_every_face_is_found_where_it_is(detector, faces, scale):
-    image, middles = laid_out(faces, scale)
+def test_every_face_is_found_where_it_is(detector, portraits, lay_out_faces, scale):
+    image, middles = lay_out_faces(portraits, scale)
     (found,) = detector([image])
     centres = (found.boxes[:, :2] + found.boxes[:, 2:]) / 2
     gaps = np.linalg.norm(middles[:, None] - centres[None], axis=2)
-    assert len(found.boxes) == len(faces)
+    assert len(found.boxes) == len(portraits)
     assert gaps.min(axis=1).max() < 30 * scale
     assert (found.scores > 0.7).all()
     assert found.scores.max() <= 1
 
 
-def test_landmarks_are_eyes_nose_and_mouth_in_that_order(detector, faces):
-    image, _ = laid_out(faces)
+def test_landmarks_are_eyes_nose_and_mouth_in_that_order(detector, portraits, lay_out_faces):
+    image, _ = lay_out_faces(portraits)
     (found,) = detector([image])
     left_eye, right_eye, nose, left_mouth, right_mouth = found.landmarks.transpose(1, 2, 0)
     assert (left_eye[0] < nose[0]).all()
@@ -54,9 +35,9 @@ def test_landmarks_are_eyes_nose_and_mouth_in_that_order(detector, faces):
     assert (nose[1] < left_mouth[1]).all()
 
 
-def test_a_mirrored_photo_has_mirrored_landmarks(detector, faces):
+def test_a_mirrored_photo_has_mirrored_landmarks(detector, portraits, lay_out_faces):
     # What is off by a pixel in one direction here is off in every crop.
-    image, _ = laid_out(faces, 2)
+    image, _ = lay_out_faces(portraits, 2)
     (plain,), (mirrored,) = detector([image]), detector([np.ascontiguousarray(image[:, ::-1])])
     back = mirrored.landmarks[:, [1, 0, 2, 4, 3]].copy()
     back[..., 0] = image.shape[1] - 1 - back[..., 0]
@@ -66,8 +47,8 @@ def test_a_mirrored_photo_has_mirrored_landmarks(detector, faces):
     assert np.abs(gaps.mean(axis=(0, 1))).max() < 2.5
 
 
-def test_photos_together_give_what_each_gives_alone(detector, faces):
-    images = [laid_out(faces[:2])[0], laid_out(faces[2:6], 0.7)[0], np.zeros((30, 30, 3), np.uint8)]
+def test_photos_together_give_what_each_gives_alone(detector, portraits, lay_out_faces):
+    images = [lay_out_faces(portraits[:2])[0], lay_out_faces(portraits[2:6], 0.7)[0], np.zeros((30, 30, 3), np.uint8)]
     together = detector(images)
     for image, found in zip(images, together, strict=True):
         (alone,) = detector([image])
@@ -84,20 +65,20 @@ def test_where_no_face_is_none_is_found(detector, shape, rng):
         assert found.landmarks.shape == (0, 5, 2)
 
 
-def test_faces_below_the_smallest_size_are_not_looked_for(faces):
-    image, _ = laid_out(faces, 0.5)
+def test_faces_below_the_smallest_size_are_not_looked_for(portraits, lay_out_faces):
+    image, _ = lay_out_faces(portraits, 0.5)
     (found,) = Mtcnn(smallest=120)([image])
     assert len(found.boxes) == 0
 
 
-def test_a_face_cut_by_the_border_is_found(detector, faces):
-    image, _ = laid_out(faces[:1], 2)
+def test_a_face_cut_by_the_border_is_found(detector, portraits, lay_out_faces):
+    image, _ = lay_out_faces(portraits[:1], 2)
     (found,) = detector([image[:, 65:]])
     assert len(found.boxes) == 1
 
 
-def test_an_aligned_face_needs_no_detector(detector, faces):
-    image, _ = laid_out(faces[:1], 2)
+def test_an_aligned_face_needs_no_detector(detector, portraits, lay_out_faces):
+    image, _ = lay_out_faces(portraits[:1], 2)
     (found,) = detector([image])
     crop = TemplateCrop("arcface-112")
     matrix = crop.matrix(found.landmarks[0], 128, 128, margin=8 / 112)

@@ -34,3 +34,24 @@ def training_progress(steps: int) -> Iterator[Callable[[dict[str, float]], None]
             progress.update(task, completed=record["step"], loss=record["loss"], active=record["active"])
 
         yield step
+
+
+@contextmanager
+def photo_progress(what: str, total: int | None) -> Iterator[Callable[[], None]]:
+    """A bar that tells photos done, photos a second and time left; gives what is to be called for each photo."""
+    columns = (
+        TextColumn(what),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]:.1f} photos/s"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=errors) as progress:
+        task = progress.add_task(what, total=total, rate=0.0)
+
+        def step() -> None:
+            progress.update(task, advance=1, rate=progress.tasks[task].speed or 0.0)
+
+        yield step

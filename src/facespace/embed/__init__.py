@@ -10,8 +10,10 @@ from facespace.embed.card import (
     TrainingCard,
 )
 from facespace.embed.engine import Engine, prepare
+from facespace.embed.harvest import Harvest, Source, describe, harvest, sources_in
 from facespace.embed.modelfile import ModelFile, read_model, weights_sha256, with_card, write_model
-from facespace.embed.space import Face, Failure, Space, Verification, as_photos, load
+from facespace.embed.records import Face, Failure, PhotoFaces, Verification
+from facespace.embed.space import Space, as_photos, load
 
 __all__ = [
     "CalibrationCard",
@@ -21,16 +23,22 @@ __all__ = [
     "Engine",
     "Face",
     "Failure",
+    "Harvest",
     "InputCard",
     "ModelFile",
+    "PhotoFaces",
+    "Source",
     "Space",
     "ThresholdCard",
     "TrainingCard",
     "Verification",
     "as_photos",
+    "describe",
+    "harvest",
     "load",
     "prepare",
     "read_model",
+    "sources_in",
     "weights_sha256",
     "with_card",
     "write_model",

@@ -1,8 +1,7 @@
 """A space: a network with all that is needed to use it. Everything a user does starts from it."""
 
 import os
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from typing import BinaryIO, TypeVar, cast
 
 import numpy as np
@@ -10,56 +9,16 @@ import PIL.Image
 from numpy.typing import ArrayLike, NDArray
 
 from facespace.embed.card import Card, ClusteringCard
-from facespace.embed.engine import Engine
+from facespace.embed.engine import BATCH, Engine
 from facespace.embed.modelfile import ModelFile, read_model
+from facespace.embed.records import Face, PhotoFaces, Verification
 from facespace.errors import ModelError, NoFaceError
-from facespace.faces import CROPS, DETECTORS, FaceCrop, find_faces
-from facespace.images import Photo, name_of, read_image
+from facespace.faces import CROPS, DETECTORS, FaceCrop, Finder, Found, find_stream
+from facespace.images import Photo, name_of
 from facespace.metric import paired_squared_distances
 from facespace.validation import nearest_name
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Face:
-    """A face of a photo, as a point in the space.
-
-    box : left, top, right, bottom, in pixels of the photo
-    landmarks : float32, shape (5, 2), or None where the detector gives none
-    score : the detector's, between 0 and 1
-    embedding : float32, shape (d,), L2 norm 1
-    """
-
-    box: tuple[float, float, float, float]
-    landmarks: NDArray[np.float32] | None
-    score: float
-    embedding: NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class Failure:
-    """A photo that could not be used, and why."""
-
-    photo: Photo
-    reason: str
-
-
-@dataclass(frozen=True)
-class Verification:
-    """Are these two the same person?
-
-    same : whether the distance is at most the threshold
-    probability : that they are the same person, for even prior odds
-    distance, threshold : squared Euclidean distances, 0 to 4
-    far : the false accept rate the threshold was chosen for
-    """
-
-    same: bool
-    probability: float
-    distance: float
-    threshold: float
-    far: float
 
 
 class Space:
@@ -92,13 +51,14 @@ class Space:
         self.card: Card = model.card
         says = f"the card of {model.path} wants"
         finder = self.card.detector if detector is None else detector
-        self._detector = _named(DETECTORS, finder, f"{says if detector is None else 'you want'} the detector")()
-        self._crop = _named(CROPS, self.card.crop, f"{says} the crop")
-        if self._crop.needs_landmarks and not self._detector.gives_landmarks:
+        found_by = _named(DETECTORS, finder, f"{says if detector is None else 'you want'} the detector")()
+        crop = _named(CROPS, self.card.crop, f"{says} the crop")
+        if crop.needs_landmarks and not found_by.gives_landmarks:
             raise ModelError(
                 f"{says} the crop {self.card.crop!r}, which needs landmarks, and the detector {finder!r} gives none; "
                 "take 'mtcnn' for photos or 'aligned-128' for aligned faces"
             )
+        self.finder = Finder(found_by, crop, self.card.input.width, self.card.input.height)
         self.engine = Engine(model, provider, threads)
 
     @property
@@ -143,8 +103,7 @@ class Space:
         ImageError
             The photo cannot be used.
         """
-        size = self.card.input
-        return find_faces(read_image(photo), self._detector, self._crop, size.width, size.height)
+        return list(self.finder.find(photo).faces)
 
     def faces(self, photo: Photo) -> list[Face]:
         """Every face of a photo with its embedding, in reading order; may be none.
@@ -154,9 +113,41 @@ class Space:
         ImageError
             The photo cannot be used.
         """
-        crops = self.crops(photo)
-        points = self.engine.embed_stream(crop.pixels for crop in crops)
-        return [Face(crop.box, crop.landmarks, crop.score, point) for crop, point in zip(crops, points, strict=True)]
+        found, points = next(self.embedded([self.finder.find(photo)]))
+        return _faces(found, points)
+
+    def stream(self, photos: Iterable[Photo], workers: int | None = None) -> Iterator[PhotoFaces]:
+        """Every face of many photos: decoded, detected and aligned by several threads, embedded in batches.
+
+        Photos are taken from the iterable as they are needed and results come in their order, so memory stays
+        bounded whatever their number. One that cannot be used has a failure, and the rest go on.
+
+        Parameters
+        ----------
+        photos : iterable of photos
+        workers : int or None
+            Threads beside the network's; one a core where None.
+        """
+        for found, points in self.embedded(find_stream(self.finder, photos, workers)):
+            yield PhotoFaces(found.photo, found.width, found.height, tuple(_faces(found, points)), found.failure)
+
+    def embedded(self, found: Iterable[Found]) -> Iterator[tuple[Found, NDArray[np.float32]]]:
+        """Each photo whose faces were found, with their points (k, d); batches reach across photos."""
+        waiting: list[Found] = []
+        for photo in found:
+            waiting.append(photo)
+            if sum(len(other.faces) for other in waiting) >= BATCH or len(waiting) >= 8 * BATCH:
+                yield from self._embed_now(waiting)
+                waiting.clear()
+        yield from self._embed_now(waiting)
+
+    def _embed_now(self, found: list[Found]) -> Iterator[tuple[Found, NDArray[np.float32]]]:
+        points = list(self.engine.embed_stream(face.pixels for photo in found for face in photo.faces))
+        start = 0
+        for photo in found:
+            own = points[start : start + len(photo.faces)]
+            start += len(own)
+            yield photo, np.stack(own) if own else np.empty((0, self.dimension), np.float32)
 
     def embed(self, photos: Photo | Iterable[Photo]) -> NDArray[np.float32]:
         """The main (largest) face of each photo, as points.
@@ -252,6 +243,13 @@ def _named(known: dict[str, T], wanted: str, sentence: str) -> T:
     if wanted not in known:
         raise ModelError(f"{sentence} {wanted!r}, which this version does not have{nearest_name(wanted, list(known))}")
     return known[wanted]
+
+
+def _faces(found: Found, points: NDArray[np.float32]) -> list[Face]:
+    return [
+        Face(face.box, face.landmarks, face.score, point, face.quality)
+        for face, point in zip(found.faces, points, strict=True)
+    ]
 
 
 def _area(box: tuple[float, float, float, float]) -> float:

@@ -3,8 +3,12 @@
 from facespace.faces.align import CROPS, TEMPLATES, Crop, inverse, mapped, similarity, warp
 from facespace.faces.detect import DETECTORS, Aligned, WholePhoto
 from facespace.faces.detection import Detections, Detector
+from facespace.faces.draw import draw_faces
 from facespace.faces.find import FaceCrop, find_faces
 from facespace.faces.mtcnn import Mtcnn
+from facespace.faces.pose import pose
+from facespace.faces.quality import Quality
+from facespace.faces.stream import Finder, Found, default_finder, find_stream
 
 __all__ = [
     "CROPS",
@@ -15,11 +19,18 @@ __all__ = [
     "Detections",
     "Detector",
     "FaceCrop",
+    "Finder",
+    "Found",
     "Mtcnn",
+    "Quality",
     "WholePhoto",
+    "default_finder",
+    "draw_faces",
     "find_faces",
+    "find_stream",
     "inverse",
     "mapped",
+    "pose",
     "similarity",
     "warp",
 ]

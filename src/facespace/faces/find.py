@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facespace.faces.align import Crop
-from facespace.faces.detection import Detector
+from facespace.faces.detection import Detections, Detector
+from facespace.faces.quality import Quality, judge
 
 
 @dataclass(frozen=True)
@@ -16,12 +17,14 @@ class FaceCrop:
     box : left, top, right, bottom, in pixels of the image
     landmarks : float32, shape (5, 2), or None
     score : the detector's, between 0 and 1
+    quality : how far it can be trusted; None where the detector gives no landmarks
     pixels : uint8, shape (height, width, 3), RGB, as the network wants it
     """
 
     box: tuple[float, float, float, float]
     landmarks: NDArray[np.float32] | None
     score: float
+    quality: Quality | None
     pixels: NDArray[np.uint8]
 
 
@@ -41,20 +44,26 @@ def find_faces(image: NDArray[np.uint8], detector: Detector, crop: Crop, width: 
     list of FaceCrop
         Empty where no face is found.
     """
-    found = detector([image])[0]
+    return cut_faces(image, detector([image])[0], crop, width, height)
+
+
+def cut_faces(image: NDArray[np.uint8], found: Detections, crop: Crop, width: int, height: int) -> list[FaceCrop]:
+    """Cut out and judge what was found in an image, in reading order."""
     faces = []
-    for index, (box, score) in enumerate(zip(found.boxes, found.scores, strict=True)):
+    for index in reading_order(found.boxes):
+        box, score = found.boxes[index], float(found.scores[index])
         landmarks = None if found.landmarks is None else found.landmarks[index]
         left, top, right, bottom = (float(edge) for edge in box)
         faces.append(
             FaceCrop(
                 box=(left, top, right, bottom),
                 landmarks=landmarks,
-                score=float(score),
+                score=score,
+                quality=None if landmarks is None else judge(image, landmarks, score),
                 pixels=crop(image, box, landmarks, width, height),
             )
         )
-    return [faces[index] for index in reading_order(found.boxes)]
+    return faces
 
 
 def reading_order(boxes: NDArray[np.floating]) -> list[int]:

@@ -1,6 +1,6 @@
 """Bytes to images: RGB, upright, within limits; and where photos lie in folders and videos."""
 
-from facespace.images.decode import Decoded, Image, Limits, Photo, decode_photo, name_of, read_image
+from facespace.images.decode import Decoded, Image, Limits, Photo, decode_photo, name_of, read_image, write_image
 from facespace.images.folder import people_in, photos_in, walk_photos
 from facespace.images.scale import resize
 from facespace.images.video import VIDEO_EXTENSIONS, Frame, read_video
@@ -20,4 +20,5 @@ __all__ = [
     "read_video",
     "resize",
     "walk_photos",
+    "write_image",
 ]

@@ -125,6 +125,15 @@ def decode_photo(
         raise ImageError(f"{name} is damaged or truncated ({error}); get the file again") from None
 
 
+def write_image(path: str | os.PathLike[str], image: Image) -> None:
+    """Write an RGB image (h, w, 3) in the format its name ends in; ImageError where that cannot be done."""
+    try:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        PIL.Image.fromarray(image).save(path)
+    except (OSError, ValueError, KeyError) as error:
+        raise ImageError(f"cannot write {os.fspath(path)}: {error}") from None
+
+
 def name_of(photo: Photo) -> str:
     """What to call a photo in a message."""
     if isinstance(photo, str | os.PathLike):

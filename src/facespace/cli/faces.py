@@ -1,0 +1,99 @@
+"""Faces of photos, folders and videos: faces."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from facespace.cli.app import app
+from facespace.cli.options import AsJson, ModelPath, Provider, Threads
+from facespace.cli.output import print_json, say, table, warn
+from facespace.cli.progress import photo_progress
+from facespace.embed import Space, describe, harvest, load, sources_in
+from facespace.errors import FacespaceError
+from facespace.faces import Finder, default_finder, draw_faces
+from facespace.images import read_image, write_image
+
+Workers = Annotated[int | None, typer.Option(min=1, help="Threads that decode and detect; one a core where not given.")]
+
+
+@app.command("faces")
+def faces_command(
+    source: Annotated[Path, typer.Argument(help="A photo, a folder of photos, or a video.")],
+    out: Annotated[Path | None, typer.Option(help="Write all faces here: .jsonl or .parquet; can be resumed.")] = None,
+    crops: Annotated[Path | None, typer.Option(help="Folder for the faces as the network sees them.")] = None,
+    draw: Annotated[Path | None, typer.Option(help="Draw the faces of one photo into this picture.")] = None,
+    every: Annotated[int, typer.Option(min=1, help="Of a video, take every so-many-th frame.")] = 1,
+    longest: Annotated[
+        int | None, typer.Option(min=32, help="Scale larger photos down to this side: faster, loses small faces.")
+    ] = None,
+    workers: Workers = None,
+    model: ModelPath = None,
+    provider: Provider = None,
+    threads: Threads = None,
+    json: AsJson = False,
+) -> None:
+    """Find the faces of photos: where they are, how good they are and, with a model, their embeddings."""
+    space = load(model, provider=provider, threads=threads) if model else None
+    finder = replace(space.finder if space else default_finder(), longest=longest)
+    if space is not None:
+        space.finder = finder
+    if out is None:
+        if source.is_dir() or crops is not None:
+            raise FacespaceError("many photos, or --crops, need --out: a file that ends in .jsonl or .parquet")
+        _show(source, space or finder, draw, json)
+        return
+    if draw is not None:
+        raise FacespaceError("--draw takes one photo and no --out")
+    total = None if source.is_file() else sum(1 for _ in sources_in(source))
+    failures: list[str] = []
+    try:
+        with photo_progress("finding faces", total) as step:
+
+            def on_photo(row: dict[str, str]) -> None:
+                step()
+                if "failure" in row:
+                    warn(f"left out: {row['failure']}")
+                    failures.append(row["photo"])
+
+            done = harvest(sources_in(source, every), out, space or finder, crops, workers, on_photo)
+    except KeyboardInterrupt:
+        warn("stopped; the same command goes on from here")
+        raise
+    if json:
+        print_json({"out": out, **vars(done), "failed": failures})
+        return
+    say(
+        f"{done.faces:,} faces in {done.photos:,} photos in {done.seconds:.0f} s "
+        f"({done.photos / max(done.seconds, 1e-9):.1f} photos/s); {done.failures:,} photos could not be used"
+        + (f"; {done.before:,} photos were done before" if done.before else "")
+    )
+    say(str(out))
+
+
+def _show(photo: Path, finder: Finder | Space, draw: Path | None, json: bool) -> None:
+    found, row = describe(photo, finder)
+    if draw is not None:
+        write_image(draw, draw_faces(read_image(photo), found.faces))
+    if json:
+        print_json(row)
+        return
+    rows = []
+    for number, face in enumerate(found.faces, start=1):
+        box = ", ".join(f"{edge:.0f}" for edge in face.box)
+        judged = face.quality
+        measures = (
+            [
+                f"{judged.value:.0%}",
+                f"{judged.eye_distance:.0f}",
+                f"{judged.yaw:.0f}, {judged.pitch:.0f}, {judged.roll:.0f}",
+            ]
+            if judged
+            else ["", "", ""]
+        )
+        rows.append([str(number), box, f"{face.score:.3f}", *measures])
+    say(f"{len(rows)} faces in {photo} ({found.width} x {found.height})")
+    table("", ["face", "left, top, right, bottom", "score", "quality", "eyes apart, pixels", "yaw, pitch, roll"], rows)
+    if draw is not None:
+        say(str(draw))

@@ -1,0 +1,78 @@
+"""A journal of faces as a Parquet table: a row a face. Needs the extra `table` (pyarrow)."""
+
+import json
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from facespace.errors import FacespaceError
+
+ROWS = 4096
+MEASURES = ("value", "eye_distance", "sharpness", "brightness", "contrast", "yaw", "pitch", "roll", "occlusion")
+
+
+def require_pyarrow() -> None:
+    """FacespaceError where the extra is not installed; to be asked before hours of work, not after."""
+    try:
+        import pyarrow.parquet  # noqa: F401
+    except ModuleNotFoundError:
+        raise FacespaceError(
+            "writing Parquet needs the package pyarrow: pip install 'facespace[table]'; or write .jsonl"
+        ) from None
+
+
+def write_parquet(journal: Path, out: Path) -> None:
+    """Turn a journal into Parquet, a few thousand rows in memory at a time; the table appears when it is whole."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with journal.open(encoding="utf-8") as file:
+        header = json.loads(file.readline())
+        schema = pa.schema(
+            [
+                ("photo", pa.string()),
+                ("seconds", pa.float64()),
+                ("width", pa.int32()),
+                ("height", pa.int32()),
+                ("failure", pa.string()),
+                ("face", pa.int32()),
+                ("box", pa.list_(pa.float32(), 4)),
+                ("landmarks", pa.list_(pa.float32(), 10)),
+                ("score", pa.float32()),
+                *((_column(name), pa.float32()) for name in MEASURES),
+                ("crop", pa.string()),
+                *([("embedding", pa.list_(pa.float32(), header["dimension"]))] if header["dimension"] else []),
+            ],
+            metadata={name: json.dumps(value) for name, value in header.items()},
+        )
+        partial = out.with_name(f".{out.name}.writing")
+        with pq.ParquetWriter(partial, schema, compression="zstd") as writer:
+            rows = (row for line in file for row in _table_rows(json.loads(line)))
+            while some := list(islice(rows, ROWS)):
+                writer.write_table(pa.Table.from_pylist(some, schema=schema))
+    partial.replace(out)
+
+
+def _column(measure: str) -> str:
+    return "quality" if measure == "value" else measure
+
+
+def _table_rows(row: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    # A file name that is not UTF-8 cannot be a string in Parquet.
+    photo = row["photo"].encode("utf-8", "backslashreplace").decode()
+    common = {**{key: row.get(key) for key in ("seconds", "width", "height", "failure")}, "photo": photo}
+    for number, face in enumerate(row["faces"]):
+        quality = face.get("quality", {})
+        yield {
+            **common,
+            "face": number,
+            "box": face["box"],
+            "landmarks": [value for point in face["landmarks"] for value in point] if "landmarks" in face else None,
+            "score": face["score"],
+            **{_column(name): quality.get(name) for name in MEASURES},
+            "crop": face.get("crop"),
+            "embedding": face.get("embedding"),
+        }
+    if not row["faces"]:
+        yield common

@@ -1,0 +1,127 @@
+"""How far a face can be trusted to tell who it is.
+
+The measures are the usual ones (ISO/IEC 29794-5 names them); the one number made of them is fitted to errors of
+recognition: docs/decisions/011-quality.md.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facespace.faces.align import CROPS
+from facespace.faces.pose import pose
+
+SIDE = 112
+# Rows and columns of the aligned face that are face whoever it is; outside lie hair, collar and background.
+INNER = slice(24, 104)
+# Half the side of the patches around eyes and mouth corners that are compared with their mirror image.
+PATCH = 11
+EYES, MOUTH = ((38, 51), (73, 51)), ((41, 92), (70, 92))
+
+# Fitted by benchmarks/quality.py: the logarithm of the squared distance of a face to the others of the same person
+# is linear in `features`; of ordinary photos, one in ten lies between two neighbours of RISKS.
+WEIGHTS = np.array([-0.327, -0.024, 0.32, 0.051, 0.111, 0.204, 0.144, 0.311, 0.862, 0.043])
+RISKS = np.array([-0.342, 0.087, 0.141, 0.18, 0.218, 0.259, 0.302, 0.351, 0.413, 0.499, 1.188])
+
+
+@dataclass(frozen=True)
+class Quality:
+    """What a face offers.
+
+    value : 0 to 1, the share of ordinary photos that are worse
+    eye_distance : pixels of the photo between the eyes
+    sharpness : contrast of fine detail, as a share of all contrast; below 0.05 blurred or enlarged a lot
+    brightness : mean luminance, 0 black to 1 white
+    contrast : standard deviation of the luminance, 0 to 0.5
+    yaw, pitch, roll : degrees, rough; see `pose`
+    occlusion : 0 to 1, how unlike each other the two halves are around eyes and mouth; a hint, as a turned or
+        half-lit face is unlike too
+    """
+
+    value: float
+    eye_distance: float
+    sharpness: float
+    brightness: float
+    contrast: float
+    yaw: float
+    pitch: float
+    roll: float
+    occlusion: float
+
+
+def measure(aligned: NDArray[np.uint8]) -> tuple[float, float, float, float]:
+    """Sharpness, brightness, contrast and occlusion of an aligned face, uint8 (112, 112, 3)."""
+    grey = aligned @ (np.array([0.299, 0.587, 0.114]) / 255)
+    inner = grey[INNER, INNER]
+    contrast = float(inner.std())
+    # What a mean over 3x3 pixels takes away is fine detail.
+    total = np.pad(inner.cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0)))
+    mean = (total[3:, 3:] - total[:-3, 3:] - total[3:, :-3] + total[:-3, :-3]) / 9
+    detail = inner[1:-1, 1:-1] - mean
+    sharpness = float(detail.std() / max(contrast, 1e-3))
+    unlike = [_unlike(grey, *pair) for pair in (EYES, MOUTH)]
+    return sharpness, float(inner.mean()), contrast, max(unlike)
+
+
+def _unlike(grey: NDArray[np.float64], left: tuple[int, int], right: tuple[int, int]) -> float:
+    """0 where a patch is the mirror image of the other, 1 where it has nothing to do with it."""
+    patches = [grey[y - PATCH : y + PATCH + 1, x - PATCH : x + PATCH + 1] for x, y in (left, right)]
+    a, b = patches[0] - patches[0].mean(), patches[1][:, ::-1] - patches[1].mean()
+    return float(np.clip(1 - (a * b).sum() / max(float(np.sqrt((a * a).sum() * (b * b).sum())), 1e-6), 0, 1))
+
+
+def judge(image: NDArray[np.uint8], landmarks: NDArray[np.floating], score: float) -> Quality:
+    """Judge a face of an image.
+
+    Parameters
+    ----------
+    image : uint8, shape (h, w, 3)
+    landmarks : float array, shape (5, 2)
+    score : float
+        The detector's, 0 to 1.
+    """
+    aligned = CROPS["arcface-112"](image, np.zeros(4, np.float32), landmarks.astype(np.float32), SIDE, SIDE)
+    sharpness, brightness, contrast, occlusion = measure(aligned)
+    yaw, pitch, roll = (float(angle) for angle in pose(landmarks))
+    eye_distance = float(np.linalg.norm(landmarks[1] - landmarks[0]))
+    risk = float(WEIGHTS @ features(eye_distance, sharpness, brightness, contrast, occlusion, yaw, pitch, roll, score))
+    return Quality(
+        value=float(np.interp(-risk, -RISKS[::-1], np.linspace(0, 1, len(RISKS)))),
+        eye_distance=eye_distance,
+        sharpness=sharpness,
+        brightness=brightness,
+        contrast=contrast,
+        yaw=yaw,
+        pitch=pitch,
+        roll=roll,
+        occlusion=occlusion,
+    )
+
+
+def features(
+    eye_distance: float,
+    sharpness: float,
+    brightness: float,
+    contrast: float,
+    occlusion: float,
+    yaw: float,
+    pitch: float,
+    roll: float,
+    score: float,
+) -> NDArray[np.float64]:
+    """The measures as what the risk is linear in: logarithms of ratios, and what is beyond the ordinary."""
+    return np.array(
+        [
+            np.log2(np.clip(eye_distance, 10, 100) / 40),
+            np.log2(np.clip(sharpness, 0.02, 0.2) / 0.1),
+            max(0.35 - brightness, 0) * 10,
+            max(brightness - 0.65, 0) * 10,
+            np.log2(np.clip(contrast, 0.03, 0.3) / 0.19),
+            occlusion,
+            abs(yaw) / 45,
+            max(abs(pitch) - 10, 0) / 30,
+            min(abs(roll), 45) / 45,
+            np.log10(np.clip(1 - score, 1e-5, 0.3)) + 5,
+        ]
+    )

@@ -1,0 +1,157 @@
+"""Many photos to faces, several at a time, in the order given, in memory that does not grow."""
+
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from itertools import islice
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facespace.errors import ImageError
+from facespace.faces.align import CROPS, Crop
+from facespace.faces.detection import Detector
+from facespace.faces.find import FaceCrop, cut_faces
+from facespace.faces.mtcnn import Mtcnn
+from facespace.images import Decoded, Limits, Photo, decode_photo
+
+# Photos handed to a thread at once: its networks see the windows of all of them together.
+GROUP = 8
+# Pixels that a thread holds decoded at once, unless one photo alone has more.
+HELD = 8_000_000
+
+
+@dataclass(frozen=True)
+class Found:
+    """What became of a photo.
+
+    photo : as it was given
+    width, height : in pixels, upright; 0 where it could not be decoded
+    faces : in reading order, boxes and landmarks in pixels of the photo
+    failure : why it could not be used, or None
+    """
+
+    photo: Photo
+    width: int = 0
+    height: int = 0
+    faces: tuple[FaceCrop, ...] = ()
+    failure: str | None = None
+
+
+@dataclass(frozen=True)
+class Finder:
+    """From photos to faces cut out for a network. Safe to share between threads.
+
+    Parameters
+    ----------
+    detector, crop
+        How to find and how to cut.
+    width, height : int
+        Size of each crop in pixels.
+    longest : int or None
+        Photos with a longer side are scaled down to this first, which saves most of the time on large photos and
+        loses their smallest faces.
+    limits : Limits or None
+        The largest photo that is decoded; the default limits where None.
+    """
+
+    detector: Detector
+    crop: Crop
+    width: int
+    height: int
+    longest: int | None = None
+    limits: Limits | None = None
+
+    def find(self, photo: Photo) -> Found:
+        """Faces of one photo; ImageError where it cannot be used."""
+        return self._cut([photo], [decode_photo(photo, self.limits, longest=self.longest)])[0]
+
+    def find_all(self, photos: Sequence[Photo]) -> list[Found]:
+        """Faces of some photos, in the order given; one that cannot be used has a failure and the rest go on."""
+        results: dict[int, Found] = {}
+        numbers: list[int] = []
+        held: list[Decoded] = []
+
+        def flush() -> None:
+            results.update(zip(numbers, self._cut([photos[number] for number in numbers], held), strict=True))
+            numbers.clear()
+            held.clear()
+
+        for number, photo in enumerate(photos):
+            try:
+                held.append(decode_photo(photo, self.limits, longest=self.longest))
+            except ImageError as error:
+                results[number] = Found(photo, failure=str(error))
+                continue
+            numbers.append(number)
+            if sum(decoded.pixels.size for decoded in held) >= 3 * HELD:
+                flush()
+        flush()
+        return [results[number] for number in range(len(photos))]
+
+    def _cut(self, photos: list[Photo], decoded: list[Decoded]) -> list[Found]:
+        found = []
+        detections = self.detector([photo.pixels for photo in decoded])
+        for photo, image, detected in zip(photos, decoded, detections, strict=True):
+            faces = cut_faces(image.pixels, detected, self.crop, self.width, self.height)
+            if image.scale != (1.0, 1.0):
+                faces = [_enlarged(face, np.array(image.scale, np.float32)) for face in faces]
+            found.append(Found(photo, image.width, image.height, tuple(faces)))
+        return found
+
+
+def default_finder(longest: int | None = None) -> Finder:
+    """Faces by MTCNN, aligned on the usual template, 112 pixels square: what most networks take."""
+    return Finder(Mtcnn(), CROPS["arcface-112"], 112, 112, longest)
+
+
+def find_stream(finder: Finder, photos: Iterable[Photo], workers: int | None = None) -> Iterator[Found]:
+    """Find the faces of many photos with several threads; results come in the order of the photos.
+
+    Decoding, detecting and aligning are native code that lets other threads run. Photos are taken from the iterable
+    as they are needed, and at most a few dozen are between there and here.
+
+    Parameters
+    ----------
+    finder : Finder
+    photos : iterable of photos
+        Of any length, or endless.
+    workers : int or None
+        Threads; one a core where None.
+
+    Yields
+    ------
+    Found
+        One a photo, also for those that cannot be used.
+    """
+    workers = workers or os.cpu_count() or 1
+    groups = _grouped(photos)
+    waiting: deque[Future[list[Found]]] = deque()
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="find")
+    try:
+        for group in islice(groups, 2 * workers):
+            waiting.append(pool.submit(finder.find_all, group))
+        while waiting:
+            done = waiting.popleft().result()
+            for group in islice(groups, 1):
+                waiting.append(pool.submit(finder.find_all, group))
+            yield from done
+    finally:
+        # Also where the caller stops early or is interrupted: nothing that has not begun is begun.
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _grouped(photos: Iterable[Photo]) -> Iterator[list[Photo]]:
+    iterator = iter(photos)
+    while group := list(islice(iterator, GROUP)):
+        yield group
+
+
+def _enlarged(face: FaceCrop, scale: NDArray[np.float32]) -> FaceCrop:
+    """The same face in pixels of the photo before it was scaled down."""
+    left, top, right, bottom = (np.array(face.box) * np.tile(scale, 2)).tolist()
+    landmarks = None if face.landmarks is None else ((face.landmarks + 0.5) * scale - 0.5).astype(np.float32)
+    quality = face.quality and replace(face.quality, eye_distance=face.quality.eye_distance * float(scale.mean()))
+    return replace(face, box=(left, top, right, bottom), landmarks=landmarks, quality=quality)

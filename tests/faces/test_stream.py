@@ -1,0 +1,115 @@
+"""Many photos to faces: order, failures, memory, stopping."""
+
+import io
+import itertools
+import threading
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from facespace.errors import ImageError
+from facespace.faces import CROPS, Finder, Mtcnn, WholePhoto, default_finder, find_stream
+from facespace.faces import stream as module
+
+
+@pytest.fixture(scope="module")
+def finder():
+    return default_finder()
+
+
+@pytest.fixture(scope="module")
+def photos(portraits, lay_out_faces):
+    """A photo each of no, one, two and three faces, as PNG bytes, and one that is damaged."""
+    made = [np.full((60, 80, 3), 99, np.uint8), *(lay_out_faces(portraits[:count])[0] for count in (1, 2, 3))]
+    encoded = []
+    for image in made:
+        target = io.BytesIO()
+        Image.fromarray(image).save(target, "PNG")
+        encoded.append(target.getvalue())
+    return [*encoded[:2], b"no photo", *encoded[2:]]
+
+
+def same(a, b):
+    return (
+        a.failure == b.failure
+        and (a.width, a.height) == (b.width, b.height)
+        and len(a.faces) == len(b.faces)
+        and all(
+            np.allclose(x.box, y.box, atol=0.01) and np.abs(x.pixels.astype(int) - y.pixels).max() <= 1
+            for x, y in zip(a.faces, b.faces, strict=True)
+        )
+    )
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_a_stream_gives_in_order_what_one_photo_after_the_other_gives(finder, photos, workers):
+    many = photos * 5
+    found = list(find_stream(finder, iter(many), workers))
+    assert [result.photo for result in found] == many
+    assert [len(result.faces) for result in found[:5]] == [0, 1, 0, 2, 3]
+    for photo, result in zip(photos, found, strict=False):
+        if result.failure is None:
+            assert same(finder.find(photo), result)
+        else:
+            assert "not an image" in result.failure
+
+
+def test_one_photo_that_cannot_be_used_is_an_error(finder):
+    with pytest.raises(ImageError, match="not an image"):
+        finder.find(b"no photo")
+
+
+def test_no_photos_give_no_faces(finder):
+    assert list(find_stream(finder, [])) == []
+    assert finder.find_all([]) == []
+
+
+def test_photos_are_taken_only_as_they_are_needed():
+    taken = itertools.count()
+    last = 0
+
+    def endless():
+        nonlocal last
+        while True:
+            last = next(taken)
+            yield np.zeros((8, 8, 3), np.uint8)
+
+    stream = find_stream(Finder(WholePhoto(), CROPS["box"], 8, 8), endless(), workers=2)
+    for _ in range(20):
+        next(stream)
+    assert last < 20 + 8 * module.GROUP
+    stream.close()
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("find")]
+
+
+def test_large_photos_are_not_held_together(monkeypatch, photos):
+    sizes = []
+
+    class Counting(Mtcnn):
+        def __call__(self, images):
+            sizes.append(len(images))
+            return super().__call__(images)
+
+    monkeypatch.setattr(module, "HELD", 1)
+    finder = Finder(Counting(), CROPS["arcface-112"], 112, 112)
+    assert [len(result.faces) for result in finder.find_all(photos)] == [0, 1, 0, 2, 3]
+    assert sizes == [1, 1, 1, 1, 0]
+
+
+def test_a_photo_scaled_down_first_has_its_faces_in_pixels_of_the_photo(finder, portraits, lay_out_faces):
+    image, _ = lay_out_faces(portraits[:2], 4)
+    whole, reduced = finder.find(image), default_finder(longest=300).find(image)
+    assert (reduced.width, reduced.height) == (whole.width, whole.height)
+    for a, b in zip(whole.faces, reduced.faces, strict=True):
+        assert np.abs(a.landmarks - b.landmarks).max() < 0.1 * a.quality.eye_distance
+        assert np.abs(np.array(a.box) - b.box).max() < 0.3 * a.quality.eye_distance
+        assert b.quality.eye_distance == pytest.approx(a.quality.eye_distance, rel=0.1)
+
+
+def test_an_interrupt_ends_the_stream_and_its_threads(finder, photos):
+    stream = find_stream(finder, itertools.cycle(photos), workers=2)
+    next(stream)
+    with pytest.raises(KeyboardInterrupt):
+        stream.throw(KeyboardInterrupt)
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("find")]
