@@ -23,6 +23,7 @@ format: $(VENV)/.dev
 benchmarks: $(VENV)/.dev
 	$(PIP) install -q -c constraints.txt -r benchmarks/requirements.txt
 	$(BIN)/python benchmarks/mining.py
+	$(BIN)/python benchmarks/networks.py
 	$(BIN)/python benchmarks/calibration.py
 
 clean:

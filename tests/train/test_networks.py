@@ -7,12 +7,24 @@ import onnxruntime
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional
 
 from facespace.errors import RecipeError
 from facespace.train.export import to_onnx
-from facespace.train.networks import NETWORKS, build_network, network_record, size_of
+from facespace.train.networks import NETWORKS, build_network, network_record, network_size, size_of
+from facespace.train.networks.inception import Inception, L2Pool
+from facespace.train.networks.zeiler_fergus import Maxout
 
-SMALL = ("small-cnn", "mobile-face", "resnet-18")
+SMALL = ("small-cnn", "mobile-face", "resnet-18", "nn4", "nns2")
+
+# Parameters and multiply-adds as the paper states them (tables 1 and 2, section 3.3).
+STATED = {
+    "nn1": (140e6, 1.6e9),
+    "nn2": (7.5e6, 1.6e9),
+    "nn4": (None, 285e6),
+    "nns1": (26e6, 220e6),
+    "nns2": (4.3e6, 20e6),
+}
 
 
 @pytest.mark.parametrize("name", SMALL)
@@ -43,10 +55,10 @@ def test_every_weight_is_trained(name):
     assert still == []
 
 
-@pytest.mark.parametrize("name", ["mobile-face", "resnet-18"])
-def test_a_network_leaves_for_onnx_with_the_same_answers(name):
+def test_a_network_leaves_for_onnx_with_the_same_answers():
+    # The one with the most kinds of layers; each export takes seconds, and checks itself when it is used.
     torch.manual_seed(3)
-    network = build_network(name, 56, 56, 32).train()
+    network = build_network("nns2", 56, 56, 32).train()
     with torch.no_grad():
         network(torch.randn(16, 3, 56, 56))  # running statistics that are not the untouched 0 and 1
     network.eval()
@@ -57,11 +69,69 @@ def test_a_network_leaves_for_onnx_with_the_same_answers(name):
         assert np.abs(network(faces).numpy() - answers).max() < 1e-5
 
 
+@pytest.mark.parametrize("name", STATED)
+def test_the_papers_networks_have_the_size_the_paper_states(name):
+    parameters, multiply_adds = STATED[name]
+    size = network_size(name, NETWORKS[name].width, NETWORKS[name].height, 128)
+    assert size.multiply_adds == pytest.approx(multiply_adds, rel=0.03)
+    if parameters is not None:
+        assert size.parameters == pytest.approx(parameters, rel=0.03)
+
+
+def test_nn3_is_nn2_at_160_pixels():
+    assert (NETWORKS["nn3"].width, NETWORKS["nn3"].height) == (160, 160)
+    large, small = (network_size(name, NETWORKS[name].width, NETWORKS[name].height, 128) for name in ("nn2", "nn3"))
+    assert small.parameters == large.parameters
+    # The last map and the linear layer apart, work goes with the area.
+    assert small.multiply_adds == pytest.approx(large.multiply_adds * (160 / 224) ** 2, rel=0.01)
+
+
+# Rows of table 2: parameters in thousands, multiply-adds in millions, as printed there.
+TABLE_2 = [(164, 128), (228, 179), (398, 108), (545, 107), (595, 117), (654, 128), (722, 142), (717, 56), (1600, 78)]
+
+
+@pytest.mark.parametrize("row", range(9))
+def test_each_inception_module_of_nn2_has_the_size_that_table_2_prints(row):
+    with torch.device("meta"):
+        network = build_network("nn2", 224, 224, 128)
+    modules = [layer for layer in network if isinstance(layer, Inception)]
+    convolutions = [layer for layer in modules[row].modules() if isinstance(layer, nn.Conv2d)]
+    weights = sum(layer.weight.numel() for layer in convolutions)
+    before = convolutions[0].in_channels
+    side = 28 if row < 3 else 14 if row < 8 else 7
+    work = size_of(modules[row], side, side, before).multiply_adds
+    assert weights / 1e3 == pytest.approx(TABLE_2[row][0], rel=0.01)
+    assert work / 1e6 == pytest.approx(TABLE_2[row][1], rel=0.01)
+
+
+def test_l2_pooling_is_the_root_of_the_mean_square_of_each_neighbourhood():
+    features = torch.randn(2, 3, 5, 4, generator=torch.Generator().manual_seed(0))
+    pooled = L2Pool()(features)
+    padded = functional.pad(features, (1, 1, 1, 1))
+    for y in range(5):
+        for x in range(4):
+            expected = (padded[:, :, y : y + 3, x : x + 3] ** 2).sum((2, 3)).div(9).sqrt()
+            assert torch.allclose(pooled[:, :, y, x], expected, atol=1e-3)
+
+
+def test_l2_pooling_of_nothing_has_a_finite_slope():
+    features = torch.zeros(1, 1, 4, 4, requires_grad=True)
+    L2Pool()(features).sum().backward()
+    assert torch.isfinite(features.grad).all()
+
+
+def test_maxout_takes_the_larger_of_two_alternatives():
+    layer = Maxout(6, 5)
+    features = torch.randn(3, 6)
+    both = features @ layer.linear.weight.T + layer.linear.bias
+    assert torch.allclose(layer(features), both.reshape(3, 5, 2).max(dim=2).values, atol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("name", "parameters", "multiply_adds"), [("mobile-face", 1.0e6, 0.22e9), ("resnet-18", 4.4e6, 0.66e9)]
 )
 def test_the_networks_for_a_cpu_are_as_small_as_they_say(name, parameters, multiply_adds):
-    size = size_of(build_network(name, 112, 112, 128), 112, 112)
+    size = network_size(name, 112, 112, 128)
     assert size.parameters == pytest.approx(parameters, rel=0.05)
     assert size.multiply_adds == pytest.approx(multiply_adds, rel=0.05)
 

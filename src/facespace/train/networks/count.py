@@ -21,8 +21,8 @@ class Size:
     multiply_adds: int
 
 
-def size_of(network: nn.Module, width: int, height: int) -> Size:
-    """Count a network's parameters, and the multiply-adds of one face of 3 x height x width.
+def size_of(network: nn.Module, width: int, height: int, channels: int = 3) -> Size:
+    """Count a network's parameters, and the multiply-adds of one face of channels x height x width.
 
     Every part is run once, in evaluation mode; the network comes back in the mode it had.
     """
@@ -30,7 +30,7 @@ def size_of(network: nn.Module, width: int, height: int) -> Size:
     network.eval()
     # torch counts a multiply-add as two operations.
     with torch.inference_mode(), FlopCounterMode(display=False) as counter:
-        network(torch.zeros(1, 3, height, width, device=next(network.parameters()).device))
+        network(torch.zeros(1, channels, height, width, device=next(network.parameters()).device))
     network.train(mode)
     parameters = sum(p.numel() for p in network.parameters() if p.requires_grad)
     return Size(parameters, counter.get_total_flops() // 2)

@@ -4,12 +4,16 @@ import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import torch
 from torch import nn
 
 from facespace.errors import RecipeError
+from facespace.train.networks.count import Size, size_of
+from facespace.train.networks.inception import nn2, nn4, nns1, nns2
 from facespace.train.networks.mobile_face import mobile_face
 from facespace.train.networks.residual import resnet_18
 from facespace.train.networks.small_cnn import small_cnn
+from facespace.train.networks.zeiler_fergus import nn1
 from facespace.validation import nearest_name
 
 # (width, height, dimension) -> network
@@ -37,6 +41,12 @@ NETWORKS: dict[str, NetworkRecord] = {
         NetworkRecord("small-cnn", 48, 56, small_cnn),
         NetworkRecord("mobile-face", 112, 112, mobile_face),
         NetworkRecord("resnet-18", 112, 112, resnet_18),
+        NetworkRecord("nn1", 220, 220, nn1),
+        NetworkRecord("nn2", 224, 224, nn2),
+        NetworkRecord("nn3", 160, 160, nn2),
+        NetworkRecord("nn4", 96, 96, nn4),
+        NetworkRecord("nns1", 165, 165, nns1),
+        NetworkRecord("nns2", 116, 140, nns2),
     )
 }
 
@@ -83,6 +93,12 @@ def build_network(name: str, width: int, height: int, dimension: int) -> nn.Modu
     if not isinstance(network, nn.Module):
         raise RecipeError(f"network.name: {name} gave a {type(network).__name__}, not a torch.nn.Module")
     return network
+
+
+def network_size(name: str, width: int, height: int, dimension: int) -> Size:
+    """`size_of` a network without ever filling it with numbers; errors as for `build_network`."""
+    with torch.device("meta"):
+        return size_of(build_network(name, width, height, dimension), width, height)
 
 
 def _imported(name: str) -> Builder:
