@@ -1,0 +1,18 @@
+"""The losses that shape the space, by name."""
+
+from facespace.train.losses.baselines import arcface, contrastive, cross_entropy
+from facespace.train.losses.batch import Batch, Loss
+from facespace.train.losses.registry import LOSSES, build_loss
+from facespace.train.losses.triplet import TripletLoss, triplet_loss
+
+__all__ = [
+    "LOSSES",
+    "Batch",
+    "Loss",
+    "TripletLoss",
+    "arcface",
+    "build_loss",
+    "contrastive",
+    "cross_entropy",
+    "triplet_loss",
+]

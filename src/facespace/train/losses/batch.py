@@ -1,0 +1,38 @@
+"""What a loss is given: everything about one batch, at the embeddings."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from facespace.train.mining import Triplets
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One batch, after the network.
+
+    embeddings : float tensor, shape (b, d), L2 norm 1, differentiable
+    labels : int64 tensor, shape (b,), from 0 to the number of training people
+    margin : alpha of this step
+    mine : gives the batch's triplets; called by the losses that learn from triplets
+    teacher : float tensor, shape (b, d), L2 norm 1: the same faces in another space, where the data have one
+    """
+
+    embeddings: Tensor
+    labels: Tensor
+    margin: float
+    mine: Callable[[Tensor], Triplets]
+    teacher: Tensor | None = None
+
+
+class Loss(nn.Module):
+    """Base of all losses: a `Batch` to (loss, triplets); the scalar is differentiable, triplets may be None.
+
+    A loss may have weights of its own (a classifier has); they are trained, saved and restored with the network
+    and left out of the exported model.
+    """
+
+    def forward(self, batch: Batch) -> tuple[Tensor, Triplets | None]:
+        """The loss of a batch, and the triplets it looked at."""
+        raise NotImplementedError

@@ -1,0 +1,231 @@
+"""Online mining: triplets from inside a batch of B, in O(B^2) time (times a logarithm) and memory.
+
+Two numbers say how hard the negatives are, for every miner that chooses them by distance:
+
+- `hardness` h: only negatives farther than (1 - h) times the positive's distance are taken. 0 is the paper's
+  semi-hard; 1 is the nearest negative there is, the hardest.
+- `floor`: negatives nearer than this squared distance are never taken. The very nearest negatives are often the
+  same person under a wrong label, and learning to push those apart tears the space.
+"""
+
+from collections.abc import Callable
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from facespace.train.mining.records import Triplets, pair_masks, stats_of
+
+PairsChoice = Literal["all", "one"]
+
+# distances (b, b), labels (b,), margin, hardness, floor, pairs, generator
+Miner = Callable[[Tensor, Tensor, float, float, float, PairsChoice, torch.Generator | None], Triplets]
+
+# More than these many triplets of a batch are sampled, not listed: 4 M of them take 96 MB as indices.
+LARGEST_LISTING = 1 << 22
+
+# Wu et al. 2017, section 4.2 and the authors' settings: distances below 0.5 count as 0.5, so that noise is not
+# drawn all the time, and beyond 1.4 a negative no longer gives a loss.
+NEAREST_WEIGHTED, FARTHEST_WEIGHTED = 0.5, 1.4
+
+
+@torch.no_grad()
+def semi_hard(
+    distances: Tensor,
+    labels: Tensor,
+    margin: float,
+    hardness: float = 0.0,
+    floor: float = 0.0,
+    pairs: PairsChoice = "all",
+    generator: torch.Generator | None = None,
+) -> Triplets:
+    """For every anchor-positive pair the nearest negative that is farther than the positive (paper section 3.2).
+
+    Pairs whose nearest such negative is already beyond the margin teach nothing and are left out. Where all
+    negatives are nearer than that, the farthest of them is taken: the least wrong start.
+
+    Parameters
+    ----------
+    distances : float tensor, shape (b, b)
+        Squared distances.
+    labels : int tensor, shape (b,)
+    margin : float
+        Alpha of paper equation 1.
+    hardness : float, 0 to 1
+        How much nearer than the positive a negative may be; see above.
+    floor : float
+        Squared distance below which no negative is taken.
+    pairs : 'all' or 'one'
+        All anchor-positive pairs (the paper's choice), or one random positive for each anchor.
+    generator : torch.Generator or None
+        Draws the positive where there is one a pair.
+
+    Returns
+    -------
+    Triplets
+        At most one for each ordered anchor-positive pair.
+    """
+    same, candidates = pair_masks(labels)
+    candidates = _thin(candidates, pairs, generator)
+    negatives, order = distances.masked_fill(same, torch.inf).sort(dim=1)
+    last = (~same).sum(dim=1, keepdim=True) - 1
+    least = (distances * (1 - hardness)).clamp(min=floor).contiguous()
+    beyond = torch.searchsorted(negatives, least, right=hardness < 1)
+    chosen = torch.minimum(beyond, last).clamp_(min=0)
+    violation = distances + margin - negatives.gather(1, chosen)
+
+    anchor, positive = torch.nonzero(candidates & (violation > 0), as_tuple=True)
+    negative = order[anchor, chosen[anchor, positive]]
+    hard = int((candidates & (negatives[:, :1] < distances)).sum())
+    stats = stats_of(distances, same, candidates, int(candidates.sum()), len(anchor), hard)
+    return Triplets(anchor, positive, negative, stats, stats.pairs)
+
+
+@torch.no_grad()
+def batch_hard(
+    distances: Tensor,
+    labels: Tensor,
+    margin: float,
+    hardness: float = 1.0,
+    floor: float = 0.0,
+    pairs: PairsChoice = "all",
+    generator: torch.Generator | None = None,
+) -> Triplets:
+    """For every anchor its farthest positive and its nearest negative (Hermans, Beyer and Leibe 2017, equation 5).
+
+    Parameters and result as for `semi_hard`; there is one pair for each anchor whatever `pairs` says, and
+    `hardness` below 1 takes a milder negative for that farthest positive.
+    """
+    same, candidates = pair_masks(labels)
+    anchor = torch.nonzero(candidates.any(dim=1)).flatten()
+    farthest, positive = distances.masked_fill(~candidates, -1)[anchor].max(dim=1)
+    negatives = distances[anchor].masked_fill(same[anchor], torch.inf)
+    least = (farthest * (1 - hardness)).clamp(min=floor)[:, None]
+    too_near = negatives < least if hardness >= 1 else negatives <= least
+    nearest, negative = negatives.masked_fill(too_near, torch.inf).min(dim=1)
+    mildest = negatives.masked_fill(same[anchor], -1).max(dim=1)
+    none_left = nearest.isinf()
+    nearest = torch.where(none_left, mildest.values, nearest)
+    negative = torch.where(none_left, mildest.indices, negative)
+
+    active = farthest + margin > nearest
+    hard = int((negatives.amin(dim=1) < farthest).sum()) if len(anchor) else 0
+    stats = stats_of(distances, same, candidates, len(anchor), int(active.sum()), hard)
+    return Triplets(anchor[active], positive[active], negative[active], stats, len(anchor))
+
+
+@torch.no_grad()
+def batch_all(
+    distances: Tensor,
+    labels: Tensor,
+    margin: float,
+    hardness: float = 1.0,
+    floor: float = 0.0,
+    pairs: PairsChoice = "all",
+    generator: torch.Generator | None = None,
+) -> Triplets:
+    """Every triplet of the batch that breaks the margin (Hermans, Beyer and Leibe 2017, equation 6).
+
+    Parameters and result as for `semi_hard`, but a pair gives as many triplets as it has such negatives. They are
+    counted before any is listed; beyond four million a uniform sample of that many is drawn instead.
+    """
+    same, candidates = pair_masks(labels)
+    candidates = _thin(candidates, pairs, generator)
+    negatives, order = distances.masked_fill(same, torch.inf).sort(dim=1)
+    least = (distances * (1 - hardness)).clamp(min=floor).contiguous()
+    first = torch.searchsorted(negatives, least, right=hardness < 1)
+    end = torch.searchsorted(negatives, (distances + margin).contiguous())
+    anchor, positive = torch.nonzero(candidates, as_tuple=True)
+    start = first[anchor, positive]
+    counts = (end[anchor, positive] - start).clamp(min=0)
+    ends = counts.cumsum(0)
+    total = int(ends[-1]) if len(ends) else 0
+    if total > LARGEST_LISTING:
+        wanted = torch.randint(total, (LARGEST_LISTING,), generator=generator)
+        wanted = wanted.to(distances.device).sort().values
+    else:
+        wanted = torch.arange(total, device=distances.device)
+    pair = torch.searchsorted(ends, wanted, right=True)
+    place = start[pair] + wanted - (ends[pair] - counts[pair])
+    hard = int((candidates & (negatives[:, :1] < distances)).sum())
+    stats = stats_of(distances, same, candidates, int(candidates.sum()), int((counts > 0).sum()), hard)
+    return Triplets(anchor[pair], positive[pair], order[anchor[pair], place], stats, len(wanted))
+
+
+@torch.no_grad()
+def distance_weighted(
+    distances: Tensor,
+    labels: Tensor,
+    margin: float,
+    hardness: float = 1.0,
+    floor: float = 0.0,
+    pairs: PairsChoice = "all",
+    generator: torch.Generator | None = None,
+    dimension: int = 128,
+) -> Triplets:
+    """For every anchor-positive pair one negative drawn with a chance that evens out how far negatives lie.
+
+    On a sphere of many dimensions nearly all negatives lie at about the same distance; drawn by the inverse of
+    that density, near, middling and far ones come alike often (Wu, Manmatha, Smola and Kraehenbuehl 2017,
+    equation 6).
+
+    Parameters and result as for `semi_hard`.
+    """
+    same, candidates = pair_masks(labels)
+    candidates = _thin(candidates, pairs, generator)
+    apart = distances.clamp(min=NEAREST_WEIGHTED**2, max=3.999)
+    # log q(D) for the plain distance D, q(D) ~ D^(d-2) (1 - D^2/4)^((d-3)/2)
+    log_density = (dimension - 2) / 2 * apart.log() + (dimension - 3) / 2 * (1 - apart / 4).log()
+    drawable = ~same & (distances >= floor)
+    useful = drawable & (distances <= FARTHEST_WEIGHTED**2)
+    # An anchor all of whose negatives are too far still needs one to be drawn; it will be inactive.
+    useful = torch.where(useful.any(dim=1, keepdim=True), useful, drawable)
+    logits = (-log_density).masked_fill(~useful, -torch.inf)
+    chances = (logits - logits.amax(dim=1, keepdim=True).clamp(min=-1e30)).exp()
+
+    anchors = candidates.any(dim=1) & useful.any(dim=1)
+    candidates = candidates & anchors[:, None]
+    anchor, positive = torch.nonzero(candidates, as_tuple=True)
+    negative = anchor
+    if len(anchor):
+        most = int(candidates.sum(dim=1).max())
+        drawn = torch.multinomial(chances[anchors].cpu(), most, replacement=True, generator=generator)
+        row = anchors.cumsum(dim=0)[anchor] - 1
+        turn = candidates.cumsum(dim=1)[anchor, positive] - 1
+        negative = drawn.to(distances.device)[row, turn]
+    active = distances[anchor, positive] + margin > distances[anchor, negative]
+    nearest = distances.masked_fill(same, torch.inf).amin(dim=1, keepdim=True)
+    hard = int((candidates & (nearest < distances)).sum())
+    stats = stats_of(distances, same, candidates, int(candidates.sum()), int(active.sum()), hard)
+    return Triplets(anchor[active], positive[active], negative[active], stats, stats.pairs)
+
+
+MINERS: dict[str, Miner] = {
+    "semi-hard": semi_hard,
+    "batch-hard": batch_hard,
+    "batch-all": batch_all,
+    "distance-weighted": distance_weighted,
+}
+
+
+def mine(
+    name: str,
+    distances: Tensor,
+    labels: Tensor,
+    margin: float,
+    hardness: float,
+    floor: float,
+    pairs: PairsChoice,
+    generator: torch.Generator,
+) -> Triplets:
+    """The triplets of a batch by the miner of that name; parameters as for `semi_hard`."""
+    return MINERS[name](distances, labels, margin, hardness, floor, pairs, generator)
+
+
+def _thin(candidates: Tensor, pairs: PairsChoice, generator: torch.Generator | None) -> Tensor:
+    """All anchor-positive pairs, or a random one for each anchor."""
+    if pairs == "all":
+        return candidates
+    draw = torch.rand(candidates.shape, generator=generator).to(candidates.device)
+    chosen = draw.masked_fill(~candidates, -1).argmax(dim=1, keepdim=True)
+    return torch.zeros_like(candidates).scatter_(1, chosen, True) & candidates
