@@ -15,8 +15,8 @@ import torch
 from facespace.errors import DataError
 from facespace.train.checkpoint import checkpoints_in, load_checkpoint
 from facespace.train.dataset import read_faces
-from facespace.train.loop import rate_at, train
-from facespace.train.recipe import OptimiserSection, parse_recipe
+from facespace.train.loop import train
+from facespace.train.recipe import parse_recipe
 
 
 def recipe(**changes):
@@ -52,7 +52,7 @@ def weights(trained):
 
 def numbers(trained):
     """The history without the time that each step took."""
-    return [{key: value for key, value in record.items() if key != "seconds"} for record in trained.history]
+    return [{key: value for key, value in record.items() if not key.endswith("seconds")} for record in trained.history]
 
 
 def test_it_learns_to_bring_a_persons_photos_together(faces, tmp_path):
@@ -113,10 +113,10 @@ def test_a_run_killed_at_any_moment_resumes_with_the_same_numbers(people, faces,
         assert torch.equal(tensor, weights(resumed)[name]), name
 
 
-def test_only_the_last_checkpoints_are_kept_and_they_are_whole(faces, tmp_path):
+def test_only_the_first_and_the_last_checkpoints_are_kept_and_they_are_whole(faces, tmp_path):
     train(recipe(keep_checkpoints=2), faces, tmp_path)
     found = checkpoints_in(tmp_path / "checkpoints")
-    assert [load_checkpoint(path).step for path in found] == [4, 6]
+    assert [load_checkpoint(path).step for path in found] == [0, 4, 6]
 
 
 def test_a_damaged_last_checkpoint_falls_back_to_the_one_before_and_says_so(faces, tmp_path, one_thread):
@@ -162,14 +162,8 @@ def test_a_run_is_not_resumed_with_another_recipe(faces, tmp_path):
 
 def test_a_network_that_blows_up_stops_the_run_and_keeps_its_checkpoints(faces, tmp_path):
     broken = recipe(optimiser={"rate": 1e30}, steps=40, checkpoint_every=1)
-    with pytest.raises(DataError, match=r"no longer finite at step \d+: lower optimiser.rate"):
+    with pytest.raises(
+        DataError, match=r"no longer finite at step \d+. Rollbacks so far: step .* Lower optimiser.rate"
+    ):
         train(broken, faces, tmp_path)
     assert checkpoints_in(tmp_path / "checkpoints")
-
-
-def test_the_rate_falls_along_half_a_cosine():
-    options = OptimiserSection(rate=0.4, final_share=0.5)
-    assert rate_at(0, 101, options) == pytest.approx(0.4)
-    assert rate_at(50, 101, options) == pytest.approx(0.3)
-    assert rate_at(100, 101, options) == pytest.approx(0.2)
-    assert rate_at(7, 101, OptimiserSection(rate=0.4)) == pytest.approx(0.4)

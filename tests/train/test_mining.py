@@ -67,7 +67,7 @@ def test_stats_count_what_an_eye_would_count():
     assert triplets == {(0, 1, 2), (2, 3, 0)}
     assert mined.stats.pairs == 4
     assert mined.stats.active == pytest.approx(2 / 4)
-    assert mined.stats.hard == pytest.approx(1 / 4)
+    assert mined.stats.hard == pytest.approx(2 / 4)
     assert mined.stats.positive_distance == pytest.approx((1 + 3.95**2) / 2)
 
 

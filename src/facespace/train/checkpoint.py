@@ -7,6 +7,7 @@ always whole, and an older one goes only when the newer stands.
 import json
 import os
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,11 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
-from torch import nn
-from torch.optim import Optimizer
 
 from facespace.errors import DataError
+
+# The checkpoint of the highest validation rate; kept whatever its age.
+BEST = "best"
 
 
 @dataclass(frozen=True)
@@ -27,45 +29,51 @@ class Checkpoint:
 
     step : steps done
     recipe : the recipe as plain data
-    history : one record a step so far
+    network, loss : weights by name
+    optimiser : as torch's `state_dict`
+    mined : int64 tensor, shape (t, 3), the triplets last mined in the pool
+    extra : plain data: the state of everything small
     """
 
     step: int
     recipe: dict[str, Any]
-    history: list[dict[str, float]]
     network: dict[str, torch.Tensor]
+    loss: dict[str, torch.Tensor]
     optimiser: dict[str, Any]
+    mined: torch.Tensor
+    extra: dict[str, Any]
 
 
-def save_checkpoint(
-    folder: Path,
-    step: int,
-    network: nn.Module,
-    optimiser: Optimizer,
-    recipe: dict[str, Any],
-    history: list[dict[str, float]],
-    keep: int,
-) -> Path:
-    """Write `folder/step-XXXXXXXX` and remove all but the last `keep`.
+def save_checkpoint(folder: Path, checkpoint: Checkpoint, keep: int, name: str | None = None) -> Path:
+    """Write `folder/step-XXXXXXXX`, and remove all but the first and the last `keep`; or `folder/NAME`.
 
     Raises
     ------
     DataError
         The disk refused; every earlier checkpoint is still there.
     """
-    tensors, groups = _flatten(optimiser.state_dict())
-    state = {"format": 1, "step": step, "recipe": recipe, "optimiser": groups, "history": history}
+    tensors, groups = _flatten(checkpoint.optimiser)
+    state = {
+        "format": 2,
+        "step": checkpoint.step,
+        "recipe": checkpoint.recipe,
+        "optimiser": groups,
+        "extra": checkpoint.extra,
+    }
     files = {
-        "network.safetensors": save_tensors({k: v.contiguous() for k, v in network.state_dict().items()}),
+        "network.safetensors": save_tensors(_contiguous(checkpoint.network)),
+        "loss.safetensors": save_tensors(_contiguous(checkpoint.loss)),
         "optimiser.safetensors": save_tensors(tensors),
+        "mined.safetensors": save_tensors({"mined": checkpoint.mined.contiguous()}),
         "state.json": json.dumps(state).encode(),
     }
-    target, partial = folder / f"step-{step:08d}", folder / f".partial-{step:08d}"
+    target = folder / (name or f"step-{checkpoint.step:08d}")
+    partial = folder / f".partial-{target.name}"
     try:
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
-        for name, content in files.items():
-            with (partial / name).open("wb") as file:
+        for file_name, content in files.items():
+            with (partial / file_name).open("wb") as file:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
@@ -75,16 +83,17 @@ def save_checkpoint(
     except OSError as error:
         shutil.rmtree(partial, ignore_errors=True)
         raise DataError(
-            f"cannot write the checkpoint of step {step} to {folder}: {error.strerror}; earlier checkpoints "
-            "are whole: free some space and continue with --resume"
+            f"cannot write the checkpoint of step {checkpoint.step} to {folder}: {error.strerror}; earlier "
+            "checkpoints are whole: free some space and continue with --resume"
         ) from None
-    for old in checkpoints_in(folder)[:-keep]:
+    # The first, of the untrained network, is small change and the last way back.
+    for old in checkpoints_in(folder)[1:-keep]:
         shutil.rmtree(old, ignore_errors=True)
     return target
 
 
 def checkpoints_in(folder: Path) -> list[Path]:
-    """The whole checkpoints of a run, oldest first."""
+    """The whole checkpoints of a run by step, oldest first."""
     return sorted(path for path in folder.glob("step-*") if path.is_dir())
 
 
@@ -98,17 +107,52 @@ def load_checkpoint(path: Path) -> Checkpoint:
     """
     try:
         state = json.loads((path / "state.json").read_text("utf-8"))
-        network = load_tensors((path / "network.safetensors").read_bytes())
-        tensors = load_tensors((path / "optimiser.safetensors").read_bytes())
+        read = {
+            name: load_tensors((path / f"{name}.safetensors").read_bytes())
+            for name in ("network", "loss", "optimiser", "mined")
+        }
         return Checkpoint(
             step=state["step"],
             recipe=state["recipe"],
-            history=state["history"],
-            network=network,
-            optimiser=_unflatten(tensors, state["optimiser"]),
+            network=read["network"],
+            loss=read["loss"],
+            optimiser=_unflatten(read["optimiser"], state["optimiser"]),
+            mined=read["mined"]["mined"],
+            extra=state["extra"],
         )
     except (OSError, ValueError, KeyError, SafetensorError) as error:
         raise DataError(f"the checkpoint {path} is damaged or not whole: {error}") from None
+
+
+def last_whole(folder: Path, warn: Callable[[str], None]) -> Checkpoint | None:
+    """The newest checkpoint that can be read, None where there is none; `warn` is told of damaged ones."""
+    for path in reversed(checkpoints_in(folder)):
+        try:
+            return load_checkpoint(path)
+        except DataError as error:
+            warn(f"{error}; falling back to the one before")
+    return None
+
+
+def check_same_recipe(before: dict[str, Any], now: dict[str, Any]) -> None:
+    """A resumed run may go on for longer or checkpoint otherwise; anything else would mix two runs.
+
+    Raises
+    ------
+    DataError
+        Names the sections that differ.
+    """
+    free = {"steps", "checkpoint_every", "keep_checkpoints"}
+    changed = sorted(key for key in {*before, *now} - free if before.get(key) != now.get(key))
+    if changed:
+        raise DataError(
+            f"the recipe has changed since this run began ({', '.join(changed)}); resume it with its own "
+            "recipe, or start another run"
+        )
+
+
+def _contiguous(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {name: tensor.contiguous() for name, tensor in tensors.items()}
 
 
 def _flatten(state: dict[str, Any]) -> tuple[dict[str, torch.Tensor], Any]:

@@ -25,7 +25,7 @@ from facespace.errors import DataError, ModelError
 from facespace.evaluate.decisions import decide
 from facespace.train.checkpoint import Checkpoint, checkpoints_in, load_checkpoint
 from facespace.train.dataset import CROP, DETECTOR, FaceSet
-from facespace.train.loop import MEAN, STD
+from facespace.train.inputs import MEAN, STD
 from facespace.train.networks import build_network
 from facespace.train.recipe import Recipe, parse_recipe
 

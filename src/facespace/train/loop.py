@@ -1,28 +1,24 @@
-"""The training loop: draw a batch, embed it, mine triplets, step. Read it from top to bottom."""
+"""The training loop: draw a batch, embed it, mine triplets, step; look after it. Read it from top to bottom."""
 
-import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from facespace.errors import DataError
-from facespace.train.augment import augment
-from facespace.train.checkpoint import Checkpoint, checkpoints_in, load_checkpoint, save_checkpoint
+from facespace.train.care import spread_of
 from facespace.train.dataset import FaceSet
-from facespace.train.losses import triplet_loss
-from facespace.train.mining import semi_hard, squared_distance_matrix
-from facespace.train.networks import build_network
-from facespace.train.recipe import OptimiserSection, Recipe
-from facespace.train.sampling import IdentityBatches
+from facespace.train.losses import Batch
+from facespace.train.mining import Triplets, mine
+from facespace.train.optimise import moving, rate_at
+from facespace.train.parallel import Workers
+from facespace.train.recipe import Recipe
+from facespace.train.state import Run, Say, step_seed
+from facespace.train.step import batch_gradient
 
-# Pixels 0..255 become about -1..1; the model card says the same.
-MEAN = STD = 127.5
+OnStep = Callable[[dict[str, float]], None]
 
 
 @dataclass(frozen=True)
@@ -30,8 +26,8 @@ class Trained:
     """What a run gives.
 
     network : in evaluation mode
-    history : one record a step: step, loss, active, hard, positive_distance, negative_distance, rate,
-        seconds
+    history : one record a step: step, loss, rate, images (embedded so far, pool searches included), seconds
+        and where they went, the spread of the points, and what the miner saw; between them events
     resumed_from : the step a checkpoint gave, 0 for a fresh start
     seconds : of this call
     """
@@ -47,8 +43,10 @@ def train(
     faces: FaceSet,
     run: Path,
     resume: bool = False,
-    on_step: Callable[[dict[str, float]], None] = lambda record: None,
-    warn: Callable[[str], None] = lambda message: None,
+    on_step: OnStep = lambda record: None,
+    warn: Say = lambda message: None,
+    validation: FaceSet | None = None,
+    workers: Workers | None = None,
 ) -> Trained:
     """Train a network as the recipe says.
 
@@ -61,116 +59,112 @@ def train(
     faces : FaceSet
         The people to train on; none set aside for validation may be among them.
     run : path
-        Folder of this run; checkpoints go to run/checkpoints.
+        Folder of this run; checkpoints go to run/checkpoints, records to run/history.jsonl.
     resume : bool
         Continue from the last whole checkpoint.
     on_step : callable
         Told each step's record.
     warn : callable
         Told what the user should know.
+    validation : FaceSet or None
+        Other people, on whom VAL is measured as the recipe's [validation] says.
+    workers : Workers or None
+        The processes that share the work; this one alone, on the best device, where None.
 
     Raises
     ------
     DataError
-        The folder holds a run already (and `resume` is not set), the data cannot make triplets, the loss is
-        no longer finite, or the disk refused a checkpoint.
+        The folder holds a run already (and `resume` is not set), the data cannot make triplets, training
+        failed more often than the recipe's [care] allows, or the disk refused.
     """
     started = time.perf_counter()
-    folder = run / "checkpoints"
-    if checkpoints_in(folder) and not resume:
-        raise DataError(f"{run} holds a training run already; continue it with --resume or name another folder")
-    plain = recipe.model_dump(mode="json")
-    batches = IdentityBatches(faces.labels, recipe.batch.people, recipe.batch.photos, recipe.seed)
-    if batches.single_photo_people:
-        warn(f"{batches.single_photo_people} people have one photo only and are never anchors; they are left out")
-
-    torch.manual_seed(recipe.seed)
-    size = recipe.network
-    network = build_network(size.name, size.width, size.height, size.dimension)
-    # Channels last in memory: 1.5 times as fast on a CPU, the same numbers.
-    network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimiser = torch.optim.Adagrad(
-        network.parameters(), lr=recipe.optimiser.rate, weight_decay=recipe.optimiser.weight_decay
-    )
-    history: list[dict[str, float]] = []
-    if resume and (checkpoint := _last_checkpoint(folder, warn)) is not None:
-        _check_same_recipe(checkpoint.recipe, plain)
-        network.load_state_dict(checkpoint.network)
-        optimiser.load_state_dict(checkpoint.optimiser)
-        history = checkpoint.history
-    first = len(history)
-
-    labels = torch.from_numpy(faces.labels)
-    network.train()
-    for step in range(first, recipe.steps):
-        begun = time.perf_counter()
-        chosen = torch.from_numpy(batches.batch(step))
-        generator = torch.Generator().manual_seed(_step_seed(recipe.seed, step))
-        # Layers with chance in them (dropout) draw from the global generator.
-        torch.manual_seed(_step_seed(recipe.seed, step))
-        batch = as_input(augment(as_channels(torch.from_numpy(faces.crops(chosen.numpy()))), recipe.augment, generator))
-
-        distances = squared_distance_matrix(network(batch))
-        triplets = semi_hard(distances, labels[chosen], recipe.loss.margin)
-        loss = triplet_loss(distances, triplets, recipe.loss.margin)
-        rate = rate_at(step, recipe.steps, recipe.optimiser)
-        for group in optimiser.param_groups:
-            group["lr"] = rate
-        optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimiser.step()
-
-        record = {"step": step + 1, "loss": loss.item(), "rate": rate, **vars(triplets.stats)}
-        record["seconds"] = time.perf_counter() - begun
-        # Points that are NaN break no margin, so the loss alone would look like a perfect 0.
-        if not math.isfinite(record["loss"] + record["positive_distance"]):
-            raise DataError(
-                f"the network's output is no longer finite at step {step + 1}: lower optimiser.rate "
-                f"(now {rate:g}) and train again"
-            )
-        history.append(record)
-        on_step(record)
-        if (step + 1) % recipe.checkpoint_every == 0 or step + 1 == recipe.steps:
-            save_checkpoint(folder, step + 1, network, optimiser, plain, history, recipe.keep_checkpoints)
-    return Trained(network.eval(), history, first, time.perf_counter() - started)
+    with Run(recipe, faces, run, resume, warn, validation, workers or Workers()) as state:
+        first = state.step
+        while state.step < recipe.steps:
+            record = _step(recipe, state)
+            why = state.care.failure(record)
+            if why is not None:
+                state.go_back(why)
+                continue
+            state.step += 1
+            state.add(record)
+            on_step(record)
+            if state.step % recipe.checkpoint_every == 0 or state.step == recipe.steps:
+                state.save()
+        return Trained(state.network.eval(), state.history(), first, time.perf_counter() - started)
 
 
-def as_channels(pixels: Tensor) -> Tensor:
-    """uint8 (n, h, w, 3) to float (n, 3, h, w), still 0..255, channels last in memory."""
-    return pixels.permute(0, 3, 1, 2).float()
+def _step(recipe: Recipe, state: Run) -> dict[str, float]:
+    """One step of the network; its record."""
+    step, mining, clock = state.step, recipe.mining, _Clock()
+    if state.plan.due(step):
+        state.search_pool()
+    clock.lap("search")
+    chosen, pixels = state.batch()
+    labels = state.labels[torch.from_numpy(chosen.faces)].to(state.workers.device)
+    clock.lap("data")
+
+    margin = moving(recipe.loss.margin, recipe.loss.final_margin, step, recipe.steps)
+    first_hardness = state.hardness(mining.hardness)
+    last_hardness = None if mining.final_hardness is None else state.hardness(mining.final_hardness)
+    hardness = moving(first_hardness, last_hardness, step, recipe.steps)
+    generator = torch.Generator().manual_seed(step_seed(recipe.seed, step, "mining"))
+    found: dict[str, float] = {}
+
+    def triplets_of(distances: Tensor) -> Triplets:
+        online = mine(mining.online, distances, labels, margin, hardness, mining.floor, mining.pairs, generator)
+        found.update(vars(online.stats))
+        return chosen.with_hard(online)
+
+    def backward(embeddings: Tensor) -> Tensor:
+        clock.lap("embed")
+        batch = Batch(embeddings, labels, margin, triplets_of, state.teacher_of(chosen.faces))
+        loss, _ = state.loss(batch)
+        loss.backward()
+        found["loss"] = loss.item()
+        found.update(spread_of(embeddings.detach(), labels))
+        clock.lap("loss")
+        assert embeddings.grad is not None
+        return embeddings.grad
+
+    rate = rate_at(step, recipe.steps, recipe.optimiser) * state.care.rate_scale
+    for group in state.optimiser.param_groups:
+        group["lr"] = rate
+    state.optimiser.zero_grad()
+    seed = step_seed(recipe.seed, step, "network")
+    batch_gradient(
+        state.network, pixels, len(labels), recipe.batch.chunk, backward, state.workers, seed,
+        recipe.precision == "bf16",
+    )  # fmt: skip
+    weights = [weight for weight in state.network.parameters() if weight.grad is not None]
+    norm = nn.utils.clip_grad_norm_(weights, recipe.optimiser.clip or float("inf"))
+    state.optimiser.step()
+    clock.lap("backward")
+
+    state.images += len(chosen.faces)
+    return {
+        "step": step + 1,
+        **found,
+        "gradient_norm": float(norm),
+        "rate": rate,
+        "margin": margin,
+        "hardness": hardness,
+        "images": state.images,
+        **clock.seconds(),
+    }
 
 
-def as_input(channels: Tensor) -> Tensor:
-    """Float (n, 3, h, w) in 0..255 to what the network takes."""
-    return (channels - MEAN) / STD
+class _Clock:
+    """Where the time of a step goes."""
 
+    def __init__(self) -> None:
+        self._started = self._last = time.perf_counter()
+        self._laps: dict[str, float] = {}
 
-def rate_at(step: int, steps: int, options: OptimiserSection) -> float:
-    """The learning rate of a step: from `rate` along half a cosine to `final_share` of it."""
-    progress = step / max(steps - 1, 1)
-    share = options.final_share + (1 - options.final_share) * (1 + math.cos(math.pi * progress)) / 2
-    return options.rate * share
+    def lap(self, name: str) -> None:
+        now = time.perf_counter()
+        self._laps[f"{name}_seconds"] = now - self._last
+        self._last = now
 
-
-def _step_seed(seed: int, step: int) -> int:
-    return int(np.random.SeedSequence([seed, 3, step]).generate_state(1, np.uint64)[0] >> 1)
-
-
-def _last_checkpoint(folder: Path, warn: Callable[[str], None]) -> Checkpoint | None:
-    for path in reversed(checkpoints_in(folder)):
-        try:
-            return load_checkpoint(path)
-        except DataError as error:
-            warn(f"{error}; falling back to the one before")
-    return None
-
-
-def _check_same_recipe(before: dict[str, Any], now: dict[str, Any]) -> None:
-    """A resumed run may go on for longer or checkpoint otherwise; anything else would mix two runs."""
-    free = {"steps", "checkpoint_every", "keep_checkpoints"}
-    changed = sorted(key for key in {*before, *now} - free if before.get(key) != now.get(key))
-    if changed:
-        raise DataError(
-            f"the recipe has changed since this run began ({', '.join(changed)}); resume it with its own "
-            "recipe, or start another run"
-        )
+    def seconds(self) -> dict[str, float]:
+        return {"seconds": time.perf_counter() - self._started, **self._laps}

@@ -45,27 +45,115 @@ class NetworkSection(_Section):
 
 
 class BatchSection(_Section):
-    """Identity-balanced batches: `people` identities with `photos` faces each."""
+    """Identity-balanced batches: `people` identities with `photos` faces each.
+
+    chunk : 0, or how many faces go through the network at a time; the step is that of the whole batch all the
+        same (gradient caching), in the memory of a chunk and a third more time
+    """
 
     people: Annotated[int, Field(ge=2)]
     photos: Annotated[int, Field(ge=2)]
+    chunk: Annotated[int, Field(ge=0)] = 0
+
+
+class OfflineSection(_Section):
+    """Triplets from a pool, mined anew every so often (paper section 3.2).
+
+    every : 0 for never, or the steps between two searches
+    pool : faces embedded for a search, drawn anew each time; all training faces where there are fewer
+    share, final_share : how much of a batch they fill, moving from the one to the other over the run; 1 is
+        offline mining alone, between is mixed
+    hardness, floor : as for the online miner
+    start : the first step that uses them: a network that knows nothing yet finds nothing hard
+    """
+
+    every: Annotated[int, Field(ge=0)] = 0
+    pool: Annotated[int, Field(ge=2)] = 20_000
+    share: Share = 0.5
+    final_share: Share | None = None
+    hardness: Share = 1.0
+    floor: Annotated[float, Field(ge=0, lt=4)] = 0.0
+    start: Annotated[int, Field(ge=0)] = 0
+
+
+class MiningSection(_Section):
+    """Which triplets a step learns from.
+
+    online : the miner inside the batch
+    pairs : all anchor-positive pairs, or one random positive for each anchor
+    hardness, final_hardness : 0 is semi-hard, 1 the nearest negative there is; moves from the one to the other
+        over the run. By default that of the miner
+    floor : squared distance below which no negative is taken: nearer ones are often wrong labels
+    """
+
+    online: Literal["semi-hard", "batch-hard", "batch-all", "distance-weighted"] = "semi-hard"
+    pairs: Literal["all", "one"] = "all"
+    hardness: Share | None = None
+    final_hardness: Share | None = None
+    floor: Annotated[float, Field(ge=0, lt=4)] = 0.0
+    offline: OfflineSection = OfflineSection()
 
 
 class LossSection(_Section):
-    """The triplet loss (paper equation 3) and the mining of its triplets (paper section 3.2)."""
+    """The loss (paper equation 3), or one to compare it with.
 
-    name: Literal["triplet"] = "triplet"
+    margin, final_margin : alpha, moving from the one to the other over the run
+    distance : of the triplet loss: the paper's squared distances, or plain ones
+    soft : of the triplet loss: log(1 + exp(.)) instead of max(0, .)
+    smoothing : of cross-entropy: label smoothing
+    angle, scale : of arcface: degrees, and the factor on the cosines
+    """
+
+    name: str = "triplet"
     margin: Annotated[float, Field(gt=0, lt=4)] = 0.2
-    mining: Literal["semi-hard"] = "semi-hard"
+    final_margin: Annotated[float, Field(gt=0, lt=4)] | None = None
+    distance: Literal["squared", "plain"] = "squared"
+    soft: bool = False
+    smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    angle: Annotated[float, Field(gt=0, lt=90)] = 28.6
+    scale: Annotated[float, Field(gt=0)] = 64.0
 
 
 class OptimiserSection(_Section):
-    """AdaGrad, the paper's choice; the rate falls along a half cosine to `final_share` of it."""
+    """How weights move. AdaGrad is the paper's choice.
 
-    name: Literal["adagrad"] = "adagrad"
+    rate : after `warmup` steps of rising to it
+    schedule : 'cosine' falls along half a cosine to `final_share` of the rate, 'constant' stays
+    momentum : of sgd
+    clip : largest norm of the gradient, 0 for any
+    """
+
+    name: Literal["adagrad", "sgd", "adamw"] = "adagrad"
     rate: Annotated[float, Field(gt=0)] = 0.05
+    warmup: Annotated[int, Field(ge=0)] = 0
+    schedule: Literal["cosine", "constant"] = "cosine"
     final_share: Share = 1.0
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    clip: Annotated[float, Field(ge=0)] = 0.0
+
+
+class CareSection(_Section):
+    """What happens when training fails: see `facespace.train.care`.
+
+    window : steps that a sign of failure must last
+    tries : times to go back to a good checkpoint before giving up
+    ease : factor on the rate each time
+    """
+
+    window: Annotated[int, Field(ge=1)] = 20
+    tries: Annotated[int, Field(ge=0)] = 5
+    ease: Annotated[float, Field(gt=0, lt=1)] = 0.5
+
+
+class ValidationSection(_Section):
+    """Every `every` steps (0 for only at the end) VAL on the validation people; the best checkpoint is kept.
+
+    faces : of them at most so many, drawn once by seed; 0 for all
+    """
+
+    every: Annotated[int, Field(ge=0)] = 0
+    faces: Annotated[int, Field(ge=0)] = 0
 
 
 class AugmentSection(_Section):
@@ -102,12 +190,16 @@ class Recipe(_Section):
     steps: Count
     checkpoint_every: Count = 100
     keep_checkpoints: Count = 3
+    precision: Literal["fp32", "bf16"] = "fp32"
     data: DataSection
     network: NetworkSection
     batch: BatchSection
+    mining: MiningSection = MiningSection()
     loss: LossSection = LossSection()
     optimiser: OptimiserSection = OptimiserSection()
     augment: AugmentSection = AugmentSection()
+    care: CareSection = CareSection()
+    validation: ValidationSection = ValidationSection()
 
 
 def read_recipe(path: str | os.PathLike[str]) -> Recipe:

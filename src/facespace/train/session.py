@@ -10,6 +10,7 @@ from facespace.embed import Card
 from facespace.train.dataset import FaceSet, read_faces, split_people
 from facespace.train.export import export, last_checkpoint
 from facespace.train.loop import Trained, train
+from facespace.train.parallel import Workers
 from facespace.train.recipe import Recipe, parse_recipe
 
 Say = Callable[[str], None]
@@ -31,11 +32,16 @@ def faces_of(recipe: Recipe, warn: Say) -> tuple[FaceSet, FaceSet | None]:
 
 
 def train_recipe(
-    recipe: Recipe, run: Path, resume: bool, on_step: Callable[[dict[str, float]], None], warn: Say
+    recipe: Recipe,
+    run: Path,
+    resume: bool,
+    on_step: Callable[[dict[str, float]], None],
+    warn: Say,
+    workers: Workers | None = None,
 ) -> Trained:
     """Train as a recipe says; parameters and errors as for `train`."""
-    faces, _ = faces_of(recipe, warn)
-    return train(recipe, faces, run, resume, on_step, warn)
+    faces, validation = faces_of(recipe, warn)
+    return train(recipe, faces, run, resume, on_step, warn, validation, workers)
 
 
 def export_run(run: Path, path: Path, warn: Say) -> Card:

@@ -37,5 +37,3 @@ def build_loss(section: LossSection, people: int, dimension: int) -> Loss:
     if section.name not in LOSSES:
         raise RecipeError(f"loss.name: there is no loss {section.name!r}{nearest_name(section.name, list(LOSSES))}")
     return LOSSES[section.name](section, people, dimension)
-
-

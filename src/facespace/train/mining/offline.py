@@ -72,9 +72,7 @@ def hard_triplets(
     negative = found.gather(1, first[:, None])[:, 0]
     negative_distance = near.gather(1, first[:, None])[:, 0]
     keep = (positive >= 0) & (positive_distance + margin > negative_distance)
-    return PoolTriplets(
-        anchors[keep], positive[keep], negative[keep], positive_distance[keep], negative_distance[keep]
-    )
+    return PoolTriplets(anchors[keep], positive[keep], negative[keep], positive_distance[keep], negative_distance[keep])
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,93 @@
+"""Several processes that train one network on one global batch (the paper's CPU cluster, as torch.distributed).
+
+Each process embeds its share of the batch. The embeddings are gathered, so that triplets are mined in the whole
+batch, and every process computes the same loss and the same gradient at all embeddings; it then carries its own
+share of that gradient back through the network, and the weights' gradients are added up. That is the gradient of
+the one global loss: two processes of B/2 are one of B.
+"""
+
+import os
+from types import TracebackType
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+
+class Workers:
+    """The processes of a run: one, or those that torchrun started. Use it in a `with` statement.
+
+    Attributes
+    ----------
+    rank, size : int
+        Which process this is, and of how many.
+    device : torch.device
+    restarted : bool
+        torchrun has started the processes anew after one of them died.
+    """
+
+    def __init__(self, device: str = "auto"):
+        self.rank, self.size = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
+        self.restarted = int(os.environ.get("TORCHELASTIC_RESTART_COUNT", 0)) > 0
+        self.device = choose_device(device, int(os.environ.get("LOCAL_RANK", 0)))
+
+    def __enter__(self) -> "Workers":
+        if self.size > 1:
+            dist.init_process_group("nccl" if self.device.type == "cuda" else "gloo")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.size > 1 and dist.is_initialized():
+            dist.destroy_process_group()
+
+    @property
+    def first(self) -> bool:
+        """Whether this is the process that writes files and talks."""
+        return self.rank == 0
+
+    def share(self, count: int) -> slice:
+        """Which of `count` faces are this process's: even shares, the first ones a face longer."""
+        base, extra = divmod(count, self.size)
+        start = self.rank * base + min(self.rank, extra)
+        return slice(start, start + base + (self.rank < extra))
+
+    def gather(self, own: Tensor, count: int) -> Tensor:
+        """The rows of all processes in order of rank, shape (count, d), without gradients."""
+        if self.size == 1:
+            return own
+        # Shares differ by a face at most; gathering needs equal shapes.
+        largest = -(-count // self.size)
+        padded = torch.zeros((largest, *own.shape[1:]), dtype=own.dtype, device=own.device)
+        padded[: len(own)] = own
+        parts = [torch.empty_like(padded) for _ in range(self.size)]
+        dist.all_gather(parts, padded)
+        base, extra = divmod(count, self.size)
+        return torch.cat([part[: base + (rank < extra)] for rank, part in enumerate(parts)])
+
+    def add_gradients(self, network: nn.Module) -> None:
+        """Replace each weight's gradient by the sum over all processes."""
+        if self.size == 1:
+            return
+        gradients = [weight.grad for weight in network.parameters() if weight.grad is not None]
+        flat = torch.cat([gradient.flatten() for gradient in gradients])
+        dist.all_reduce(flat)
+        at = 0
+        for gradient in gradients:
+            gradient.copy_(flat[at : at + gradient.numel()].view_as(gradient))
+            at += gradient.numel()
+
+    def wait(self) -> None:
+        """Until every process is here."""
+        if self.size > 1:
+            dist.barrier()
+
+
+def choose_device(wanted: str, local_rank: int = 0) -> torch.device:
+    """The device to train on: as told, or the first of CUDA, MPS and CPU that is there."""
+    if wanted != "auto":
+        return torch.device(wanted)
+    if torch.cuda.is_available():
+        return torch.device("cuda", local_rank)
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
