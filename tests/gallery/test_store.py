@@ -169,7 +169,7 @@ def test_a_damaged_file_is_reported(tmp_path):
 
 
 def test_a_writer_who_holds_on_for_too_long_is_a_clear_error(tmp_path, monkeypatch):
-    monkeypatch.setattr("facespace.gallery.store.BUSY_SECONDS", 0.1)
+    monkeypatch.setattr("facespace.database.BUSY_SECONDS", 0.1)
     store = opened(tmp_path / "people.db")
     other = sqlite3.connect(tmp_path / "people.db", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")

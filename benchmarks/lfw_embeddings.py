@@ -1,0 +1,46 @@
+"""Embed the main face of every photo of LFW once, for the benchmarks that need a strong space.
+
+    python benchmarks/lfw_embeddings.py MODEL ../shared/data EMBEDDINGS.npy
+
+Writes (13233, d) float32 in the order of the photos' names. Where the faces are is read from lfw_landmarks.csv, so
+that detection is not measured along.
+"""
+
+import csv
+import io
+import sys
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+from rich.progress import track
+
+from facespace.embed import read_model
+from facespace.embed.engine import Engine
+from facespace.faces import CROPS
+
+
+def main() -> None:
+    model, data, out = read_model(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3])
+    with (data / "lfw_landmarks.csv").open() as file:
+        rows = {row["path"]: row for row in csv.DictReader(file)}
+    crop, size = CROPS[model.card.crop], model.card.input
+    with zipfile.ZipFile(data / "lfw.zip") as archive:
+        members = sorted(name for name in archive.namelist() if name.endswith(".jpg"))
+
+        def faces() -> Iterator[np.ndarray]:
+            for member in track(members):
+                row = rows["/".join(member.split("/")[-2:])]
+                landmarks = np.array(list(map(float, list(row.values())[6:16])), np.float32).reshape(5, 2)
+                left, top, width, height = (float(row[f"box_{key}"]) for key in "xywh")
+                box = np.array([left, top, left + width, top + height], np.float32)
+                image = np.asarray(PIL.Image.open(io.BytesIO(archive.read(member))).convert("RGB"))
+                yield crop(image, box, landmarks, size.width, size.height)
+
+        np.save(out, np.stack(list(Engine(model).embed_stream(faces()))))
+
+
+if __name__ == "__main__":
+    main()
