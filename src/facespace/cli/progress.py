@@ -16,7 +16,7 @@ from facespace.cli.output import errors
 
 
 @contextmanager
-def training_progress(steps: int) -> Iterator[Callable[[dict[str, float]], None]]:
+def training_progress(steps: int, shown: bool = True) -> Iterator[Callable[[dict[str, float]], None]]:
     """A bar that tells loss, share of active triplets and time left; gives what is to be called each step."""
     columns = (
         TextColumn("training"),
@@ -27,11 +27,11 @@ def training_progress(steps: int) -> Iterator[Callable[[dict[str, float]], None]
         TextColumn("left"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=errors) as progress:
+    with Progress(*columns, console=errors, disable=not shown) as progress:
         task = progress.add_task("training", total=steps, loss=float("nan"), active=0.0)
 
         def step(record: dict[str, float]) -> None:
-            progress.update(task, completed=record["step"], loss=record["loss"], active=record["active"])
+            progress.update(task, completed=record["step"], loss=record["loss"], active=record.get("active", 0.0))
 
         yield step
 

@@ -30,12 +30,14 @@ class Trained:
         and where they went, the spread of the points, and what the miner saw; between them events
     resumed_from : the step a checkpoint gave, 0 for a fresh start
     seconds : of this call
+    rollbacks : times this run went back to a good checkpoint
     """
 
     network: nn.Module
     history: list[dict[str, float]]
     resumed_from: int
     seconds: float
+    rollbacks: int
 
 
 def train(
@@ -91,7 +93,8 @@ def train(
             on_step(record)
             if state.step % recipe.checkpoint_every == 0 or state.step == recipe.steps:
                 state.save()
-        return Trained(state.network.eval(), state.history(), first, time.perf_counter() - started)
+        seconds = time.perf_counter() - started
+        return Trained(state.network.eval(), state.history(), first, seconds, len(state.care.rollbacks))
 
 
 def _step(recipe: Recipe, state: Run) -> dict[str, float]:

@@ -202,8 +202,8 @@ class Recipe(_Section):
     validation: ValidationSection = ValidationSection()
 
 
-def read_recipe(path: str | os.PathLike[str]) -> Recipe:
-    """Read a recipe; its folders are resolved against the folder it stands in.
+def read_recipe(path: str | os.PathLike[str], base: Path | None = None) -> Recipe:
+    """Read a recipe; its folders are resolved against `base`, or the folder it stands in.
 
     Raises
     ------
@@ -219,13 +219,13 @@ def read_recipe(path: str | os.PathLike[str]) -> Recipe:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise RecipeError(f"{path} is not TOML: {error}") from None
     recipe = parse_recipe(values, str(path))
-    data = recipe.data
+    data, base = recipe.data, base or path.parent
     return recipe.model_copy(
         update={
             "data": data.model_copy(
                 update={
-                    "train": path.parent / data.train,
-                    "validation": None if data.validation is None else path.parent / data.validation,
+                    "train": base / data.train,
+                    "validation": None if data.validation is None else base / data.validation,
                 }
             )
         }

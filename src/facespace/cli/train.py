@@ -21,29 +21,57 @@ RunFolder = Annotated[Path, typer.Option("--run", help="Folder of the run: its c
 def train_command(
     recipe: Annotated[str, typer.Argument(help="The recipe: a TOML file, or the name of a ready one.")],
     run: RunFolder = Path("runs/train"),
+    data: Annotated[
+        Path | None, typer.Option(help="Folder the recipe's data stand in; by default the recipe's own.")
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue from the last checkpoint.")] = False,
+    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps; auto takes the best there is.")] = "auto",
+    tensorboard: Annotated[Path | None, typer.Option(help="Also write TensorBoard's records to this folder.")] = None,
     json: AsJson = False,
 ) -> None:
-    """Train a space with the triplet loss."""
+    """Train a space with the triplet loss.
+
+    Started by torchrun, its processes share each batch:
+    torchrun --nproc-per-node 2 -m facespace.train RECIPE --run RUN
+    """
     with extra("train"):
+        from facespace.train.parallel import Workers
         from facespace.train.recipe import read_recipe
         from facespace.train.session import train_recipe
-    read = read_recipe(find(recipe))
+        from facespace.train.tensorboard import writing_to
+    read = read_recipe(find(recipe), data)
+    workers = Workers(device)
     try:
-        with training_progress(read.steps) as on_step:
-            trained = train_recipe(read, run, resume, on_step, warn)
+        with (
+            training_progress(read.steps, workers.first) as show,
+            writing_to(tensorboard if workers.first else None) as note,
+        ):
+
+            def on_step(record: dict[str, float]) -> None:
+                show(record)
+                note(record)
+
+            # A process that torchrun starts anew has nobody to tell it to resume.
+            trained = train_recipe(read, run, resume or workers.restarted, on_step, warn, workers)
     except KeyboardInterrupt:
         warn(f"stopped; continue with: facespace train {recipe} --run {run} --resume")
         raise
+    if not workers.first:
+        return
     last = trained.history[-1]
     if json:
         print_json({"run": run, "resumed_from": trained.resumed_from, "seconds": trained.seconds, "last": last})
         return
     say(
         f"trained steps {trained.resumed_from + 1} to {len(trained.history)} in {trained.seconds:.0f} s: "
-        f"loss {last['loss']:.3f}, active triplets {last['active']:.0%}, mean squared distance "
-        f"{last['positive_distance']:.2f} within people, {last['negative_distance']:.2f} between them"
+        f"loss {last['loss']:.3f}, mean squared distance {last['positive_distance']:.2f} within people, "
+        f"{last['negative_distance']:.2f} between them"
     )
+    rates = [f"{key.removeprefix('val_at_')}: {value:.3f}" for key, value in last.items() if key.startswith("val_at")]
+    if rates:
+        say(f"VAL on people not trained on, at FAR {', '.join(rates)}")
+    if trained.rollbacks:
+        say(f"{trained.rollbacks} times training failed and went back to a good checkpoint; see {run}/history.jsonl")
     say(f"next: facespace export --run {run} model.onnx")
 
 

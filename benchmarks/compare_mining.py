@@ -1,0 +1,129 @@
+"""Claim to be tested: mixing offline and online mining, which the paper suggests and never tries, beats either.
+
+One network, one data set, one number of embedded images, three seeds: online, offline, mixed with a quarter and a half
+of each batch from the pool; and cross-entropy through a bottleneck. An image counts each time it is embedded, for a
+step or for a search of the pool. Judged by VAL on people nobody was trained on.
+
+    python benchmarks/compare_mining.py ../shared/data runs/mining             # train what is not trained yet
+    python benchmarks/compare_mining.py ../shared/data runs/mining --report    # table and curves from what is there
+
+A run that was stopped goes on where it was. `--rates` chooses the learning rates, on training people set aside.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from facespace.recipes import find
+from facespace.train.dataset import FaceSet, read_faces
+from facespace.train.history import read_history
+from facespace.train.loop import train
+from facespace.train.recipe import Recipe, read_recipe
+
+SEEDS = (1, 2, 3)
+IMAGES = 60_000
+EVERY, POOL = 60, 4_500
+# Cross-entropy and the triplet losses each at their own best rate of those tried by --rates.
+RATES = {"triplet": 0.01, "cross-entropy": 0.01}
+TRIED = (0.003, 0.01, 0.03)
+VALIDATIONS = 8
+
+
+def variants() -> dict[str, dict[str, object]]:
+    def pool(share: float) -> dict[str, object]:
+        return {"mining": {"offline": {"every": EVERY, "pool": POOL, "share": share}}}
+
+    return {
+        "online": {},
+        "offline": pool(1.0),
+        "mixed-25": pool(0.25),
+        "mixed-50": pool(0.5),
+        "cross-entropy": {"loss": {"name": "cross-entropy"}},
+    }
+
+
+def recipe_of(variant: dict[str, object], seed: int, images: int, rate: float | None = None) -> Recipe:
+    """The base recipe with this variant, as many steps as the images allow."""
+    values = read_recipe(find("compare-mining")).model_dump(mode="json")
+    for section, changes in variant.items():
+        assert isinstance(changes, dict)
+        values[section] = {**values[section], **changes}
+    rate = rate or RATES["cross-entropy" if values["loss"]["name"] == "cross-entropy" else "triplet"]
+    values["optimiser"]["rate"] = rate
+    recipe = Recipe.model_validate({**values, "seed": seed})
+    batch, pools = recipe.batch.people * recipe.batch.photos, recipe.mining.offline.every > 0
+    each = batch + (POOL / EVERY if pools else 0)
+    steps = int(images / each)
+    validation = recipe.validation.model_copy(update={"every": max(steps // VALIDATIONS, 1)})
+    return recipe.model_copy(update={"steps": steps, "checkpoint_every": max(steps // 2, 1), "validation": validation})
+
+
+def run_all(data: Path, out: Path) -> None:
+    faces, others = (read_faces(data / f"{split}.zip", 48, 48) for split in ("train", "val"))
+    for seed in SEEDS:
+        for name, variant in variants().items():
+            folder = out / f"{name}-{seed}"
+            if (folder / "done.json").exists():
+                continue
+            trained = train(
+                recipe_of(variant, seed, IMAGES), faces, folder, resume=True, validation=others,
+                warn=lambda text, at=folder: print(at.name, text, flush=True),
+            )  # fmt: skip
+            last = trained.history[-1]
+            (folder / "done.json").write_text(json.dumps(last))
+            rates = {k: round(v, 4) for k, v in last.items() if k.startswith("val")}
+            print(folder.name, rates, int(last["images"]), "images", round(trained.seconds), "s", flush=True)
+
+
+def choose_rates(data: Path, out: Path) -> None:
+    """Each loss at each rate, a third of the budget, judged on 400 training people set aside."""
+    faces = read_faces(data / "train.zip", 48, 48)
+    order = np.random.default_rng(0).permutation(len(faces.people))
+    held, rest = (faces.of(np.sort(part)) for part in (order[:400], order[400:]))
+    for name in ("online", "cross-entropy"):
+        for rate in TRIED:
+            trained = train(
+                recipe_of(variants()[name], 9, IMAGES // 3, rate), rest, out / f"rate-{name}-{rate}", resume=True,
+                validation=held, warn=lambda text: print(text, flush=True),
+            )  # fmt: skip
+            last = trained.history[-1]
+            print(name, rate, {k: round(v, 4) for k, v in last.items() if k.startswith("val")}, flush=True)
+
+
+def curve(folder: Path) -> list[dict[str, float]]:
+    """The validations of a run, with seconds of training so far."""
+    seconds, found = 0.0, []
+    for record in read_history(folder / "history.jsonl"):
+        seconds += record.get("seconds", 0.0)
+        if "val_at_1e-02" in record:
+            found.append({**record, "training_seconds": seconds})
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--rates", action="store_true")
+    parser.add_argument("--report", action="store_true")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    if options.rates:
+        choose_rates(options.data, options.out)
+    elif options.report:
+        report(options.out)
+    else:
+        run_all(options.data, options.out)
+
+
+def report(out: Path) -> None:
+    raise NotImplementedError
+
+
+__all__ = ["FaceSet"]
+
+if __name__ == "__main__":
+    main()
