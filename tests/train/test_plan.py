@@ -56,8 +56,8 @@ def test_the_share_of_hard_triplets_is_the_recipes(share, triplets):
 def test_steps_go_through_the_mined_triplets_in_turn():
     one = plan(every=20, pool=150, share=0.5)
     one.take(40, np.arange(150), mined(ROWS))
-    seen = [step.faces[step.hard].tolist() for step in (one.step(40 + number) for number in range(6))]
-    assert sum(seen, []) == ROWS
+    steps = [one.step(40 + number) for number in range(6)]
+    assert [row for step in steps for row in step.faces[step.hard].tolist()] == ROWS
 
 
 def test_the_share_moves_over_the_run():
