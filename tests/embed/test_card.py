@@ -88,3 +88,38 @@ def test_the_space_is_named_by_what_moves_points_and_by_nothing_else():
         {"input": {**CARD["input"], "colour": "BGR"}},
     ):
         assert card(**moved).space_id != plain.space_id
+
+
+FIGURE = {"name": "VAL at FAR 1e-3", "value": 0.9, "low": 0.88, "high": 0.92, "data": "440 people"}
+STAGE = {"name": "distil", "method": "distillation", "data": "d", "people": 3, "photos": 9, "steps": 2}
+
+
+def test_a_card_written_before_stages_figures_and_limits_existed_still_reads():
+    old = card(training={"data": "d", "people": 3, "photos": 9, "steps": 2, "recipe": {}})
+    assert (old.figures, old.limits, old.quantised, old.training.stages) == ((), (), None, ())
+
+
+def test_stages_figures_and_limits_come_back_and_do_not_move_the_space():
+    full = card(
+        training={"data": "d", "people": 3, "photos": 9, "steps": 2, "recipe": {}, "stages": [STAGE]},
+        figures=[FIGURE],
+        limits=[{"condition": "faces of 32 pixels", "figure": FIGURE}, {"condition": "skin tone"}],
+        quantised={"weights_sha256": "1" * 64, "data": "train people", "faces": 128, "drift": 0.001},
+    )
+    again = Card.parse(full.model_dump(mode="json", exclude_none=True), "here")
+    assert again == full
+    assert again.space_id == card().space_id
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"low": None}, "an interval has two ends"),
+        ({"value": 0.95}, "lies outside its interval"),
+        ({"data": ""}, "figures.0.data"),
+        ({"valu": 1}, "did you mean 'value'"),
+    ],
+)
+def test_a_figure_that_cannot_be_is_refused(change, says):
+    with pytest.raises(ModelError, match=says):
+        card(figures=[{**FIGURE, **change}])

@@ -9,7 +9,7 @@ from facespace.cli.app import app
 from facespace.cli.extras import extra
 from facespace.cli.options import AsJson, ModelArgument
 from facespace.cli.output import as_json, print_json, say, table
-from facespace.embed import Card, read_model
+from facespace.embed import Card, FigureCard, StageCard, read_model
 
 model_app = typer.Typer(help="Model files: what is inside, and networks made elsewhere.", no_args_is_help=True)
 app.add_typer(model_app, name="model")
@@ -61,6 +61,18 @@ def show_card(card: Card) -> None:
         rows.append(
             ["trained on", f"{card.training.people} people, {card.training.photos} photos: {card.training.data}"]
         )
+        rows += [[f"stage {stage.name}", _stage(stage)] for stage in card.training.stages]
+    if card.quantised:
+        made = card.quantised
+        rows.append(
+            [
+                "quantised",
+                f"int8 from {made.weights_sha256[:16]} by {made.faces} faces of {made.data}, "
+                f"mean squared distance {made.drift:.4f}",
+            ]
+        )
+    rows += [[figure.name, _figure(figure)] for figure in card.figures]
+    rows += [[limit.condition, _figure(limit.figure) if limit.figure else "not known"] for limit in card.limits]
     if card.decisions:
         decisions = card.decisions
         rows.append(["thresholds from", f"{decisions.data} ({decisions.impostor_pairs:,} impostor pairs)"])
@@ -73,3 +85,15 @@ def show_card(card: Card) -> None:
     else:
         rows.append(["thresholds", "none yet: facespace evaluate MODEL --people FOLDER --write-card"])
     table("", ["card", ""], rows)
+
+
+def _stage(stage: StageCard) -> str:
+    took = "" if stage.hours is None else f" in {stage.hours:.1f} h"
+    reached = "".join(f"; {figure.name} {_figure(figure)}" for figure in stage.figures)
+    return f"{stage.method}: {stage.steps} steps{took}, {stage.people} people, {stage.photos} photos{reached}"
+
+
+def _figure(figure: FigureCard) -> str:
+    spread = "" if figure.low is None else f" ({figure.low:.4g} to {figure.high:.4g})"
+    note = f"; {figure.note}" if figure.note else ""
+    return f"{figure.value:.4g}{spread} on {figure.data}{note}"

@@ -77,14 +77,67 @@ class DecisionsCard(_Record):
         return self
 
 
+class FigureCard(_Record):
+    """A figure that was measured: what, on whose faces, and its 95 % interval where it has one."""
+
+    name: Annotated[str, Field(min_length=1)]
+    value: float
+    low: float | None = None
+    high: float | None = None
+    data: Annotated[str, Field(min_length=1)]
+    note: str | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "FigureCard":
+        if (self.low is None) != (self.high is None):
+            raise ValueError("an interval has two ends: give both low and high, or neither")
+        if self.low is not None and self.high is not None and not self.low <= self.value <= self.high:
+            raise ValueError(f"the value {self.value:g} lies outside its interval {self.low:g} to {self.high:g}")
+        return self
+
+
+class LimitCard(_Record):
+    """What the network is bad at, as far as somebody measured it."""
+
+    condition: Annotated[str, Field(min_length=1)]
+    figure: FigureCard | None = None
+
+
+class StageCard(_Record):
+    """One stage of training: what was learnt from what, and what it reached."""
+
+    name: Annotated[str, Field(min_length=1)]
+    method: Annotated[str, Field(min_length=1)]
+    data: str
+    people: Annotated[int, Field(ge=0)]
+    photos: Annotated[int, Field(ge=0)]
+    steps: Annotated[int, Field(ge=0)]
+    hours: Annotated[float, Field(ge=0)] | None = None
+    figures: tuple[FigureCard, ...] = ()
+    recipe: dict[str, Any] = {}
+
+
 class TrainingCard(_Record):
-    """Where the weights come from."""
+    """Where the weights come from. The last stage's data and recipe, and each stage where there were several."""
 
     data: str
     people: int
     photos: int
     steps: int
     recipe: dict[str, Any]
+    stages: tuple[StageCard, ...] = ()
+
+
+class QuantisedCard(_Record):
+    """How a network of int8 came out of one of float32.
+
+    drift : mean squared distance between the two networks' points of one face
+    """
+
+    weights_sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    data: str
+    faces: Positive
+    drift: Annotated[float, Field(ge=0, le=4)]
 
 
 class Card(_Record):
@@ -103,6 +156,9 @@ class Card(_Record):
     data_terms: str
     decisions: DecisionsCard | None = None
     training: TrainingCard | None = None
+    quantised: QuantisedCard | None = None
+    figures: tuple[FigureCard, ...] = ()
+    limits: tuple[LimitCard, ...] = ()
 
     @classmethod
     def parse(cls, values: object, where: str) -> "Card":
