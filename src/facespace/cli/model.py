@@ -1,4 +1,4 @@
-"""Model files: facespace model show, import."""
+"""Model files: facespace model show, import, quantise."""
 
 from pathlib import Path
 from typing import Annotated
@@ -8,8 +8,8 @@ import typer
 from facespace.cli.app import app
 from facespace.cli.extras import extra
 from facespace.cli.options import AsJson, ModelArgument
-from facespace.cli.output import as_json, print_json, say, table
-from facespace.embed import Card, FigureCard, StageCard, read_model
+from facespace.cli.output import as_json, print_json, say, table, warn
+from facespace.embed import Card, FigureCard, StageCard, load, read_model
 
 model_app = typer.Typer(help="Model files: what is inside, and networks made elsewhere.", no_args_is_help=True)
 app.add_typer(model_app, name="model")
@@ -43,6 +43,28 @@ def model_import_command(
         print_json({"model": target, "card": made.card})
         return
     say(f"wrote {target} ({target.stat().st_size / 1e6:.1f} MB)")
+    show_card(made.card)
+
+
+@model_app.command("quantise")
+def model_quantise_command(
+    model: ModelArgument,
+    target: Annotated[Path, typer.Argument(help="The int8 model file to write.")],
+    faces: Annotated[Path, typer.Option(help="A folder of photos to calibrate on; none that you measure on.")],
+    detector: Annotated[
+        str | None, typer.Option(help="How to find faces in these photos, in place of the card's way.")
+    ] = None,
+    json: AsJson = False,
+) -> None:
+    """Make the int8 form of a model: a quarter of the size, and several times as fast on a CPU."""
+    with extra("convert"):
+        from facespace.convert import calibration_faces, quantise
+    crops = calibration_faces(load(model, provider="cpu", detector=detector), faces, on_failure=warn)
+    made = quantise(read_model(model), crops, target, f"the folder {faces.name}")
+    if json:
+        print_json({"model": target, "card": made.card})
+        return
+    say(f"wrote {target} ({target.stat().st_size / 1e6:.1f} MB, from {model.stat().st_size / 1e6:.1f} MB)")
     show_card(made.card)
 
 
