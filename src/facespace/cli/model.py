@@ -1,4 +1,4 @@
-"""Model files: facespace model show, import, quantise."""
+"""Model files: facespace model show, list, verify, import, quantise."""
 
 from pathlib import Path
 from typing import Annotated
@@ -9,20 +9,69 @@ from facespace.cli.app import app
 from facespace.cli.extras import extra
 from facespace.cli.options import AsJson, ModelArgument
 from facespace.cli.output import as_json, print_json, say, table, warn
-from facespace.embed import Card, FigureCard, StageCard, load, read_model
+from facespace.embed import (
+    Card,
+    FigureCard,
+    StageCard,
+    check_model,
+    find_model,
+    list_models,
+    load,
+    read_model,
+    shipped_models,
+)
 
 model_app = typer.Typer(help="Model files: what is inside, and networks made elsewhere.", no_args_is_help=True)
 app.add_typer(model_app, name="model")
 
 
+ShownModel = Annotated[
+    str | None, typer.Argument(help="A model file, or the name of a shipped model; the default one where not given.")
+]
+
+
 @model_app.command("show")
-def model_show_command(model: ModelArgument, json: AsJson = False) -> None:
+def model_show_command(model: ShownModel = None, json: AsJson = False) -> None:
     """The card of a model: input, thresholds, where it comes from."""
-    card = read_model(model).card
+    card = read_model(find_model(model)).card
     if json:
         print_json({**as_json(card), "space": card.space_id})
         return
     show_card(card)
+
+
+@model_app.command("list")
+def model_list_command(
+    folder: Annotated[Path | None, typer.Argument(help="A folder of model files, besides the shipped ones.")] = None,
+    json: AsJson = False,
+) -> None:
+    """The models that come with this version, and those in a folder."""
+    listed = list_models(folder)
+    if json:
+        print_json({"models": listed})
+        return
+    for each in listed:
+        if each.problem:
+            warn(f"{each.path} cannot be used: {each.problem.splitlines()[0]}")
+    usable = [(each, each.card) for each in listed if each.card]
+    if not usable:
+        say("no models; this version ships " + ("some, see above" if shipped_models() else "none: name a folder"))
+        return
+    rows = [[each.name or str(each.path), *_summary(card), _megabytes(each.path)] for each, card in usable]
+    table("", ["model", "takes", "gives", "first figure", "size"], rows)
+
+
+@model_app.command("verify")
+def model_verify_command(model: ShownModel = None, json: AsJson = False) -> None:
+    """Check that a model is whole and does what its card says, by running it."""
+    path = find_model(model)
+    remarks = check_model(read_model(path))
+    if json:
+        print_json({"model": path, "whole": True, "remarks": remarks})
+        return
+    say(f"{path} is whole and does what its card says")
+    for remark in remarks:
+        warn(f"but {remark}")
 
 
 @model_app.command("import")
@@ -42,7 +91,7 @@ def model_import_command(
     if json:
         print_json({"model": target, "card": made.card})
         return
-    say(f"wrote {target} ({target.stat().st_size / 1e6:.1f} MB)")
+    say(f"wrote {target} ({_megabytes(target)})")
     show_card(made.card)
 
 
@@ -64,7 +113,7 @@ def model_quantise_command(
     if json:
         print_json({"model": target, "card": made.card})
         return
-    say(f"wrote {target} ({target.stat().st_size / 1e6:.1f} MB, from {model.stat().st_size / 1e6:.1f} MB)")
+    say(f"wrote {target} ({_megabytes(target)}, from {_megabytes(model)})")
     show_card(made.card)
 
 
@@ -107,6 +156,17 @@ def show_card(card: Card) -> None:
     else:
         rows.append(["thresholds", "none yet: facespace evaluate MODEL --people FOLDER --write-card"])
     table("", ["card", ""], rows)
+
+
+def _summary(card: Card) -> tuple[str, str, str]:
+    kind = "float32" if card.quantised is None else "int8"
+    takes = f"{card.input.width}x{card.input.height}, {card.detector}"
+    first = f"{card.figures[0].name} {card.figures[0].value:.4g}" if card.figures else "not measured"
+    return takes, f"{card.dimension} numbers, {kind}", first
+
+
+def _megabytes(path: Path) -> str:
+    return f"{path.stat().st_size / 1e6:.1f} MB"
 
 
 def _stage(stage: StageCard) -> str:

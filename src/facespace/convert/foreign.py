@@ -1,19 +1,11 @@
-"""Checking and adapting ONNX networks made elsewhere."""
+"""Adapting ONNX networks made elsewhere."""
 
 from pathlib import Path
 
-import numpy as np
 import onnx
 from google.protobuf.message import DecodeError
 
-from facespace.embed import Card, Engine, ModelFile
 from facespace.errors import ModelError
-
-# How far an L2 norm may be from 1 where the card says that the output is normalised.
-_NORM_SLACK = 1e-3
-
-# How far the points of a batch may be from those of its faces alone.
-_BATCH_SLACK = 1e-3
 
 
 def open_batch(data: bytes, source: Path) -> bytes:
@@ -46,36 +38,3 @@ def open_batch(data: bytes, source: Path) -> bytes:
     del model.graph.value_info[:]
     serialised: bytes = model.SerializeToString(deterministic=True)
     return serialised
-
-
-def checked(data: bytes, card: Card, source: Path) -> None:
-    """Run the network on noise, and see that it does what its card says.
-
-    Raises
-    ------
-    ModelError
-        It does not load, fits another card, does not embed faces of a batch as it embeds each alone, or does not
-        normalise its output although the card says so.
-    """
-    engine = Engine(ModelFile(source, card, data), provider="cpu")
-    size = card.input
-    noise = np.random.default_rng(0).integers(0, 256, (3, size.height, size.width, 3), np.uint8)
-    try:
-        together = engine.run(noise)
-        alone = np.concatenate([engine.run(noise[index : index + 1]) for index in range(len(noise))])
-    except Exception as error:  # onnxruntime's exceptions share no public parent
-        raise ModelError(f"{source} does not run on a batch of {len(noise)} faces: {error}") from None
-    if not np.isfinite(together).all():
-        raise ModelError(f"{source} gives values that are not finite")
-    scale = float(np.abs(alone).max())
-    if float(np.abs(together - alone).max()) > _BATCH_SLACK * scale:
-        raise ModelError(
-            f"{source} embeds a face otherwise in a batch than alone; export it in evaluation mode, so that "
-            "batch normalisation takes its trained statistics"
-        )
-    norms = np.linalg.norm(together, axis=1)
-    if card.normalised and float(np.abs(norms - 1).max()) > _NORM_SLACK:
-        raise ModelError(
-            f"the card of {source} says that the output has L2 norm 1, but it is {norms.min():.3g} to "
-            f"{norms.max():.3g}; set normalised = false"
-        )

@@ -9,8 +9,8 @@ from typing import Any
 
 from facespace.convert.dlib_file import ResNet, read_dlib_resnet
 from facespace.convert.dlib_onnx import resnet_to_onnx
-from facespace.convert.foreign import checked, open_batch
-from facespace.embed import Card, ModelFile, read_model, weights_sha256, write_model
+from facespace.convert.foreign import open_batch
+from facespace.embed import Card, ModelFile, check_model, read_model, weights_sha256, write_model
 from facespace.errors import ModelError
 
 # The card of the network that dlib's author trained, and the sha256 of the file it comes in.
@@ -109,7 +109,7 @@ def import_onnx(data: bytes, said: dict[str, Any], source: Path) -> tuple[bytes,
     if said.get("weights_sha256", sha256) != sha256:
         raise ModelError(f"the card beside {source} was written for other weights; its weights_sha256 is not {sha256}")
     card = Card.parse({**said, "weights_sha256": weights_sha256(opened)}, f"the card of {source}")
-    checked(opened, card, source)
+    check_model(ModelFile(source, card, opened))
     return opened, card
 
 

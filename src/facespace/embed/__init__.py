@@ -13,10 +13,13 @@ from facespace.embed.card import (
     ThresholdCard,
     TrainingCard,
 )
+from facespace.embed.check import check_model
 from facespace.embed.engine import Engine, prepare
 from facespace.embed.harvest import Harvest, Source, describe, harvest, sources_in
+from facespace.embed.listing import ListedModel, list_models
 from facespace.embed.modelfile import ModelFile, read_model, weights_sha256, with_card, write_model
 from facespace.embed.records import Face, Failure, PhotoFaces, Verification
+from facespace.embed.shipped import find_model, ship, shipped_model, shipped_models
 from facespace.embed.space import Space, as_photos, load
 
 __all__ = [
@@ -31,6 +34,7 @@ __all__ = [
     "Harvest",
     "InputCard",
     "LimitCard",
+    "ListedModel",
     "ModelFile",
     "PhotoFaces",
     "QuantisedCard",
@@ -41,11 +45,17 @@ __all__ = [
     "TrainingCard",
     "Verification",
     "as_photos",
+    "check_model",
     "describe",
+    "find_model",
     "harvest",
+    "list_models",
     "load",
     "prepare",
     "read_model",
+    "ship",
+    "shipped_model",
+    "shipped_models",
     "sources_in",
     "weights_sha256",
     "with_card",

@@ -12,6 +12,7 @@ from facespace.embed.card import Card, ClusteringCard
 from facespace.embed.engine import BATCH, Engine
 from facespace.embed.modelfile import ModelFile, read_model
 from facespace.embed.records import Face, PhotoFaces, Verification
+from facespace.embed.shipped import find_model
 from facespace.errors import ModelError, NoFaceError
 from facespace.faces import CROPS, DETECTORS, FaceCrop, Finder, Found, find_stream
 from facespace.images import Photo, name_of
@@ -221,8 +222,9 @@ def load(
 
     Parameters
     ----------
-    model : path or None
-        An ONNX file with its card.
+    model : path, str or None
+        An ONNX file with its card, or the name of a model that comes with the package; its default one where None.
+        Nothing is ever fetched.
     provider, threads, detector
         As for `Space`.
 
@@ -231,12 +233,7 @@ def load(
     ModelError
         The file is missing or cannot be used as its card says.
     """
-    if model is None:
-        raise ModelError(
-            "this version ships no default model; train one (`make demo` does, in two minutes) and name its "
-            "file: facespace.load('model.onnx')"
-        )
-    return Space(read_model(model), provider, threads, detector)
+    return Space(read_model(find_model(model)), provider, threads, detector)
 
 
 def _named(known: dict[str, T], wanted: str, sentence: str) -> T:
