@@ -80,8 +80,7 @@ def test_a_face_cut_by_the_border_is_found(detector, portraits, lay_out_faces):
 def test_an_aligned_face_needs_no_detector(detector, portraits, lay_out_faces):
     image, _ = lay_out_faces(portraits[:1], 2)
     (found,) = detector([image])
-    crop = TemplateCrop("arcface-112")
-    matrix = crop.matrix(found.landmarks[0], 128, 128, margin=8 / 112)
+    matrix = TemplateCrop("arcface-112", margin=8 / 112).matrix(found.landmarks[0], 128, 128)
     there = mapped(found.landmarks[0], matrix)
     (aligned,) = Aligned()([np.zeros((128, 128, 3), np.uint8)])
     assert np.abs(aligned.landmarks[0] - there).max() < 8

@@ -1,4 +1,4 @@
-"""Faces of photos, folders and videos: faces."""
+"""Faces of photos, folders and videos: faces, prepare."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from facespace.cli.app import app
+from facespace.cli.extras import extra
 from facespace.cli.options import AsJson, ModelPath, Provider, Threads
 from facespace.cli.output import print_json, say, table, warn
 from facespace.cli.progress import photo_progress
@@ -70,6 +71,51 @@ def faces_command(
         + (f"; {done.before:,} photos were done before" if done.before else "")
     )
     say(str(out))
+
+
+@app.command("prepare")
+def prepare_command(
+    folder: Annotated[Path, typer.Argument(help="A folder of people, PERSON/photo.jpg.")],
+    out: Annotated[Path, typer.Argument(help="Folder for the training set.")],
+    model: ModelPath = None,
+    validation: Annotated[float, typer.Option(min=0, max=0.9, help="Share of the people set aside.")] = 0.1,
+    at_least: Annotated[int, typer.Option(min=1, help="Leave out people with fewer faces.")] = 2,
+    seed: Annotated[int, typer.Option(help="Of who is set aside.")] = 0,
+    workers: Workers = None,
+    provider: Provider = None,
+    threads: Threads = None,
+    json: AsJson = False,
+) -> None:
+    """Turn a folder of people's photos into a training set of aligned faces.
+
+    With a model, photos that look like somebody else are left out, and of several faces in a photo the person's is
+    taken.
+    """
+    with extra("report"):
+        from facespace.prepare import prepare
+    space = load(model, provider=provider, threads=threads, detector="aligned-128") if model else None
+    total = sum(1 for _ in sources_in(folder))
+    try:
+        with photo_progress("preparing", total) as step:
+            done = prepare(folder, out, space, validation, seed, at_least, workers, lambda row: step())
+    except KeyboardInterrupt:
+        warn("stopped; the same command goes on from here")
+        raise
+    if json:
+        print_json(
+            {
+                "out": out,
+                "people": done.people,
+                "faces": done.faces,
+                "left_out": done.left_out,
+                "failed": done.failures,
+            }
+        )
+        return
+    for split in ("train", "val"):
+        say(f"{split}: {done.faces[split]:,} faces of {done.people[split]:,} people")
+    say("left out: " + (", ".join(f"{count:,} ({reason})" for reason, count in done.left_out.items()) or "nothing"))
+    say(f"{len(done.failures):,} photos show no face or cannot be used; {out / 'summary.html'}")
 
 
 def _show(photo: Path, finder: Finder | Space, draw: Path | None, json: bool) -> None:

@@ -166,20 +166,17 @@ class TemplateCrop:
 
     template : name of one of `TEMPLATES`
     border : what lies outside the photo
+    margin : share of the template's side added all round
     """
 
     template: str
     border: Border = "black"
+    margin: float = 0.0
     needs_landmarks = True
 
-    def matrix(
-        self, landmarks: NDArray[np.floating], width: int, height: int, margin: float = 0
-    ) -> NDArray[np.float64]:
-        """From points of the photo to points of the crop; (..., 2, 3) for landmarks (..., 5, 2).
-
-        The margin is a share of the template's side added all round.
-        """
-        side = min(width, height) / (1 + 2 * margin)
+    def matrix(self, landmarks: NDArray[np.floating], width: int, height: int) -> NDArray[np.float64]:
+        """From points of the photo to points of the crop; (..., 2, 3) for landmarks (..., 5, 2)."""
+        side = min(width, height) / (1 + 2 * self.margin)
         corner = np.array([width - side, height - side]) / 2
         return similarity(landmarks, TEMPLATES[self.template] * side + corner - 0.5)
 
