@@ -1,0 +1,129 @@
+"""Harmonic embedding: triplets across two spaces, and what a network learns from them."""
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+
+from facespace.errors import DataError
+from facespace.train.harmonic import compatibility, harmonic_triplets, mixed
+
+MARGIN = 0.2
+
+
+def batch(seed=0, people=5, photos=3, dimension=8):
+    generator = torch.Generator().manual_seed(seed)
+    labels = torch.arange(people).repeat_interleave(photos)
+    new, old = (functional.normalize(torch.randn(len(labels), dimension, generator=generator)) for _ in range(2))
+    return new, old, labels
+
+
+def slow_triplets(new, old, labels):
+    """Straight from the definition: every pair of points of a person, the nearest negative beyond the positive."""
+    points = [*((0, i, p) for i, p in enumerate(new)), *((1, i, p) for i, p in enumerate(old))]
+    found = set()
+    for a, (space_a, face_a, point_a) in enumerate(points):
+        negatives = sorted(
+            (float((point_a - p).square().sum()), n)
+            for n, (_, face, p) in enumerate(points)
+            if labels[face] != labels[face_a]
+        )
+        for p, (space_p, face_p, point_p) in enumerate(points):
+            if a == p or labels[face_p] != labels[face_a]:
+                continue
+            apart = float((point_a - point_p).square().sum())
+            distance, n = next(((d, n) for d, n in negatives if d > apart), negatives[-1])
+            all_old = space_a == space_p == points[n][0] == 1
+            if apart + MARGIN > distance and not all_old:
+                found.add((a, p, n))
+    return found
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_triplets_are_those_of_the_definition_over_both_spaces(seed):
+    new, old, labels = batch(seed)
+    _, triplets = harmonic_triplets(new, old, labels, MARGIN)
+    found = set(zip(*(t.tolist() for t in (triplets.anchor, triplets.positive, triplets.negative)), strict=True))
+    assert found == slow_triplets(new, old, labels)
+
+
+def test_every_mixture_but_three_old_points_occurs():
+    new, old, labels = batch(1, people=12)
+    _, triplets = harmonic_triplets(new, old, labels, MARGIN)
+    kinds = {
+        tuple("new" if int(i) < len(labels) else "old" for i in triplet)
+        for triplet in zip(triplets.anchor, triplets.positive, triplets.negative, strict=True)
+    }
+    assert len(kinds) == 7
+    assert ("old", "old", "old") not in kinds
+
+
+def test_nothing_flows_into_the_old_space():
+    new, old, labels = batch()
+    new.requires_grad_()
+    old.requires_grad_()
+    distances, triplets = harmonic_triplets(new, old, labels, MARGIN)
+    (distances[triplets.anchor, triplets.positive] - distances[triplets.anchor, triplets.negative]).sum().backward()
+    assert new.grad.abs().sum() > 0
+    assert old.grad is None
+
+
+def test_spaces_of_different_dimension_are_refused():
+    new, _, labels = batch(dimension=8)
+    _, old, _ = batch(dimension=6)
+    with pytest.raises(DataError, match="8 numbers a face and the old space has 6"):
+        mixed(new, old, labels)
+
+
+def test_compatibility_is_the_val_of_all_pairs_by_definition():
+    new, old, labels = (t.numpy() for t in batch(3, people=8, photos=4))
+    new = (0.6 * new + 0.4 * old) / np.linalg.norm(0.6 * new + 0.4 * old, axis=1, keepdims=True)
+    rates = compatibility(new, old, labels, (0.1,))
+    for name, a, b, ordered in (("new to new", new, new, False), ("old to new", old, new, True)):
+        pairs = [
+            (float(((a[i] - b[j]) ** 2).sum()), labels[i] == labels[j])
+            for i in range(len(labels))
+            for j in range(len(labels))
+            if (i != j if ordered else i < j)
+        ]
+        impostors = sorted(d for d, same in pairs if not same)
+        genuine = [d for d, same in pairs if same]
+        best = 0.0
+        for threshold, _ in pairs:
+            if sum(d <= threshold for d in impostors) <= 0.1 * len(impostors):
+                best = max(best, sum(d <= threshold for d in genuine) / len(genuine))
+        assert rates[name][0.1] == pytest.approx(best)
+
+
+def test_learning_brings_new_points_where_old_ones_are():
+    # Faces are vectors; the old space is a fixed turn of them, noisy, which the new network does not know.
+    generator = torch.Generator().manual_seed(0)
+    centres = torch.randn(40, 16, generator=generator)
+    labels = torch.arange(40).repeat_interleave(6)
+    faces = centres[labels] + 0.4 * torch.randn(len(labels), 16, generator=generator)
+    turn = torch.linalg.qr(torch.randn(16, 16, generator=generator)).Q
+    old = functional.normalize(faces @ turn)
+    torch.manual_seed(1)
+    network = torch.nn.Linear(16, 16, bias=False)
+    optimiser = torch.optim.Adam(network.parameters(), lr=0.05)
+    seen, unseen = labels < 30, labels >= 30
+
+    def rates():
+        with torch.no_grad():
+            new = functional.normalize(network(faces[unseen])).numpy()
+        return compatibility(new, old[unseen].numpy(), labels[unseen].numpy(), (0.01,))
+
+    before = rates()["old to new"][0.01]
+    for _ in range(60):
+        distances, triplets = harmonic_triplets(
+            functional.normalize(network(faces[seen])), old[seen], labels[seen], MARGIN
+        )
+        at = triplets.anchor
+        loss = torch.relu(distances[at, triplets.positive] - distances[at, triplets.negative] + MARGIN).sum()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    after = rates()
+    assert before < 0.2
+    assert after["old to new"][0.01] > 0.5
+    assert after["new to new"][0.01] > 0.5
