@@ -1,12 +1,20 @@
 """Harmonic embedding: triplets across two spaces, and what a network learns from them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from torch.nn import functional
 
+from facespace.embed import load
 from facespace.errors import DataError
+from facespace.train.dataset import read_faces
 from facespace.train.harmonic import compatibility, harmonic_triplets, mixed
+from facespace.train.losses import Batch, HarmonicTripletLoss
+from facespace.train.oldspace import OldSpace
+from facespace.train.recipe import parse_recipe
+from facespace.train.session import train_recipe
 
 MARGIN = 0.2
 
@@ -127,3 +135,57 @@ def test_learning_brings_new_points_where_old_ones_are():
     assert before < 0.2
     assert after["old to new"][0.01] > 0.5
     assert after["new to new"][0.01] > 0.5
+
+
+def test_the_loss_wants_old_points():
+    new, _, labels = batch()
+    with pytest.raises(DataError, match=r"needs the faces' points in the old space: name the old model as data.old"):
+        HarmonicTripletLoss()(Batch(new, labels, MARGIN, lambda distances: pytest.fail("mined elsewhere")))
+
+
+def test_the_loss_is_the_mean_violation_over_all_pairs_of_the_mixed_set():
+    new, old, labels = batch(2)
+    loss, _ = HarmonicTripletLoss()(Batch(new, labels, MARGIN, lambda distances: pytest.fail("mined elsewhere"), old))
+    points = torch.cat([new, old])
+    violations = [
+        float((points[a] - points[p]).square().sum() - (points[a] - points[n]).square().sum() + MARGIN)
+        for a, p, n in slow_triplets(new, old, labels)
+    ]
+    pairs = len(points) * (2 * 3 - 1)
+    assert float(loss) == pytest.approx(sum(violations) / pairs, rel=1e-4)
+
+
+def test_a_run_learns_to_be_compared_with_an_old_model(people, model_path, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    recipe = parse_recipe(
+        {
+            "name": "harmonic",
+            "steps": 3,
+            "data": {"train": people, "old": model_path},
+            "network": {"name": "small-cnn", "width": 32, "height": 40, "dimension": 128},
+            "batch": {"people": 4, "photos": 4},
+            "loss": {"name": "harmonic"},
+        },
+        "of the test",
+    )
+    trained = train_recipe(recipe, tmp_path / "run", False, lambda record: None, pytest.fail)
+    assert len(trained.history) == 3
+    assert all(record["pairs"] > 4 * 4 * 3 for record in trained.history)
+
+
+def test_old_points_are_those_of_the_model_and_found_once(people, model_path, tmp_path, monkeypatch):
+    faces = read_faces(people, 32, 40)
+    with_old = OldSpace(model_path, tmp_path).beside(faces, people)
+    space = load(model_path, provider="cpu")
+    card = space.card
+    expected = space.engine.embed(read_faces(people, card.input.width, card.input.height).crops())
+    assert np.allclose(with_old.teacher, expected, atol=1e-6)
+    assert np.array_equal(with_old.pixels, faces.pixels)
+    monkeypatch.setattr("facespace.train.oldspace.Engine", lambda model: pytest.fail("embedded again"))
+    assert np.array_equal(OldSpace(model_path, tmp_path).beside(faces, people).teacher, with_old.teacher)
+
+
+def test_an_old_model_for_other_crops_is_refused(people, model_path, tmp_path):
+    faces = replace(read_faces(people, 32, 40), crop="arcface-112")
+    with pytest.raises(DataError, match="takes faces cut by 'box', and those of .* are cut by 'arcface-112'"):
+        OldSpace(model_path, tmp_path).beside(faces, people)

@@ -116,13 +116,13 @@ def _step(recipe: Recipe, state: Run) -> dict[str, float]:
 
     def triplets_of(distances: Tensor) -> Triplets:
         online = mine(mining.online, distances, labels, margin, hardness, mining.floor, mining.pairs, generator)
-        found.update(vars(online.stats))
         return chosen.with_hard(online)
 
     def backward(embeddings: Tensor) -> Tensor:
         clock.lap("embed")
         batch = Batch(embeddings, labels, margin, triplets_of, state.teacher_of(chosen.faces))
-        loss, _ = state.loss(batch)
+        loss, triplets = state.loss(batch)
+        found.update(vars(triplets.stats) if triplets is not None else {})
         loss.backward()
         found["loss"] = loss.item()
         found.update(spread_of(embeddings.detach(), labels))

@@ -24,12 +24,15 @@ class DataSection(_Section):
     train : folder with one sub-folder of photos a person; relative to the recipe's own folder
     validation : another such folder with other people, on whom thresholds and calibration are measured
     validation_people : or, how many people of `train` to set aside for that
+    old : a model file whose points the new network's are to be comparable with (loss 'harmonic'); without it the
+        teacher's embeddings beside the faces stand for the old space
     description, licence, terms : what the model card will say of the data
     """
 
     train: Path
     validation: Path | None = None
     validation_people: Annotated[int, Field(ge=0)] = 0
+    old: Path | None = None
     description: str = "not described"
     licence: str = "not stated"
     terms: str = "not stated"
@@ -226,6 +229,7 @@ def read_recipe(path: str | os.PathLike[str], base: Path | None = None) -> Recip
                 update={
                     "train": base / data.train,
                     "validation": None if data.validation is None else base / data.validation,
+                    "old": None if data.old is None else base / data.old,
                 }
             )
         }

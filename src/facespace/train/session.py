@@ -10,6 +10,7 @@ from facespace.embed import Card
 from facespace.train.dataset import FaceSet, read_faces, split_people
 from facespace.train.export import export, last_checkpoint
 from facespace.train.loop import Trained, train
+from facespace.train.oldspace import OldSpace
 from facespace.train.parallel import Workers
 from facespace.train.recipe import Recipe, parse_recipe
 
@@ -25,9 +26,15 @@ def faces_of(recipe: Recipe, warn: Say) -> tuple[FaceSet, FaceSet | None]:
         The folders do not hold what the recipe needs.
     """
     width, height = recipe.network.width, recipe.network.height
-    faces = read_faces(recipe.data.train, width, height, warn)
+    old = None if recipe.data.old is None else OldSpace(recipe.data.old)
+
+    def read(path: Path) -> FaceSet:
+        faces = read_faces(path, width, height, warn)
+        return faces if old is None else old.beside(faces, path)
+
+    faces = read(recipe.data.train)
     if recipe.data.validation is not None:
-        return faces, read_faces(recipe.data.validation, width, height, warn)
+        return faces, read(recipe.data.validation)
     return split_people(faces, recipe.data.validation_people, recipe.seed)
 
 

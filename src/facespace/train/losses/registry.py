@@ -5,6 +5,7 @@ from collections.abc import Callable
 from facespace.errors import RecipeError
 from facespace.train.losses.baselines import arcface, contrastive, cross_entropy
 from facespace.train.losses.batch import Loss
+from facespace.train.losses.harmonic import HarmonicTripletLoss
 from facespace.train.losses.triplet import TripletLoss
 from facespace.train.recipe import LossSection
 from facespace.validation import nearest_name
@@ -12,6 +13,7 @@ from facespace.validation import nearest_name
 # (section, people, dimension) -> loss
 LOSSES: dict[str, Callable[[LossSection, int, int], Loss]] = {
     "triplet": lambda section, people, dimension: TripletLoss(section.distance, section.soft),
+    "harmonic": lambda section, people, dimension: HarmonicTripletLoss(),
     "cross-entropy": lambda section, people, dimension: cross_entropy(people, dimension, section.smoothing),
     "contrastive": lambda section, people, dimension: contrastive(section.margin),
     "arcface": lambda section, people, dimension: arcface(people, dimension, section.angle, section.scale),

@@ -1,0 +1,29 @@
+"""The harmonic triplet loss (paper appendix A.1)."""
+
+from torch import Tensor
+
+from facespace.errors import DataError
+from facespace.train.harmonic import harmonic_triplets
+from facespace.train.losses.batch import Batch, Loss
+from facespace.train.losses.triplet import triplet_loss
+from facespace.train.mining import Triplets
+
+
+class HarmonicTripletLoss(Loss):
+    """`triplet_loss` on semi-hard triplets over the batch's new points and the old points of the same faces."""
+
+    def forward(self, batch: Batch) -> tuple[Tensor, Triplets]:
+        """The loss of a batch and its triplets, as positions among new points and then old points.
+
+        Raises
+        ------
+        DataError
+            The faces have no old points, or of another dimension.
+        """
+        if batch.teacher is None:
+            raise DataError(
+                "the harmonic loss needs the faces' points in the old space: name the old model as data.old, or put "
+                "its embeddings beside the table of the training faces (teacher.npy)"
+            )
+        distances, triplets = harmonic_triplets(batch.embeddings, batch.teacher, batch.labels, batch.margin)
+        return triplet_loss(distances, triplets, batch.margin), triplets
