@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.metrics import normalized_mutual_info_score
 from sklearn.metrics.cluster import pair_confusion_matrix
 
 from facespace.evaluate import bcubed_f, grouping
@@ -11,6 +12,7 @@ from facespace.evaluate import bcubed_f, grouping
 labels = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=1, max_size=25)
 
 
+@settings(max_examples=40, deadline=None)
 @given(pairs=labels)
 def test_bcubed_is_its_definition_face_by_face(pairs):
     truth, found = np.array(pairs).T
@@ -23,12 +25,24 @@ def test_bcubed_is_its_definition_face_by_face(pairs):
     assert bcubed_f(truth, found) == pytest.approx(figures.bcubed_f.value)
 
 
+@settings(max_examples=40, deadline=None)
 @given(pairs=labels)
 def test_pairwise_f_is_that_of_scikit_learns_pair_counts(pairs):
     truth, found = np.array(pairs).T
     (_, false_together), (false_apart, together) = pair_confusion_matrix(truth, found)
     total = 2 * together + false_together + false_apart
-    assert grouping(truth, found).pairwise_f == pytest.approx(2 * together / total if total else 1)
+    figures = grouping(truth, found)
+    assert figures.pairwise_f == pytest.approx(2 * together / total if total else 1)
+    grouped, same = together + false_together, together + false_apart
+    assert figures.pairwise_precision == pytest.approx(together / grouped if grouped else 1)
+    assert figures.pairwise_recall == pytest.approx(together / same if same else 1)
+
+
+@settings(max_examples=40, deadline=None)
+@given(pairs=labels)
+def test_mutual_information_is_scikit_learns(pairs):
+    truth, found = np.array(pairs).T
+    assert grouping(truth, found).nmi == pytest.approx(normalized_mutual_info_score(truth, found), abs=1e-9)
 
 
 def test_the_right_groups_under_other_numbers_are_perfect():

@@ -2,32 +2,8 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from facespace.evaluate import all_pairs
-from facespace.evaluate.intervals import draws, interval, over_identities, pair_weights
-
-
-@given(seed=st.integers(0, 100))
-def test_pair_weights_are_those_of_a_resample_written_out(seed):
-    rng = np.random.default_rng(seed)
-    people = rng.integers(0, 4, 9)
-    people[:4] = range(4)
-    pairs = all_pairs(people)
-    (drawn,) = draws(4, 1, seed)
-    weights = pair_weights(drawn, people, pairs)
-    # Written out: the list of people drawn, and every pair within one or between two different of them.
-    copies = [person for person in range(4) for _ in range(drawn[person])]
-    expected = np.zeros(len(pairs.a))
-    for index, (a, b) in enumerate(zip(pairs.a, pairs.b, strict=True)):
-        for i, first in enumerate(copies):
-            if pairs.same[index]:
-                expected[index] += people[a] == first
-            else:
-                for second in copies[i + 1 :]:
-                    expected[index] += {people[a], people[b]} == {first, second}
-    assert (weights == expected).all()
+from facespace.evaluate.metrics.intervals import draws, interval, over_identities
 
 
 def test_an_interval_covers_the_truth_as_often_as_it_says():

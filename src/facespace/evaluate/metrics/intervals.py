@@ -11,8 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from facespace.evaluate.pairs import Pairs
-
 ROUNDS = 1000
 LEVEL = 0.95
 
@@ -34,19 +32,6 @@ def draws(identities: int, rounds: int, seed: int) -> Iterator[NDArray[np.int64]
     rng = np.random.default_rng(seed)
     for _ in range(rounds):
         yield np.bincount(rng.integers(identities, size=identities), minlength=identities)
-
-
-def pair_weights(drawn: NDArray[np.int64], people: NDArray[np.int64], pairs: Pairs) -> NDArray[np.int64]:
-    """How often each pair counts in a round.
-
-    Parameters
-    ----------
-    drawn : int64, shape (identities,)
-    people : int64, shape (n,), 0..identities - 1
-    pairs : Pairs
-    """
-    first = drawn[people[pairs.a]]
-    return np.where(pairs.same, first, first * drawn[people[pairs.b]])
 
 
 def over_identities(

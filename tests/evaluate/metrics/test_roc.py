@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
 from facespace.evaluate import accuracy, best_threshold, roc
-from facespace.evaluate.roc import weighted_roc
+from facespace.evaluate.metrics.roc import weighted_roc
 from facespace.metric import val_at_far
 
 tied = st.lists(st.integers(0, 15).map(lambda n: n / 4), min_size=1, max_size=30)

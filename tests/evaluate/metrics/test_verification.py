@@ -20,7 +20,7 @@ def test_a_perfect_space_is_perfect():
     assert figures.auc.low == pytest.approx(1)
     assert figures.accuracy.value == 1
     assert figures.val[1e-2].value == 1
-    assert figures.equal_error_rate == 0
+    assert figures.equal_error_rate.value == 0
 
 
 def test_a_space_of_chance_is_chance():

@@ -35,7 +35,14 @@ class Roc:
 
     def val_at(self, far: float) -> float:
         """The largest VAL at which at most `far` of the impostor pairs are accepted."""
-        return float(self.val[np.searchsorted(self.far, far * (1 + 1e-9), side="right") - 1])
+        return float(self.val[self._at(far)])
+
+    def threshold_at(self, far: float) -> float:
+        """The largest distance that occurs up to which at most `far` of the impostor pairs are accepted."""
+        return float(self.threshold[self._at(far)])
+
+    def _at(self, far: float) -> int:
+        return int(np.searchsorted(self.far, far * (1 + 1e-9), side="right")) - 1
 
 
 def roc(genuine: ArrayLike, impostor: ArrayLike) -> Roc:
@@ -58,7 +65,7 @@ def weighted_roc(distances: ArrayLike, same: ArrayLike, weights: ArrayLike | Non
     counts = np.ones(len(distances)) if weights is None else np.asarray(weights, np.float64)
     order = np.argsort(distances, kind="stable")
     steps = distances[order]
-    last = np.flatnonzero(np.append(np.diff(steps) > 0, True))
+    last = np.flatnonzero(np.append(steps[1:] > steps[:-1], True))
     val = np.cumsum((counts * same)[order])[last]
     far = np.cumsum((counts * ~same)[order])[last]
     return Roc(
@@ -85,9 +92,14 @@ def accuracy(genuine: ArrayLike, impostor: ArrayLike, threshold: float) -> float
 
 def best_threshold(genuine: ArrayLike, impostor: ArrayLike) -> float:
     """The threshold of highest `accuracy`, halfway to the next distance; the lowest of equally good ones."""
-    curve = roc(genuine, impostor)
+    return most_accurate(roc(genuine, impostor))
+
+
+def most_accurate(curve: Roc) -> float:
+    """As `best_threshold`, from the curve."""
     best = int(np.argmax(curve.val - curve.far))
     here = curve.threshold[best]
-    if best + 1 == len(curve.threshold) or not np.isfinite(here):
+    # Pairs of faces that could not be had lie at infinity, where nobody is to be accepted.
+    if best + 1 == len(curve.threshold) or not np.isfinite([here, curve.threshold[best + 1]]).all():
         return float(here)
     return float((here + curve.threshold[best + 1]) / 2)

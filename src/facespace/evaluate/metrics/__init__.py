@@ -1,0 +1,48 @@
+"""Figures from distances alone, each with its interval over identities."""
+
+from facespace.evaluate.metrics.compare import Difference, compare
+from facespace.evaluate.metrics.grouping import GroupingFigures, bcubed_f, grouping
+from facespace.evaluate.metrics.identification import (
+    IdentificationFigures,
+    Searches,
+    identification,
+    leave_one_out_rank1,
+    search,
+)
+from facespace.evaluate.metrics.intervals import Interval, over_identities
+from facespace.evaluate.metrics.pairs import Pairs, ScoredPairs, all_pairs, identity_folds, sampled_pairs, score
+from facespace.evaluate.metrics.reliability import Reliability, reliability
+from facespace.evaluate.metrics.roc import Roc, accuracy, best_threshold, roc
+from facespace.evaluate.metrics.verification import FARS, VerificationFigures, judge, val_name, verification
+
+__all__ = [
+    "FARS",
+    "Difference",
+    "GroupingFigures",
+    "IdentificationFigures",
+    "Interval",
+    "Pairs",
+    "Reliability",
+    "Roc",
+    "ScoredPairs",
+    "Searches",
+    "VerificationFigures",
+    "accuracy",
+    "all_pairs",
+    "bcubed_f",
+    "best_threshold",
+    "compare",
+    "grouping",
+    "identification",
+    "identity_folds",
+    "judge",
+    "leave_one_out_rank1",
+    "over_identities",
+    "reliability",
+    "roc",
+    "sampled_pairs",
+    "score",
+    "search",
+    "val_name",
+    "verification",
+]

@@ -1,0 +1,221 @@
+"""Who is this? Closed and open set identification, in the terms of ISO/IEC 19795-1."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from facespace.errors import DataError
+from facespace.evaluate.metrics.intervals import ROUNDS, Interval, draws, interval, over_identities
+from facespace.metric import as_embeddings, squared_distance_blocks, template
+
+RANKS = (1, 5, 10)
+FPIRS = (1e-1, 1e-2, 1e-3)
+
+
+@dataclass(frozen=True)
+class Searches:
+    """What each probe finds in a gallery of templates.
+
+    truth : int64, shape (p,), who each probe is
+    nearest : int64, shape (p,), the nearest person of the gallery; -1 where the probe had no face
+    distances : float64, shape (p,), squared, to that person; infinite where the probe had no face
+    rank : int64, shape (p,), the place of the right person among all, from 1; 0 for a stranger; one more than the
+        gallery has people where the probe, or the right person's photos, had no face
+    people : how many are enrolled
+    """
+
+    truth: NDArray[np.int64]
+    nearest: NDArray[np.int64]
+    distances: NDArray[np.float64]
+    rank: NDArray[np.int64]
+    people: int
+
+    @property
+    def mated(self) -> NDArray[np.bool_]:
+        """Which probes are of people enrolled."""
+        return self.rank > 0
+
+
+@dataclass(frozen=True)
+class IdentificationFigures:
+    """What a gallery answers to probes of people in it (mated) and of strangers (non-mated).
+
+    rank : for each k, the share of mated probes whose right person is among the k nearest, at any distance
+    cmc : float64, shape (people,), the same for every k
+    fnir : share of mated probes for whom the right person is not returned first, at the threshold given (false
+        negative identification rate); None where there was no threshold
+    fpir : share of strangers' probes for whom somebody is returned (false positive identification rate)
+    fnir_at : for each FPIR that the strangers' probes can show, the FNIR at the threshold that keeps to it
+    untold : for each other FPIR, why not
+    curve : FPIR and FNIR at every threshold that changes either, float64, each of shape (t,)
+    mated, strangers : how many probes of each
+    """
+
+    rank: dict[int, Interval]
+    cmc: NDArray[np.float64]
+    fnir: Interval | None
+    fpir: Interval | None
+    fnir_at: dict[float, Interval]
+    untold: dict[float, str]
+    curve: tuple[NDArray[np.float64], NDArray[np.float64]]
+    mated: int
+    strangers: int
+
+
+def search(
+    embeddings: ArrayLike, people: ArrayLike, gallery: ArrayLike, probes: ArrayLike, present: ArrayLike | None = None
+) -> Searches:
+    """Search a gallery of one template a person for each probe.
+
+    Parameters
+    ----------
+    embeddings : array-like, shape (n, d)
+    people : int array-like, shape (n,)
+    gallery, probes : int array-like
+        Indices of faces; a person's template is the normalised mean of theirs.
+    present : bool array-like, shape (n,), or None
+        Which faces could be had; all of them where None. Nobody is left out for want of one: a search that could
+        not be made, or for a person who could not be enrolled, does not find.
+
+    Raises
+    ------
+    DataError
+        Nobody is enrolled.
+    """
+    points, labels = as_embeddings(embeddings), np.asarray(people, np.int64)
+    had = np.ones(len(labels), bool) if present is None else np.asarray(present, bool)
+    kept, asked = np.asarray(gallery, np.int64), np.asarray(probes, np.int64)
+    wanted, enrolled = np.unique(labels[kept]), np.unique(labels[kept[had[kept]]])
+    if not len(enrolled):
+        raise DataError("nobody is enrolled: no photo of the gallery shows a face that can be used")
+    templates = np.stack([template(points[kept[had[kept] & (labels[kept] == person)]]) for person in enrolled])
+    truth = labels[asked]
+    nearest = np.full(len(asked), -1, np.int64)
+    distances = np.full(len(asked), np.inf)
+    rank = np.where(np.isin(truth, wanted), len(wanted) + 1, 0)
+    found = np.flatnonzero(had[asked])
+    column = np.searchsorted(enrolled, truth).clip(max=len(enrolled) - 1)
+    known = enrolled[column] == truth
+    for rows, block in squared_distance_blocks(points[asked[found]], templates):
+        chosen = found[rows]
+        best = block.argmin(axis=1)
+        nearest[chosen], distances[chosen] = enrolled[best], block[np.arange(len(best)), best]
+        own = block[np.arange(len(chosen)), column[chosen]]
+        place = 1 + (block < own[:, None]).sum(axis=1)
+        rank[chosen[known[chosen]]] = place[known[chosen]]
+    return Searches(truth, nearest, distances, rank, len(wanted))
+
+
+def identification(
+    searches: Searches,
+    threshold: float | None = None,
+    fpirs: tuple[float, ...] = FPIRS,
+    rounds: int = ROUNDS,
+    seed: int = 0,
+) -> IdentificationFigures:
+    """Closed-set figures of the mated probes and, where there are strangers, open-set figures.
+
+    A mated search counts as right where the right person comes first and within the threshold.
+
+    Parameters
+    ----------
+    searches : Searches
+    threshold : float or None
+        Squared distance up to which somebody is returned, such as the model card's.
+    fpirs : rates to state the FNIR at
+    rounds, seed : of the bootstrap over the people searched for; the gallery stays as it is
+
+    Raises
+    ------
+    DataError
+        No probe is of somebody enrolled.
+    """
+    mated = searches.mated
+    if not mated.any():
+        raise DataError(
+            f"identification needs probes of people enrolled and, for the open set, of strangers; of "
+            f"{len(searches.truth)} probes none is of somebody enrolled"
+        )
+    rank, strangers = searches.rank[mated], np.sort(searches.distances[~mated])
+    # Only a right person in first place can be returned; others are missed at every threshold.
+    hits = np.sort(np.where(rank == 1, searches.distances[mated], np.inf))
+    accepted = searches.distances <= (-np.inf if threshold is None else threshold)
+    told = tuple(fpir for fpir in fpirs if fpir * len(strangers) >= 1 - 1e-9)
+    steps = np.unique(np.concatenate([hits, strangers]))
+    steps = steps[np.isfinite(steps)]
+    open_set = len(strangers) > 0
+    return IdentificationFigures(
+        rank={k: _share(rank <= k, searches.truth[mated]) for k in RANKS if k <= searches.people},
+        cmc=np.array([np.mean(rank <= k) for k in range(1, searches.people + 1)]),
+        fnir=None if threshold is None else _share(~((rank == 1) & accepted[mated]), searches.truth[mated]),
+        fpir=None if threshold is None or not open_set else _share(accepted[~mated], searches.truth[~mated]),
+        fnir_at=_fnir_at(searches, told, rounds, seed),
+        untold={
+            fpir: f"needs {int(np.ceil(1 / fpir - 1e-9)):,} photos of strangers, there are {len(strangers):,}"
+            for fpir in fpirs
+            if fpir not in told
+        },
+        curve=(
+            np.searchsorted(strangers, steps, side="right") / max(len(strangers), 1),
+            1 - np.searchsorted(hits, steps, side="right") / len(hits),
+        ),
+        mated=len(rank),
+        strangers=len(strangers),
+    )
+
+
+def _fnir_at(searches: Searches, fpirs: tuple[float, ...], rounds: int, seed: int) -> dict[float, Interval]:
+    """FNIR at the largest threshold that returns somebody for at most a share `fpir` of the strangers' probes."""
+    if not fpirs:
+        return {}
+    names, owner = np.unique(searches.truth, return_inverse=True)
+    mated = searches.mated
+    order = np.argsort(searches.distances[~mated], kind="stable")
+    strangers, stranger = searches.distances[~mated][order], owner[~mated][order]
+    # The first of several equal distances stands for them all: they are refused together.
+    tie = np.append(np.searchsorted(strangers, strangers, side="left"), len(strangers))
+    hits = np.where(searches.rank[mated] == 1, searches.distances[mated], np.inf)
+    sorted_hits, hit_owner = np.sort(hits), owner[mated][np.argsort(hits, kind="stable")]
+    before = np.append(np.searchsorted(sorted_hits, strangers, side="left"), np.isfinite(hits).sum())
+
+    def at(counts: NDArray[np.int64]) -> NDArray[np.float64]:
+        false = np.append(0, np.cumsum(counts[stranger]))
+        found = np.append(0, np.cumsum(counts[hit_owner]))
+        if not false[-1] or not found[-1]:
+            return np.full(len(fpirs), np.nan)
+        allowed = np.searchsorted(false, np.array(fpirs) * false[-1] * (1 + 1e-9), side="right") - 1
+        return 1 - found[before[tie[allowed]]] / found[-1]
+
+    values = at(np.ones(len(names), np.int64))
+    samples = np.array([at(drawn) for drawn in draws(len(names), rounds, seed)])
+    return {fpir: interval(values[i], samples[:, i]) for i, fpir in enumerate(fpirs)}
+
+
+def leave_one_out_rank1(embeddings: ArrayLike, people: ArrayLike) -> Interval:
+    """Share of photos whose nearest other photo is of the same person, with the rest of all photos enrolled.
+
+    Parameters
+    ----------
+    embeddings : array-like, shape (n, d)
+    people : int array-like, shape (n,)
+        Photos of people with one photo are enrolled, but not searched for.
+    """
+    points, labels = as_embeddings(embeddings), np.asarray(people)
+    _, owner, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    searched = counts[owner] > 1
+    if not searched.any():
+        raise DataError("nobody has two photos: there is nothing to find")
+    nearest = np.empty(len(labels), np.int64)
+    for rows, block in squared_distance_blocks(points, points):
+        own = np.arange(rows.start, rows.stop)
+        block[own - rows.start, own] = np.inf
+        nearest[rows] = block.argmin(axis=1)
+    return _share((labels[nearest] == labels)[searched], labels[searched])
+
+
+def _share(hits: NDArray[np.bool_], people: NDArray[np.int64]) -> Interval:
+    def weighted(counts: NDArray[np.int64]) -> float:
+        return float(counts @ hits / counts.sum())
+
+    return over_identities(float(hits.mean()), people, weighted)

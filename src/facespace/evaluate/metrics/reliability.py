@@ -1,0 +1,59 @@
+"""Are probabilities right? Of pairs told to be one person with probability p, about a share p should be."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+BINS = 10
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """Probabilities against what was so, genuine and impostor pairs weighing the same in sum (even prior odds).
+
+    told : float64, shape (b,), mean probability of each bin that holds pairs
+    seen : float64, shape (b,), share of same-person pairs in it
+    weight : float64, shape (b,), the share of all weight in it; sums to 1
+    error : expected calibration error, the mean gap between told and seen by weight
+    brier : mean squared difference between probability and truth
+    """
+
+    told: NDArray[np.float64]
+    seen: NDArray[np.float64]
+    weight: NDArray[np.float64]
+    error: float
+    brier: float
+
+
+def reliability(probability: ArrayLike, same: ArrayLike, bins: int = BINS) -> Reliability:
+    """Compare probabilities of 'same person' with the truth, in bins of equal width.
+
+    Parameters
+    ----------
+    probability : array-like, shape (p,), between 0 and 1
+        For even prior odds.
+    same : bool array-like, shape (p,)
+        At least one pair of each kind.
+    bins : int
+
+    References
+    ----------
+    Naeini, Cooper, Hauskrecht, Obtaining well calibrated probabilities using Bayesian binning, 2015 (the error).
+    """
+    p, truth = np.asarray(probability, np.float64), np.asarray(same, bool)
+    if not truth.any() or truth.all():
+        raise ValueError("reliability needs same-person and different-person pairs")
+    weights = np.where(truth, 0.5 / truth.sum(), 0.5 / (~truth).sum())
+    where = np.minimum((p * bins).astype(np.int64), bins - 1)
+    weight = np.bincount(where, weights, bins).astype(np.float64)
+    held = weight > 0
+    told = np.bincount(where, weights * p, bins)[held] / weight[held]
+    seen = np.bincount(where, weights * truth, bins)[held] / weight[held]
+    return Reliability(
+        told=told,
+        seen=seen,
+        weight=weight[held],
+        error=float(weight[held] @ np.abs(told - seen)),
+        brier=float(weights @ (p - truth) ** 2),
+    )

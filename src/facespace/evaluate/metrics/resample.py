@@ -1,0 +1,112 @@
+"""ROC figures of thousands of bootstrap rounds: pairs are sorted once, and only their weights change.
+
+A round needs the cumulated weights of the impostor and of the genuine pairs in order of distance; every figure is
+then a look-up. Where each pair falls among those of the other kind is found once.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facespace.evaluate.metrics.intervals import ROUNDS, draws
+from facespace.evaluate.metrics.pairs import ScoredPairs
+
+# Impostor pairs that each round weighs. Of more, the nearest half of this number all count, and of the others every
+# k-th stands for k. On 4.3 million pairs that is eight times faster, and no end of an interval moved by more than a
+# twentieth of the interval.
+MOST_WEIGHED = 400_000
+
+
+@dataclass(frozen=True)
+class RocSamples:
+    """Figures of each bootstrap round, shape (rounds,); `val` has shape (rounds, fars). NaN where a round has none."""
+
+    auc: NDArray[np.float64]
+    equal_error_rate: NDArray[np.float64]
+    val: NDArray[np.float64]
+
+
+def resample_roc(pairs: ScoredPairs, fars: tuple[float, ...], rounds: int = ROUNDS, seed: int = 0) -> RocSamples:
+    """AUC, equal error rate and VAL at each FAR, people drawn anew in each round.
+
+    Parameters
+    ----------
+    pairs : ScoredPairs
+    fars : false accept rates
+    rounds, seed : of the bootstrap; the same seed draws the same people, so that two models can be compared
+
+    Returns
+    -------
+    RocSamples
+    """
+    genuine = pairs[np.flatnonzero(pairs.same)]
+    genuine = genuine[np.argsort(genuine.distances, kind="stable")]
+    impostor, counts = _thinned(pairs)
+    table = _Table(genuine, impostor, counts, fars)
+    found = np.full((rounds, 2 + len(fars)), np.nan)
+    for number, drawn in enumerate(draws(pairs.people, rounds, seed)):
+        found[number] = table.figures(drawn)
+    return RocSamples(found[:, 0], found[:, 1], found[:, 2:])
+
+
+class _Table:
+    """Both kinds of pairs in order of distance, and where each falls among the other kind."""
+
+    def __init__(self, genuine: ScoredPairs, impostor: ScoredPairs, counts: NDArray[np.int64], fars: tuple[float, ...]):
+        self.genuine = genuine.first
+        self.first, self.second, self.counts = impostor.first, impostor.second, counts
+        self.fars = np.asarray(fars, np.float64)
+        self.nearer = np.searchsorted(impostor.distances, genuine.distances, side="left")
+        self.up_to = np.searchsorted(impostor.distances, genuine.distances, side="right")
+        # Of equal distances all are accepted or none.
+        self.start = np.searchsorted(genuine.distances, genuine.distances, side="left")
+        self.end = np.searchsorted(genuine.distances, genuine.distances, side="right")
+        tie = np.searchsorted(impostor.distances, impostor.distances, side="left")
+        self.tie = np.append(tie, len(tie))
+        before = np.searchsorted(genuine.distances, impostor.distances, side="left")
+        # Where every impostor pair may be accepted, so may every genuine one that has a distance.
+        self.before = np.append(before, np.isfinite(genuine.distances).sum())
+
+    def figures(self, drawn: NDArray[np.int64]) -> NDArray[np.float64]:
+        """AUC, equal error rate and VALs of one round; NaN where it drew no pairs of a kind."""
+        few = drawn.astype(np.uint16)
+        weights = few[self.genuine]
+        near = _cumulated(weights)
+        far = _cumulated(self.counts * (few[self.first] * few[self.second]))
+        if not near[-1] or not far[-1]:
+            return np.full(2 + len(self.fars), np.nan)
+        false_accepts = (far[self.nearer] + far[self.up_to]) / (2 * far[-1])
+        auc = 1 - float(weights @ false_accepts) / near[-1]
+        allowed = np.searchsorted(far, self.fars * far[-1] * (1 + 1e-9), side="right") - 1
+        vals = near[self.before[self.tie[allowed]]] / near[-1]
+        return np.array([auc, self._equal_error_rate(near / near[-1], far / far[-1]), *vals])
+
+    def _equal_error_rate(self, val: NDArray[np.float64], far: NDArray[np.float64]) -> float:
+        """Where FAR and 1 - VAL cross: at the first genuine pair after whose acceptance FAR is no longer the lower."""
+        k = int(np.argmax(far[self.up_to] >= 1 - val[self.end]))
+        low, high = far[self.nearer[k]], far[self.up_to[k]]
+        before, after = low - (1 - val[self.start[k]]), high - (1 - val[self.end[k]])
+        # Either the impostor pairs before it cross the line, or it does (with all pairs exactly as far).
+        return float(1 - val[self.start[k]] if before >= 0 else low - (high - low) * before / (after - before))
+
+
+def _cumulated(weights: NDArray[np.int64] | NDArray[np.uint16]) -> NDArray[np.int64]:
+    """Sums of the first 0, 1, 2... weights."""
+    sums = np.zeros(len(weights) + 1, np.int64)
+    np.cumsum(weights, out=sums[1:])
+    return sums
+
+
+def _thinned(pairs: ScoredPairs) -> tuple[ScoredPairs, NDArray[np.int64]]:
+    """The impostor pairs in order of distance, and how many each stands for."""
+    impostor = pairs[np.flatnonzero(~pairs.same)]
+    order = np.argsort(impostor.distances, kind="stable")
+    if len(order) <= MOST_WEIGHED:
+        return impostor[order], np.ones(len(order), np.int64)
+    exact, rest = order[: MOST_WEIGHED // 2], order[MOST_WEIGHED // 2 :]
+    step = int(np.ceil(len(rest) / (MOST_WEIGHED // 2)))
+    kept = np.concatenate([exact, rest[step // 2 :: step]])
+    counts = np.ones(len(kept), np.int64)
+    counts[len(exact) :] = step
+    return impostor[kept], counts

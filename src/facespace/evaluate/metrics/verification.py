@@ -1,0 +1,222 @@
+"""Are these two the same person? Thresholds are never chosen on the people judged."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from facespace.errors import DataError
+from facespace.evaluate.metrics.intervals import ROUNDS, Interval, draws, interval
+from facespace.evaluate.metrics.pairs import Pairs, ScoredPairs, identity_folds, sampled_pairs, score
+from facespace.evaluate.metrics.rates import PersonCounts
+from facespace.evaluate.metrics.resample import resample_roc
+from facespace.evaluate.metrics.roc import Roc, accuracy, most_accurate, weighted_roc
+
+FARS = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
+
+
+@dataclass(frozen=True)
+class VerificationFigures:
+    """Verification on pairs.
+
+    pairs : the pairs judged, nearest first
+    scored : the same, with their squared distances
+    roc : exact
+    auc, equal_error_rate : with their intervals
+    accuracy : mean over folds; a fold's threshold is the best one on the other folds
+    accuracy_se : its standard error as LFW defines it, the standard deviation of the folds over the root of their
+        number; NaN where there is but one
+    fold_accuracy, fold_threshold : of each fold
+    val : for each FAR that the pairs can show
+    untold : for each other FAR, why not
+    samples : the figures of each bootstrap round by name, for comparisons with another model
+    """
+
+    pairs: Pairs
+    scored: ScoredPairs
+    roc: Roc
+    auc: Interval
+    accuracy: Interval
+    accuracy_se: float
+    fold_accuracy: tuple[float, ...]
+    fold_threshold: tuple[float, ...]
+    equal_error_rate: Interval
+    val: dict[float, Interval]
+    untold: dict[float, str]
+    samples: dict[str, NDArray[np.float64]]
+
+    @property
+    def distances(self) -> NDArray[np.float64]:
+        """Squared distances, ascending."""
+        return self.scored.distances
+
+    @property
+    def genuine(self) -> NDArray[np.float64]:
+        """Squared distances of same-person pairs."""
+        return self.scored.genuine
+
+    @property
+    def impostor(self) -> NDArray[np.float64]:
+        """Squared distances of different-person pairs."""
+        return self.scored.impostor
+
+
+def verification(
+    embeddings: ArrayLike,
+    people: ArrayLike,
+    fars: tuple[float, ...] = FARS,
+    folds: int = 5,
+    seed: int = 0,
+    rounds: int = ROUNDS,
+) -> VerificationFigures:
+    """Measure verification on all pairs of some faces (of very many faces, on a sample of the impostor pairs).
+
+    Accuracy is by folds of people: each fold's threshold is the best on pairs within the other folds, so
+    nobody judged had a say in it; pairs across the border count on neither side. Intervals are by the
+    bootstrap over identities; that of the accuracy keeps the folds' thresholds.
+
+    Parameters
+    ----------
+    embeddings : array-like, shape (n, d), L2 norm 1
+    people : int array-like, shape (n,)
+    fars : false accept rates to state the VAL at
+    folds : int
+        Fewer are made where there are fewer than two people for each.
+    seed, rounds : of folds and bootstrap
+
+    Raises
+    ------
+    DataError
+        Fewer than four people, or nobody has two photos.
+    """
+    names, labels = np.unique(np.asarray(people), return_inverse=True)
+    pairs = sampled_pairs(labels, seed=seed)
+    if len(names) < 4 or not pairs.same.any():
+        raise DataError(
+            f"verification needs at least four people, some with two photos; there are {len(names)} people "
+            f"with {int(pairs.same.sum())} same-person pairs"
+        )
+    scored = score(embeddings, labels, pairs)
+    fold_of = np.empty(len(names), np.int64)
+    number = min(folds, len(names) // 2)
+    for fold, identities in enumerate(identity_folds(labels, number, seed)):
+        fold_of[identities] = fold
+    return judge(
+        scored, pairs, (fold_of[scored.first], fold_of[scored.second]), range(number), fars, seed=seed, rounds=rounds
+    )
+
+
+def judge(
+    scored: ScoredPairs,
+    pairs: Pairs,
+    folds: tuple[NDArray[np.int64], NDArray[np.int64]],
+    tested: Sequence[int],
+    fars: tuple[float, ...] = FARS,
+    seed: int = 0,
+    rounds: int = ROUNDS,
+) -> VerificationFigures:
+    """Verification figures of scored pairs.
+
+    Parameters
+    ----------
+    scored, pairs : the same pairs, with and without their distances
+    folds : two int64 arrays, shape (p,)
+        The fold that the person of each side belongs to. A pair is tested in the fold that both sides share.
+    tested : folds to judge; the threshold of each is the best one on pairs with neither side in it
+    fars : false accept rates to state the VAL at
+    seed, rounds : of the bootstrap
+
+    Raises
+    ------
+    DataError
+        There are no genuine or no impostor pairs, or no fold can be judged.
+    """
+    order = np.argsort(scored.distances, kind="stable")
+    scored, pairs, folds = scored[order], pairs[order], (folds[0][order], folds[1][order])
+    judged = _by_folds(scored, folds, tested)
+    # Pairs of folds that are not judged served to choose thresholds only.
+    counted = np.isin(folds[0], np.asarray(tested)) & np.isin(folds[1], np.asarray(tested))
+    scored, pairs, judged = scored[counted], pairs[counted], judged.of(counted)
+    genuine, impostors = int(scored.same.sum()), int((~scored.same).sum())
+    if not genuine or not impostors:
+        raise DataError(
+            f"there are {genuine} same-person and {impostors} different-person pairs; verification needs both kinds"
+        )
+    curve = weighted_roc(scored.distances, scored.same)
+    told = tuple(far for far in fars if far * impostors >= 1 - 1e-9)
+    found = resample_roc(scored, told, rounds, seed)
+    samples = {
+        "accuracy": _resample_accuracy(scored, judged, rounds, seed),
+        "auc": found.auc,
+        "equal_error_rate": found.equal_error_rate,
+        **{val_name(far): found.val[:, i] for i, far in enumerate(told)},
+    }
+    count = len(judged.accuracies)
+    return VerificationFigures(
+        pairs=pairs,
+        scored=scored,
+        roc=curve,
+        auc=interval(curve.auc, samples["auc"]),
+        accuracy=interval(float(np.mean(judged.accuracies)), samples["accuracy"]),
+        accuracy_se=float(np.std(judged.accuracies, ddof=1) / np.sqrt(count)) if count > 1 else float("nan"),
+        fold_accuracy=judged.accuracies,
+        fold_threshold=judged.thresholds,
+        equal_error_rate=interval(curve.equal_error_rate, samples["equal_error_rate"]),
+        val={far: interval(curve.val_at(far), samples[val_name(far)]) for far in told},
+        untold={
+            far: f"needs {int(np.ceil(1 / far - 1e-9)):,} impostor pairs, there are {impostors:,}"
+            for far in fars
+            if far not in told
+        },
+        samples=samples,
+    )
+
+
+def val_name(far: float) -> str:
+    """The name of a VAL among figures: val_at_far_1e-3."""
+    power = round(np.log10(far))
+    return f"val_at_far_1e{power}" if np.isclose(far, 10.0**power, rtol=1e-9) else f"val_at_far_{far:g}"
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """Each pair within a tested fold, judged by the threshold of the other folds."""
+
+    within: NDArray[np.bool_]
+    accepted: NDArray[np.bool_]
+    accuracies: tuple[float, ...]
+    thresholds: tuple[float, ...]
+
+    def of(self, chosen: NDArray[np.bool_]) -> "_Judged":
+        return _Judged(self.within[chosen], self.accepted[chosen], self.accuracies, self.thresholds)
+
+
+def _by_folds(
+    scored: ScoredPairs, folds: tuple[NDArray[np.int64], NDArray[np.int64]], tested: Sequence[int]
+) -> _Judged:
+    within, accepted = np.zeros(len(scored), bool), np.zeros(len(scored), bool)
+    accuracies, thresholds = [], []
+    for number in tested:
+        inside = (folds[0] == number) & (folds[1] == number)
+        outside = (folds[0] != number) & (folds[1] != number)
+        mine = scored[np.flatnonzero(inside)]
+        same, distances = scored.same[outside], scored.distances[outside]
+        if not all(kinds.any() and not kinds.all() for kinds in (mine.same, same)):
+            continue
+        threshold = most_accurate(weighted_roc(distances, same))
+        within |= inside
+        accepted[inside] = mine.distances <= threshold
+        accuracies.append(accuracy(mine.genuine, mine.impostor, threshold))
+        thresholds.append(threshold)
+    if not accuracies:
+        raise DataError("no fold has same-person and different-person pairs both in it and outside it; use fewer folds")
+    return _Judged(within, accepted, tuple(accuracies), tuple(thresholds))
+
+
+def _resample_accuracy(scored: ScoredPairs, judged: _Judged, rounds: int, seed: int) -> NDArray[np.float64]:
+    """Accuracy of each bootstrap round, genuine and impostor pairs weighing the same in sum."""
+    right = judged.accepted == scored.same
+    genuine, impostor = (np.flatnonzero(judged.within & kind) for kind in (scored.same, ~scored.same))
+    counts = [PersonCounts(scored[chosen], right[chosen]) for chosen in (genuine, impostor)]
+    return np.array([np.mean([kind.share(drawn) for kind in counts]) for drawn in draws(scored.people, rounds, seed)])
