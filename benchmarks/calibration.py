@@ -13,7 +13,7 @@ import numpy as np
 from sklearn.isotonic import IsotonicRegression
 
 from facespace.embed import load
-from facespace.evaluate import all_pairs, embed_people
+from facespace.evaluate import all_pairs, embed_photos, open_photos, protocols
 from facespace.metric import fit_calibration, paired_squared_distances
 
 SPLITS = 50
@@ -39,14 +39,15 @@ def calibration_error(told: np.ndarray, same: np.ndarray) -> float:
 
 def main() -> None:
     model, folder = sys.argv[1:] or ("runs/demo/model.onnx", "runs/demo/photos/unseen")
-    faces = embed_people(load(model), folder)
-    pairs = all_pairs(faces.labels)
+    asked = protocols.people(open_photos(folder))
+    faces = embed_photos(load(model), asked.photos, asked.names)
+    pairs = all_pairs(asked.labels)
     distances = paired_squared_distances(faces.embeddings[pairs.a], faces.embeddings[pairs.b]).astype(float)
     found: dict[str, list[tuple[float, float]]] = {"logistic": [], "isotonic": []}
     for split in range(SPLITS):
-        people = np.random.default_rng(split).permutation(len(faces.people))
+        people = np.random.default_rng(split).permutation(len(asked.people))
         fitted_on = np.isin(np.arange(len(people)), people[: len(people) // 2])
-        first, second = fitted_on[faces.labels[pairs.a]], fitted_on[faces.labels[pairs.b]]
+        first, second = fitted_on[asked.labels[pairs.a]], fitted_on[asked.labels[pairs.b]]
         fit, judge = first & second, ~first & ~second
         logistic = fit_calibration(distances[fit & pairs.same], distances[fit & ~pairs.same])
         isotonic = IsotonicRegression(increasing=False, out_of_bounds="clip", y_min=0, y_max=1)

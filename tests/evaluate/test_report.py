@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 import pytest
 
 from facespace.errors import DataError
-from facespace.evaluate import evaluate_people, write_results
+from facespace.evaluate import evaluate, open_photos, protocols, write_results
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +19,7 @@ def evaluation(space, people, tmp_path_factory):
         name = "<script>alert(1)<" if number == 0 else f"Zoë $x$ {number}"
         (folder / name.replace("/", "")).symlink_to(person)
     (folder / "Zoë $x$ 1" / "bad.jpg").write_text("no photo")
-    yield evaluate_people(space, folder)
+    yield evaluate(space, protocols.people(open_photos(folder)), rounds=100)
     (people / "s2" / "bad.jpg").unlink()
 
 
@@ -75,7 +75,7 @@ def test_every_section_is_there(read):
 
 def test_all_plots_are_there_and_are_pictures(read):
     plots = [attributes for tag, attributes in read.tags if tag == "img" and attributes.get("class") == "plot"]
-    assert len(plots) == 5
+    assert len(plots) == 7
     for plot in plots:
         svg = base64.b64decode(plot["src"].removeprefix("data:image/svg+xml;base64,"))
         assert ElementTree.fromstring(svg).tag.endswith("svg")
@@ -102,8 +102,14 @@ def test_a_disk_that_refuses_is_a_clear_error(evaluation, tmp_path):
         write_results(evaluation, tmp_path / "file" / "results", "")
 
 
-def test_searches_are_of_enrolled_people_and_of_strangers(evaluation, people):
-    assert len(evaluation.enrolled) == 3
-    assert len(evaluation.searches) == 57
-    assert evaluation.identification.mated == 27
-    assert evaluation.identification.strangers == 30
+def test_searches_are_of_enrolled_people_and_of_strangers(evaluation):
+    assert len(evaluation.search.gallery) == 3
+    assert len(evaluation.search.probes) == 58
+    assert evaluation.search.figures.mated + evaluation.search.figures.strangers == 58
+
+
+def test_plots_lie_beside_the_page_as_svg_and_png(page):
+    names = {path.name for path in (page.parent / "plots").iterdir()}
+    for name in ("roc", "det", "distances", "reliability", "cmc", "open_set", "map"):
+        assert {f"{name}.svg", f"{name}.png"} <= names
+    assert (page.parent / "plots" / "roc.png").read_bytes().startswith(b"\x89PNG")

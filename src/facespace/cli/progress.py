@@ -55,3 +55,23 @@ def photo_progress(what: str, total: int | None) -> Iterator[Callable[[], None]]
             progress.update(task, advance=1, rate=progress.tasks[task].speed or 0.0)
 
         yield step
+
+
+@contextmanager
+def embedding_progress() -> Iterator[Callable[[int, int], None]]:
+    """A bar of photos embedded; gives what is to be told photos done and in all. Gone when done."""
+    columns = (
+        TextColumn("embedding"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=errors, transient=True) as progress:
+        task = progress.add_task("embedding", total=None, visible=False)
+
+        def told(done: int, total: int) -> None:
+            progress.update(task, completed=done, total=total, visible=True)
+
+        yield told

@@ -101,11 +101,12 @@ def demo_command(
     """Train on 30 people of the ORL faces, and show the three answers on 10 others."""
     with extra("train"):
         from facespace.demo import demo_recipe, run_demo
+        from facespace.evaluate import as_figures
     recipe = demo_recipe(run, seed)
     with training_progress(recipe.steps) as on_step:
         result = run_demo(recipe, run, on_step, warn)
     if json:
-        print_json({**result.evaluation.as_figures(), "report": result.report})
+        print_json({**as_figures(result.evaluation), "report": result.report})
         return
     show_figures(result.evaluation)
     say(str(result.report))

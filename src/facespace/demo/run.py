@@ -8,7 +8,7 @@ from pathlib import Path
 from facespace.demo.orl import lay_out
 from facespace.embed import load
 from facespace.errors import DataError
-from facespace.evaluate import Evaluation, evaluate_people, write_results
+from facespace.evaluate import Evaluation, evaluate, open_photos, protocols, write_results
 from facespace.recipes import find
 from facespace.train.export import last_checkpoint
 from facespace.train.recipe import Recipe, read_recipe
@@ -57,7 +57,7 @@ def run_demo(
     trained = train_recipe(recipe, run, _continues(run, recipe), on_step, warn)
     model = run / "model.onnx"
     export_run(run, model, warn)
-    evaluation = evaluate_people(load(model), unseen)
+    evaluation = evaluate(load(model), protocols.people(open_photos(unseen)))
     evaluation = replace(evaluation, extra={"train_seconds": sum(record["seconds"] for record in trained.history)})
     report = write_results(
         evaluation, run, f"facespace demo --run {run} --seed {recipe.seed}", "facespace: one space, three answers"

@@ -52,6 +52,7 @@ class Space:
         self.card: Card = model.card
         says = f"the card of {model.path} wants"
         finder = self.card.detector if detector is None else detector
+        self.detector = finder
         found_by = _named(DETECTORS, finder, f"{says if detector is None else 'you want'} the detector")()
         crop = _named(CROPS, self.card.crop, f"{says} the crop")
         if crop.needs_landmarks and not found_by.gives_landmarks:

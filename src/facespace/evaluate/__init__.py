@@ -1,42 +1,88 @@
 """How good is a space? Protocols, figures with intervals, the report, and what a distance means."""
 
+from facespace.evaluate import protocols
+from facespace.evaluate.breakdown import Breakdown, Column, read_columns
+from facespace.evaluate.cache import EmbeddingCache
 from facespace.evaluate.decisions import decide
-from facespace.evaluate.grouping import GroupingFigures, bcubed_f, grouping
-from facespace.evaluate.identification import (
+from facespace.evaluate.embedding import EmbeddedPhotos, Preparation, embed_photos
+from facespace.evaluate.evaluation import Evaluation, data_name, evaluate, verify_embeddings
+from facespace.evaluate.figures import as_figures, figure_rows
+from facespace.evaluate.landmarks import read_landmarks
+from facespace.evaluate.metrics import (
+    Difference,
+    GroupingFigures,
     IdentificationFigures,
+    Interval,
+    Pairs,
+    Reliability,
+    Roc,
+    ScoredPairs,
+    Searches,
+    VerificationFigures,
+    accuracy,
+    all_pairs,
+    bcubed_f,
+    best_threshold,
+    compare,
+    grouping,
     identification,
+    identity_folds,
+    judge,
     leave_one_out_rank1,
-    one_photo_rank1,
+    reliability,
+    roc,
+    sampled_pairs,
+    score,
+    search,
+    verification,
 )
-from facespace.evaluate.intervals import Interval
-from facespace.evaluate.pairs import Pairs, all_pairs, identity_folds
-from facespace.evaluate.people import Evaluation, PeopleFaces, embed_people, evaluate_people
+from facespace.evaluate.photos import Photos, open_photos
 from facespace.evaluate.results import write_results
-from facespace.evaluate.roc import Roc, accuracy, best_threshold, roc
-from facespace.evaluate.verification import VerificationFigures, verification
 
 __all__ = [
+    "Breakdown",
+    "Column",
+    "Difference",
+    "EmbeddedPhotos",
+    "EmbeddingCache",
     "Evaluation",
     "GroupingFigures",
     "IdentificationFigures",
     "Interval",
     "Pairs",
-    "PeopleFaces",
+    "Photos",
+    "Preparation",
+    "Reliability",
     "Roc",
+    "ScoredPairs",
+    "Searches",
     "VerificationFigures",
     "accuracy",
     "all_pairs",
+    "as_figures",
     "bcubed_f",
     "best_threshold",
+    "compare",
+    "data_name",
     "decide",
-    "embed_people",
-    "evaluate_people",
+    "embed_photos",
+    "evaluate",
+    "figure_rows",
     "grouping",
     "identification",
     "identity_folds",
+    "judge",
     "leave_one_out_rank1",
-    "one_photo_rank1",
+    "open_photos",
+    "protocols",
+    "read_columns",
+    "read_landmarks",
+    "reliability",
     "roc",
+    "sampled_pairs",
+    "score",
+    "search",
     "verification",
+    "verify_embeddings",
     "write_results",
 ]

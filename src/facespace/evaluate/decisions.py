@@ -12,8 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 from facespace.cluster import agglomerative
 from facespace.embed import CalibrationCard, ClusteringCard, DecisionsCard, ThresholdCard
 from facespace.errors import DataError
-from facespace.evaluate.grouping import bcubed_f
-from facespace.evaluate.pairs import all_pairs
+from facespace.evaluate.metrics.grouping import bcubed_f
+from facespace.evaluate.metrics.pairs import all_pairs
 from facespace.metric import as_embeddings, fit_calibration, paired_squared_distances, threshold_at
 
 FARS = (1e-1, 1e-2, 1e-3, 1e-4)

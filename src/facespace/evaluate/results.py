@@ -1,15 +1,22 @@
-"""Results on disk: figures.json for machines, report.html for people."""
+"""Results on disk: figures.json for machines, report.html and plots for people."""
 
 import json
-import math
 from pathlib import Path
 
 from facespace.errors import DataError, FacespaceError
-from facespace.evaluate.people import Evaluation
+from facespace.evaluate.evaluation import Evaluation
+from facespace.evaluate.figures import as_figures, finite
+from facespace.evaluate.metrics import Difference
 
 
-def write_results(evaluation: Evaluation, folder: Path, command: str, title: str = "Evaluation") -> Path:
-    """Write folder/figures.json and folder/report.html.
+def write_results(
+    evaluation: Evaluation,
+    folder: Path,
+    command: str,
+    title: str = "Evaluation",
+    differences: list[Difference] | None = None,
+) -> Path:
+    """Write folder/figures.json, folder/report.html, and each plot as SVG and PNG in folder/plots.
 
     Parameters
     ----------
@@ -18,6 +25,9 @@ def write_results(evaluation: Evaluation, folder: Path, command: str, title: str
         Made if it does not exist.
     command : str
         What gives these figures again; printed in the report.
+    title : str
+    differences : list of Difference or None
+        From another model, shown beside.
 
     Returns
     -------
@@ -34,7 +44,7 @@ def write_results(evaluation: Evaluation, folder: Path, command: str, title: str
     try:
         folder.mkdir(parents=True, exist_ok=True)
         partial = folder / ".figures.json.partial"
-        partial.write_text(json.dumps(_finite(evaluation.as_figures()), indent=2) + "\n", "utf-8")
+        partial.write_text(json.dumps(finite(as_figures(evaluation)), indent=2) + "\n", "utf-8")
         partial.replace(folder / "figures.json")
     except OSError as error:
         raise DataError(f"cannot write the figures to {folder}: {error.strerror}") from None
@@ -45,14 +55,5 @@ def write_results(evaluation: Evaluation, folder: Path, command: str, title: str
             f"the figures are in {folder / 'figures.json'}, but the report needs the package {error.name}, which is "
             "not installed: pip install 'facespace[report]'"
         ) from None
-    write_report(evaluation, folder / "report.html", title, command)
+    write_report(evaluation, folder / "report.html", title, command, differences or [])
     return folder / "report.html"
-
-
-def _finite(value: object) -> object:
-    """JSON has no NaN: a bound that could not be found becomes null."""
-    if isinstance(value, dict):
-        return {key: _finite(entry) for key, entry in value.items()}
-    if isinstance(value, list):
-        return [_finite(entry) for entry in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,11 +1,12 @@
 """Bytes to images: RGB, upright, within limits; and where photos lie in folders and videos."""
 
 from facespace.images.decode import Decoded, Image, Limits, Photo, decode_photo, name_of, read_image, write_image
-from facespace.images.folder import people_in, photos_in, walk_photos
+from facespace.images.folder import EXTENSIONS, natural, people_in, photos_in, walk_photos
 from facespace.images.scale import resize
 from facespace.images.video import VIDEO_EXTENSIONS, Frame, read_video
 
 __all__ = [
+    "EXTENSIONS",
     "VIDEO_EXTENSIONS",
     "Decoded",
     "Frame",
@@ -14,6 +15,7 @@ __all__ = [
     "Photo",
     "decode_photo",
     "name_of",
+    "natural",
     "people_in",
     "photos_in",
     "read_image",

@@ -56,7 +56,7 @@ def people_in(folder: str | os.PathLike[str]) -> dict[str, list[Path]]:
     root = _existing(folder)
     people: dict[str, list[Path]] = {}
     subfolders = [path for path in root.iterdir() if path.is_dir() and not path.name.startswith(".")]
-    for person in sorted(subfolders, key=lambda path: _natural(path.name)):
+    for person in sorted(subfolders, key=lambda path: natural(path.name)):
         try:
             people[person.name] = photos_in(person)
         except DataError:
@@ -86,7 +86,7 @@ def _walk(folder: Path, above: tuple[Path, ...]) -> Iterator[Path]:
         if not above:
             raise DataError(f"{folder} may not be read; check its permissions") from None
         return
-    for name, is_folder in sorted(names, key=lambda item: _natural(item[0])):
+    for name, is_folder in sorted(names, key=lambda item: natural(item[0])):
         path = folder / name
         if is_folder:
             yield from _walk(path, (*above, real))
@@ -94,6 +94,7 @@ def _walk(folder: Path, above: tuple[Path, ...]) -> Iterator[Path]:
             yield path
 
 
-def _natural(name: str) -> list[tuple[int, int | str]]:
+def natural(name: str) -> list[tuple[int, int | str]]:
+    """The key that sorts names as people do: numbers by value, letters whatever their case."""
     parts = re.split(r"(\d+)", name.casefold())
     return [(0, int(part)) if part.isdecimal() else (1, part) for part in parts if part]

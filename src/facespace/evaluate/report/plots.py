@@ -1,7 +1,8 @@
-"""Plots as SVG text."""
+"""Plots as matplotlib figures, and those as SVG text or PNG bytes."""
 
 import io
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -11,90 +12,121 @@ from numpy.typing import NDArray
 from sklearn.manifold import TSNE
 
 from facespace.embed import Space
-from facespace.evaluate.roc import Roc
+from facespace.evaluate.metrics import IdentificationFigures, Reliability, Roc, VerificationFigures
 
 # Okabe and Ito's palette: told apart with any colour vision.
 GENUINE, IMPOSTOR, ACCENT = "#0072B2", "#D55E00", "#000000"
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", "#000000")
 MARKERS = "osD^vPX*<>"
 
+# With a fixed salt and no date the same figures give the same file.
+_STYLE: Any = {"svg.hashsalt": "facespace", "svg.fonttype": "path", "font.size": 11}
 
-def roc_plot(roc: Roc, impostors: int, fars: Sequence[float]) -> str:
-    """VAL over FAR, FAR on a logarithmic axis down to one impostor pair; the stated FARs marked."""
+
+def roc_plot(v: VerificationFigures) -> Figure:
+    """VAL over FAR, FAR on a logarithmic axis down to one impostor pair; the stated FARs with their intervals."""
+    impostors = len(v.impostor)
 
     def draw(axes: Axes) -> None:
-        axes.step(np.maximum(roc.far, 0.5 / impostors), roc.val, where="post", color=GENUINE)
-        for far in fars:
-            axes.plot(far, roc.val_at(far), "o", color=ACCENT)
-            axes.annotate(f"{roc.val_at(far):.3f}", (far, roc.val_at(far)), (6, -14), textcoords="offset points")
+        far, val = _thinned(v.roc)
+        axes.step(np.maximum(far, 0.5 / impostors), val, where="post", color=GENUINE)
+        for rate, told in v.val.items():
+            below, above = max(told.value - told.low, 0), max(told.high - told.value, 0)
+            axes.errorbar(rate, told.value, [[below], [above]], fmt="o", color=ACCENT, capsize=3)
+            axes.annotate(f"{told.value:.3f}", (rate, told.value), (7, -14), textcoords="offset points")
         axes.set(
-            xscale="log", xlim=(0.5 / impostors, 1), ylim=(0, 1.02),
+            xscale="log", xlim=(0.5 / impostors, 1), ylim=(min(0.9, float(_low(v)) - 0.05), 1.01),
             xlabel="FAR: different-person pairs accepted", ylabel="VAL: same-person pairs accepted",
         )  # fmt: skip
 
-    return _svg(draw)
+    return _figure(draw)
 
 
-def det_plot(roc: Roc, genuine: int, impostors: int) -> str:
+def det_plot(v: VerificationFigures) -> Figure:
     """The errors of both kinds against each other (DET), both axes logarithmic."""
+    least = (0.5 / len(v.impostor), 0.5 / len(v.genuine))
+    error = v.equal_error_rate.value
 
     def draw(axes: Axes) -> None:
-        least = (0.5 / impostors, 0.5 / genuine)
-        axes.step(np.maximum(roc.far, least[0]), np.maximum(1 - roc.val, least[1]), where="post", color=GENUINE)
-        axes.plot(roc.equal_error_rate, roc.equal_error_rate, "o", color=ACCENT)
-        axes.annotate(
-            f"equal error rate {roc.equal_error_rate:.3f}", (roc.equal_error_rate,) * 2, (6, 6),
-            textcoords="offset points",
-        )  # fmt: skip
+        far, val = _thinned(v.roc)
+        axes.step(np.maximum(far, least[0]), np.maximum(1 - val, least[1]), where="post", color=GENUINE)
+        axes.plot([max(*least), 1], [max(*least), 1], ":", color="#888888")
+        if error > 0:
+            axes.plot(error, error, "o", color=ACCENT)
+            axes.annotate(f"equal error rate {error:.4f}", (error, error), (6, 6), textcoords="offset points")
         axes.set(
             xscale="log", yscale="log", xlim=(least[0], 1), ylim=(least[1], 1),
-            xlabel="FAR: different-person pairs accepted", ylabel="1 - VAL: same-person pairs refused",
+            xlabel="false match rate (FAR)", ylabel="false non-match rate (1 - VAL)",
         )  # fmt: skip
 
-    return _svg(draw)
+    return _figure(draw)
 
 
-def distance_plot(genuine: NDArray[np.float64], impostor: NDArray[np.float64], space: Space) -> str:
+def distance_plot(v: VerificationFigures, space: Space) -> Figure:
     """How far apart same-person and different-person pairs lie, and where the card's threshold cuts."""
+    genuine, impostor = (kind[np.isfinite(kind)] for kind in (v.genuine, v.impostor))
 
     def draw(axes: Axes) -> None:
         bins = np.linspace(0, max(float(genuine.max()), float(impostor.max())), 60).tolist()
         axes.hist(genuine, bins, density=True, alpha=0.7, color=GENUINE, label="same person")
         axes.hist(impostor, bins, density=True, alpha=0.5, color=IMPOSTOR, hatch="///", label="different people")
-        axes.axvline(space.threshold(), color=ACCENT, linestyle="--", label=f"threshold at FAR {space.far:g}")
+        if space.card.decisions is not None:
+            axes.axvline(space.threshold(), color=ACCENT, linestyle="--", label=f"threshold at FAR {space.far:g}")
         axes.set(xlabel="squared distance", ylabel="density")
         axes.legend(frameon=False)
 
-    return _svg(draw)
+    return _figure(draw)
 
 
-def probability_plot(genuine: NDArray[np.float64], impostor: NDArray[np.float64], space: Space) -> str:
-    """The card's probability of 'same person' over the distance, and what these pairs were."""
+def reliability_plot(found: Reliability) -> Figure:
+    """Of pairs told to be one person with some probability, how many are."""
 
     def draw(axes: Axes) -> None:
-        top = max(float(genuine.max()), float(impostor.max()))
-        grid = np.linspace(0, top, 200)
-        axes.plot(grid, space.probability(grid), color=GENUINE, label="the card says")
-        edges = np.linspace(0, top, 13)
-        # Shares of each kind per bin, so that both kinds weigh the same, as in the card's even odds.
-        same = np.histogram(genuine, edges)[0] / len(genuine)
-        other = np.histogram(impostor, edges)[0] / len(impostor)
-        seen = same + other > 0
-        centres = (edges[:-1] + edges[1:]) / 2
-        axes.plot(
-            centres[seen],
-            (same / np.maximum(same + other, 1e-12))[seen],
-            "o",
-            color=IMPOSTOR,
-            label="these pairs were",
-        )
-        axes.set(xlabel="squared distance", ylabel="probability of 'same person'", ylim=(-0.02, 1.02))
+        axes.plot([0, 1], [0, 1], ":", color="#888888", label="right probabilities")
+        axes.plot(found.told, found.seen, "-", color=GENUINE)
+        size = 20 + 400 * found.weight
+        axes.scatter(found.told, found.seen, s=size, color=GENUINE, label="these pairs (area: how many)")
+        axes.set(
+            xlabel="probability of 'same person' that the card gives", ylabel="share that is the same person",
+            xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), title=f"calibration error {found.error:.3f}",
+        )  # fmt: skip
         axes.legend(frameon=False)
 
-    return _svg(draw)
+    return _figure(draw)
 
 
-def space_map(embeddings: NDArray[np.float32], labels: NDArray[np.int64], people: Sequence[str], seed: int) -> str:
+def cmc_plot(found: IdentificationFigures) -> Figure:
+    """The share of searches that find the right person among the k nearest (CMC)."""
+
+    def draw(axes: Axes) -> None:
+        shown = found.cmc[:50]
+        axes.plot(np.arange(1, len(shown) + 1), shown, "-o", color=GENUINE, markersize=4)
+        for k, share in found.rank.items():
+            axes.annotate(f"rank-{k}: {share.value:.3f}", (k, share.value), (6, -14), textcoords="offset points")
+        axes.set(xlabel="rank", ylabel="right person within the rank", ylim=(min(0.9, float(shown[0]) - 0.05), 1.01))
+
+    return _figure(draw)
+
+
+def open_set_plot(found: IdentificationFigures) -> Figure:
+    """People not recognised (FNIR) against strangers taken for somebody (FPIR), at every threshold."""
+    least = 0.5 / found.strangers
+
+    def draw(axes: Axes) -> None:
+        fpir, fnir = found.curve
+        axes.step(np.maximum(fpir, least), fnir, where="post", color=GENUINE)
+        if found.fpir is not None and found.fnir is not None:
+            axes.plot(max(found.fpir.value, least), found.fnir.value, "o", color=ACCENT, label="the card's threshold")
+            axes.legend(frameon=False)
+        axes.set(
+            xscale="log", xlim=(least, 1), ylim=(0, None),
+            xlabel="FPIR: strangers' photos taken for somebody", ylabel="FNIR: people enrolled not recognised",
+        )  # fmt: skip
+
+    return _figure(draw)
+
+
+def space_map(embeddings: NDArray[np.float32], labels: NDArray[np.int64], people: Sequence[str], seed: int) -> Figure:
     """The space in two dimensions (t-SNE): one mark a face, one colour and shape a person."""
     perplexity = min(15.0, (len(embeddings) - 1) / 3)
     # scikit-learn's cosine distance orders points of the unit sphere as the squared Euclidean one does.
@@ -107,20 +139,66 @@ def space_map(embeddings: NDArray[np.float32], labels: NDArray[np.int64], people
                 continue
             colour, marker = PALETTE[person % len(PALETTE)], MARKERS[person % len(MARKERS)]
             axes.scatter(own[:, 0], own[:, 1], s=36, edgecolors="white", linewidths=0.6, color=colour, marker=marker)
-            axes.annotate(name.replace("$", r"\$"), np.median(own, axis=0), fontsize=10, fontweight="bold")
+            axes.annotate(name.replace("$", r"\$"), np.median(own, axis=0), fontsize=9, fontweight="bold")
         axes.set(xticks=[], yticks=[])
 
-    return _svg(draw, (8, 6))
+    return _figure(draw, (8, 6))
 
 
-def _svg(draw: Callable[[Axes], object], size: tuple[float, float] = (6, 4)) -> str:
-    # With a fixed salt and no date the same figures give the same file.
-    with mpl.rc_context({"svg.hashsalt": "facespace", "svg.fonttype": "path", "font.size": 11}):
+def sweep_plot(
+    ours: Sequence[tuple[float, float, float, float]], reported: Sequence[tuple[float, float]], label: str, log: bool
+) -> Figure:
+    """VAL over a property: (x, value, low, high) of ours, (x, value) as reported in the paper."""
+
+    def draw(axes: Axes) -> None:
+        x, value, low, high = np.array(ours, float).T
+        below, above = np.maximum(value - low, 0), np.maximum(high - value, 0)
+        axes.errorbar(x, value, [below, above], fmt="-o", color=GENUINE, capsize=3, label="ours")
+        if reported:
+            axes.plot(*zip(*reported, strict=True), "--s", color=IMPOSTOR, label="the paper, as reported (other data)")
+        axes.set(xlabel=label, ylabel="VAL", ylim=(0, 1.02))
+        if log:
+            axes.set(xscale="log")
+        axes.legend(frameon=False)
+
+    return _figure(draw)
+
+
+def svg(figure: Figure) -> str:
+    """The figure as SVG text."""
+    target = io.StringIO()
+    with mpl.rc_context(_STYLE):
+        figure.savefig(target, format="svg", metadata={"Date": None, "Creator": None})
+    return target.getvalue()
+
+
+def png(figure: Figure) -> bytes:
+    """The figure as PNG bytes."""
+    target = io.BytesIO()
+    figure.savefig(target, format="png", dpi=150, metadata={"Software": None})
+    return target.getvalue()
+
+
+def _figure(draw: Callable[[Axes], object], size: tuple[float, float] = (6, 4)) -> Figure:
+    with mpl.rc_context(_STYLE):
         figure = Figure(figsize=size, layout="constrained")
         axes = figure.subplots()
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)
         draw(axes)
-        target = io.StringIO()
-        figure.savefig(target, format="svg", metadata={"Date": None, "Creator": None})
-    return target.getvalue()
+    return figure
+
+
+def _low(v: VerificationFigures) -> float:
+    return min((told.low if np.isfinite(told.low) else told.value for told in v.val.values()), default=0.9)
+
+
+def _thinned(roc: Roc) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """A few thousand points of the curve that nobody can tell from all of them on a logarithmic axis."""
+    if len(roc.far) <= 4000:
+        return roc.far, roc.val
+    wanted = np.geomspace(roc.far[roc.far > 0].min(), 1, 2000)
+    kept = np.unique(np.concatenate([np.searchsorted(roc.far, wanted, side="right") - 1, [0, len(roc.far) - 1]]))
+    also = np.searchsorted(roc.val, np.linspace(0, 1, 1000)).clip(max=len(roc.far) - 1)
+    kept = np.unique(np.concatenate([kept, also]))
+    return roc.far[kept], roc.val[kept]

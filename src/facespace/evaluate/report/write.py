@@ -1,39 +1,29 @@
-"""Gathers what the page shows, and writes it."""
+"""Gathers what the page shows, and writes it and its plots."""
 
-import base64
-import io
 import os
 import platform
-from dataclasses import dataclass
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import PIL.Image
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from numpy.typing import NDArray
+from matplotlib.figure import Figure
 
 from facespace.errors import DataError
-from facespace.evaluate.people import Evaluation, Search
-from facespace.evaluate.report.plots import det_plot, distance_plot, probability_plot, roc_plot, space_map
+from facespace.evaluate.evaluation import Evaluation
+from facespace.evaluate.figures import figure_rows, power
+from facespace.evaluate.metrics import Difference
+from facespace.evaluate.report import plots
+from facespace.evaluate.report.pictures import Pictures, data_uri
 
-# Pairs shown of each kind, searches shown, faces of a group shown.
-SHOWN_PAIRS, SHOWN_SEARCHES, SHOWN_FACES = 6, 24, 60
-
-
-@dataclass(frozen=True)
-class PhotoPair:
-    """Two faces with their distance."""
-
-    a: str
-    b: str
-    names: str
-    distance: float
+# A map with more marks or names than this tells nothing.
+MOST_MAPPED, MOST_NAMED = 1500, 60
 
 
-def write_report(evaluation: Evaluation, path: Path, title: str, command: str) -> None:
-    """Write the evaluation as one HTML file: no scripts, no network, photos inside.
+def write_report(
+    evaluation: Evaluation, path: Path, title: str, command: str, differences: list[Difference] | None = None
+) -> None:
+    """Write the evaluation as one HTML file: no scripts, no network, photos inside. Its plots go to plots/ beside it.
 
     The photos are biometric data: the file is readable by its owner alone.
 
@@ -42,6 +32,15 @@ def write_report(evaluation: Evaluation, path: Path, title: str, command: str) -
     DataError
         The disk refused.
     """
+    drawn = _plots(evaluation)
+    images = {name: plots.svg(figure) for name, figure in drawn.items()}
+    page = render("page.html.j2", **_contents(evaluation, title, command, images, differences or []))
+    write_privately(path, page.encode())
+    save_plots(drawn, path.parent / "plots")
+
+
+def render(template: str, **contents: object) -> str:
+    """A page of this package's templates."""
     environment = Environment(
         loader=PackageLoader("facespace.evaluate.report", "."),
         autoescape=True,
@@ -49,141 +48,94 @@ def write_report(evaluation: Evaluation, path: Path, title: str, command: str) -
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    page = environment.get_template("page.html.j2").render(**_contents(evaluation, title, command))
+    environment.filters["power"] = power
+    return environment.get_template(template).render(**contents)
+
+
+def write_privately(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all, readable by its owner alone; DataError where the disk refused."""
     partial = path.with_name(f".{path.name}.partial")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         partial.unlink(missing_ok=True)
-        with os.fdopen(os.open(partial, os.O_CREAT | os.O_WRONLY, 0o600), "w", encoding="utf-8") as file:
-            file.write(page)
+        with os.fdopen(os.open(partial, os.O_CREAT | os.O_WRONLY, 0o600), "wb") as file:
+            file.write(content)
         partial.replace(path)
     except OSError as error:
         partial.unlink(missing_ok=True)
         raise DataError(f"cannot write the report {path}: {error.strerror}") from None
 
 
-def _contents(evaluation: Evaluation, title: str, command: str) -> dict[str, object]:
-    v, faces, space = evaluation.verification, evaluation.faces, evaluation.space
-    plots = {
-        "roc": roc_plot(v.roc, len(v.impostor), list(v.val)),
-        "det": det_plot(v.roc, len(v.genuine), len(v.impostor)),
-        "distances": distance_plot(v.genuine, v.impostor, space),
-        "probability": probability_plot(v.genuine, v.impostor, space),
-        "map": space_map(faces.embeddings, faces.labels, faces.people, seed=0),
+def save_plots(drawn: Mapping[str, Figure], folder: Path) -> None:
+    """Each plot as SVG and as PNG."""
+    for name, figure in drawn.items():
+        write_privately(folder / f"{name}.svg", plots.svg(figure).encode())
+        write_privately(folder / f"{name}.png", plots.png(figure))
+
+
+def versions() -> dict[str, str]:
+    """What the figures were made with."""
+    return {
+        "Python": platform.python_version(),
+        **{name: version(name) for name in ("facespace", "onnxruntime", "numpy")},
     }
+
+
+def _plots(evaluation: Evaluation) -> dict[str, Figure]:
+    v, s, faces = evaluation.verification, evaluation.search, evaluation.faces
+    drawn: dict[str, Figure] = {}
+    if v is not None:
+        drawn |= {
+            "roc": plots.roc_plot(v),
+            "det": plots.det_plot(v),
+            "distances": plots.distance_plot(v, evaluation.space),
+        }
+    if evaluation.reliability is not None:
+        drawn["reliability"] = plots.reliability_plot(evaluation.reliability)
+    if s is not None:
+        drawn["cmc"] = plots.cmc_plot(s.figures)
+        if s.figures.strangers:
+            drawn["open_set"] = plots.open_set_plot(s.figures)
+    people = evaluation.protocol.people
+    if evaluation.rank1 is not None and len(faces.names) <= MOST_MAPPED and len(people) <= MOST_NAMED:
+        had, labels = faces.present, evaluation.protocol.labels
+        drawn["map"] = plots.space_map(faces.embeddings[had], labels[had], people, seed=0)
+    return drawn
+
+
+def _contents(
+    evaluation: Evaluation, title: str, command: str, images: dict[str, str], differences: list[Difference]
+) -> dict[str, object]:
+    pictures = Pictures(evaluation)
+    faces, space = evaluation.faces, evaluation.space
+    decisions = space.card.decisions
     return {
         "title": title,
         "command": command,
-        "rows": evaluation.rows(),
-        "untold": v.untold,
+        "protocol": evaluation.protocol,
+        "preparation": faces.preparation.words(space),
+        "rows": figure_rows(evaluation),
+        "notes": evaluation.notes,
+        "differences": differences,
+        "verification": evaluation.verification,
+        "at_thresholds": evaluation.at_thresholds,
+        "breakdowns": evaluation.breakdowns,
         # As images: inside the page itself, the parts of several plots would share their names.
-        "plots": {name: _data_uri("image/svg+xml", svg.encode()) for name, svg in plots.items()},
-        "pairs": _pairs(evaluation),
-        "threshold": space.threshold(),
-        "far": space.far,
-        "searches": _searches(evaluation),
-        "all_searches": len(evaluation.searches),
-        "enrolled": evaluation.enrolled,
-        "groups": _groups(evaluation),
+        "plots": {name: data_uri("image/svg+xml", svg.encode()) for name, svg in images.items()},
+        "pairs": pictures.pairs(),
+        "threshold": None if decisions is None else space.threshold(),
+        "far": None if decisions is None else space.far,
+        "search": evaluation.search,
+        "searches": pictures.searches(),
+        "groups": pictures.groups(),
         "grouping": evaluation.grouping,
-        "cut": space.clustering,
+        "cut": None if decisions is None else space.clustering,
         "card": space.card,
         "failures": evaluation.failures,
-        "people": len(faces.people),
-        "photos": len(faces.photos),
+        "people": len(evaluation.protocol.people),
+        "photos": len(faces.names),
+        "embedded": faces.embedded,
+        "embed_seconds": evaluation.embed_seconds,
         "seconds": evaluation.seconds,
-        "versions": {
-            "Python": platform.python_version(),
-            **{name: version(name) for name in ("facespace", "onnxruntime", "numpy")},
-        },
+        "versions": versions(),
     }
-
-
-def _pairs(evaluation: Evaluation) -> dict[str, list[PhotoPair]]:
-    """The rightest and the wrongest pairs of both kinds, by distance."""
-    v, faces = evaluation.verification, evaluation.faces
-    order = np.argsort(v.distances, kind="stable")
-    same, other = order[v.pairs.same[order]], order[~v.pairs.same[order]]
-
-    def shown(indices: NDArray[np.int64]) -> list[PhotoPair]:
-        found = []
-        for index in indices[:SHOWN_PAIRS]:
-            a, b = int(v.pairs.a[index]), int(v.pairs.b[index])
-            names = dict.fromkeys(faces.people[faces.labels[face]] for face in (a, b))
-            found.append(
-                PhotoPair(_uri(faces.pixels[a]), _uri(faces.pixels[b]), " and ".join(names), float(v.distances[index]))
-            )
-        return found
-
-    return {
-        "Same person, nearest (rightest)": shown(same),
-        "Different people, farthest (rightest)": shown(other[::-1]),
-        "Same person, farthest (wrongest)": shown(same[::-1]),
-        "Different people, nearest (wrongest)": shown(other),
-    }
-
-
-def _searches(evaluation: Evaluation) -> list[dict[str, object]]:
-    """Searches of the gallery: the wrong ones first, then the hardest of the right ones."""
-    faces = evaluation.faces
-    first = {name: int(np.argmax(faces.labels == person)) for person, name in enumerate(faces.people)}
-
-    def right(search: Search) -> bool:
-        truth = faces.people[faces.labels[search.probe]]
-        return search.answer.person == (truth if search.mated else None)
-
-    def margin(search: Search) -> float:
-        return abs(search.answer.candidates[0].distance - search.answer.threshold)
-
-    shown = []
-    for search in sorted(evaluation.searches, key=lambda s: (right(s), margin(s)))[:SHOWN_SEARCHES]:
-        truth, best = faces.people[faces.labels[search.probe]], search.answer.candidates[0]
-        shown.append(
-            {
-                "right": right(search),
-                "probe": _uri(faces.pixels[search.probe]),
-                "best": _uri(faces.pixels[first[best.name]]),
-                "truth": truth if search.mated else f"{truth}, a stranger",
-                "candidate": best.name,
-                "distance": best.distance,
-                "probability": best.probability,
-                "answer": search.answer.person or "nobody we know",
-            }
-        )
-    return shown
-
-
-def _groups(evaluation: Evaluation) -> list[dict[str, Any]]:
-    """Each group as a contact sheet; a face that is not of the group's most frequent person is marked."""
-    faces = evaluation.faces
-    shown: list[dict[str, Any]] = []
-    for group in range(int(evaluation.groups.max()) + 1):
-        members = np.flatnonzero(evaluation.groups == group)
-        people, counts = np.unique(faces.labels[members], return_counts=True)
-        main = people[counts.argmax()]
-        shown.append(
-            {
-                "size": len(members),
-                "main": faces.people[main],
-                "of": int((faces.labels == main).sum()),
-                "wrong": int((faces.labels[members] != main).sum()),
-                "faces": [
-                    {
-                        "uri": _uri(faces.pixels[face]),
-                        "name": faces.people[faces.labels[face]],
-                        "wrong": bool(faces.labels[face] != main),
-                    }
-                    for face in members[:SHOWN_FACES]
-                ],
-            }
-        )
-    return sorted(shown, key=lambda group: group["size"], reverse=True)
-
-
-def _uri(pixels: NDArray[np.uint8]) -> str:
-    target = io.BytesIO()
-    PIL.Image.fromarray(pixels).save(target, "WEBP", quality=85)
-    return _data_uri("image/webp", target.getvalue())
-
-
-def _data_uri(kind: str, content: bytes) -> str:
-    return f"data:{kind};base64,{base64.b64encode(content).decode()}"

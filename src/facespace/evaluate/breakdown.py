@@ -1,0 +1,165 @@
+"""For whom, and in which photos, does it fail? Both errors by quality, pose, or any column about photos or people.
+
+One threshold serves all, as it does in use. A pair belongs to a group of people where both sides do; the false match
+rate within a group is the one that ISO/IEC 19795-10 asks for, since strangers of one group are the hardest to tell
+apart. For what is measured of a photo, such as sharpness, the worse photo of a pair decides.
+"""
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facespace.errors import DataError
+from facespace.evaluate.embedding import EmbeddedPhotos
+from facespace.evaluate.metrics.intervals import Interval
+from facespace.evaluate.metrics.rates import rate
+from facespace.evaluate.metrics.verification import VerificationFigures
+from facespace.evaluate.protocols import Protocol
+from facespace.evaluate.table import read_table
+
+# A column of numbers with more values than this is cut in three.
+MOST_VALUES = 8
+
+# Rounds of the intervals: they are many, and rough ones tell as much.
+_ROUNDS = 200
+
+
+@dataclass(frozen=True)
+class Group:
+    """A group of pairs and its errors; an error is None where there are no pairs to show it."""
+
+    name: str
+    genuine: int
+    impostor: int
+    fnmr: Interval | None
+    fmr: Interval | None
+
+
+@dataclass(frozen=True)
+class Breakdown:
+    """The groups of one property.
+
+    threshold : squared distance, the same for all groups
+    far : the share of all impostor pairs that it accepts at most
+    """
+
+    title: str
+    groups: tuple[Group, ...]
+    threshold: float
+    far: float
+
+
+@dataclass(frozen=True)
+class Column:
+    """A property of each photo: numbers (NaN where unknown) or words ('' where unknown).
+
+    worse : for numbers, which of a pair's two values decides: the lower or the higher
+    """
+
+    title: str
+    values: NDArray[Any]
+    worse: str = "lower"
+
+
+def breakdowns(figures: VerificationFigures, columns: list[Column], far: float = 1e-3) -> tuple[Breakdown, ...]:
+    """Both errors for each group of each column, at the threshold that keeps to `far` on all pairs.
+
+    Where there are too few pairs for that rate, the lowest one they can show is taken.
+    """
+    kept = far if far in figures.val else min(figures.val, default=1.0)
+    threshold = figures.roc.threshold_at(kept)
+    found = []
+    for column in columns:
+        groups = _numbers(figures, column) if column.values.dtype.kind == "f" else _words(figures, column)
+        shown = tuple(_group(figures, name, chosen, threshold) for name, chosen in groups if chosen.any())
+        if len(shown) > 1:
+            found.append(Breakdown(column.title, shown, threshold, kept))
+    return tuple(found)
+
+
+def photo_columns(faces: EmbeddedPhotos) -> list[Column]:
+    """Quality and pose as far as the faces tell: sharpness, pixels between the eyes, turn of the head, tilt."""
+    columns = [Column("sharpness of the face (variance of its Laplacian)", faces.sharpness.astype(np.float64))]
+    points = faces.landmarks.astype(np.float64)
+    eyes = points[:, 1] - points[:, 0]
+    apart = np.linalg.norm(eyes, axis=1)
+    # Where the nose stands between the eyes, along the line that joins them: 0 seen from the front.
+    nose = points[:, 2] - (points[:, 0] + points[:, 1]) / 2
+    turn = np.abs((nose * eyes).sum(axis=1)) / np.maximum(apart, 1e-6) ** 2
+    tilt = np.abs(np.degrees(np.arctan2(eyes[:, 1], eyes[:, 0])))
+    columns += [
+        Column("pixels between the eyes", apart),
+        Column("turn of the head (the nose's way off the middle, in distances between the eyes)", turn, "higher"),
+        Column("tilt of the head (degrees)", tilt, "higher"),
+    ]
+    # Photos that are aligned faces already all have the same landmarks.
+    known = [column for column in columns if np.isfinite(column.values).any()]
+    return [column for column in known if np.nanstd(column.values) > 1e-3]
+
+
+def read_columns(path: str | os.PathLike[str], protocol: Protocol) -> list[Column]:
+    """Properties of one's own, from a CSV file with a column `photo` or `person`, and any others.
+
+    A column of numbers with more than eight values is cut in three; any other is taken by value.
+
+    Raises
+    ------
+    DataError
+        The file names neither photos nor people, nothing beside them, or none of this evaluation.
+    """
+    table = read_table(path, ())
+    key = next((name for name in ("photo", "person") if name in table.columns), None)
+    others = [name for name in table.columns if name != key]
+    if key is None or not others:
+        raise DataError(f"{path} needs a column 'photo' or 'person', and at least one other to break figures down by")
+    rows = {row[key]: row for row in table.rows}
+    if key == "photo":
+        mine = [rows.get(name) for name in protocol.names]
+    else:
+        mine = [rows.get(protocol.people[label]) for label in protocol.labels]
+    if not any(mine):
+        raise DataError(f"{path} names no {key} of this evaluation; its first is {next(iter(rows))!r}")
+    columns = []
+    for name in others:
+        words = np.array(["" if row is None else row[name].strip() for row in mine])
+        try:
+            numbers = np.array([float(word) if word else np.nan for word in words])
+        except ValueError:
+            numbers = None
+        many = numbers is not None and len(np.unique(numbers[np.isfinite(numbers)])) > MOST_VALUES
+        columns.append(Column(name, numbers if many and numbers is not None else words))
+    return columns
+
+
+def _words(figures: VerificationFigures, column: Column) -> list[tuple[str, NDArray[np.bool_]]]:
+    first, second = column.values[figures.pairs.a], column.values[figures.pairs.b]
+    return [(str(value), (first == value) & (second == value)) for value in np.unique(column.values) if value != ""]
+
+
+def _numbers(figures: VerificationFigures, column: Column) -> list[tuple[str, NDArray[np.bool_]]]:
+    worse = np.minimum if column.worse == "lower" else np.maximum
+    values = worse(column.values[figures.pairs.a], column.values[figures.pairs.b])
+    known = values[figures.pairs.same & np.isfinite(values)]
+    if not len(known):
+        return []
+    low, high = np.quantile(known, [1 / 3, 2 / 3])
+    return [
+        (f"up to {low:.3g}", values <= low),
+        (f"{low:.3g} to {high:.3g}", (values > low) & (values <= high)),
+        (f"above {high:.3g}", values > high),
+    ]
+
+
+def _group(figures: VerificationFigures, name: str, chosen: NDArray[np.bool_], threshold: float) -> Group:
+    scored = figures.scored
+    genuine, impostor = scored[np.flatnonzero(chosen & scored.same)], scored[np.flatnonzero(chosen & ~scored.same)]
+    return Group(
+        name,
+        len(genuine),
+        len(impostor),
+        rate(genuine, genuine.distances > threshold, _ROUNDS) if len(genuine) else None,
+        rate(impostor, impostor.distances <= threshold, _ROUNDS) if len(impostor) else None,
+    )

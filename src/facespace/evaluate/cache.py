@@ -1,0 +1,179 @@
+"""Faces embedded before, kept by what they were made of: the photo's bytes, the space, how the face was found.
+
+One SQLite file a space, readable by its owner alone (embeddings are biometric data), in the user's cache folder.
+Anything in it can be deleted at any time: it is derived.
+"""
+
+import hashlib
+import os
+import sqlite3
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facespace.errors import DataError
+
+_SCHEMA = "CREATE TABLE IF NOT EXISTS faces (key BLOB PRIMARY KEY, face BLOB NOT NULL) STRICT, WITHOUT ROWID"
+
+# SQLite's bound on parameters was 999 for long.
+_QUERY = 500
+
+# Numbers kept beside an embedding: box, landmarks, score, sharpness.
+_BESIDE = 4 + 10 + 2
+
+
+@dataclass(frozen=True)
+class CachedFace:
+    """A face as embedded, or that none was found.
+
+    embedding : float32, shape (d,), or None
+    box : float32, shape (4,), NaN where there is none
+    landmarks : float32, shape (5, 2), NaN where there are none
+    score : the detector's
+    sharpness : variance of the crop's Laplacian, in grey levels squared
+    """
+
+    embedding: NDArray[np.float32] | None
+    box: NDArray[np.float32]
+    landmarks: NDArray[np.float32]
+    score: float
+    sharpness: float
+
+
+NO_FACE = CachedFace(None, np.full(4, np.nan, np.float32), np.full((5, 2), np.nan, np.float32), 0.0, np.nan)
+
+
+class EmbeddingCache:
+    """Embedded faces of one space. Use it in a `with` statement.
+
+    Parameters
+    ----------
+    space_id : str
+    folder : path or None
+        `default_folder()` where None.
+
+    Raises
+    ------
+    DataError
+        The folder cannot be written.
+    """
+
+    def __init__(self, space_id: str, folder: str | os.PathLike[str] | None = None):
+        root = default_folder() if folder is None else Path(folder)
+        self.path = root / f"{space_id[:32]}.db"
+        try:
+            root.mkdir(parents=True, exist_ok=True, mode=0o700)
+            with suppress(FileExistsError):
+                os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+            self._connection = _connect(self.path)
+        except (OSError, sqlite3.OperationalError) as error:
+            raise DataError(
+                f"cannot keep embeddings in {root}: {getattr(error, 'strerror', None) or error}; name another folder "
+                "in FACESPACE_CACHE, or go without: --no-cache"
+            ) from None
+
+    def __enter__(self) -> "EmbeddingCache":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._connection.close()
+
+    def find(self, keys: Sequence[bytes]) -> dict[bytes, CachedFace]:
+        """Those of the faces that are kept."""
+        found: dict[bytes, CachedFace] = {}
+        for start in range(0, len(keys), _QUERY):
+            part = keys[start : start + _QUERY]
+            marks = ",".join("?" * len(part))
+            rows = self._connection.execute(f"SELECT key, face FROM faces WHERE key IN ({marks})", part)
+            found.update((key, _unpack(face)) for key, face in rows)
+        return found
+
+    def keep(self, faces: Iterable[tuple[bytes, CachedFace]]) -> None:
+        """Keep faces; a full disk loses them, and nothing else."""
+        with suppress(sqlite3.OperationalError), self._connection:
+            self._connection.executemany(
+                "INSERT OR REPLACE INTO faces VALUES (?, ?)", [(key, _pack(face)) for key, face in faces]
+            )
+
+
+def default_folder() -> Path:
+    """FACESPACE_CACHE, else `facespace/embeddings` in the user's cache folder."""
+    chosen = os.environ.get("FACESPACE_CACHE")
+    if chosen:
+        return Path(chosen)
+    root = os.environ.get("XDG_CACHE_HOME")
+    return (Path(root) if root else Path.home() / ".cache") / "facespace" / "embeddings"
+
+
+def face_key(photo: bytes, preparation: str) -> bytes:
+    """The key of a photo's main face.
+
+    Parameters
+    ----------
+    photo : the file's bytes
+    preparation : all that decides, beside the space, which part of the photo the network sees
+    """
+    digest = hashlib.sha256(hashlib.sha256(photo).digest())
+    digest.update(preparation.encode() + b"\0" + code_version().encode())
+    return digest.digest()
+
+
+@cache
+def code_version() -> str:
+    """A hash over the code that turns bytes into embeddings: what another version made is not taken for this one's."""
+    digest = hashlib.sha256()
+    for package in ("images", "faces", "embed"):
+        modules = [entry for entry in files(f"facespace.{package}").iterdir() if entry.name.endswith(".py")]
+        for module in sorted(modules, key=lambda entry: entry.name):
+            digest.update(module.read_bytes())
+    return digest.hexdigest()
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    """Open the file; one that is damaged is begun anew, since all in it can be made again."""
+    for last in (False, True):
+        connection = sqlite3.connect(path, timeout=60)
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            # What a crash loses is embedded again.
+            connection.execute("PRAGMA synchronous = NORMAL")
+            connection.execute(_SCHEMA)
+            connection.execute("SELECT key FROM faces LIMIT 1")
+        except sqlite3.OperationalError:
+            connection.close()
+            raise
+        except sqlite3.DatabaseError:
+            connection.close()
+            if last:
+                raise
+            path.write_bytes(b"")
+        else:
+            return connection
+    raise AssertionError
+
+
+def _pack(face: CachedFace) -> bytes:
+    beside = np.concatenate([face.box, face.landmarks.ravel(), [face.score, face.sharpness]]).astype("<f4")
+    points = np.empty(0, "<f4") if face.embedding is None else face.embedding.astype("<f4")
+    return beside.tobytes() + points.tobytes()
+
+
+def _unpack(row: bytes) -> CachedFace:
+    numbers = np.frombuffer(row, "<f4")
+    embedding = numbers[_BESIDE:]
+    return CachedFace(
+        embedding=embedding if len(embedding) else None,
+        box=numbers[:4],
+        landmarks=numbers[4:14].reshape(5, 2),
+        score=float(numbers[14]),
+        sharpness=float(numbers[15]),
+    )

@@ -1,0 +1,282 @@
+"""A space's answers to a protocol, measured."""
+
+import hashlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import PurePath
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facespace.cluster import agglomerative
+from facespace.embed import Space
+from facespace.errors import DataError
+from facespace.evaluate.breakdown import Breakdown, Column, breakdowns, photo_columns
+from facespace.evaluate.cache import EmbeddingCache
+from facespace.evaluate.embedding import EmbeddedPhotos, PhotoFailure, Preparation, embed_photos
+from facespace.evaluate.metrics import (
+    FARS,
+    GroupingFigures,
+    IdentificationFigures,
+    Interval,
+    Reliability,
+    Searches,
+    VerificationFigures,
+    grouping,
+    identification,
+    judge,
+    leave_one_out_rank1,
+    reliability,
+    score,
+    search,
+    verification,
+)
+from facespace.evaluate.metrics.intervals import ROUNDS
+from facespace.evaluate.metrics.rates import rate
+from facespace.evaluate.protocols import Protocol
+
+# Above this many photos the exact clustering would need more than a gigabyte of distances.
+MOST_CLUSTERED = 16_000
+
+
+@dataclass(frozen=True)
+class AtThreshold:
+    """What a threshold of the model card does on these pairs.
+
+    far, threshold : as the card has them
+    fmr, fnmr : false match and false non-match rate as measured here
+    """
+
+    far: float
+    threshold: float
+    fmr: Interval
+    fnmr: Interval
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """Searches of a gallery: the probes as indices of photos, what each found, the figures, the card's threshold."""
+
+    gallery: NDArray[np.int64]
+    probes: NDArray[np.int64]
+    searches: Searches
+    figures: IdentificationFigures
+    threshold: float | None
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a space answers to a protocol; a part that the protocol does not ask for is None.
+
+    faces : the photos as embedded
+    verification, at_thresholds, reliability : of pairs; the latter two where the card says what a distance means
+    breakdowns : both errors by property
+    search : of a gallery
+    rank1 : each photo searched among all the others
+    groups, grouping : int64, shape (k,), the group of each photo of `grouped` (indices), and how good they are
+    notes : what a reader of the figures must know
+    embed_seconds, seconds : of embedding, and in all
+    extra : further figures, such as train_seconds
+    """
+
+    protocol: Protocol
+    space: Space
+    faces: EmbeddedPhotos
+    verification: VerificationFigures | None = None
+    at_thresholds: tuple[AtThreshold, ...] = ()
+    reliability: Reliability | None = None
+    breakdowns: tuple[Breakdown, ...] = ()
+    search: SearchResult | None = None
+    rank1: Interval | None = None
+    grouped: NDArray[np.int64] | None = None
+    groups: NDArray[np.int64] | None = None
+    grouping: GroupingFigures | None = None
+    notes: tuple[str, ...] = ()
+    embed_seconds: float = 0.0
+    seconds: float = 0.0
+    extra: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def failures(self) -> tuple[PhotoFailure, ...]:
+        """The photos whose face could not be had."""
+        return self.faces.failures
+
+
+def evaluate(
+    space: Space,
+    protocol: Protocol,
+    preparation: Preparation | None = None,
+    cache: EmbeddingCache | None = None,
+    columns: list[Column] | None = None,
+    fars: tuple[float, ...] = FARS,
+    seed: int = 0,
+    rounds: int = ROUNDS,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Evaluation:
+    """Ask a space what a protocol asks, and measure its answers.
+
+    Parameters
+    ----------
+    space : Space
+    protocol : Protocol
+        See `facespace.evaluate.protocols`.
+    preparation : Preparation or None
+        How photos become faces; the defaults where None.
+    cache : EmbeddingCache or None
+        Where faces embedded before are kept.
+    columns : list of Column or None
+        Properties of one's own to break the errors down by.
+    fars : false accept rates to state the VAL at, as far as the pairs can show them
+    seed, rounds : of folds and bootstrap
+    on_progress : callable or None
+        Told photos embedded and photos in all.
+
+    Raises
+    ------
+    DataError
+        Too few people or photos, or none can be used.
+    """
+    started = time.perf_counter()
+    prepare = replace(preparation or Preparation(), central=protocol.central)
+    faces = embed_photos(space, protocol.photos, protocol.names, prepare, cache, on_progress)
+    embedded = time.perf_counter()
+    result = Evaluation(protocol, space, faces, notes=_notes(space, protocol, faces))
+    if protocol.verify is not None:
+        result = _verify(result, columns or [], fars, seed, rounds)
+    if protocol.search is not None:
+        result = _search(result, seed, rounds)
+    if protocol.cluster:
+        result = _cluster(result)
+    return replace(result, embed_seconds=embedded - started, seconds=time.perf_counter() - started)
+
+
+def verify_embeddings(
+    protocol: Protocol,
+    embeddings: NDArray[np.float32],
+    present: NDArray[np.bool_] | None = None,
+    fars: tuple[float, ...] = FARS,
+    seed: int = 0,
+    rounds: int = ROUNDS,
+) -> VerificationFigures:
+    """The verification figures of a protocol for points made in any way, such as those of a peer.
+
+    Parameters
+    ----------
+    protocol : Protocol
+        That asks for verification.
+    embeddings : float32, shape (n, d), L2 norm 1, a row for each of `protocol.names`
+    present : bool, shape (n,), or None
+        Which photos have a face; all of them where None.
+    fars, seed, rounds : as for `evaluate`
+
+    Raises
+    ------
+    DataError
+        Too few people or photos.
+    """
+    trials = protocol.verify
+    if trials is None:
+        raise DataError(f"the protocol {protocol.name!r} asks for no verification")
+    had = np.ones(len(embeddings), bool) if present is None else present
+    if trials.pairs is None or trials.fold is None:
+        return verification(embeddings[had], protocol.labels[had], fars, seed=seed, rounds=rounds)
+    scored = score(embeddings, protocol.labels, trials.pairs, had)
+    tested = [int(number) for number in np.unique(trials.fold) if number >= 0]
+    return judge(scored, trials.pairs, (trials.fold, trials.fold), tested, fars, seed=seed, rounds=rounds)
+
+
+def _verify(result: Evaluation, columns: list[Column], fars: tuple[float, ...], seed: int, rounds: int) -> Evaluation:
+    faces, protocol, card = result.faces, result.protocol, result.space.card
+    assert protocol.verify is not None
+    figures = verify_embeddings(protocol, faces.embeddings, faces.present, fars, seed, rounds)
+    if protocol.verify.pairs is None:
+        # All pairs were made among the photos that have a face: their indices are among those.
+        had = np.flatnonzero(faces.present)
+        figures = replace(figures, pairs=replace(figures.pairs, a=had[figures.pairs.a], b=had[figures.pairs.b]))
+    thresholds: tuple[AtThreshold, ...] = ()
+    reliable = None
+    if card.decisions is not None:
+        scored = figures.scored
+        genuine, impostor = (scored[np.flatnonzero(kind)] for kind in (scored.same, ~scored.same))
+        thresholds = tuple(
+            AtThreshold(
+                entry.far,
+                entry.threshold,
+                rate(impostor, impostor.distances <= entry.threshold, min(rounds, 200), seed),
+                rate(genuine, genuine.distances > entry.threshold, min(rounds, 200), seed),
+            )
+            for entry in card.decisions.thresholds
+        )
+        finite = np.isfinite(scored.distances)
+        reliable = reliability(result.space.probability(scored.distances[finite]), scored.same[finite])
+    return replace(
+        result,
+        verification=figures,
+        at_thresholds=thresholds,
+        reliability=reliable,
+        breakdowns=breakdowns(figures, [*photo_columns(faces), *columns]),
+    )
+
+
+def _search(result: Evaluation, seed: int, rounds: int) -> Evaluation:
+    faces, trials, card = result.faces, result.protocol.search, result.space.card
+    assert trials is not None
+    threshold = card.threshold() if card.decisions is not None else None
+    searches = search(faces.embeddings, result.protocol.labels, trials.gallery, trials.probes, faces.present)
+    figures = identification(searches, threshold, rounds=rounds, seed=seed)
+    return replace(result, search=SearchResult(trials.gallery, trials.probes, searches, figures, threshold))
+
+
+def _cluster(result: Evaluation) -> Evaluation:
+    faces, labels = result.faces, result.protocol.labels
+    had = np.flatnonzero(faces.present)
+    points, truth = faces.embeddings[had], labels[had]
+    result = replace(result, rank1=leave_one_out_rank1(points, truth))
+    if result.space.card.decisions is None:
+        return result
+    if len(had) > MOST_CLUSTERED:
+        note = f"{len(had):,} photos are too many to group exactly ({MOST_CLUSTERED:,} at most); they were not grouped"
+        return replace(result, notes=(*result.notes, note))
+    cut = result.space.clustering
+    groups = agglomerative(points, cut.threshold, cut.linkage)
+    return replace(result, grouped=had, groups=groups, grouping=grouping(truth, groups))
+
+
+def _notes(space: Space, protocol: Protocol, faces: EmbeddedPhotos) -> tuple[str, ...]:
+    notes = list(protocol.notes)
+    for how, what in (
+        ("missing", "are missing"),
+        ("unreadable", "cannot be read"),
+        ("no face", "show no face that was found"),
+    ):
+        count = faces.how.count(how)
+        if count:
+            counted = (
+                "left out" if protocol.verify is not None and protocol.verify.pairs is None else "accepted as nobody"
+            )
+            notes.append(f"{count:,} of {len(faces.names):,} photos {what}; they are {counted}")
+    centred = faces.how.count("centre-crop")
+    if centred:
+        notes.append(
+            f"no face was found in {centred:,} of {len(faces.names):,} photos: the fixed centre crop was taken"
+        )
+    decisions = space.card.decisions
+    if decisions is None:
+        notes.append(
+            "the model card has no thresholds: probabilities and decisions are not measured, nor is clustering"
+        )
+    elif fingerprint(protocol) in decisions.data:
+        notes.append("the card's thresholds were measured on these same people: figures at them are optimistic")
+    return tuple(notes)
+
+
+def data_name(protocol: Protocol) -> str:
+    """What a card calls the people of a protocol: how many, where, and a fingerprint to know them by."""
+    people = len(np.unique(protocol.labels))
+    return f"{people:,} people of {PurePath(protocol.photos.where).name} [{fingerprint(protocol)}]"
+
+
+def fingerprint(protocol: Protocol) -> str:
+    """Eight hex digits over the names of the photos, whatever their order and folder."""
+    return hashlib.sha256("\n".join(sorted(protocol.names)).encode()).hexdigest()[:8]

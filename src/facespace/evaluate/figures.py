@@ -1,0 +1,212 @@
+"""An evaluation as a table for people and as plain numbers for machines."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from facespace.evaluate.evaluation import Evaluation
+from facespace.evaluate.metrics import Interval, VerificationFigures, val_name
+
+
+@dataclass(frozen=True)
+class FigureRow:
+    """A line of the figure table: value and interval as text, what it counts, what it means."""
+
+    name: str
+    value: str
+    interval: str | None
+    of: str
+    meaning: str
+
+
+def intervals(evaluation: Evaluation) -> dict[str, Interval]:
+    """The figures that have an interval, by the name that figures.json gives them."""
+    told: dict[str, Interval] = {}
+    v, s, g = evaluation.verification, evaluation.search, evaluation.grouping
+    if v is not None:
+        told |= {"accuracy": v.accuracy, "auc": v.auc, "equal_error_rate": v.equal_error_rate}
+        told |= {val_name(far): val for far, val in v.val.items()}
+    if evaluation.rank1 is not None:
+        told["rank1"] = evaluation.rank1
+    if s is not None:
+        told |= {f"rank{k}_enrolled": share for k, share in s.figures.rank.items()}
+        if s.figures.fpir is not None:
+            told["fpir"] = s.figures.fpir
+        if s.figures.fnir is not None:
+            told["fnir"] = s.figures.fnir
+        told |= {f"fnir_at_fpir_{power(fpir)}": fnir for fpir, fnir in s.figures.fnir_at.items()}
+    if g is not None:
+        told["bcubed_f"] = g.bcubed_f
+    return told
+
+
+def as_figures(evaluation: Evaluation) -> dict[str, object]:
+    """Plain numbers by name; shares are between 0 and 1.
+
+    Always there: protocol, model, photos, people, failures, notes, seconds. With verification: accuracy, accuracy_se,
+    auc, eer, pairs, val (for each FAR value, low, high). `intervals` has low and high of every figure that has them.
+    """
+    card, faces = evaluation.space.card, evaluation.faces
+    told = intervals(evaluation)
+    found: dict[str, object] = {
+        "protocol": evaluation.protocol.name,
+        "model": {"name": card.name, "version": card.version, "space": card.space_id, "weights": card.weights_sha256},
+        "photos": len(faces.names),
+        "people": len(evaluation.protocol.people),
+        "failures": len(evaluation.failures),
+        "centre_crops": faces.how.count("centre-crop"),
+    }
+    v, s, g = evaluation.verification, evaluation.search, evaluation.grouping
+    if v is not None:
+        found |= {
+            "accuracy": v.accuracy.value,
+            "accuracy_se": v.accuracy_se,
+            "fold_accuracy": list(v.fold_accuracy),
+            "auc": v.auc.value,
+            "eer": v.equal_error_rate.value,
+            "val": {power(far): [val.value, val.low, val.high] for far, val in v.val.items()},
+            "val_untold": {power(far): reason for far, reason in v.untold.items()},
+            "pairs": len(v.pairs),
+            "genuine_pairs": len(v.genuine),
+            "impostor_pairs": len(v.impostor),
+        }
+    found |= {
+        "at_thresholds": [
+            {"far": t.far, "threshold": t.threshold, "fmr": _three(t.fmr), "fnmr": _three(t.fnmr)}
+            for t in evaluation.at_thresholds
+        ],
+    }
+    if evaluation.reliability is not None:
+        found |= {"calibration_error": evaluation.reliability.error, "brier": evaluation.reliability.brier}
+    if s is not None:
+        found |= {"mated_probes": s.figures.mated, "strangers_probes": s.figures.strangers}
+    if g is not None:
+        found |= {
+            "groups": g.groups,
+            "bcubed_precision": g.bcubed_precision,
+            "bcubed_recall": g.bcubed_recall,
+            "pairwise_precision": g.pairwise_precision,
+            "pairwise_recall": g.pairwise_recall,
+            "pairwise_f": g.pairwise_f,
+            "nmi": g.nmi,
+        }
+    found |= {name: figure.value for name, figure in told.items()}
+    found |= evaluation.extra
+    return found | {
+        "intervals": {name: [figure.low, figure.high] for name, figure in told.items()},
+        "breakdowns": {
+            b.title: {
+                group.name: {
+                    "genuine": group.genuine,
+                    "impostor": group.impostor,
+                    "fnmr": None if group.fnmr is None else _three(group.fnmr),
+                    "fmr": None if group.fmr is None else _three(group.fmr),
+                }
+                for group in b.groups
+            }
+            for b in evaluation.breakdowns
+        },
+        "notes": list(evaluation.notes),
+        "failed": [{"photo": failure.name, "why": failure.message} for failure in evaluation.failures],
+        "embed_seconds": evaluation.embed_seconds,
+        "embedded": faces.embedded,
+        "seconds": evaluation.seconds,
+    }
+
+
+def figure_rows(evaluation: Evaluation) -> list[FigureRow]:
+    """The figure table."""
+    found: list[FigureRow] = []
+    people = evaluation.protocol.people
+    photos = f"{len(evaluation.faces.names):,} photos of {len(people):,} people"
+    if evaluation.verification is not None:
+        found += _verification_rows(evaluation.verification)
+    if evaluation.rank1 is not None:
+        found.append(
+            _row("rank-1, rest enrolled", evaluation.rank1, photos, "nearest other photo is of the same person")
+        )
+    if evaluation.search is not None:
+        found += _search_rows(evaluation)
+    if evaluation.grouping is not None:
+        g = evaluation.grouping
+        found.append(
+            _row("BCubed F", g.bcubed_f, f"{g.groups:,} groups for {g.people:,} people", "how well groups match people")
+        )
+        found.append(FigureRow("pairwise F", f"{g.pairwise_f:.3f}", None, "", "the same by pairs of photos"))
+        found.append(FigureRow("NMI", f"{g.nmi:.3f}", None, "", "information that groups and people share"))
+    if evaluation.reliability is not None:
+        error = evaluation.reliability.error
+        found.append(
+            FigureRow("calibration error", f"{error:.3f}", None, "all pairs", "mean gap of probability and truth")
+        )
+    for name, value in evaluation.extra.items():
+        found.append(FigureRow(name.replace("_", " "), f"{value:.0f}", None, "", ""))
+    return found
+
+
+def power(far: float) -> str:
+    """1e-2 as people write it, not as floats print."""
+    return val_name(far).removeprefix("val_at_far_")
+
+
+def finite(value: object) -> object:
+    """JSON has no NaN: a bound that could not be found becomes null."""
+    if isinstance(value, dict):
+        return {key: finite(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(entry) for entry in value]
+    if isinstance(value, np.generic):
+        return finite(value.item())
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _verification_rows(v: VerificationFigures) -> list[FigureRow]:
+    pairs = f"{len(v.genuine):,} genuine, {len(v.impostor):,} impostor pairs"
+    error = f" ± {v.accuracy_se:.4f}" if math.isfinite(v.accuracy_se) else ""
+    return [
+        FigureRow(
+            "accuracy",
+            f"{v.accuracy.value:.4f}{error}",
+            _between(v.accuracy),
+            f"{len(v.fold_accuracy)} folds",
+            "right decisions, threshold from the other folds; ± standard error over folds",
+        ),
+        _row("ROC AUC", v.auc, pairs, "chance that a same-person pair is nearer than a different-person pair"),
+        _row("equal error rate", v.equal_error_rate, pairs, "where FAR and 1 - VAL are equal"),
+        *(_row(f"VAL at FAR {power(far)}", val, pairs, "same-person pairs accepted") for far, val in v.val.items()),
+    ]
+
+
+def _search_rows(evaluation: Evaluation) -> list[FigureRow]:
+    s = evaluation.search
+    assert s is not None
+    labels = evaluation.protocol.labels
+    known = len(np.unique(labels[s.gallery]))
+    strangers = len(np.setdiff1d(labels[s.probes], labels[s.gallery]))
+    mated = f"{s.figures.mated:,} photos of {known:,} enrolled"
+    others = f"{s.figures.strangers:,} photos of {strangers:,} strangers"
+    found = [
+        _row(f"rank-{k}", share, mated, "the right person is " + ("nearest" if k == 1 else f"among the {k} nearest"))
+        for k, share in s.figures.rank.items()
+    ]
+    if s.figures.fpir is not None:
+        found.append(_row("FPIR", s.figures.fpir, others, "strangers taken for somebody, at the card's threshold"))
+    if s.figures.fnir is not None:
+        found.append(_row("FNIR", s.figures.fnir, mated, "people we know not recognised, at the card's threshold"))
+    return found + [
+        _row(f"FNIR at FPIR {power(fpir)}", fnir, f"{mated}, {others}", "people we know not recognised")
+        for fpir, fnir in s.figures.fnir_at.items()
+    ]
+
+
+def _row(name: str, figure: Interval, of: str, meaning: str) -> FigureRow:
+    return FigureRow(name, f"{figure.value:.4f}", _between(figure), of, meaning)
+
+
+def _between(figure: Interval) -> str | None:
+    return f"{figure.low:.4f} to {figure.high:.4f}" if math.isfinite(figure.low) else None
+
+
+def _three(figure: Interval) -> list[float]:
+    return [figure.value, figure.low, figure.high]

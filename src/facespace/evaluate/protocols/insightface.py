@@ -1,0 +1,163 @@
+"""Verification sets in the .bin files that the insightface project uses: lfw.bin, cfp_fp.bin, agedb_30.bin.
+
+Such a file is a pickle of two lists, the encoded photos of all pairs in order and whether each pair is one person. A
+pickle is a program, and running one from somebody else is running their code; so it is not run. Its instructions are
+read one by one (pickletools only parses them) and those that build lists of bytes and truth values are followed;
+any other ends the reading with an error.
+"""
+
+import os
+import pickletools
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from facespace.errors import DataError
+from facespace.evaluate.photos import HeldPhotos
+from facespace.evaluate.protocols.protocol import ListedPair, Protocol, joined, tabulate
+
+FOLDS = 10
+
+_MARK = object()
+# How Python 3 writes bytes for readers of protocol 2: a call of this function with text, which stands for the bytes.
+_ENCODE = "_codecs encode"
+
+
+def insightface_bin(path: str | os.PathLike[str], folds: int = FOLDS) -> Protocol:
+    """The pairs of a .bin file, in folds of consecutive pairs as its users make them.
+
+    Parameters
+    ----------
+    path : path
+    folds : int
+
+    Raises
+    ------
+    DataError
+        The file is not such a list, or holds instructions that a list of photos does not need.
+    """
+    photos, same = _contents(path)
+    # Equal bytes are one photo; photos that same-person pairs join are one person's, as far as the file tells.
+    first_of: dict[bytes, str] = {}
+    width = len(str(len(photos)))
+    names = [first_of.setdefault(photo, f"photo {at:0{width}d}") for at, photo in enumerate(photos)]
+    of = joined((names[2 * at], names[2 * at + 1]) for at in range(len(same)) if same[at])
+    notes = []
+    listed, doubled, contradicted = [], 0, 0
+    seen: set[frozenset[str]] = set()
+    for at, truth in enumerate(same):
+        first, second = names[2 * at], names[2 * at + 1]
+        pair = frozenset((first, second))
+        doubled += pair in seen or len(pair) == 1
+        contradicted += not truth and len(pair) == 2 and of(first) == of(second)
+        if pair in seen or len(pair) == 1 or (not truth and of(first) == of(second)):
+            continue
+        seen.add(pair)
+        fold = at * folds // len(same)
+        listed.append(ListedPair(first, second, of(first), of(second), fold, f"{path}, pair {at + 1}"))
+    if doubled:
+        notes.append(f"{doubled} pairs stand in the file twice or pair a photo with itself; each counts once at most")
+    if contradicted:
+        notes.append(f"{contradicted} different-person pairs are joined by same-person pairs and were left out")
+    table = tabulate(listed, str(path), folds_share_people=True)
+    return Protocol(
+        name="bin",
+        words=(
+            f"The pairs of {Path(path).name}: {len(listed):,} pairs in {folds} folds of consecutive pairs; the "
+            "threshold for a fold is the one most accurate on the others. The file does not name people: photos joined "
+            "by same-person pairs count as one person's, so intervals may be a little narrow."
+        ),
+        photos=HeldPhotos({name: photo for photo, name in first_of.items()}, str(path)),
+        names=table.names,
+        people=tuple(map(str, table.people)),
+        labels=table.labels,
+        verify=table.trials,
+        notes=(*notes, *table.notes),
+    )
+
+
+def _contents(path: str | os.PathLike[str]) -> tuple[list[bytes], list[bool]]:
+    try:
+        content = Path(path).read_bytes()
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror}; check the path") from None
+    try:
+        value = _value(pickletools.genops(content), str(path))
+    except (ValueError, IndexError, KeyError, AttributeError, TypeError) as error:
+        raise DataError(f"{path} is not a verification set (.bin): {error}") from None
+    if not (isinstance(value, tuple | list) and len(value) == 2 and all(isinstance(part, list) for part in value)):
+        raise DataError(f"{path} is not a verification set (.bin): it must hold a list of photos and a list of truths")
+    photos, same = value
+    if len(photos) != 2 * len(same) or not same or not all(isinstance(photo, bytes) for photo in photos):
+        raise DataError(f"{path}: {len(photos)} photos for {len(same)} pairs; there must be two for each, as bytes")
+    if not all(isinstance(truth, bool | int) for truth in same):
+        raise DataError(f"{path}: the second list must say for each pair whether it is one person")
+    return photos, [bool(truth) for truth in same]
+
+
+def _value(instructions: Iterator[tuple[Any, Any, Any]], where: str) -> Any:
+    """Follow the instructions that plain data needs."""
+    stack: list[Any] = []
+    memo: dict[int, Any] = {}
+
+    def since_mark() -> list[Any]:
+        at = max((at for at, item in enumerate(stack) if item is _MARK), default=-1)
+        if at < 0:
+            raise ValueError("it closes a list that it did not open")
+        taken = stack[at + 1 :]
+        del stack[at:]
+        return taken
+
+    for instruction, argument, _ in instructions:
+        match instruction.name:
+            case "PROTO" | "FRAME":
+                pass
+            case "STOP":
+                return stack.pop()
+            case "MARK":
+                stack.append(_MARK)
+            case "BINBYTES" | "SHORT_BINBYTES" | "BINBYTES8" | "INT" | "BININT" | "BININT1" | "BININT2" | "LONG1":
+                stack.append(argument)
+            case "BINUNICODE" | "SHORT_BINUNICODE" | "BINUNICODE8" | "UNICODE":
+                stack.append(argument)
+            case "STRING" | "BINSTRING" | "SHORT_BINSTRING":
+                # The bytes of Python 2; pickletools shows them as latin-1 text.
+                stack.append(argument.encode("latin-1"))
+            case "NEWTRUE" | "NEWFALSE":
+                stack.append(instruction.name == "NEWTRUE")
+            case "EMPTY_LIST":
+                stack.append([])
+            case "EMPTY_TUPLE":
+                stack.append(())
+            case "LIST":
+                stack.append(since_mark())
+            case "TUPLE":
+                stack.append(tuple(since_mark()))
+            case "TUPLE1" | "TUPLE2" | "TUPLE3":
+                count = int(instruction.name[-1])
+                stack[-count:] = [tuple(stack[-count:])]
+            case "APPEND":
+                item = stack.pop()
+                stack[-1].append(item)
+            case "APPENDS":
+                items = since_mark()
+                stack[-1].extend(items)
+            case "PUT" | "BINPUT" | "LONG_BINPUT":
+                memo[argument] = stack[-1]
+            case "MEMOIZE":
+                memo[len(memo)] = stack[-1]
+            case "GET" | "BINGET" | "LONG_BINGET":
+                stack.append(memo[argument])
+            case "GLOBAL" if argument == _ENCODE:
+                stack.append(_ENCODE)
+            case "REDUCE" if len(stack) > 1 and stack[-2] is _ENCODE:
+                text, encoding = stack.pop()
+                if encoding != "latin1":
+                    raise ValueError(f"bytes written in {encoding!r}")
+                stack[-1] = text.encode("latin-1")
+            case other:
+                raise DataError(
+                    f"{where} holds the instruction {other}, which lists of photos do not need; it was not run, and "
+                    "the file was not read"
+                )
+    raise ValueError("it ends early")

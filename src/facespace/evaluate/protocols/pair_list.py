@@ -1,0 +1,112 @@
+"""Pairs in a CSV file of one's own."""
+
+import os
+from collections.abc import Hashable
+from pathlib import Path
+
+from facespace.errors import DataError
+from facespace.evaluate.photos import Photos
+from facespace.evaluate.protocols.protocol import ListedPair, Protocol, joined, tabulate
+from facespace.evaluate.table import Row, read_table
+
+_TRUE, _FALSE = {"1", "true", "yes", "same"}, {"0", "false", "no", "different"}
+
+
+def pair_list(path: str | os.PathLike[str], photos: Photos, folds: int = 10) -> Protocol:
+    """Pairs of photos with their truth.
+
+    Parameters
+    ----------
+    path : path
+        A CSV file with the columns `a` and `b` (photos) and `same` (1 or 0). Optional: `fold` (a number; a person may
+        be in one fold only), `person_a` and `person_b`. Where people are not named, photos are of one person when a
+        chain of same-person pairs joins them.
+    photos : Photos
+    folds : int
+        How many are made where the file has none: whole groups of people who meet in pairs stay together, so there
+        may be fewer.
+
+    Raises
+    ------
+    DataError
+        A column is missing, a line is malformed, a pair stands there twice, or people contradict the pairs.
+    """
+    table = read_table(path, ("a", "b", "same"))
+    rows, named, folded = table.rows, {"person_a", "person_b"} <= set(table.columns), "fold" in table.columns
+    if named:
+        for row in rows:
+            if (row["person_a"] == row["person_b"]) != _same(row):
+                raise DataError(f"{row.where}: same={row['same']} contradicts {row['person_a']} and {row['person_b']}")
+        owner = {row[side]: row[f"person_{side}"] for row in rows for side in "ab"}
+    else:
+        of = joined((row["a"], row["b"]) for row in rows if _same(row))
+        owner = {row[side]: str(of(row[side])) for row in rows for side in "ab"}
+        for row in rows:
+            if not _same(row) and owner[row["a"]] == owner[row["b"]]:
+                raise DataError(
+                    f"{row.where}: {row['a']} and {row['b']} are said to be different people, and a chain of "
+                    "same-person pairs joins them"
+                )
+    fold_of = None if folded else _fold_of([(owner[row["a"]], owner[row["b"]]) for row in rows], folds)
+    listed = [
+        ListedPair(
+            row["a"], row["b"],
+            row["person_a"] if named else owner[row["a"]], row["person_b"] if named else owner[row["b"]],
+            _number(row) if fold_of is None else fold_of[owner[row["a"]]],
+            row.where,
+        )
+        for row in rows
+    ]  # fmt: skip
+    numbers = sorted({pair.fold for pair in listed})
+    renumbered = {fold: at for at, fold in enumerate(numbers)}
+    listed = [ListedPair(p.first, p.second, p.person, p.other, renumbered[p.fold], p.where) for p in listed]
+    tabulated = tabulate(listed, str(path))
+    if len(numbers) < 2:
+        raise DataError(
+            f"the pairs of {path} cannot be split into folds: all people meet each other in pairs, or there is one "
+            "fold only; a threshold must be chosen on other people, so leave out some pairs or name folds"
+        )
+    whose = "named in the file" if named else "those joined by same-person pairs"
+    return Protocol(
+        name="pairs",
+        words=(
+            f"The pairs of {Path(path).name}: {int(sum(_same(row) for row in rows)):,} of one person, "
+            f"{sum(not _same(row) for row in rows):,} of different people; people are {whose}. {len(numbers)} folds "
+            f"({'from the file' if folded else 'of people who do not meet, by size'}); the threshold for a fold is the "
+            "one most accurate on the others."
+        ),
+        photos=photos,
+        names=tabulated.names,
+        people=tuple(map(str, tabulated.people)),
+        labels=tabulated.labels,
+        verify=tabulated.trials,
+        notes=tabulated.notes,
+    )
+
+
+def _same(row: Row) -> bool:
+    said = row["same"].strip().lower()
+    if said not in _TRUE | _FALSE:
+        raise DataError(f"{row.where}: same is {row['same']!r}; it must be 1 or 0")
+    return said in _TRUE
+
+
+def _number(row: Row) -> int:
+    try:
+        return int(row["fold"])
+    except ValueError:
+        raise DataError(f"{row.where}: fold is {row['fold']!r}; it must be a number") from None
+
+
+def _fold_of(met: list[tuple[str, str]], folds: int) -> dict[Hashable, int]:
+    """People who meet in pairs go into one fold; the largest groups first, each into the fold with fewest pairs."""
+    group = joined(met)
+    size: dict[Hashable, int] = {}
+    for person, _ in met:
+        size[group(person)] = size.get(group(person), 0) + 1
+    load = [0] * min(folds, len(size))
+    fold: dict[Hashable, int] = {}
+    for root, pairs in sorted(size.items(), key=lambda item: -item[1]):
+        fold[root] = load.index(min(load))
+        load[fold[root]] += pairs
+    return {person: fold[group(person)] for pair in met for person in pair}

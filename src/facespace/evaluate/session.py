@@ -1,0 +1,126 @@
+"""An evaluation from files, as the command line asks for it: models, protocol, cache, card."""
+
+import os
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+
+from facespace.embed import Space, load, read_model, write_model
+from facespace.errors import DataError
+from facespace.evaluate.breakdown import Column, read_columns
+from facespace.evaluate.cache import EmbeddingCache
+from facespace.evaluate.decisions import decide
+from facespace.evaluate.embedding import NoFace, Preparation, embed_photos
+from facespace.evaluate.evaluation import Evaluation, data_name, evaluate
+from facespace.evaluate.landmarks import read_landmarks
+from facespace.evaluate.metrics import Difference, compare
+from facespace.evaluate.protocols import Protocol
+from facespace.evaluate.sweep import Sweep, sweep_faces, sweep_models, write_sweep
+
+Progress = Callable[[int, int], None]
+
+
+class Session:
+    """A protocol with all that decides how it is run; any number of models answer it.
+
+    Parameters
+    ----------
+    protocol : Protocol
+    landmarks : path or None
+        CSV file of landmarks, in place of the detector.
+    detector : str or None
+        In place of the card's.
+    no_face : 'centre-crop' or 'failure'
+    columns : path or None
+        CSV file of properties to break errors down by.
+    cached : bool
+        Whether embeddings are kept for the next time.
+    seed : int
+    provider, threads : as for `facespace.load`
+    """
+
+    def __init__(
+        self,
+        protocol: Protocol,
+        landmarks: str | os.PathLike[str] | None = None,
+        detector: str | None = None,
+        no_face: NoFace = "centre-crop",
+        columns: str | os.PathLike[str] | None = None,
+        cached: bool = True,
+        seed: int = 0,
+        provider: str | None = None,
+        threads: int | None = None,
+    ):
+        self.protocol = protocol
+        self._preparation = Preparation(
+            no_face, protocol.central, None if landmarks is None else read_landmarks(landmarks)
+        )
+        self._columns: list[Column] = [] if columns is None else read_columns(columns, protocol)
+        self._detector, self._cached, self._seed = detector, cached, seed
+        self._provider, self._threads = provider, threads
+
+    def evaluate(
+        self,
+        model: str | os.PathLike[str],
+        against: Sequence[str | os.PathLike[str]] = (),
+        told: Progress | None = None,
+    ) -> tuple[Evaluation, list[Difference]]:
+        """The answers of a model, and its differences from another (at most one) on the same pairs."""
+        if len(against) > 1:
+            raise DataError("one model can be compared with one other at a time")
+        first = self._evaluate(model, told)
+        if not against:
+            return first, []
+        second = self._evaluate(against[0], told)
+        if first.verification is None or second.verification is None:
+            raise DataError(f"models are compared by pairs, and the protocol {self.protocol.name!r} has none")
+        return first, compare(first.verification, second.verification)
+
+    def write_card(self, model: str | os.PathLike[str], told: Progress | None = None) -> None:
+        """Measure thresholds, calibration and clustering cut on the protocol's people, and write them into the model.
+
+        Raises
+        ------
+        DataError
+            Too few people; or the protocol is one for final figures, which must not choose anything.
+        """
+        if self.protocol.name in ("lfw", "bin"):
+            raise DataError(
+                f"{self.protocol.name} is for final figures: thresholds chosen on it would flatter every later figure "
+                "on it; measure them on other people: --images FOLDER --write-card"
+            )
+        space = self._space(model)
+        with self._cache(space) as cache:
+            faces = embed_photos(space, self.protocol.photos, self.protocol.names, self._preparation, cache, told)
+        had = faces.present
+        decisions = decide(faces.embeddings[had], self.protocol.labels[had], data_name(self.protocol), self._seed)
+        read = read_model(model)
+        write_model(model, read.onnx, read.card.model_copy(update={"decisions": decisions}))
+
+    def sweep(self, what: str, models: Sequence[str | os.PathLike[str]], told: Progress | None = None) -> Sweep:
+        """VAL against a property of the faces (one model) or of the models (two or more)."""
+        if what in ("dim", "data"):
+            spaces = [self._space(model) for model in models]
+            return sweep_models(what, self.protocol, spaces, self._preparation, self._cache, self._seed, told)
+        if len(models) > 1:
+            raise DataError(f"the sweep {what!r} is of one model; leave out the others")
+        space = self._space(models[0])
+        with self._cache(space) as cache:
+            return sweep_faces(what, self.protocol, space, self._preparation, cache, self._seed, told)
+
+    def write_sweep(self, swept: Sweep, folder: Path, command: str) -> Path:
+        """The sweep as a page with its plot."""
+        return write_sweep(swept, folder, command)
+
+    def _evaluate(self, model: str | os.PathLike[str], told: Progress | None) -> Evaluation:
+        space = self._space(model)
+        with self._cache(space) as cache:
+            return evaluate(
+                space, self.protocol, self._preparation, cache, self._columns, seed=self._seed, on_progress=told
+            )
+
+    def _space(self, model: str | os.PathLike[str]) -> Space:
+        return load(model, provider=self._provider, threads=self._threads, detector=self._detector)
+
+    def _cache(self, space: Space) -> AbstractContextManager[EmbeddingCache | None]:
+        return EmbeddingCache(space.id) if self._cached else nullcontext()

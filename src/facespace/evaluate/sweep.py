@@ -1,0 +1,253 @@
+"""The paper's tables at our scale: VAL against JPEG quality, pixels, dimension and training data (tables 4 to 6).
+
+The paper's rows stand beside ours as reported. Its data are its own (faces of the web, a test set of a million), so
+the shapes of two rows can be compared, never their heights.
+"""
+
+import io
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import PIL.Image
+
+from facespace.embed import Space
+from facespace.errors import DataError, FacespaceError
+from facespace.evaluate.cache import EmbeddingCache
+from facespace.evaluate.embedding import Change, Preparation, embed_photos
+from facespace.evaluate.evaluation import verify_embeddings
+from facespace.evaluate.figures import power
+from facespace.evaluate.metrics import Interval
+from facespace.evaluate.protocols import Protocol
+from facespace.images import Image, resize
+
+# VAL at FAR 1e-3 as the paper reports it.
+REPORTED: dict[str, dict[float, float]] = {
+    "jpeg": {10: 0.673, 20: 0.814, 30: 0.839, 50: 0.855, 70: 0.861, 90: 0.865},
+    "pixels": {1600: 0.378, 6400: 0.795, 14400: 0.845, 25600: 0.857, 65536: 0.864},
+    "dim": {64: 0.868, 128: 0.879, 256: 0.877, 512: 0.856},
+    "data": {2.6e6: 0.763, 26e6: 0.851, 52e6: 0.851, 260e6: 0.862},
+}
+LABELS = {
+    "jpeg": "JPEG quality",
+    "pixels": "pixels of the face",
+    "dim": "dimension of the embedding",
+    "data": "training photos",
+}
+REMINDER = (
+    "The paper's figures are as it reports them, on its own data and with its own networks: compare the shape of the "
+    "two columns, not their height."
+)
+
+FAR = 1e-3
+_ROUNDS = 500
+
+
+@dataclass(frozen=True)
+class Point:
+    """A row of a sweep: the value that was varied, VAL with its interval, accuracy, what it was measured with."""
+
+    x: float
+    val: Interval
+    accuracy: float
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """VAL at one FAR against a property.
+
+    what : 'jpeg', 'pixels', 'dim' or 'data'
+    far : the FAR of every VAL
+    points : by the value that was varied
+    protocol, model : in words
+    """
+
+    what: str
+    far: float
+    points: tuple[Point, ...]
+    protocol: str
+    model: str
+
+    @property
+    def reminder(self) -> str:
+        """What a reader must not forget, and the FAR."""
+        other = "" if self.far == FAR else f" The paper's FAR is 1e-3, these pairs show {power(self.far)} at the least."
+        return REMINDER + other
+
+    @property
+    def columns(self) -> list[str]:
+        """Headings of `rows`."""
+        return [
+            LABELS[self.what],
+            f"VAL at FAR {power(self.far)}",
+            "95 % interval",
+            "accuracy",
+            "the paper, as reported",
+            "",
+        ]
+
+    def rows(self) -> list[list[str]]:
+        """Ours and the paper's, value by value; the paper's alone where we have none."""
+        reported = REPORTED[self.what]
+        found = []
+        for x in sorted({point.x for point in self.points} | reported.keys()):
+            point = next((p for p in self.points if p.x == x), None)
+            paper = f"{reported[x]:.3f}" if x in reported else ""
+            if point is None:
+                found.append([f"{x:,.0f}", "", "", "", paper, ""])
+            else:
+                between = f"{point.val.low:.4f} to {point.val.high:.4f}"
+                found.append(
+                    [f"{x:,.0f}", f"{point.val.value:.4f}", between, f"{point.accuracy:.4f}", paper, point.note]
+                )
+        return found
+
+    def as_figures(self) -> dict[str, Any]:
+        """Plain numbers."""
+        return {
+            "sweep": self.what,
+            "far": self.far,
+            "protocol": self.protocol,
+            "model": self.model,
+            "points": [
+                {
+                    "x": point.x,
+                    "val": [point.val.value, point.val.low, point.val.high],
+                    "accuracy": point.accuracy,
+                    "note": point.note,
+                }
+                for point in self.points
+            ],
+            "reported": {f"{x:g}": value for x, value in REPORTED[self.what].items()},
+            "reminder": self.reminder,
+        }
+
+
+def sweep_faces(
+    what: str,
+    protocol: Protocol,
+    space: Space,
+    preparation: Preparation | None = None,
+    cache: EmbeddingCache | None = None,
+    seed: int = 0,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Sweep:
+    """VAL against JPEG quality or pixels: every face, as cut out for the network, is changed before it sees it.
+
+    Parameters
+    ----------
+    what : 'jpeg' or 'pixels'
+        Pixels are those of the whole crop; it is scaled down to them and back up to the network's size.
+    protocol : Protocol
+        That asks for verification.
+    space, preparation, cache, seed, on_progress : as for `evaluate`
+    """
+    size = space.card.input
+    values = sorted(REPORTED[what])
+    points = []
+    far = FAR
+    for at, value in enumerate(values):
+        as_it_is = what == "pixels" and value >= size.width * size.height
+        change = None if as_it_is else Change(f"{what} {value:.0f}", _changer(what, value))
+        prepare = replace(preparation or Preparation(), central=protocol.central, change=change)
+        told = None if on_progress is None else _part(on_progress, at, len(values))
+        faces = embed_photos(space, protocol.photos, protocol.names, prepare, cache, told)
+        figures = verify_embeddings(protocol, faces.embeddings, faces.present, (FAR, 1e-2, 1e-1), seed, _ROUNDS)
+        far = min(figures.val)
+        note = f"no change: the network sees {size.width * size.height:,} pixels" if as_it_is else ""
+        points.append(Point(value, figures.val[far], figures.accuracy.value, note))
+    return Sweep(what, far, tuple(points), protocol.words, f"{space.card.name} {space.card.version}")
+
+
+def sweep_models(
+    what: str,
+    protocol: Protocol,
+    spaces: Sequence[Space],
+    preparation: Preparation | None,
+    cache: Callable[[Space], AbstractContextManager[EmbeddingCache | None]],
+    seed: int = 0,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Sweep:
+    """VAL against dimension or amount of training data: one point a model, each trained for itself.
+
+    Parameters
+    ----------
+    what : 'dim' or 'data'
+    protocol : Protocol
+        That asks for verification.
+    spaces : two or more
+    preparation, seed, on_progress : as for `evaluate`
+    cache : gives the cache of a space
+
+    Raises
+    ------
+    DataError
+        There is one model only, or a card does not say on how many photos it was trained.
+    """
+    if len(spaces) < 2:
+        raise DataError(f"the sweep {what!r} needs two or more models: MODEL --with OTHER --with ANOTHER")
+    points, far = [], FAR
+    prepare = replace(preparation or Preparation(), central=protocol.central)
+    for at, space in enumerate(spaces):
+        x = _of_model(what, space)
+        told = None if on_progress is None else _part(on_progress, at, len(spaces))
+        with cache(space) as kept:
+            faces = embed_photos(space, protocol.photos, protocol.names, prepare, kept, told)
+        figures = verify_embeddings(protocol, faces.embeddings, faces.present, (FAR, 1e-2, 1e-1), seed, _ROUNDS)
+        far = min(figures.val)
+        points.append(Point(x, figures.val[far], figures.accuracy.value, f"{space.card.name} {space.card.version}"))
+    points.sort(key=lambda point: point.x)
+    return Sweep(what, far, tuple(points), protocol.words, f"{len(spaces)} models")
+
+
+def write_sweep(swept: Sweep, folder: Path, command: str) -> Path:
+    """Write folder/sweep-WHAT.html, and its plot as SVG and PNG.
+
+    Raises
+    ------
+    FacespaceError
+        The extra `report` is not installed.
+    DataError
+        The disk refused.
+    """
+    try:
+        from facespace.evaluate.report.sweep import write_sweep_page
+    except ModuleNotFoundError as error:
+        raise FacespaceError(
+            f"a page needs the package {error.name}, which is not installed: pip install 'facespace[report]'"
+        ) from None
+    return write_sweep_page(swept, folder, command)
+
+
+def _changer(what: str, value: float) -> Callable[[Image], Image]:
+    def as_jpeg(face: Image) -> Image:
+        target = io.BytesIO()
+        PIL.Image.fromarray(face).save(target, "JPEG", quality=int(value))
+        return np.array(PIL.Image.open(target))
+
+    def with_pixels(face: Image) -> Image:
+        height, width = face.shape[:2]
+        scale = (value / (height * width)) ** 0.5
+        small = resize(face, max(1, round(width * scale)), max(1, round(height * scale)))
+        return resize(small, width, height)
+
+    return as_jpeg if what == "jpeg" else with_pixels
+
+
+def _of_model(what: str, space: Space) -> float:
+    if what == "dim":
+        return float(space.dimension)
+    if space.card.training is None:
+        raise DataError(
+            f"the card of {space.card.name!r} does not say on how many photos it was trained, so it has no place in "
+            "this sweep"
+        )
+    return float(space.card.training.photos)
+
+
+def _part(on_progress: Callable[[int, int], None], at: int, parts: int) -> Callable[[int, int], None]:
+    return lambda done, total: on_progress(at * total + done, parts * total)

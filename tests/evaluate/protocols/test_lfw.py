@@ -1,0 +1,90 @@
+"""LFW's own files: what they mean, and what is said of those that are wrong."""
+
+import numpy as np
+import pytest
+
+from facespace.errors import DataError
+from facespace.evaluate import protocols
+from facespace.evaluate.photos import HeldPhotos
+
+NOTHING = HeldPhotos({}, "nowhere")
+
+SMALL = """2\t2
+Ada\t1\t2
+Ben\t2\t3
+Ada\t1\tBen\t1
+Cid\t1\tBen\t2
+Dan\t1\t2
+Eve\t1\t4
+Dan\t1\tFay\t1
+Eve\t1\tFay\t10
+"""
+
+
+def read(tmp_path, text, name="pairs.txt"):
+    path = tmp_path / name
+    path.write_text(text, encoding="utf-8")
+    return protocols.lfw(path, NOTHING)
+
+
+def test_view_2_is_read_as_its_authors_mean_it(tmp_path):
+    asked = read(tmp_path, SMALL)
+    pairs, fold = asked.verify.pairs, asked.verify.fold
+    named = [(asked.names[a], asked.names[b]) for a, b in zip(pairs.a, pairs.b, strict=True)]
+    assert named[1] == ("Ben/Ben_0002.jpg", "Ben/Ben_0003.jpg")
+    assert named[7] == ("Eve/Eve_0001.jpg", "Fay/Fay_0010.jpg")
+    assert pairs.same.tolist() == [True, True, False, False] * 2
+    assert fold.tolist() == [0] * 4 + [1] * 4
+    assert asked.central
+    assert all(
+        asked.people[label] == name.partition("/")[0] for name, label in zip(asked.names, asked.labels, strict=True)
+    )
+    assert not asked.notes
+
+
+def test_the_real_view_2_has_6000_pairs_of_7701_photos(shared_data):
+    asked = protocols.lfw(shared_data / "pairs.txt", NOTHING)
+    assert len(asked.verify.pairs) == 6000
+    assert len(asked.names) == 7701
+    assert np.bincount(asked.verify.fold).tolist() == [600] * 10
+    assert "10 folds of 300 same-person and 300 different-person pairs, 7,701 photos of 4,281 people" in asked.words
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda t: "", r"pairs\.txt, line 1: it must hold the number of folds"),
+        (lambda t: t.replace("2\t2\n", "two\t2\n"), "line 1: it must hold"),
+        (lambda t: t.replace("Ben\t2\t3", "Ben\t2"), r"line 3: 'Ben 2' is not of the form 'NAME i j'"),
+        (lambda t: t.replace("Ada\t1\tBen\t1", "Ada\t1\t3"), "line 4: 'Ada 1 3' is not of the form 'NAME i OTHER j'"),
+        (lambda t: t.replace("Ben\t2\t3", "Ben\ttwo\t3"), "line 3: .*'two' and '3' must be numbers"),
+        (lambda t: t.replace("Ada\t1\tBen\t1", "Ada\t1\tAda\t3"), "line 4: a different-person pair is due here"),
+        (lambda t: t.replace("Ben\t2\t3", "Ben\t2\t2"), "line 3: .*is paired with itself"),
+        (lambda t: t.replace("Cid\t1\tBen\t2", "Ben\t1\tAda\t1"), "line 5: this pair stands already in .*line 4"),
+        (lambda t: t.rstrip().rpartition("\n")[0], "promises 2 folds of 2 \\+ 2 pairs, 8 in all, and lists 7"),
+        (lambda t: t.replace("Dan\t1\tFay\t1", "Ada\t1\tFay\t1"), "line 8: Ada is in fold 2 here and in fold 1 in"),
+        (lambda t: "1\t4\n" + t.partition("\n")[2], "is not of the form"),
+    ],
+)  # fmt: skip
+def test_a_malformed_list_is_told_by_line(tmp_path, change, message):
+    with pytest.raises(DataError, match=message):
+        read(tmp_path, change(SMALL))
+
+
+def test_a_missing_list_is_told(tmp_path):
+    with pytest.raises(DataError, match="cannot read the pairs .*absent"):
+        protocols.lfw(tmp_path / "absent.txt", NOTHING)
+
+
+def test_view_1_chooses_on_one_list_and_judges_on_the_other(tmp_path):
+    train, test = tmp_path / "pairsDevTrain.txt", tmp_path / "pairsDevTest.txt"
+    train.write_text("2\nAda\t1\t2\nBen\t2\t3\nAda\t1\tBen\t1\nCid\t1\tBen\t2\n")
+    test.write_text("1\nDan\t1\t2\nDan\t1\tFay\t1\n")
+    asked = protocols.lfw_dev(train, test, NOTHING)
+    assert asked.verify.fold.tolist() == [protocols.TRAINING] * 4 + [0] * 2
+    test.write_text("1\nDan\t1\t2\nDan\t1\tAda\t1\n")
+    with pytest.raises(DataError, match="Ada is in fold 1 here and in fold training"):
+        protocols.lfw_dev(train, test, NOTHING)
+    test.write_text("3\nDan\t1\t2\n")
+    with pytest.raises(DataError, match=r"promises 3 \+ 3 pairs and lists 1"):
+        protocols.lfw_dev(train, test, NOTHING)

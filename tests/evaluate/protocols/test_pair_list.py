@@ -1,0 +1,69 @@
+"""Pairs in a CSV file."""
+
+import pytest
+
+from facespace.errors import DataError
+from facespace.evaluate import protocols
+from facespace.evaluate.photos import HeldPhotos
+
+NOTHING = HeldPhotos({}, "nowhere")
+
+
+def read(tmp_path, text, **options):
+    path = tmp_path / "pairs.csv"
+    path.write_text(text)
+    return protocols.pair_list(path, NOTHING, **options)
+
+
+def test_people_are_those_whom_same_person_pairs_join(tmp_path):
+    asked = read(tmp_path, "a,b,same\np1,p2,1\np2,p3,yes\nq1,q2,1\np1,q1,0\nr1,r2,TRUE\ns1,s2,1\nr2,s1,no\n")
+    whose = dict(zip(asked.names, asked.labels, strict=True))
+    assert whose["p1"] == whose["p2"] == whose["p3"] != whose["q1"] == whose["q2"]
+    assert whose["r1"] != whose["s1"]
+    # p and q meet in a pair, so do r and s: two folds, and no more.
+    assert sorted(set(asked.verify.fold.tolist())) == [0, 1]
+    fold = asked.verify.fold
+    assert fold[0] == fold[1] == fold[2] == fold[3] != fold[4] == fold[5] == fold[6]
+
+
+def test_folds_and_people_may_be_named(tmp_path):
+    asked = read(
+        tmp_path,
+        "a,b,same,fold,person_a,person_b\np1,p2,1,7,Ada,Ada\np1,q1,0,7,Ada,Ben\nr1,r2,1,9,Cid,Cid\nr1,s1,0,9,Cid,Dan\n",
+    )
+    assert asked.people == ("Ada", "Ben", "Cid", "Dan")
+    assert asked.verify.fold.tolist() == [0, 0, 1, 1]
+    assert not asked.notes
+
+
+def test_folds_of_unequal_size_are_told(tmp_path):
+    asked = read(tmp_path, "a,b,same,fold\np1,p2,1,1\np1,q1,0,1\nq1,q2,1,1\nr1,r2,1,2\nr1,s1,0,2\n")
+    assert "unequal size (same-person + different-person pairs: 1: 2 + 1, 2: 1 + 1)" in asked.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a,b\np,q\n", "has no column same; it needs a, b, same"),
+        ("a,b,same\n", "has no rows"),
+        ("a,b,same\np,q\n", "line 2: it must have 3 values"),
+        ("a,b,same\np,,1\n", "line 2: there is no value for b"),
+        ("a,b,same\np,q,maybe\n", "line 2: same is 'maybe'; it must be 1 or 0"),
+        ("a,b,same\np,q,1\nq,p,1\n", "line 3: this pair stands already in .*line 2"),
+        ("a,b,same\np,q,1\nq,r,1\np,r,0\n", "line 4: p and r are said to be different people, and a chain"),
+        ("a,b,same\np,q,1\np,r,0\nq,s,0\n", "cannot be split into folds"),
+        ("a,b,same,fold\np,q,1,x\np,r,0,1\n", "line 2: fold is 'x'"),
+        ("a,b,same,fold\np,q,1,1\nq,r,0,2\n", "line 3: p is in fold 2 here and in fold 1 in .*line 2"),
+        ("a,b,same,person_a,person_b\np,q,1,Ada,Ben\n", "line 2: same=1 contradicts Ada and Ben"),
+        ("a,b,same,person_a,person_b\np,q,1,Ada,Ada\np,r,0,Ben,Cid\n", "contradicts|p is Ben's here and Ada's"),
+    ],
+)
+def test_a_list_that_is_wrong_is_told_by_line(tmp_path, text, message):
+    with pytest.raises(DataError, match=message):
+        read(tmp_path, text)
+
+
+def test_a_file_that_is_no_text_is_told(tmp_path):
+    (tmp_path / "pairs.csv").write_bytes(b"\xff\xfe\x00\x01" * 10)
+    with pytest.raises(DataError, match="is not a CSV file"):
+        protocols.pair_list(tmp_path / "pairs.csv", NOTHING)
