@@ -28,7 +28,7 @@ from facespace.cluster.threshold import adapted_threshold
 from facespace.convert.dlib_onnx import RADIUS
 from facespace.embed import DecisionsCard
 from facespace.evaluate.decisions import decide
-from facespace.evaluate.grouping import bcubed_f, grouping
+from facespace.evaluate.metrics.grouping import bcubed_f, grouping
 from facespace.metric import normalise
 
 CARD: DecisionsCard

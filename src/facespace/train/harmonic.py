@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from facespace.errors import DataError
-from facespace.evaluate.roc import roc
+from facespace.evaluate.metrics.roc import roc
 from facespace.metric import squared_distances
 from facespace.train.mining import Triplets, semi_hard, squared_distance_matrix
 
