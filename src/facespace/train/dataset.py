@@ -1,5 +1,6 @@
 """The faces to learn from, prepared just as the finished space will prepare them, with a margin to move within."""
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -17,6 +18,8 @@ from facespace.train.facecache import decoded, default_cache
 from facespace.train.sources import Source, source_of
 
 DETECTOR, CROP = "whole-photo", "box"
+# What finds the faces of photos that are then cut so.
+DETECTORS_OF_CROPS = {CROP: DETECTOR, aligned.CROP: "mtcnn"}
 
 Say = Callable[[str], None]
 
@@ -58,6 +61,7 @@ class FaceSet:
     size : (width, height) of what the network takes, where that is larger than the faces are kept
     crop : name of the crop that makes such faces from photos
     teacher : float32, shape (n, d), L2 norm 1: another network's embeddings of the same faces, or None
+    photos : what each face's photo is called in the source; empty where nobody knows
     """
 
     pixels: NDArray[np.uint8] | Rows
@@ -67,6 +71,7 @@ class FaceSet:
     size: tuple[int, int] | None = None
     crop: str = CROP
     teacher: NDArray[np.float32] | None = None
+    photos: tuple[str, ...] = ()
 
     def of(self, people: NDArray[np.int64]) -> "FaceSet":
         """The faces of some people only, relabelled from 0 in the order given."""
@@ -79,6 +84,7 @@ class FaceSet:
             labels=renumbered[self.labels[kept]],
             people=tuple(self.people[person] for person in people),
             teacher=None if self.teacher is None else self.teacher[kept],
+            photos=tuple(itertools.compress(self.photos, kept)),
         )
 
     @property
@@ -158,6 +164,7 @@ def read_faces(
         np.array([number[name] for name in persons], np.int64),
         people,
         teacher=_teacher(source, kept),
+        photos=tuple(source.entries[row].name for row in kept),
     )
     if layout is None:
         return faces

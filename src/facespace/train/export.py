@@ -23,8 +23,8 @@ from facespace.embed import (
 )
 from facespace.errors import DataError, ModelError
 from facespace.evaluate.decisions import decide
-from facespace.train.checkpoint import Checkpoint, checkpoints_in, load_checkpoint
-from facespace.train.dataset import CROP, DETECTOR, FaceSet
+from facespace.train.checkpoint import BEST, Checkpoint, checkpoints_in, load_checkpoint
+from facespace.train.dataset import CROP, DETECTORS_OF_CROPS, FaceSet
 from facespace.train.inputs import MEAN, STD
 from facespace.train.networks import build_network
 from facespace.train.recipe import Recipe, parse_recipe
@@ -41,6 +41,12 @@ def last_checkpoint(run: Path) -> Checkpoint:
     return load_checkpoint(found[-1])
 
 
+def best_checkpoint(run: Path) -> Checkpoint:
+    """The checkpoint of the highest VAL on the validation people, or the last; DataError where there is none."""
+    best = run / "checkpoints" / BEST
+    return load_checkpoint(best) if best.is_dir() else last_checkpoint(run)
+
+
 def restore(checkpoint: Checkpoint) -> tuple[nn.Module, Recipe]:
     """The network of a checkpoint, in evaluation mode, and the recipe it was trained by."""
     recipe = parse_recipe(checkpoint.recipe, "in the checkpoint")
@@ -51,7 +57,9 @@ def restore(checkpoint: Checkpoint) -> tuple[nn.Module, Recipe]:
 
 
 def export(run: Path, path: Path, train: FaceSet, validation: FaceSet | None) -> Card:
-    """Write the last checkpoint of a run as a model file, and check it against torch.
+    """Write a run as a model file, and check it against torch.
+
+    The checkpoint is the one of the highest VAL on the validation people, or the last where none was validated.
 
     Parameters
     ----------
@@ -77,10 +85,10 @@ def export(run: Path, path: Path, train: FaceSet, validation: FaceSet | None) ->
     ModelError
         onnxruntime and torch disagree, or the file cannot be written.
     """
-    checkpoint = last_checkpoint(run)
+    checkpoint = best_checkpoint(run)
     network, recipe = restore(checkpoint)
     onnx = to_onnx(network, recipe.network.width, recipe.network.height)
-    card = new_card(recipe, onnx).model_copy(
+    card = new_card(recipe, onnx, train.crop).model_copy(
         update={
             "training": TrainingCard(
                 data=recipe.data.description,
@@ -102,7 +110,7 @@ def export(run: Path, path: Path, train: FaceSet, validation: FaceSet | None) ->
     return read_model(path).card
 
 
-def new_card(recipe: Recipe, onnx: bytes) -> Card:
+def new_card(recipe: Recipe, onnx: bytes, crop: str = CROP) -> Card:
     """The card of a network made by a recipe: how to prepare a face for it, not yet what distances mean."""
     return Card(
         name=recipe.name,
@@ -110,8 +118,8 @@ def new_card(recipe: Recipe, onnx: bytes) -> Card:
         weights_sha256=weights_sha256(onnx),
         dimension=recipe.network.dimension,
         normalised=True,
-        detector=DETECTOR,
-        crop=CROP,
+        detector=DETECTORS_OF_CROPS[crop],
+        crop=crop,
         input=InputCard(
             width=recipe.network.width,
             height=recipe.network.height,

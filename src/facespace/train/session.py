@@ -7,8 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from facespace.embed import Card
+from facespace.errors import DataError
 from facespace.train.dataset import FaceSet, read_faces, split_people
-from facespace.train.export import export, last_checkpoint
+from facespace.train.export import best_checkpoint, export
 from facespace.train.loop import Trained, train
 from facespace.train.oldspace import OldSpace
 from facespace.train.parallel import Workers
@@ -23,7 +24,7 @@ def faces_of(recipe: Recipe, warn: Say) -> tuple[FaceSet, FaceSet | None]:
     Raises
     ------
     DataError
-        The folders do not hold what the recipe needs.
+        The folders do not hold what the recipe needs, or somebody is on both sides.
     """
     width, height = recipe.network.width, recipe.network.height
     old = None if recipe.data.old is None else OldSpace(recipe.data.old)
@@ -34,7 +35,14 @@ def faces_of(recipe: Recipe, warn: Say) -> tuple[FaceSet, FaceSet | None]:
 
     faces = read(recipe.data.train)
     if recipe.data.validation is not None:
-        return faces, read(recipe.data.validation)
+        others = read(recipe.data.validation)
+        both = set(faces.people) & set(others.people)
+        if both:
+            raise DataError(
+                f"{len(both)} people are in the training set and among the validation people, such as "
+                f"{min(both)!r}: figures on people trained on mean nothing; keep them apart"
+            )
+        return faces, others
     return split_people(faces, recipe.data.validation_people, recipe.seed)
 
 
@@ -52,7 +60,7 @@ def train_recipe(
 
 
 def export_run(run: Path, path: Path, warn: Say) -> Card:
-    """Export the last checkpoint of a run, with thresholds measured on its validation people.
+    """Export a run, with thresholds measured on its validation people.
 
     The faces are read again from where the run's recipe says.
 
@@ -61,6 +69,6 @@ def export_run(run: Path, path: Path, warn: Say) -> Card:
     DataError, ModelError
         As for `export`.
     """
-    recipe = parse_recipe(last_checkpoint(run).recipe, f"of {run}")
+    recipe = parse_recipe(best_checkpoint(run).recipe, f"of {run}")
     faces, validation = faces_of(recipe, warn)
     return export(run, path, faces, validation)

@@ -27,13 +27,14 @@ from facespace.train.distort import Draw, distorted
 from facespace.train.history import History, read_history
 from facespace.train.inputs import as_input
 from facespace.train.losses import build_loss
-from facespace.train.mining import hard_triplets
+from facespace.train.mining import hard_triplets, suspected_labels
 from facespace.train.networks import build_network
 from facespace.train.optimise import build_optimiser
 from facespace.train.parallel import Workers
 from facespace.train.plan import Plan, StepFaces
 from facespace.train.recipe import Recipe
 from facespace.train.sampling import IdentityBatches
+from facespace.train.suspects import write_suspects
 from facespace.train.validate import BEST_BY, embed_all, validation_rates
 
 Say = Callable[[str], None]
@@ -140,9 +141,13 @@ class Run:
         bf16 = self._recipe.precision == "bf16"
         points = self.workers.gather(embed_all(self.network, self._faces, own, self.workers.device, bf16), len(pool))
         anchors = torch.from_numpy(self.plan.anchors(self.step, len(pool))).to(points.device)
+        labels = self.labels[torch.from_numpy(pool)].to(points.device)
+        if self.workers.first:
+            suspects = suspected_labels(points, labels, anchors)
+            write_suspects(self._run / "suspects.csv", suspects, pool, self._faces)
         found = hard_triplets(
             points,
-            self.labels[torch.from_numpy(pool)].to(points.device),
+            labels,
             anchors,
             self._recipe.loss.margin,
             offline.hardness * self.care.easing,
