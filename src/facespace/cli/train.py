@@ -14,7 +14,8 @@ from facespace.cli.output import print_json, say, warn
 from facespace.cli.progress import training_progress
 from facespace.recipes import find
 
-RunFolder = Annotated[Path, typer.Option("--run", help="Folder of the run: its checkpoints and results.")]
+# torchrun takes --run for a shortened option of its own.
+RunFolder = Annotated[Path, typer.Option("--run", "--out", help="Folder of the run: its checkpoints and results.")]
 
 
 @app.command("train")
@@ -32,7 +33,7 @@ def train_command(
     """Train a space with the triplet loss.
 
     Started by torchrun, its processes share each batch:
-    torchrun --nproc-per-node 2 -m facespace.train RECIPE --run RUN
+    torchrun --nproc-per-node 2 -m facespace.train RECIPE --out RUN
     """
     with extra("train"):
         from facespace.train.parallel import Workers

@@ -12,6 +12,8 @@ from types import TracebackType
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch._C._distributed_c10d import PrefixStore
+from torch.distributed.rendezvous import rendezvous
 
 
 class Workers:
@@ -28,12 +30,18 @@ class Workers:
 
     def __init__(self, device: str = "auto"):
         self.rank, self.size = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
-        self.restarted = int(os.environ.get("TORCHELASTIC_RESTART_COUNT", 0)) > 0
+        self._restarts = int(os.environ.get("TORCHELASTIC_RESTART_COUNT", 0))
+        self.restarted = self._restarts > 0
         self.device = choose_device(device, int(os.environ.get("LOCAL_RANK", 0)))
 
     def __enter__(self) -> "Workers":
         if self.size > 1:
-            dist.init_process_group("nccl" if self.device.type == "cuda" else "gloo")
+            store, rank, size = next(rendezvous("env://"))
+            # torchrun's store outlives its processes: under the same keys, those started anew would find the
+            # addresses of the dead.
+            store = PrefixStore(f"start-{self._restarts}", store)
+            backend = "nccl" if self.device.type == "cuda" else "gloo"
+            dist.init_process_group(backend, store=store, rank=rank, world_size=size)
         return self
 
     def __exit__(
