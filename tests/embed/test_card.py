@@ -123,3 +123,27 @@ def test_stages_figures_and_limits_come_back_and_do_not_move_the_space():
 def test_a_figure_that_cannot_be_is_refused(change, says):
     with pytest.raises(ModelError, match=says):
         card(figures=[{**FIGURE, **change}])
+
+
+TAILS = {"fars": [0.1, 0.01], "tails": [{"photos": 1, "thresholds": [1.2, 0.9]}, {"photos": 2, "thresholds": [1.1]}]}
+
+
+def test_the_tails_of_strangers_are_read_and_a_card_without_them_gives_its_thresholds():
+    old = card(decisions=DECISIONS).impostors()
+    assert (old.fars, old.photos, old.thresholds) == ((0.1, 0.01), (1,), ((1.2, 0.9),))
+    measured = card(decisions={**DECISIONS, "impostors": TAILS}).impostors()
+    assert (measured.photos, measured.thresholds) == ((1, 2), ((1.2, 0.9), (1.1,)))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"fars": [0.01, 0.1]}, "fars must fall"),
+        ({"fars": [0.1]}, "more thresholds than there are fars"),
+        ({"tails": [{"photos": 2, "thresholds": [1.0]}]}, "must be for 1 photo"),
+        ({"tails": [{"photos": 1, "thresholds": [0.9, 1.2]}]}, "must not rise"),
+    ],
+)
+def test_inconsistent_tails_are_refused(changes, message):
+    with pytest.raises(ModelError, match=message):
+        card(decisions={**DECISIONS, "impostors": {**TAILS, **changes}})

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from facespace.errors import ModelError
-from facespace.metric import Calibration
+from facespace.metric import Calibration, Impostors
 from facespace.validation import explain
 
 Positive = Annotated[int, Field(gt=0)]
@@ -54,6 +54,34 @@ class ClusteringCard(_Record):
     threshold: Annotated[float, Field(ge=0, le=4)]
 
 
+class ImpostorTailCard(_Record):
+    """How near strangers come to templates of so many photos: thresholds at the rates of `ImpostorsCard.fars`."""
+
+    photos: Positive
+    thresholds: Annotated[list[Annotated[float, Field(ge=0, le=4)]], Field(min_length=1)]
+
+
+class ImpostorsCard(_Record):
+    """The distances of strangers by false accept rate, from which a gallery takes its open-set threshold."""
+
+    fars: Annotated[list[Annotated[float, Field(gt=0, lt=1)]], Field(min_length=1)]
+    tails: Annotated[list[ImpostorTailCard], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "ImpostorsCard":
+        photos = [tail.photos for tail in self.tails]
+        if photos[0] != 1 or any(a >= b for a, b in itertools.pairwise(photos)):
+            raise ValueError(f"the tails must be for 1 photo and then for rising numbers of them, not {photos}")
+        if any(a <= b for a, b in itertools.pairwise(self.fars)):
+            raise ValueError("fars must fall")
+        for tail in self.tails:
+            if len(tail.thresholds) > len(self.fars):
+                raise ValueError(f"the tail for {tail.photos} photos has more thresholds than there are fars")
+            if any(a < b for a, b in itertools.pairwise(tail.thresholds)):
+                raise ValueError(f"thresholds must not rise as the rate falls (tail for {tail.photos} photos)")
+        return self
+
+
 class DecisionsCard(_Record):
     """What distances mean in this space, and on whose faces that was found."""
 
@@ -65,6 +93,7 @@ class DecisionsCard(_Record):
     thresholds: Annotated[list[ThresholdCard], Field(min_length=1)]
     calibration: CalibrationCard
     clustering: ClusteringCard
+    impostors: ImpostorsCard | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> "DecisionsCard":
@@ -212,6 +241,24 @@ class Card(_Record):
         known = ", ".join(f"{entry.far:g}" for entry in decisions.thresholds)
         raise ModelError(
             f"model {self.name!r} has no threshold for a false accept rate of {wanted:g}; its card has {known}"
+        )
+
+    def impostors(self) -> Impostors:
+        """How near strangers come, by false accept rate; ModelError where the card has no thresholds at all.
+
+        A card measured before there were tails has its few thresholds to tell, for single photos only.
+        """
+        decisions = self.require_decisions()
+        if decisions.impostors is None:
+            ordered = sorted(decisions.thresholds, key=lambda entry: -entry.far)
+            return Impostors(
+                tuple(entry.far for entry in ordered), (1,), (tuple(entry.threshold for entry in ordered),)
+            )
+        measured = decisions.impostors
+        return Impostors(
+            tuple(measured.fars),
+            tuple(tail.photos for tail in measured.tails),
+            tuple(tuple(tail.thresholds) for tail in measured.tails),
         )
 
     def calibration(self) -> Calibration:

@@ -12,14 +12,12 @@ from numpy.typing import ArrayLike, NDArray
 from facespace.cluster import agglomerative
 from facespace.embed import CalibrationCard, ClusteringCard, DecisionsCard, ThresholdCard
 from facespace.errors import DataError
+from facespace.evaluate.impostor_tails import LEAST_ACCEPTED, impostor_tails
 from facespace.evaluate.metrics.grouping import bcubed_f
 from facespace.evaluate.metrics.pairs import all_pairs
 from facespace.metric import as_embeddings, fit_calibration, paired_squared_distances, threshold_at
 
 FARS = (1e-1, 1e-2, 1e-3, 1e-4)
-
-# A threshold resting on fewer impostor pairs than this is mostly chance.
-LEAST_ACCEPTED = 10
 
 # The FAR that answers are given at, where the data reach it.
 PREFERRED_FAR = 1e-3
@@ -80,6 +78,7 @@ def decide(embeddings: ArrayLike, people: ArrayLike, data: str, seed: int = 0) -
         ],
         calibration=CalibrationCard(slope=calibration.slope, intercept=calibration.intercept),
         clustering=_clustering(points, labels, distances),
+        impostors=impostor_tails(points, labels, seed),
     )
 
 

@@ -12,12 +12,14 @@ from facespace.metric.distance import (
     squared_distance_blocks,
     squared_distances,
 )
+from facespace.metric.impostors import Impostors
 from facespace.metric.quantised import dequantise, quantise, quantised_squared_distances
 from facespace.metric.template import template
 from facespace.metric.threshold import OperatingPoint, threshold_at, val_at_far, val_far
 
 __all__ = [
     "Calibration",
+    "Impostors",
     "OperatingPoint",
     "as_embeddings",
     "dequantise",

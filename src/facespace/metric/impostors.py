@@ -1,0 +1,128 @@
+"""How near strangers come to a person in a gallery: the rate of false accepts at any distance, and back.
+
+A threshold for one pair is wrong for a gallery: among N people a stranger has N chances to come near somebody. With
+FAR the false accept rate of one comparison, the false positive identification rate of the whole search is
+
+    FPIR(N) <= N * FAR
+
+for any dependence between the comparisons (Boole's inequality), and close to it while it is small. So the open-set
+threshold of N people at a chosen FPIR is that of one comparison at FAR = FPIR / N.
+
+All faces have something in common, which a mean brings out: the more photos a template is the mean of, the nearer
+it is to everybody. The rate is therefore known for templates of one, two, four photos; in between and beyond, the
+threshold is linear in 1 / photos, as the variance of a mean is.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Floats = NDArray[np.float64]
+
+# The curves are drawn on to this share of the smallest rate measured.
+_BEYOND = 1e-6
+
+
+@dataclass(frozen=True)
+class Impostors:
+    """The distances of strangers from templates, by false accept rate.
+
+    Between the rates, the threshold is linear in log FAR; beyond the smallest it goes on as over the last factor of
+    ten, which is strict: measured curves fall ever faster.
+
+    fars : falling
+    photos : rising, the numbers of photos in a template that were measured, the first being 1
+    thresholds : one tuple for each of `photos`; the squared distance at each of `fars`, or at the first of them where
+        there were too few pairs for the others
+    """
+
+    fars: tuple[float, ...]
+    photos: tuple[int, ...]
+    thresholds: tuple[tuple[float, ...], ...]
+
+    @property
+    def covers_templates(self) -> bool:
+        """Whether more than single photos were measured."""
+        return len(self.photos) > 1
+
+    def threshold(self, far: float, photos: ArrayLike = 1) -> Floats:
+        """The squared distance up to which a share `far` of strangers comes to a template.
+
+        Parameters
+        ----------
+        far : float
+            0 < far <= 1.
+        photos : int array-like, any shape
+            How many photos the templates are the mean of.
+
+        Returns
+        -------
+        ndarray of float64, shape of `photos`, between 0 and 4
+        """
+        if not 0 < far <= 1:
+            raise ValueError(f"far must be above 0 and at most 1, not {far}")
+        counts = np.asarray(photos)
+        result = np.empty(counts.shape)
+        for count in np.unique(counts):
+            result[counts == count] = np.interp(np.log(far), self._log_fars, self._curve(int(count)))
+        return np.clip(result, 0, 4)
+
+    def as_single(self, distances: ArrayLike, photos: ArrayLike) -> Floats:
+        """Distances to templates as the distances to single photos that as many strangers come to.
+
+        This makes templates of few and of many photos comparable.
+
+        Parameters
+        ----------
+        distances : array-like, any shape
+        photos : int array-like, of a shape that broadcasts to that of `distances`
+
+        Returns
+        -------
+        ndarray of float64, shape of `distances`, not negative
+        """
+        given, counts = np.broadcast_arrays(np.asarray(distances, np.float64), np.asarray(photos))
+        single = self._curve(1)
+        result = np.empty(given.shape)
+        for count in np.unique(counts):
+            here = counts == count
+            result[here] = np.interp(given[here], self._curve(int(count)), single)
+        return np.maximum(result, 0)
+
+    def _curve(self, photos: int) -> Floats:
+        """Thresholds at `_log_fars` for templates of so many photos: linear in 1 / photos."""
+        curves = self._curves
+        if len(curves) == 1:
+            return curves[0]
+        inverse = 1 / np.array(self.photos, np.float64)
+        # The two measured numbers on either side; beyond the last, the last two.
+        right = int(np.clip(np.searchsorted(self.photos, photos), 1, len(curves) - 1))
+        share = (1 / photos - inverse[right - 1]) / (inverse[right] - inverse[right - 1])
+        return curves[right - 1] + share * (curves[right] - curves[right - 1])
+
+    @cached_property
+    def _log_fars(self) -> Floats:
+        return np.log(np.array([self.fars[-1] * _BEYOND, *self.fars[::-1], 1.0]))
+
+    @cached_property
+    def _curves(self) -> Floats:
+        """Thresholds at `_log_fars`, rising, one row for each of `photos`."""
+        x = self._log_fars
+        curves = np.empty((len(self.photos), len(x)))
+        for curve, row in zip(curves, self.thresholds, strict=True):
+            known = np.array(row[::-1])
+            own = x[-1 - len(row) : -1]
+            back = max(1, int(np.searchsorted(own, own[0] + np.log(10) - 1e-9)))
+            low = (
+                0.0
+                if len(row) == 1
+                else (known[min(back, len(row) - 1)] - known[0]) / (own[min(back, len(row) - 1)] - own[0])
+            )
+            high = 0.0 if len(row) == 1 else (known[-1] - known[-2]) / (own[-1] - own[-2])
+            curve[:] = np.interp(x, own, known)
+            curve[x < own[0]] = known[0] + low * (x[x < own[0]] - own[0])
+            curve[x > own[-1]] = known[-1] + high * (x[x > own[-1]] - own[-1])
+        # Equal thresholds could not be told apart on the way back.
+        return np.maximum.accumulate(curves, axis=1) + 1e-9 * np.arange(len(x))

@@ -1,0 +1,65 @@
+"""Rates of strangers to thresholds and back, for templates of any number of photos."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from facespace.metric import Impostors
+
+FARS = (0.5, 0.1, 0.01, 0.001)
+MEASURED = Impostors(FARS, (1, 2, 4), ((1.4, 1.0, 0.7, 0.5), (1.3, 0.9, 0.6, 0.4), (1.25, 0.85, 0.55)))
+
+
+def test_at_measured_rates_and_photos_the_thresholds_are_those_measured():
+    for photos, row in zip(MEASURED.photos, MEASURED.thresholds, strict=True):
+        for far, threshold in zip(FARS, row, strict=False):
+            assert MEASURED.threshold(far, photos) == pytest.approx(threshold, abs=1e-7)
+
+
+def test_between_rates_the_threshold_is_linear_in_the_logarithm_of_the_rate():
+    assert MEASURED.threshold(10**-1.5) == pytest.approx(0.85, abs=1e-7)
+
+
+def test_beyond_the_smallest_rate_it_goes_on_as_over_the_last_decade():
+    assert MEASURED.threshold(1e-4) == pytest.approx(0.3, abs=1e-6)
+    assert MEASURED.threshold(1e-3, 4) == pytest.approx(0.25, abs=1e-6)
+    assert MEASURED.threshold(1e-30) == 0
+
+
+def test_between_and_beyond_numbers_of_photos_it_is_linear_in_their_inverse():
+    at = MEASURED.threshold(0.1, [1, 2, 3, 4, 10**9])
+    assert at == pytest.approx([1.0, 0.9, 0.9 - 0.05 * (1 / 2 - 1 / 3) / (1 / 4), 0.85, 0.8], abs=1e-6)
+
+
+@given(distance=st.floats(0.2, 1.6), photos=st.integers(1, 50))
+def test_a_distance_and_its_single_photo_form_are_passed_by_as_many_strangers(distance, photos):
+    single = float(MEASURED.as_single(distance, photos))
+    for far in (0.3, 0.02, 0.004):
+        near = min(abs(distance - MEASURED.threshold(far, photos)), abs(single - MEASURED.threshold(far)))
+        assert near < 1e-6 or (distance <= MEASURED.threshold(far, photos)) == (single <= MEASURED.threshold(far))
+
+
+@given(st.lists(st.floats(0, 4), min_size=2, max_size=2), st.integers(1, 9))
+def test_nearer_stays_nearer(distances, photos):
+    low, high = MEASURED.as_single(sorted(distances), photos)
+    assert low <= high
+
+
+def test_one_photo_is_left_as_it_is_and_templates_of_more_seem_farther():
+    assert MEASURED.as_single([[0.6, 0.9]], 1) == pytest.approx(np.array([[0.6, 0.9]]), abs=1e-7)
+    assert MEASURED.as_single(0.6, 2) == pytest.approx(0.7, abs=1e-7)
+
+
+def test_single_thresholds_of_an_old_card_serve_for_every_number():
+    old = Impostors((0.1, 0.01), (1,), ((1.0, 0.8),))
+    assert not old.covers_templates
+    assert MEASURED.covers_templates
+    assert old.threshold(1e-3, [1, 7]) == pytest.approx([0.6, 0.6], abs=1e-7)
+    assert Impostors((0.1,), (1,), ((1.0,),)).threshold(1e-3) == pytest.approx(1.0, abs=1e-7)
+
+
+@pytest.mark.parametrize("far", [0, -0.1, 1.5])
+def test_an_impossible_rate_is_refused(far):
+    with pytest.raises(ValueError, match="far must be above 0"):
+        MEASURED.threshold(far)
