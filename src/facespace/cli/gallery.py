@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from facespace.cli.app import app
-from facespace.cli.options import AsJson, Far, GalleryPath, ModelPath, Provider, Threads
+from facespace.cli.options import AsJson, GalleryPath, ModelPath, Provider, Threads
 from facespace.cli.output import photo_name, print_json, say, table, warn
 from facespace.embed import load
 from facespace.gallery import Gallery
@@ -38,7 +38,9 @@ def identify_command(
     photos: Annotated[list[Path], typer.Argument(help="Photos of whoever it is.")],
     gallery: GalleryPath,
     model: ModelPath = None,
-    far: Far = None,
+    fpir: Annotated[
+        float, typer.Option(help="Share of strangers' faces that may at most be taken for somebody.")
+    ] = 0.01,
     top: Annotated[int, typer.Option(min=1, help="How many candidates to show for each face.")] = 3,
     provider: Provider = None,
     threads: Threads = None,
@@ -46,7 +48,7 @@ def identify_command(
 ) -> None:
     """Who is this? The nearest people of a gallery, or nobody we know."""
     with Gallery(gallery, load(model, provider=provider, threads=threads)) as people:
-        found = {photo: people.identify(photo, far=far, top=top) for photo in photos}
+        found = {photo: people.identify(photo, fpir=fpir, top=top) for photo in photos}
     if json:
         print_json({"photos": [{"photo": photo, "faces": faces} for photo, faces in found.items()]})
         return

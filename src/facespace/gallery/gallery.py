@@ -2,32 +2,38 @@
 
 import os
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from facespace.embed import Face, Failure, Space, as_photos
+from facespace.embed import Failure, Space, as_photos
 from facespace.errors import GalleryError, ImageError
-from facespace.gallery.store import NewFace, Person, Store
-from facespace.images import Photo, name_of
-from facespace.metric import dequantise, squared_distances, template
+from facespace.gallery import upkeep
+from facespace.gallery.assignment import assign
+from facespace.gallery.enrol import LEAST_QUALITY, Enrolment, judge_new, usable_face
+from facespace.gallery.records import Box, Event, KeptFace, NewFace, Person, Removal
+from facespace.gallery.search import Nearest, Search
+from facespace.gallery.secret import Secret
+from facespace.gallery.store import open_store
+from facespace.images import Photo
 
-
-@dataclass(frozen=True)
-class Enrolment:
-    """What was enrolled: the person, how many faces, and the photos left out."""
-
-    person: str
-    faces: int
-    failures: tuple[Failure, ...]
+# Share of strangers that may be taken for somebody, where the caller does not say.
+FPIR = 0.01
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """Somebody a face may be: squared distance to their template, probability for even prior odds."""
+    """Somebody a face may be.
+
+    name : of the person
+    distance : squared distance to their template, as to a single photo that as many strangers come to: comparable
+        between people with any number of photos, and with the threshold
+    probability : that it is them and not one other person, for even prior odds
+    """
 
     name: str
     distance: float
@@ -41,37 +47,46 @@ class Identification:
     box : left, top, right, bottom, in pixels of the photo
     person : the name, or None for nobody we know
     candidates : nearest first
-    threshold : squared distance up to which the nearest is taken
+    threshold : squared distance up to which somebody is taken
+    fpir : the share of strangers' faces that are at most taken for somebody in a gallery of this size
     """
 
-    box: tuple[float, float, float, float]
+    box: Box
     person: str | None
     candidates: tuple[Candidate, ...]
     threshold: float
+    fpir: float = FPIR
 
 
 class Gallery:
-    """People one knows, in one SQLite file. Use it in a `with` statement, or `close` it.
+    """People one knows, in one SQLite file or a PostgreSQL database. Use it in a `with` statement, or `close` it.
+
+    Safe to share between threads; several processes may have it open.
 
     Parameters
     ----------
-    path : path
-        Made if it does not exist.
+    place : path, or URL
+        A file, made if it does not exist; or postgresql://... (extra `postgres`).
     space : Space
-        The one whose points the file holds.
+        The one whose points it holds.
+    secret : Secret or None
+        Encrypts names, photos and embeddings (extra `encryption`); see `read_key`.
 
     Raises
     ------
     GalleryError
-        The file is not a gallery, is damaged, or holds points of another space.
+        Not a gallery, damaged, of another space, or under another key.
+    ModelError
+        The space's card does not say what a distance means.
     """
 
-    def __init__(self, path: str | os.PathLike[str], space: Space):
+    def __init__(self, place: str | os.PathLike[str], space: Space, secret: Secret | None = None):
         self._space = space
-        self._store = Store(path, space.id, space.dimension)
-        self._seen: tuple[int, int] | None = None
-        self._names: tuple[str, ...] = ()
-        self._templates = np.empty((0, space.dimension), np.float32)
+        self._impostors = space.card.impostors()
+        self.store = open_store(place, space.id, space.dimension, secret)
+        on_disk = not str(place).startswith(("postgresql://", "postgres://"))
+        folder = Path(f"{os.fspath(place)}.index") if on_disk else None
+        self.index = Search(self.store, self._impostors, folder)
 
     def __enter__(self) -> "Gallery":
         return self
@@ -82,13 +97,19 @@ class Gallery:
         self.close()
 
     def __len__(self) -> int:
-        return len(self._store.people())
+        return len(self.store.people())
 
     def close(self) -> None:
         """Let the file go."""
-        self._store.close()
+        self.store.close()
 
-    def enrol(self, name: str, photos: Photo | Iterable[Photo]) -> Enrolment:
+    def enrol(
+        self,
+        name: str,
+        photos: Photo | Iterable[Photo],
+        attributes: Mapping[str, Any] | None = None,
+        least_quality: float = LEAST_QUALITY,
+    ) -> Enrolment:
         """Keep a person's face. Somebody already known gets the new faces added.
 
         Parameters
@@ -96,42 +117,69 @@ class Gallery:
         name : str
             Any Unicode, not blank.
         photos : a photo, or an iterable of photos
-            Each must show exactly one face. One that cannot be used is reported, the rest are enrolled.
+            Each must show exactly one face, good enough. One that cannot be used is reported, the rest are enrolled.
+        attributes : mapping or None
+            JSON to keep with the person; None leaves what is there.
+        least_quality : float
+            Faces of a lower quality (share of ordinary photos that are worse) are refused; 0 takes all.
+
+        Returns
+        -------
+        Enrolment
+            With what should be looked at: photos left out, photos that look like somebody else, people who look
+            the same.
 
         Raises
         ------
         GalleryError
-            The name is blank, no photo can be used, or the file cannot be written; nothing is changed then.
+            The name is blank, no photo can be used, or the gallery cannot be written; nothing is changed then.
         """
-        name = _clean(name)
+        name = clean_name(name)
         faces: list[NewFace] = []
+        given: list[Photo] = []
         failures: list[Failure] = []
         for photo in as_photos(photos):
             try:
-                found = self._space.faces(photo)
-            except ImageError as error:
+                faces.append(usable_face(self._space, photo, least_quality))
+                given.append(photo)
+            except (ImageError, GalleryError) as error:
                 failures.append(Failure(photo, str(error)))
-                continue
-            if len(found) == 1:
-                faces.append(NewFace(name_of(photo), found[0].box, found[0].embedding))
-            else:
-                failures.append(Failure(photo, f"{len(found)} faces found; a photo to enrol must show just one"))
         if not faces:
             reasons = "; ".join(failure.reason for failure in failures[:3]) or "none were given"
             raise GalleryError(f"no photo of {name!r} can be enrolled: {reasons}")
-        self._store.add(name, faces)
-        return Enrolment(name, len(faces), tuple(failures))
+        named = self.store.people_named(name)
+        kept = self.store.faces(named[0].id) if named else []
+        judged = judge_new(faces, [face.embedding for face in kept], self._space)
+        new = [faces[place] for place in judged.new]
+        alike = self._alike(new, named[0].id if named else None)
+        if new or attributes is not None:
+            self.store.add(name, new, attributes)
+        return Enrolment(
+            person=name,
+            faces=len(new),
+            failures=tuple(failures),
+            folded=tuple(Failure(given[place], reason) for place, reason in judged.folded),
+            outliers=tuple(Failure(given[place], reason) for place, reason in judged.outliers),
+            alike=alike,
+        )
 
-    def identify(self, photo: Photo, far: float | None = None, top: int = 5) -> list[Identification]:
+    def identify(
+        self, photo: Photo, fpir: float = FPIR, top: int = 5, once: bool = True, audit: bool = True
+    ) -> list[Identification]:
         """Who are the faces of a photo?
 
         Parameters
         ----------
         photo : a photo
-        far : float or None
-            False accept rate of one comparison to decide at, one of the card's; its default where None.
+        fpir : float
+            False positive identification rate: the share of faces of strangers that may at most be taken for somebody.
+            The threshold follows from it and from how many people the gallery has, by the card's impostors.
         top : int
             How many candidates to give for each face.
+        once : bool
+            Nobody is in a photo twice: where two faces are nearest to one person, the better keeps them.
+        audit : bool
+            Write the search, and who was found, to the audit log.
 
         Returns
         -------
@@ -143,42 +191,109 @@ class Gallery:
         ImageError
             The photo cannot be used.
         """
-        threshold = self._space.threshold(far)
-        return [self._identify(face, threshold, top) for face in self._space.faces(photo)]
+        if not 0 < fpir < 1:
+            raise GalleryError(f"fpir must be above 0 and below 1, not {fpir}")
+        faces = self._space.faces(photo)
+        if not faces:
+            return []
+        nearest = self.index.nearest(np.stack([face.embedding for face in faces]), top)
+        threshold = self.threshold(fpir)
+        chosen = self._decide(nearest, threshold, once)
+        people = self.store.by_ids(int(i) for near in nearest for i in near.people)
+        if audit:
+            self.store.record("search", {"faces": len(faces), "found": chosen})
+        return [
+            Identification(
+                face.box, people[who].name if who in people else None, self._named(near, people), threshold, fpir
+            )
+            for face, near, who in zip(faces, nearest, chosen, strict=True)
+        ]
+
+    def threshold(self, fpir: float = FPIR) -> float:
+        """Squared distance (as to a single photo) up to which somebody is taken, for the people there are now.
+
+        FPIR(N) <= N * FAR for N people (Boole's inequality), so the threshold is that of one comparison at fpir / N.
+        """
+        return float(self._impostors.threshold(fpir / max(1, len(self.index))))
 
     def people(self) -> list[Person]:
         """Everybody in the gallery, by name."""
-        return self._store.people()
+        return self.store.people()
 
-    def remove(self, name: str) -> None:
-        """Delete a person and all their faces for good; GalleryError where nobody has that name."""
-        self._store.remove(_clean(name))
+    def faces(self, name: str) -> list[KeptFace]:
+        """The faces kept of a person; GalleryError where nobody has that name."""
+        return self.store.faces(self.store.find(clean_name(name)).id)
 
-    def _identify(self, face: Face, threshold: float, top: int) -> Identification:
-        names, templates = self._current()
-        distances = squared_distances(face.embedding[None], templates)[0]
-        order = np.argsort(distances, kind="stable")[:top]
-        candidates = tuple(
-            Candidate(names[i], float(distances[i]), float(self._space.probability(distances[i]))) for i in order
+    def remove(self, name: str) -> Removal:
+        """Delete a person and all their faces for good; GalleryError where nobody has that name.
+
+        A saved index goes too, as it holds the person; build it anew when it suits.
+        """
+        removal = upkeep.remove(self.store, clean_name(name))
+        self.index.forget()
+        return removal
+
+    def rename(self, old: str, new: str) -> None:
+        """Give a person another name; GalleryError where nobody has the old, or somebody has the new."""
+        upkeep.rename(self.store, clean_name(old), clean_name(new))
+
+    def merge(self, name: str, into: str) -> None:
+        """Two names were one person: give all faces of one to the other. `undo_merge` takes it back."""
+        upkeep.merge(self.store, clean_name(name), clean_name(into))
+
+    def undo_merge(self, name: str) -> str:
+        """Take back the last merge into a person; the name of who is their own again."""
+        return upkeep.undo_merge(self.store, clean_name(name))
+
+    def move(self, face: int, to: str) -> None:
+        """Give one face (by the id that `faces` tells) to somebody else, who is made if unknown."""
+        upkeep.move_face(self.store, face, clean_name(to))
+
+    def audit(self) -> Iterator[Event]:
+        """What was done with the gallery, oldest first."""
+        return self.store.audit.events()
+
+    def _alike(self, faces: list[NewFace], own: int | None) -> tuple[Candidate, ...]:
+        """Others in the gallery who look like these faces, at the rate that strangers are taken for somebody."""
+        if not faces:
+            return ()
+        threshold = self.threshold()
+        found: dict[int, float] = {}
+        for near in self.index.nearest(np.stack([face.embedding for face in faces]), 2):
+            for person, distance in zip(near.people.tolist(), near.distances.tolist(), strict=True):
+                if person != own and distance <= threshold:
+                    found[person] = min(distance, found.get(person, distance))
+        order = sorted(found, key=found.__getitem__)
+        people = self.store.by_ids(order)
+        return tuple(self._candidate(people[i].name, found[i]) for i in order if i in people)
+
+    def _decide(self, nearest: list[Nearest], threshold: float, once: bool) -> list[int | None]:
+        """The person of each face, or None for nobody we know."""
+        if not once:
+            return [
+                int(near.people[0]) if len(near.people) and near.distances[0] <= threshold else None for near in nearest
+            ]
+        people = sorted({int(person) for near in nearest for person in near.people})
+        costs = np.full((len(nearest), len(people)), np.inf)
+        for row, near in enumerate(nearest):
+            accepted = near.distances <= threshold
+            columns = np.searchsorted(people, near.people[accepted])
+            # How far below the threshold; a face at it is still better with its person than without.
+            costs[row, columns] = near.distances[accepted] - threshold - 1e-9
+        return [people[column] if column >= 0 else None for column in assign(costs).tolist()]
+
+    def _named(self, near: Nearest, people: Mapping[int, Person]) -> tuple[Candidate, ...]:
+        return tuple(
+            self._candidate(people[person].name, distance)
+            for person, distance in zip(near.people.tolist(), near.distances.tolist(), strict=True)
+            if person in people
         )
-        known = bool(candidates) and candidates[0].distance <= threshold
-        return Identification(face.box, candidates[0].name if known else None, candidates, threshold)
 
-    def _current(self) -> tuple[tuple[str, ...], NDArray[np.float32]]:
-        """Names and templates, derived anew when this or another process has changed the file."""
-        version = self._store.version()
-        if version != self._seen:
-            stored = self._store.faces()
-            points = dequantise(stored.quantised)
-            self._names = stored.names
-            self._templates = np.array(
-                [template(points[stored.owner == person]) for person in range(len(stored.names))], np.float32
-            ).reshape(len(stored.names), self._space.dimension)
-            self._seen = version
-        return self._names, self._templates
+    def _candidate(self, name: str, distance: float) -> Candidate:
+        return Candidate(name, distance, float(self._space.probability(distance)))
 
 
-def _clean(name: str) -> str:
+def clean_name(name: str) -> str:
     """One spelling for one name: the same letters may be coded in several ways."""
     cleaned = unicodedata.normalize("NFC", name).strip()
     if not cleaned:

@@ -1,158 +1,390 @@
-"""The gallery's truth: one SQLite file."""
+"""The gallery's truth: people, their faces, a template each; and what changed since when."""
 
+import json
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from facespace.database import Database
 from facespace.errors import GalleryError
-from facespace.metric import quantise
+from facespace.gallery.audit import Audit
+from facespace.gallery.records import KeptFace, NewFace, Person, Template
+from facespace.gallery.secret import Secret
+from facespace.gallery.sql import Sql, Sqlite
+from facespace.metric import normalise, quantise
 from facespace.validation import nearest_name
 
-# Each entry takes the schema from its index to the next; never edit one that was released.
-MIGRATIONS = (
-    """
-    CREATE TABLE space (
-        id TEXT NOT NULL PRIMARY KEY,
-        dimension INTEGER NOT NULL
-    ) STRICT;
-    CREATE TABLE person (
-        id INTEGER PRIMARY KEY AUTOINCREMENT,
-        name TEXT NOT NULL UNIQUE,
-        created TEXT NOT NULL
-    ) STRICT;
-    CREATE TABLE face (
-        id INTEGER PRIMARY KEY AUTOINCREMENT,
-        person INTEGER NOT NULL REFERENCES person (id) ON DELETE CASCADE,
-        photo TEXT NOT NULL,
-        left REAL NOT NULL,
-        top REAL NOT NULL,
-        right REAL NOT NULL,
-        bottom REAL NOT NULL,
-        quantised BLOB NOT NULL,
-        original BLOB NOT NULL,
-        model TEXT NOT NULL,
-        created TEXT NOT NULL
-    ) STRICT;
-    CREATE INDEX face_by_person ON face (person);
-    """,
-)
+# Parameters of one statement; SQLite allows 32,766, PostgreSQL 65,535.
+_AT_ONCE = 500
+
+_FACE = 'id, person, photo, "left", top, "right", bottom, quality, original, model, created'
 
 
-@dataclass(frozen=True)
-class Person:
-    """Somebody in a gallery: name, how many faces are kept, and since when (UTC, ISO 8601)."""
-
-    name: str
-    faces: int
-    created: str
-
-
-@dataclass(frozen=True)
-class NewFace:
-    """A face to keep: photo, where in it (pixels), and embedding, float32 of shape (d,)."""
-
-    photo: str
-    box: tuple[float, float, float, float]
-    embedding: NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class StoredFaces:
-    """All faces of a gallery.
-
-    names : of the people
-    owner : int64, shape (n,), index into `names`
-    quantised : int8, shape (n, d)
-    """
-
-    names: tuple[str, ...]
-    owner: NDArray[np.int64]
-    quantised: NDArray[np.int8]
-
-
-class Store:
-    """A gallery file, open for reading and writing. Many processes may read while one writes.
+def open_store(place: str | os.PathLike[str], space_id: str, dimension: int, secret: Secret | None = None) -> "Store":
+    """Open a gallery's store, or make one.
 
     Parameters
     ----------
-    path : path
-        Made, readable by its owner alone, if it does not exist.
+    place : path, or URL
+        A SQLite file, made readable by its owner alone if it does not exist; or postgresql://... (extra `postgres`).
     space_id : str
-        The space whose points it holds; a file of another space is refused.
+        The space whose points it holds; one of another space is refused.
     dimension : int
+    secret : Secret or None
+        Seals names, photos and embeddings. A gallery is sealed from its beginning or not at all.
 
     Raises
     ------
     GalleryError
-        Not a gallery, damaged, of another space, made by a newer version, or not to be opened at all.
+        Not a gallery, damaged, of another space, of a newer version, under another key, or not to be opened at all.
+    """
+    if str(place).startswith(("postgresql://", "postgres://")):
+        from facespace.gallery.postgres import Postgres
+
+        return Store(Postgres(str(place), space_id, dimension), space_id, dimension, secret)
+    return Store(Sqlite(Path(place), space_id, dimension), space_id, dimension, secret)
+
+
+class Store:
+    """People and faces in a database. Many processes may read while one writes; safe to share between threads.
+
+    Each change is one transaction: with its template, its entry in the audit log and its note for the indexes, or
+    not at all.
     """
 
-    def __init__(self, path: str | os.PathLike[str], space_id: str, dimension: int):
-        self._space_id, self._dimension = space_id, dimension
-        self._file = Database(path, "gallery", GalleryError, MIGRATIONS, space_id, dimension)
-        self.path, self._db = self._file.path, self._file.connection
+    def __init__(self, sql: Sql, space_id: str, dimension: int, secret: Secret | None = None):
+        self.sql, self.space_id, self.dimension = sql, space_id, dimension
+        self.audit = Audit(sql, secret)
+        self._secret = secret
+        # Threads of one process share a connection, which has one transaction at a time.
+        self._lock = threading.RLock()
+        try:
+            self._unlock()
+            self._first_templates()
+        except BaseException:
+            sql.close()
+            raise
+
+    @property
+    def where(self) -> str:
+        """Path or name of the database, for messages."""
+        return self.sql.where
+
+    @property
+    def sealed(self) -> bool:
+        """Whether it is encrypted."""
+        return self._secret is not None
 
     def close(self) -> None:
-        """Let the file go; nothing is lost, as every change was on disk when it was acknowledged."""
-        self._file.close()
+        """Let it go; nothing is lost, as every change was on disk when it was acknowledged."""
+        self.sql.close()
 
-    def add(self, name: str, faces: Sequence[NewFace]) -> None:
-        """Add faces to a person, who is made if unknown; all of them or, on any error, none."""
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        points = np.stack([face.embedding for face in faces])
-        rows = [
-            (face.photo, *face.box, small.tobytes(), point.astype(np.float16).tobytes(), self._space_id, now)
-            for face, small, point in zip(faces, quantise(points), points, strict=True)
-        ]
-        with self._file.writing("enrol into"):
-            self._db.execute("INSERT INTO person (name, created) VALUES (?, ?) ON CONFLICT DO NOTHING", (name, now))
-            (person,) = self._db.execute("SELECT id FROM person WHERE name = ?", (name,)).fetchone()
-            self._db.executemany(
-                "INSERT INTO face (person, photo, left, top, right, bottom, quantised, original, model, created) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                [(person, *row) for row in rows],
+    @contextmanager
+    def writing(self, doing: str) -> Iterator[None]:
+        """One transaction; refused where the gallery was moved to another space by another process."""
+        with self._lock, self.sql.writing(doing):
+            self.check_space()
+            yield
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Reads that explain their errors."""
+        with self._lock, self.sql.explaining("read"):
+            yield
+
+    def version(self) -> object:
+        """Changes whenever anybody may have changed something."""
+        with self._lock:
+            return self.sql.version()
+
+    def check_space(self) -> None:
+        """GalleryError where the gallery holds points of another space by now."""
+        if self.sql.space() != self.space_id:
+            raise GalleryError(
+                f"{self.where} was upgraded to another model while it was open; open it anew with that model"
             )
 
-    def remove(self, name: str) -> None:
-        """Delete a person and all their faces, overwriting them in the file."""
-        with self._file.writing("remove from"):
-            deleted = self._db.execute("DELETE FROM person WHERE name = ?", (name,)).rowcount
-        if not deleted:
-            known = [person.name for person in self.people()]
-            raise GalleryError(f"there is no {name!r} in {self.path}{nearest_name(name, known)}")
-        self._file.forget_deleted()
+    def add(
+        self, name: str, faces: Sequence[NewFace], attributes: Mapping[str, Any] | None = None
+    ) -> tuple[int, list[int]]:
+        """Add faces to a person, who is made if unknown; all of them or, on any error, none.
+
+        Returns
+        -------
+        person, faces : their ids
+        """
+        return self.add_all([(name, faces, attributes)])[0]
+
+    def add_all(
+        self, people: Iterable[tuple[str, Sequence[NewFace], Mapping[str, Any] | None]]
+    ) -> list[tuple[int, list[int]]]:
+        """As `add` for many people, all in one transaction."""
+        done = []
+        with self.writing("enrol into"):
+            for name, faces, attributes in people:
+                person = self.person_id(name, attributes)
+                ids = self._insert_faces(person, faces)
+                self.refresh_template(person)
+                self.audit.add("enrol", {"person": person, "faces": ids})
+                done.append((person, ids))
+        return done
 
     def people(self) -> list[Person]:
         """Everybody, by name."""
-        with self._file.explaining("read"):
-            rows = self._db.execute(
-                "SELECT name, count(face.id), person.created FROM person LEFT JOIN face ON face.person = person.id "
-                "GROUP BY person.id ORDER BY name"
-            ).fetchall()
-        return [Person(*row) for row in rows]
+        return sorted(self._people(""), key=lambda person: person.name)
 
-    def faces(self) -> StoredFaces:
-        """Every face, in the form that is searched."""
-        with self._file.explaining("read"):
-            rows = self._db.execute(
-                "SELECT person.id, name, quantised FROM face JOIN person ON face.person = person.id ORDER BY face.id"
-            ).fetchall()
-        names = {person: name for person, name, _ in rows}
-        index = {person: position for position, person in enumerate(names)}
-        content = b"".join(blob for _, _, blob in rows)
-        if len(content) != len(rows) * self._dimension:
-            raise GalleryError(f"{self.path} holds faces of a wrong size: it is damaged; restore a backup")
-        return StoredFaces(
-            tuple(names.values()),
-            np.array([index[person] for person, _, _ in rows], np.int64),
-            np.frombuffer(content, np.int8).reshape(len(rows), self._dimension),
+    def count(self) -> int:
+        """How many people can be recognised: those with a template."""
+        with self.reading():
+            return int(self.sql.run("SELECT count(*) FROM template")[0][0])
+
+    def find(self, name: str) -> Person:
+        """Somebody by name; GalleryError names the nearest known where nobody has it."""
+        found = self.people_named(name)
+        if not found:
+            known = [person.name for person in self.people()]
+            raise GalleryError(f"there is no {name!r} in {self.where}{nearest_name(name, known)}")
+        return found[0]
+
+    def people_named(self, name: str) -> list[Person]:
+        """Who has this name: one person, or none."""
+        return self._people("WHERE person.name_key = ?", (self.name_key(name),))
+
+    def by_ids(self, ids: Iterable[int]) -> dict[int, Person]:
+        """People by id; those who are gone are left out."""
+        found: dict[int, Person] = {}
+        wanted = sorted(set(ids))
+        for start in range(0, len(wanted), _AT_ONCE):
+            part = wanted[start : start + _AT_ONCE]
+            places = ", ".join("?" * len(part))
+            found |= {person.id: person for person in self._people(f"WHERE person.id IN ({places})", part)}
+        return found
+
+    def faces(self, person: int | None = None) -> list[KeptFace]:
+        """The faces of a person, or of everybody, in the order they were kept."""
+        where, values = ("", ()) if person is None else ("WHERE person = ?", (person,))
+        with self.reading():
+            rows = self.sql.run(f"SELECT {_FACE} FROM face {where} ORDER BY id", values)
+        return [self._kept(row) for row in rows]
+
+    def templates_since(self, number: int) -> tuple[int, list[Template], list[int]]:
+        """What an index must follow.
+
+        Parameters
+        ----------
+        number : int
+            The change it has seen last; 0 for none.
+
+        Returns
+        -------
+        number : int
+            The last change there is.
+        templates : list of Template
+            New or changed ones.
+        gone : list of int
+            People who have none any more.
+        """
+        with self.reading():
+            self.check_space()
+            rows = self.sql.run(
+                "SELECT change.number, change.person, template.faces, template.length, template.code FROM change "
+                "LEFT JOIN template ON template.person = change.person WHERE change.number > ? ORDER BY change.number",
+                (number,),
+            )
+        templates = [
+            Template(person, faces, length, self._code(code))
+            for _, person, faces, length, code in rows
+            if code is not None
+        ]
+        return rows[-1][0] if rows else number, templates, [row[1] for row in rows if row[4] is None]
+
+    def template_facts(self, ids: Sequence[int]) -> dict[int, tuple[int, float]]:
+        """Number of faces and length of the templates of some people."""
+        facts: dict[int, tuple[int, float]] = {}
+        for start in range(0, len(ids), _AT_ONCE):
+            part = [int(i) for i in ids[start : start + _AT_ONCE]]
+            with self.reading():
+                rows = self.sql.run(
+                    f"SELECT person, faces, length FROM template WHERE person IN ({', '.join('?' * len(part))})", part
+                )
+            facts |= {person: (faces, length) for person, faces, length in rows}
+        return facts
+
+    def record(self, action: str, detail: Mapping[str, Any]) -> None:
+        """Add to the audit log what changed nothing, such as a search."""
+        with self.writing("write the audit log of"):
+            self.audit.add(action, detail)
+
+    def refresh_template(self, person: int) -> None:
+        """Derive a person's template anew, within a transaction; somebody without faces has none."""
+        rows = self.sql.run("SELECT original FROM face WHERE person = ? ORDER BY id", (person,))
+        self.sql.run("DELETE FROM template WHERE person = ?", (person,))
+        if rows:
+            points = np.stack([self._point(original) for (original,) in rows])
+            mean = points.astype(np.float64).mean(axis=0)
+            length = float(np.linalg.norm(mean))
+            # Faces that cancel out have no mean direction; the first stands for them, and far from it all will be.
+            direction = mean if length > 1e-6 else points[0]
+            code = self.seal(quantise(normalise(direction[None]))[0].tobytes(), "template.code")
+            self.sql.run(
+                "INSERT INTO template (person, faces, length, code) VALUES (?, ?, ?, ?)",
+                (person, len(rows), max(length, 1e-6), code),
+            )
+        self.note_change(person)
+
+    def note_change(self, person: int) -> None:
+        """Tell the indexes, within a transaction, to look at a person's template again."""
+        self.sql.run("DELETE FROM change WHERE person = ?", (person,))
+        self.sql.run("INSERT INTO change (person) VALUES (?)", (person,))
+
+    def seal(self, value: bytes, column: str) -> bytes:
+        """Encrypt, where the gallery has a key."""
+        return self._secret.seal(value, column) if self._secret else value
+
+    def unseal(self, value: bytes, column: str) -> bytes:
+        """Decrypt, where the gallery has a key."""
+        return self._secret.open(bytes(value), column) if self._secret else bytes(value)
+
+    def seal_text(self, value: str, column: str) -> str:
+        """Encrypt text to hex, where the gallery has a key."""
+        return self._secret.seal(value.encode(), column).hex() if self._secret else value
+
+    def unseal_text(self, value: str, column: str) -> str:
+        """Decrypt text, where the gallery has a key."""
+        if not self._secret:
+            return value
+        try:
+            return self._secret.open(bytes.fromhex(value), column).decode()
+        except ValueError:
+            raise GalleryError(f"a value of {column} in {self.where} was changed; restore a backup") from None
+
+    def name_key(self, name: str) -> str:
+        """What a name is found by."""
+        return self._secret.mark(name.encode()).hex() if self._secret else name
+
+    def face_values(self, embeddings: NDArray[np.float32]) -> list[tuple[bytes, bytes]]:
+        """Quantised and original form of embeddings, as the columns hold them."""
+        return [
+            (self.seal(small.tobytes(), "face.quantised"), self.seal(point.tobytes(), "face.original"))
+            for small, point in zip(quantise(embeddings), embeddings.astype(np.float16), strict=True)
+        ]
+
+    def person_id(self, name: str, attributes: Mapping[str, Any] | None = None) -> int:
+        """The id of a person, who is made if unknown; within a transaction."""
+        key = self.name_key(name)
+        found = self.sql.run("SELECT id FROM person WHERE name_key = ?", (key,))
+        if not found:
+            found = self.sql.run(
+                "INSERT INTO person (name, name_key, attributes, created) VALUES (?, ?, ?, ?) RETURNING id",
+                (self.seal_text(name, "person.name"), key, self._attributes(attributes or {}), now()),
+            )
+        elif attributes is not None:
+            self.sql.run("UPDATE person SET attributes = ? WHERE id = ?", (self._attributes(attributes), found[0][0]))
+        return int(found[0][0])
+
+    def _attributes(self, attributes: Mapping[str, Any]) -> str:
+        try:
+            return self.seal_text(json.dumps(dict(attributes), allow_nan=False), "person.attributes")
+        except (TypeError, ValueError) as error:
+            raise GalleryError(f"attributes of a person must be JSON: {error}") from None
+
+    def _insert_faces(self, person: int, faces: Sequence[NewFace]) -> list[int]:
+        if not faces:
+            return []
+        values = self.face_values(np.stack([face.embedding for face in faces]))
+        return [
+            int(
+                self.sql.run(
+                    'INSERT INTO face (person, photo, "left", top, "right", bottom, quality, quantised, original, '
+                    "model, created) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
+                    (
+                        person,
+                        self.seal_text(face.photo, "face.photo"),
+                        *map(float, face.box),
+                        None if face.quality is None else float(face.quality),
+                        *value,
+                        self.space_id,
+                        now(),
+                    ),
+                )[0][0]
+            )
+            for face, value in zip(faces, values, strict=True)
+        ]
+
+    def _people(self, where: str, values: Sequence[object] = ()) -> list[Person]:
+        with self.reading():
+            rows = self.sql.run(
+                "SELECT person.id, person.name, person.attributes, person.created, count(face.id) FROM person "
+                f"LEFT JOIN face ON face.person = person.id {where} GROUP BY person.id",
+                values,
+            )
+        return [
+            Person(
+                self.unseal_text(name, "person.name"),
+                faces,
+                created,
+                number,
+                json.loads(self.unseal_text(attributes, "person.attributes")),
+            )
+            for number, name, attributes, created, faces in rows
+        ]
+
+    def _kept(self, row: tuple[Any, ...]) -> KeptFace:
+        number, person, photo, left, top, right, bottom, quality, original, model, created = row
+        box = (left, top, right, bottom)
+        return KeptFace(
+            number, person, self.unseal_text(photo, "face.photo"), box, quality, self._point(original), model, created
         )
 
-    def version(self) -> tuple[int, int]:
-        """Changes whenever this or any other process has changed the file."""
-        return self._file.version()
+    def _point(self, original: bytes) -> NDArray[np.float32]:
+        content = self.unseal(original, "face.original")
+        if len(content) != 2 * self.dimension:
+            raise GalleryError(f"{self.where} holds a face of a wrong size: it is damaged; restore a backup")
+        return np.frombuffer(content, np.float16).astype(np.float32)
+
+    def _code(self, code: bytes) -> NDArray[np.int8]:
+        content = self.unseal(code, "template.code")
+        if len(content) != self.dimension:
+            raise GalleryError(f"{self.where} holds a template of a wrong size: it is damaged; restore a backup")
+        return np.frombuffer(content, np.int8)
+
+    def _unlock(self) -> None:
+        """Compare the key with the one that the gallery was made with; the first to open it decides."""
+        with self.reading():
+            found = self.sql.run("SELECT value FROM setting WHERE name = 'key'")
+            empty = not self.sql.run("SELECT 1 FROM person LIMIT 1")
+        if not found and (self._secret is None or empty):
+            mark = self._secret.mark(b"facespace").hex() if self._secret else "none"
+            with self._lock, self.sql.writing("open"):
+                self.sql.run("INSERT INTO setting (name, value) VALUES ('key', ?) ON CONFLICT DO NOTHING", (mark,))
+                found = self.sql.run("SELECT value FROM setting WHERE name = 'key'")
+        known = found[0][0] if found else "none"
+        if known == "none" and self._secret is not None:
+            raise GalleryError(
+                f"{self.where} is not encrypted, but a key was given; export it and import it into an encrypted one"
+            )
+        if known != "none" and self._secret is None:
+            raise GalleryError(f"{self.where} is encrypted; give its key, by file or by FACESPACE_GALLERY_KEY")
+        if self._secret is not None and known != self._secret.mark(b"facespace").hex():
+            raise GalleryError(f"{self.where} was encrypted with another key; give that one")
+
+    def _first_templates(self) -> None:
+        """A gallery of an older version has faces, but no templates yet."""
+        with self.reading():
+            if self.sql.run("SELECT 1 FROM setting WHERE name = 'templates'"):
+                return
+        with self._lock, self.sql.writing("open"):
+            for (person,) in self.sql.run("SELECT DISTINCT person FROM face"):
+                self.refresh_template(person)
+            self.sql.run("INSERT INTO setting (name, value) VALUES ('templates', '1') ON CONFLICT DO NOTHING")
+
+
+def now() -> str:
+    """The time in UTC, ISO 8601, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")

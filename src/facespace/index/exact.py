@@ -20,6 +20,11 @@ class ExactIndex:
     dimension : int
     threads : int or None
         Of a search; one a core where None.
+
+    Attributes
+    ----------
+    stamp : str
+        The one it was saved with, where it was opened from a folder.
     """
 
     kind = "exact"
@@ -27,6 +32,7 @@ class ExactIndex:
     def __init__(self, dimension: int, threads: int | None = None):
         self._rows = Rows(dimension)
         self._threads = threads
+        self.stamp = ""
 
     @classmethod
     def over(cls, rows: Rows, threads: int | None = None) -> "ExactIndex":

@@ -88,9 +88,14 @@ def open_index(
             np.load(paths[name], mmap_mode="r" if memory_map else None) for name in ("codes", "ids", "alive")
         )
         rows = Rows.of(codes, ids, alive)
-        if description["kind"] == ExactIndex.kind:
-            return ExactIndex.over(rows)
-        return open_hnsw(rows, paths["graph"], description, memory_map)
+        index = (
+            ExactIndex.over(rows)
+            if description["kind"] == ExactIndex.kind
+            else open_hnsw(rows, paths["graph"], description, memory_map)
+        )
+        if index is not None:
+            index.stamp = description["stamp"]
+        return index
     except (OSError, ValueError, KeyError, TypeError, RuntimeError):
         return None
 

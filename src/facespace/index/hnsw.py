@@ -42,6 +42,11 @@ class HnswIndex:
     width : int
         Points looked at in a search: more find more of the true neighbours, and take longer.
 
+    Attributes
+    ----------
+    stamp : str
+        The one it was saved with, where it was opened from a folder.
+
     Raises
     ------
     FacespaceError
@@ -53,6 +58,7 @@ class HnswIndex:
     def __init__(self, dimension: int, width: int = SEARCH_WIDTH):
         self._rows = Rows(dimension)
         self._width = width
+        self.stamp = ""
         self._graph = self._new_graph()
         self._mapped = False
         # faiss moves its arrays as they grow: nobody may search meanwhile.

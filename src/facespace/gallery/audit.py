@@ -1,0 +1,102 @@
+"""The audit log: what was done with a gallery, when and by whom; entries can be added, and a change shows."""
+
+import getpass
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from facespace.errors import GalleryError
+from facespace.gallery.records import Event
+from facespace.gallery.secret import Secret
+from facespace.gallery.sql import Sql
+
+_PAGE = 1000
+
+
+class Audit:
+    """Entries chained by hash: each covers the one before, so none can be changed, dropped or put in between.
+
+    Whoever can write the file could write the whole chain anew. Against that, keep the hash of the last entry
+    somewhere else, and compare; where the gallery has a key, the hashes are keyed and cannot be made without it.
+    """
+
+    def __init__(self, sql: Sql, secret: Secret | None):
+        self._sql, self._secret = sql, secret
+
+    def add(self, action: str, detail: Mapping[str, Any]) -> None:
+        """Add an entry; to be called within a transaction, together with what it tells of."""
+        number, before = self._last()
+        entry = (number + 1, _now(), _actor(), action, json.dumps(detail, sort_keys=True))
+        self._sql.run(
+            "INSERT INTO audit (number, time, actor, action, detail, hash) VALUES (?, ?, ?, ?, ?, ?)",
+            (*entry, self._hash(before, entry)),
+        )
+
+    def events(self) -> Iterator[Event]:
+        """All entries, oldest first."""
+        last = 0
+        while True:
+            with self._sql.explaining("read"):
+                rows = self._sql.run(
+                    "SELECT number, time, actor, action, detail, hash FROM audit WHERE number > ? "
+                    f"ORDER BY number LIMIT {_PAGE}",
+                    (last,),
+                )
+            for number, time, actor, action, detail, digest in rows:
+                yield Event(number, time, actor, action, json.loads(detail), digest)
+                last = number
+            if len(rows) < _PAGE:
+                return
+
+    def verify(self, expected: str | None = None) -> Event | None:
+        """Check the whole chain.
+
+        Parameters
+        ----------
+        expected : str or None
+            The hash that the last entry had when it was noted elsewhere; an entry of the chain must still have it.
+
+        Returns
+        -------
+        Event or None
+            The last entry, whose hash is worth noting; None where there is none.
+
+        Raises
+        ------
+        GalleryError
+            An entry was changed, or is missing; the message names it.
+        """
+        before, event, seen = "", None, expected is None
+        for place, event in enumerate(self.events(), start=1):
+            entry = (event.number, event.time, event.actor, event.action, json.dumps(event.detail, sort_keys=True))
+            if event.number != place or event.hash != self._hash(before, entry):
+                raise GalleryError(
+                    f"the audit log of {self._sql.where} was changed: entry {place} is not the one that was written"
+                )
+            before, seen = event.hash, seen or event.hash == expected
+        if not seen:
+            raise GalleryError(
+                f"the audit log of {self._sql.where} was changed: no entry has the hash {expected}, which was noted"
+            )
+        return event
+
+    def _last(self) -> tuple[int, str]:
+        rows = self._sql.run("SELECT number, hash FROM audit ORDER BY number DESC LIMIT 1")
+        return (int(rows[0][0]), rows[0][1]) if rows else (0, "")
+
+    def _hash(self, before: str, entry: tuple[int, str, str, str, str]) -> str:
+        content = json.dumps([before, *entry]).encode()
+        return (self._secret.mark(content) if self._secret else hashlib.sha256(content).digest()).hex()
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def _actor() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"

@@ -1,0 +1,141 @@
+"""The nearest people of a store, through an index that follows it."""
+
+import shutil
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facespace.gallery.store import Store
+from facespace.index import ExactIndex, HnswIndex, open_index
+from facespace.metric import Impostors
+
+# Up to so many people an exact search takes some milliseconds; docs/decisions/033-gallery-index.md.
+EXACT_UP_TO = 200_000
+
+# Nearest templates looked at for each face: those of few photos may pass those of many when made comparable.
+LOOKED_AT = 20
+
+
+@dataclass(frozen=True)
+class Nearest:
+    """The nearest people to one face, nearest first.
+
+    people : int64, shape (k,), ids
+    distances : float64, shape (k,), squared, as of a single photo: comparable between people with any number of photos
+    """
+
+    people: NDArray[np.int64]
+    distances: NDArray[np.float64]
+
+
+class Search:
+    """An index over the templates of a store, brought up to date before each search. Safe to share between threads.
+
+    Only what changed is read again. A saved index (see `build`) is used where it is sound; what changed since it was
+    saved is caught up. Nothing of an encrypted store is ever saved.
+
+    Parameters
+    ----------
+    store : Store
+    impostors : Impostors
+        Of the space, to make distances to templates of few and many photos comparable.
+    folder : Path or None
+        Where an index is saved; None where it never is.
+    """
+
+    def __init__(self, store: Store, impostors: Impostors, folder: Path | None):
+        self._store, self._impostors = store, impostors
+        self._folder = None if store.sealed else folder
+        self._lock = threading.Lock()
+        self._version: object = None
+        self._number = 0
+        self._index: ExactIndex | HnswIndex = ExactIndex(store.dimension)
+        saved = open_index(self._folder) if self._folder else None
+        if saved is not None and saved.dimension == store.dimension:
+            space, _, number = saved.stamp.partition(":")
+            if space == store.space_id and number.isdecimal():
+                self._index, self._number = saved, int(number)
+
+    def __len__(self) -> int:
+        self.refresh()
+        return len(self._index)
+
+    @property
+    def kind(self) -> str:
+        """'exact' or 'hnsw'."""
+        return self._index.kind
+
+    def refresh(self) -> None:
+        """Catch up with what this or any other process has changed."""
+        version = self._store.version()
+        if version == self._version:
+            return
+        with self._lock:
+            number, templates, gone = self._store.templates_since(self._number)
+            changed = [template.person for template in templates]
+            if self._number and (changed or gone):
+                self._index.remove([*changed, *gone])
+            if templates:
+                self._index.add(changed, np.stack([template.code for template in templates]))
+            self._number, self._version = number, version
+
+    def build(self, kind: str | None = None) -> str:
+        """Build the index anew from the store and save it, so that it need not be built when next opened.
+
+        Parameters
+        ----------
+        kind : 'exact', 'hnsw' or None
+            By the number of people where None.
+
+        Returns
+        -------
+        str
+            The kind that was built.
+        """
+        number, templates, _ = self._store.templates_since(0)
+        chosen = kind or ("exact" if len(templates) <= EXACT_UP_TO else "hnsw")
+        index = ExactIndex(self._store.dimension) if chosen == "exact" else HnswIndex(self._store.dimension)
+        if templates:
+            index.add([t.person for t in templates], np.stack([t.code for t in templates]))
+        if self._folder:
+            index.save(self._folder, f"{self._store.space_id}:{number}")
+        with self._lock:
+            self._index, self._number, self._version = index, number, None
+        return chosen
+
+    def forget(self) -> None:
+        """Delete the saved index, in which somebody who was removed still stands."""
+        if self._folder and self._folder.is_dir():
+            shutil.rmtree(self._folder)
+
+    def nearest(self, embeddings: NDArray[np.float32], k: int) -> list[Nearest]:
+        """The k nearest people of each face; embeddings float32, shape (n, d)."""
+        self.refresh()
+        hits = self._index.search(embeddings, max(k, LOOKED_AT))
+        facts = self._store.template_facts(np.unique(hits.ids[hits.ids >= 0]).tolist())
+        found = []
+        for ids, distances in zip(hits.ids, hits.distances, strict=True):
+            # Somebody may have been removed since the index was asked.
+            present = np.array([person in facts for person in ids.tolist()], bool)
+            people, near = ids[present], distances[present].astype(np.float64)
+            faces = np.array([facts[person][0] for person in people.tolist()], np.int64)
+            lengths = np.array([facts[person][1] for person in people.tolist()], np.float64)
+            comparable = self.comparable(near, faces, lengths)
+            order = np.argsort(comparable, kind="stable")[:k]
+            found.append(Nearest(people[order], comparable[order]))
+        return found
+
+    def comparable(
+        self, distances: NDArray[np.float64], faces: NDArray[np.int64], lengths: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Squared distances to templates as to single photos that as many strangers come to.
+
+        A card that tells of single photos only leaves the mean distance to the photos of the template, which is
+        2 - (2 - distance) * length of their mean: strangers come no nearer to that than to a single photo.
+        """
+        if self._impostors.covers_templates:
+            return self._impostors.as_single(distances, faces)
+        return np.clip(2 - (2 - distances) * lengths, 0, 4)

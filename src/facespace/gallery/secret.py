@@ -1,0 +1,101 @@
+"""Encryption at rest: names, photos and embeddings sealed by AES-GCM, under one key that the gallery never holds.
+
+What stays readable: how many people and faces there are, boxes, qualities, times, and the audit log, which names
+nobody. Needs the extra `encryption`.
+"""
+
+import base64
+import binascii
+import hashlib
+import hmac
+import os
+import secrets
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from facespace.errors import GalleryError
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+KEY_VARIABLE = "FACESPACE_GALLERY_KEY"
+KEY_BYTES = 32
+_NONCE_BYTES = 12
+
+
+class Secret:
+    """A key of 256 bits, and what is done with it.
+
+    Each value is sealed with a nonce of its own and bound to the column it stands in: it opens nowhere else.
+    """
+
+    def __init__(self, key: bytes):
+        if len(key) != KEY_BYTES:
+            raise GalleryError(f"a gallery's key must have {KEY_BYTES} bytes, not {len(key)}; make one: {_HOW}")
+        self._cipher = _aesgcm(hashlib.sha256(b"facespace seal" + key).digest())
+        self._mark = hashlib.sha256(b"facespace mark" + key).digest()
+
+    def seal(self, value: bytes, column: str) -> bytes:
+        """Encrypt; the nonce goes before the text."""
+        nonce = secrets.token_bytes(_NONCE_BYTES)
+        return nonce + self._cipher.encrypt(nonce, value, column.encode())
+
+    def open(self, sealed: bytes, column: str) -> bytes:
+        """Decrypt; GalleryError where the key is another, or a byte was changed."""
+        from cryptography.exceptions import InvalidTag
+
+        try:
+            return self._cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], column.encode())
+        except (InvalidTag, ValueError):
+            raise GalleryError(
+                f"a value of {column} does not open: the key is another one, or the gallery was changed; give the "
+                "key it was made with, or restore a backup"
+            ) from None
+
+    def mark(self, value: bytes) -> bytes:
+        """A keyed hash (HMAC-SHA256): the same for the same value, and nothing to whoever has no key."""
+        return hmac.digest(self._mark, value, "sha256")
+
+
+def read_key(file: str | os.PathLike[str] | None = None) -> Secret | None:
+    """The key in a file, or else in the environment's FACESPACE_GALLERY_KEY; None where there is neither.
+
+    Base64 of 32 bytes, as `new_key` gives it.
+
+    Raises
+    ------
+    GalleryError
+        The file cannot be read, or holds no key.
+    """
+    if file is not None:
+        try:
+            text, where = Path(file).read_text("ascii"), os.fspath(file)
+        except (OSError, UnicodeDecodeError) as error:
+            raise GalleryError(f"cannot read the key in {file}: {error}; make one: {_HOW}") from None
+    elif KEY_VARIABLE in os.environ:
+        text, where = os.environ[KEY_VARIABLE], KEY_VARIABLE
+    else:
+        return None
+    try:
+        return Secret(base64.b64decode(text.strip(), validate=True))
+    except binascii.Error:
+        raise GalleryError(f"{where} holds no key in base64; make one: {_HOW}") from None
+
+
+def new_key() -> str:
+    """A fresh random key, in base64."""
+    return base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode()
+
+
+_HOW = "facespace gallery key FILE"
+
+
+def _aesgcm(key: bytes) -> "AESGCM":
+    try:
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+    except ImportError:
+        raise GalleryError(
+            "an encrypted gallery needs the package cryptography, which is not installed: "
+            "pip install 'facespace[encryption]'"
+        ) from None
+    return AESGCM(key)

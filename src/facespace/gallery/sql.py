@@ -1,0 +1,157 @@
+"""Where a gallery's tables lie: a SQLite file, or a PostgreSQL database. All else is the same for both."""
+
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, Protocol
+
+from facespace.database import Database
+from facespace.errors import GalleryError
+
+
+class Sql(Protocol):
+    """A database open for reading and writing. Parameters stand as `?`, whatever the database writes for them."""
+
+    where: str
+
+    def run(self, statement: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        """Execute one statement; its rows, if it gives any."""
+        ...
+
+    def many(self, statement: str, rows: Iterable[Sequence[object]]) -> None:
+        """Execute one statement for each of some rows."""
+        ...
+
+    def writing(self, doing: str) -> AbstractContextManager[object]:
+        """One transaction, and the only one that writes: all of it, on disk, or nothing."""
+        ...
+
+    def explaining(self, doing: str) -> AbstractContextManager[None]:
+        """The database's errors as what the user can do about them (GalleryError)."""
+        ...
+
+    def version(self) -> object:
+        """Changes whenever anybody may have changed something."""
+        ...
+
+    def forget_deleted(self) -> None:
+        """See that deleted bytes are overwritten as soon as can be."""
+        ...
+
+    def space(self) -> str:
+        """The space whose points are held."""
+        ...
+
+    def close(self) -> None:
+        """Let it go."""
+        ...
+
+
+# The first is the schema of 0.1; never edit one that was released.
+MIGRATIONS = (
+    """
+    CREATE TABLE space (
+        id TEXT NOT NULL PRIMARY KEY,
+        dimension INTEGER NOT NULL
+    ) STRICT;
+    CREATE TABLE person (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        name TEXT NOT NULL UNIQUE,
+        created TEXT NOT NULL
+    ) STRICT;
+    CREATE TABLE face (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        person INTEGER NOT NULL REFERENCES person (id) ON DELETE CASCADE,
+        photo TEXT NOT NULL,
+        left REAL NOT NULL,
+        top REAL NOT NULL,
+        right REAL NOT NULL,
+        bottom REAL NOT NULL,
+        quantised BLOB NOT NULL,
+        original BLOB NOT NULL,
+        model TEXT NOT NULL,
+        created TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX face_by_person ON face (person);
+    """,
+    # name_key is what a person is found by: the name itself, or its keyed hash where names are sealed.
+    # change says which templates are new since when, deleted ones included: what an index follows.
+    """
+    ALTER TABLE person ADD COLUMN name_key TEXT NOT NULL DEFAULT '';
+    UPDATE person SET name_key = name;
+    CREATE UNIQUE INDEX person_by_key ON person (name_key);
+    ALTER TABLE person ADD COLUMN attributes TEXT NOT NULL DEFAULT '{}';
+    ALTER TABLE face ADD COLUMN quality REAL;
+    CREATE TABLE template (
+        person INTEGER PRIMARY KEY REFERENCES person (id) ON DELETE CASCADE,
+        faces INTEGER NOT NULL,
+        length REAL NOT NULL,
+        code BLOB NOT NULL
+    ) STRICT;
+    CREATE TABLE change (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        person INTEGER NOT NULL UNIQUE
+    ) STRICT;
+    CREATE TABLE merged (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        person INTEGER NOT NULL,
+        into_person INTEGER NOT NULL,
+        name TEXT NOT NULL,
+        name_key TEXT NOT NULL,
+        attributes TEXT NOT NULL,
+        created TEXT NOT NULL,
+        faces TEXT NOT NULL,
+        time TEXT NOT NULL
+    ) STRICT;
+    CREATE TABLE audit (
+        number INTEGER PRIMARY KEY,
+        time TEXT NOT NULL,
+        actor TEXT NOT NULL,
+        action TEXT NOT NULL,
+        detail TEXT NOT NULL,
+        hash TEXT NOT NULL
+    ) STRICT;
+    CREATE TABLE setting (
+        name TEXT NOT NULL PRIMARY KEY,
+        value TEXT NOT NULL
+    ) STRICT;
+    CREATE TABLE copy (
+        path TEXT NOT NULL PRIMARY KEY,
+        time TEXT NOT NULL
+    ) STRICT;
+    CREATE TABLE renewed (
+        face INTEGER PRIMARY KEY REFERENCES face (id) ON DELETE CASCADE,
+        quantised BLOB,
+        original BLOB,
+        reason TEXT
+    ) STRICT;
+    """,
+)
+
+
+class Sqlite:
+    """A gallery's tables in one SQLite file."""
+
+    def __init__(self, path: Path, space_id: str, dimension: int):
+        self._file = Database(path, "gallery", GalleryError, MIGRATIONS, space_id, dimension)
+        self.connection = self._file.connection
+        self.where = str(path)
+        self.path = path
+        self.writing, self.explaining = self._file.writing, self._file.explaining
+        self.forget_deleted, self.close = self._file.forget_deleted, self._file.close
+
+    def run(self, statement: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        """Execute one statement; its rows, if it gives any."""
+        return self.connection.execute(statement, values).fetchall()
+
+    def many(self, statement: str, rows: Iterable[Sequence[object]]) -> None:
+        """Execute one statement for each of some rows."""
+        self.connection.executemany(statement, rows)
+
+    def version(self) -> object:
+        """Changes whenever anybody may have changed something."""
+        return self._file.version()
+
+    def space(self) -> str:
+        """The space whose points are held."""
+        return str(self.run("SELECT id FROM space")[0][0])
