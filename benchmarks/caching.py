@@ -75,9 +75,8 @@ def main() -> None:
             ]  # fmt: skip
             found[name] = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
             gradients[name] = load_file(target)
-            print(
-                f"{name:>7}: {found[name]['mb']:8,.0f} MB above the network and the batch, {found[name]['seconds']:6.1f} s"
-            )
+            f = found[name]
+            print(f"{name:>7}: {f['mb']:8,.0f} MB above the network and the batch, {f['seconds']:6.1f} s")
     largest = max(float((gradients["plain"][k] - g).abs().max()) for k, g in gradients["cached"].items())
     scale = max(float(g.abs().max()) for g in gradients["plain"].values())
     print(
