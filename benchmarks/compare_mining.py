@@ -14,11 +14,14 @@ import argparse
 import json
 from pathlib import Path
 
+import matplotlib as mpl
 import numpy as np
 import torch
+from matplotlib.figure import Figure
+from scipy import stats
 
 from facespace.recipes import find
-from facespace.train.dataset import FaceSet, read_faces
+from facespace.train.dataset import read_faces
 from facespace.train.history import read_history
 from facespace.train.loop import train
 from facespace.train.recipe import Recipe, read_recipe
@@ -30,6 +33,9 @@ EVERY, POOL = 60, 4_500
 RATES = {"triplet": 0.01, "cross-entropy": 0.03}
 TRIED = (0.003, 0.01, 0.03)
 VALIDATIONS = 8
+FARS = ("1e-02", "1e-03")
+# Okabe and Ito's: told apart with any colour vision.
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000")
 
 
 def variants() -> dict[str, dict[str, object]]:
@@ -109,21 +115,81 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--rates", action="store_true")
     parser.add_argument("--report", action="store_true")
+    parser.add_argument("--pictures", type=Path, default=Path("docs/experiments"))
     options = parser.parse_args()
     torch.set_num_threads(1)
     if options.rates:
         choose_rates(options.data, options.out)
     elif options.report:
-        report(options.out)
+        report(options.out, options.pictures)
     else:
         run_all(options.data, options.out)
 
 
-def report(out: Path) -> None:
-    raise NotImplementedError
+def interval(values: list[float]) -> tuple[float, float]:
+    """Mean, and half the width of its 95 % interval over seeds (Student's t)."""
+    return float(np.mean(values)), float(stats.t.ppf(0.975, len(values) - 1) * stats.sem(values))
 
 
-__all__ = ["FaceSet"]
+def report(out: Path, pictures: Path) -> None:
+    """The table as Markdown on standard output; the curves as SVG files."""
+    curves = {
+        name: [curve(out / f"{name}-{seed}") for seed in SEEDS if (out / f"{name}-{seed}" / "done.json").exists()]
+        for name in variants()
+    }
+    curves = {name: runs for name, runs in curves.items() if len(runs) > 1}
+    print(f"| mining | seeds | {' | '.join(f'VAL at FAR {far}' for far in FARS)} | training seconds | rollbacks |")
+    print("|---|---|---|---|---|---|")
+    for name, runs in curves.items():
+        cells = []
+        for far in FARS:
+            mean, half = interval([run[-1][f"val_at_{far}"] for run in runs])
+            cells.append(f"{mean:.3f} ± {half:.3f}")
+        seconds = np.median([run[-1]["training_seconds"] for run in runs])
+        events = sum(
+            "event" in record for seed in SEEDS for record in read_history(out / f"{name}-{seed}" / "history.jsonl")
+        )
+        print(f"| {name} | {len(runs)} | {' | '.join(cells)} | {seconds:.0f} | {events} |")
+    print()
+    print("| difference to online, same seed | VAL at FAR 1e-02 | VAL at FAR 1e-03 |")
+    print("|---|---|---|")
+    for name, runs in curves.items():
+        if name == "online" or len(runs) != len(curves["online"]):
+            continue
+        cells = []
+        for far in FARS:
+            pairs = zip(runs, curves["online"], strict=True)
+            mean, half = interval([a[-1][f"val_at_{far}"] - b[-1][f"val_at_{far}"] for a, b in pairs])
+            cells.append(f"{mean:+.3f} ± {half:.3f}")
+        print(f"| {name} | {' | '.join(cells)} |")
+    pictures.mkdir(parents=True, exist_ok=True)
+    for far in FARS:
+        for axis, label in (
+            ("images", "images embedded"),
+            ("training_seconds", "seconds, searches included"),
+        ):
+            draw(curves, f"val_at_{far}", axis, label, far, pictures / f"mining-{far}-{axis.split('_')[-1]}.svg")
+
+
+def draw(
+    curves: dict[str, list[list[dict[str, float]]]], key: str, axis: str, label: str, far: str, path: Path
+) -> None:
+    with mpl.rc_context({"svg.hashsalt": "facespace", "svg.fonttype": "path", "font.size": 11}):
+        figure = Figure(figsize=(6.5, 4.2), layout="constrained")
+        axes = figure.subplots()
+        for number, (name, runs) in enumerate(curves.items()):
+            colour, style = PALETTE[number], ("-", "--", "-.", ":", (0, (1, 1)))[number]
+            for run in runs:
+                axes.plot([r[axis] for r in run], [r[key] for r in run], color=colour, alpha=0.25, linewidth=1)
+            grid = np.linspace(max(run[0][axis] for run in runs), min(run[-1][axis] for run in runs), 50)
+            mean = np.mean([np.interp(grid, [r[axis] for r in run], [r[key] for r in run]) for run in runs], axis=0)
+            axes.plot(grid, mean, color=colour, linestyle=style, linewidth=2, label=name)
+        axes.set(xlabel=label, ylabel=f"VAL at FAR {far}, people not trained on", ylim=(0, None))
+        axes.grid(alpha=0.25)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.legend(frameon=False)
+        figure.savefig(path, metadata={"Date": None, "Creator": None})
+
 
 if __name__ == "__main__":
     main()
