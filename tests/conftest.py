@@ -21,6 +21,12 @@ WIDTH, HEIGHT, DIMENSION = 40, 48, 128
 DATA = Path(os.environ.get("FACESPACE_DATA") or Path(__file__).parents[2] / "shared" / "data")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _cache_of_the_tests(tmp_path_factory) -> None:
+    """Embeddings are kept in a place of the tests, also by the processes that they start."""
+    os.environ["FACESPACE_CACHE"] = str(tmp_path_factory.mktemp("embeddings"))
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder of shared face data: lfw.zip, train.zip, val.zip and their tables; skips where it is absent."""

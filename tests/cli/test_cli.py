@@ -61,26 +61,6 @@ def test_cluster_groups_a_folder(run, people):
     assert f"{len(found['groups'])} people" in ok(run("cluster", people))
 
 
-def test_evaluate_writes_a_report_and_figures(run, people, model_path, tmp_path):
-    found = json.loads(ok(run("evaluate", model_path, "--people", people, "--out", "results", "--json")))
-    written = json.loads((tmp_path / "results" / "figures.json").read_text())
-    assert written["auc"] == found["auc"]
-    assert set(written["intervals"]) >= {"auc", "accuracy", "val_at_far_1e-2", "rank1", "fpir", "fnir", "bcubed_f"}
-    assert written["intervals"]["auc"][0] <= written["auc"] <= written["intervals"]["auc"][1]
-    assert (tmp_path / "results" / "report.html").exists()
-
-
-def test_write_card_measures_thresholds_into_the_model_and_says_that_they_flatter(run, people, model_path, tmp_path):
-    model = tmp_path / "mine.onnx"
-    model.write_bytes(model_path.read_bytes())
-    done = run("evaluate", model, "--people", people, "--write-card", "--json")
-    ok(done)
-    assert "optimistic" in done.stderr
-    card = json.loads(ok(run("model", "show", model, "--json")))
-    assert card["decisions"]["people"] == 6
-    assert card["space"] == json.loads(ok(run("model", "show", model_path, "--json")))["space"]
-
-
 def test_model_show_tells_what_the_model_is(run, model_path):
     text = ok(run("model", "show", model_path))
     for word in ("random-weights", "40x48 RGB", "threshold at FAR 0.1", "average linkage"):

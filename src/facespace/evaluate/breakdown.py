@@ -2,7 +2,7 @@
 
 One threshold serves all, as it does in use. A pair belongs to a group of people where both sides do; the false match
 rate within a group is the one that ISO/IEC 19795-10 asks for, since strangers of one group are the hardest to tell
-apart. For what is measured of a photo, such as sharpness, the worse photo of a pair decides.
+apart. For what is measured of a photo, such as quality, the worse photo of a pair decides.
 """
 
 import os
@@ -19,6 +19,7 @@ from facespace.evaluate.metrics.rates import rate
 from facespace.evaluate.metrics.verification import VerificationFigures
 from facespace.evaluate.protocols import Protocol
 from facespace.evaluate.table import read_table
+from facespace.faces import pose
 
 # A column of numbers with more values than this is cut in three.
 MOST_VALUES = 8
@@ -81,23 +82,21 @@ def breakdowns(figures: VerificationFigures, columns: list[Column], far: float =
 
 
 def photo_columns(faces: EmbeddedPhotos) -> list[Column]:
-    """Quality and pose as far as the faces tell: sharpness, pixels between the eyes, turn of the head, tilt."""
-    columns = [Column("sharpness of the face (variance of its Laplacian)", faces.sharpness.astype(np.float64))]
+    """Quality and pose as far as the faces tell."""
     points = faces.landmarks.astype(np.float64)
-    eyes = points[:, 1] - points[:, 0]
-    apart = np.linalg.norm(eyes, axis=1)
-    # Where the nose stands between the eyes, along the line that joins them: 0 seen from the front.
-    nose = points[:, 2] - (points[:, 0] + points[:, 1]) / 2
-    turn = np.abs((nose * eyes).sum(axis=1)) / np.maximum(apart, 1e-6) ** 2
-    tilt = np.abs(np.degrees(np.arctan2(eyes[:, 1], eyes[:, 0])))
-    columns += [
+    known = np.isfinite(points).all(axis=(1, 2)) & np.array([how == "found" for how in faces.how])
+    apart, yaw, roll = (np.full(len(points), np.nan) for _ in range(3))
+    apart[known] = np.linalg.norm(points[known, 1] - points[known, 0], axis=1)
+    yaw[known], _, roll[known] = np.abs(pose(points[known])).T
+    columns = [
+        Column("quality (0 to 1)", faces.quality.astype(np.float64)),
         Column("pixels between the eyes", apart),
-        Column("turn of the head (the nose's way off the middle, in distances between the eyes)", turn, "higher"),
-        Column("tilt of the head (degrees)", tilt, "higher"),
+        Column("turn of the head (yaw, degrees either way)", yaw, "higher"),
+        Column("tilt of the head (roll, degrees either way)", roll, "higher"),
     ]
     # Photos that are aligned faces already all have the same landmarks.
-    known = [column for column in columns if np.isfinite(column.values).any()]
-    return [column for column in known if np.nanstd(column.values) > 1e-3]
+    told = [column for column in columns if np.isfinite(column.values).any()]
+    return [column for column in told if np.nanstd(column.values) > 1e-3]
 
 
 def read_columns(path: str | os.PathLike[str], protocol: Protocol) -> list[Column]:

@@ -25,8 +25,8 @@ _SCHEMA = "CREATE TABLE IF NOT EXISTS faces (key BLOB PRIMARY KEY, face BLOB NOT
 # SQLite's bound on parameters was 999 for long.
 _QUERY = 500
 
-# Numbers kept beside an embedding: box, landmarks, score, sharpness.
-_BESIDE = 4 + 10 + 2
+# Numbers kept beside an embedding: box, landmarks, quality.
+_BESIDE = 4 + 10 + 1
 
 
 @dataclass(frozen=True)
@@ -36,18 +36,16 @@ class CachedFace:
     embedding : float32, shape (d,), or None
     box : float32, shape (4,), NaN where there is none
     landmarks : float32, shape (5, 2), NaN where there are none
-    score : the detector's
-    sharpness : variance of the crop's Laplacian, in grey levels squared
+    quality : 0 to 1, NaN where it is not known
     """
 
     embedding: NDArray[np.float32] | None
     box: NDArray[np.float32]
     landmarks: NDArray[np.float32]
-    score: float
-    sharpness: float
+    quality: float
 
 
-NO_FACE = CachedFace(None, np.full(4, np.nan, np.float32), np.full((5, 2), np.nan, np.float32), 0.0, np.nan)
+NO_FACE = CachedFace(None, np.full(4, np.nan, np.float32), np.full((5, 2), np.nan, np.float32), np.nan)
 
 
 class EmbeddingCache:
@@ -162,7 +160,7 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 
 def _pack(face: CachedFace) -> bytes:
-    beside = np.concatenate([face.box, face.landmarks.ravel(), [face.score, face.sharpness]]).astype("<f4")
+    beside = np.concatenate([face.box, face.landmarks.ravel(), [face.quality]]).astype("<f4")
     points = np.empty(0, "<f4") if face.embedding is None else face.embedding.astype("<f4")
     return beside.tobytes() + points.tobytes()
 
@@ -174,6 +172,5 @@ def _unpack(row: bytes) -> CachedFace:
         embedding=embedding if len(embedding) else None,
         box=numbers[:4],
         landmarks=numbers[4:14].reshape(5, 2),
-        score=float(numbers[14]),
-        sharpness=float(numbers[15]),
+        quality=float(numbers[14]),
     )

@@ -11,8 +11,9 @@ from facespace.embed import Space
 from facespace.errors import DataError, ImageError
 from facespace.evaluate.cache import NO_FACE, CachedFace, EmbeddingCache, face_key
 from facespace.evaluate.landmarks import GivenFace
+from facespace.evaluate.locate import ByCentre, ByDetector, ByLandmarks, Located, Locator
 from facespace.evaluate.photos import MissingPhotoError, Photos
-from facespace.faces import CROPS, TEMPLATES
+from facespace.faces import CROPS
 from facespace.images import Image, read_image
 
 NoFace = Literal["centre-crop", "failure"]
@@ -20,9 +21,6 @@ How = Literal["found", "centre-crop", "no face", "missing", "unreadable"]
 
 # Photos read, and faces embedded and kept, at a time: what a stop can lose.
 CHUNK = 64
-
-# Side of the fixed centre crop as a share of the photo's shorter side.
-CENTRE = 0.5
 
 
 @dataclass(frozen=True)
@@ -51,11 +49,11 @@ class Preparation:
 
     def words(self, space: Space) -> str:
         """The policy, as the report states it."""
-        chosen = "nearest to the middle" if self.central else "largest"
+        chosen = "one nearest to the middle" if self.central else "largest"
         how = (
             "Faces lie where the landmarks file says"
             if self.landmarks is not None
-            else f"Faces are found by {space.detector}; of several in a photo, the one {chosen} counts"
+            else f"Faces are found by {space.detector}; of several in a photo, the {chosen} counts"
         )
         other = (
             "the fixed centre crop (half the shorter side) is taken"
@@ -87,7 +85,7 @@ class EmbeddedPhotos:
     how : how each face was had, or why not
     boxes : float32, shape (n, 4), NaN where there is none
     landmarks : float32, shape (n, 5, 2), NaN where there are none
-    sharpness : float32, shape (n,), variance of the face's Laplacian; NaN where there is no face
+    quality : float32, shape (n,), 0 to 1; NaN where it is not known
     failures : of the photos without a face
     photos, space, preparation : what they come from
     embedded : how many were embedded now; the others were kept from before
@@ -98,7 +96,7 @@ class EmbeddedPhotos:
     how: tuple[How, ...]
     boxes: NDArray[np.float32]
     landmarks: NDArray[np.float32]
-    sharpness: NDArray[np.float32]
+    quality: NDArray[np.float32]
     failures: tuple[PhotoFailure, ...]
     photos: Photos = field(repr=False)
     space: Space = field(repr=False)
@@ -149,61 +147,56 @@ def embed_photos(
         Not a single photo can be used.
     """
     prepare = preparation or Preparation()
-    found = np.zeros((len(names), space.dimension), np.float32)
-    boxes, landmarks = np.full((len(names), 4), np.nan, np.float32), np.full((len(names), 5, 2), np.nan, np.float32)
-    sharpness = np.full(len(names), np.nan, np.float32)
-    how: list[How] = ["missing"] * len(names)
-    failures: dict[int, PhotoFailure] = {}
+    changed = f" | {prepare.change.name}" if prepare.change else ""
+    faces: dict[str, CachedFace] = {}
+    how: dict[str, How] = {}
+    failures: dict[str, PhotoFailure] = {}
     embedded = 0
 
-    def use(index: int, face: CachedFace, said: How) -> None:
-        assert face.embedding is not None
-        found[index], boxes[index], landmarks[index] = face.embedding, face.box, face.landmarks
-        sharpness[index], how[index] = face.sharpness, said
+    def fail(name: str, why: How, message: str) -> None:
+        how[name] = why
+        failures[name] = PhotoFailure(name, why, message)
 
     for start in range(0, len(names), CHUNK):
-        waiting: dict[int, bytes] = {}
-        for index in range(start, min(start + CHUNK, len(names))):
+        waiting: dict[str, bytes] = {}
+        for name in names[start : start + CHUNK]:
             try:
-                waiting[index] = photos.read(names[index])
+                waiting[name] = photos.read(name)
             except ImageError as error:
-                how[index] = "missing" if isinstance(error, MissingPhotoError) else "unreadable"
-                failures[index] = PhotoFailure(names[index], how[index], str(error))
-        for said, finder in _finders(space, prepare):
-            keys = {index: face_key(content, finder.key(names[index])) for index, content in waiting.items()}
+                fail(name, "missing" if isinstance(error, MissingPhotoError) else "unreadable", str(error))
+        for said, locator in _locators(space, prepare):
+            keys = {name: face_key(content, locator.key(name) + changed) for name, content in waiting.items()}
             kept = cache.find(list(keys.values())) if cache else {}
-            new = _embed(space, finder, {i: waiting[i] for i in waiting if keys[i] not in kept}, names, prepare.change)
+            new = _embed(space, locator, {n: waiting[n] for n in waiting if keys[n] not in kept}, prepare.change)
             if cache:
-                cache.keep((keys[index], face) for index, face in new.items() if isinstance(face, CachedFace))
+                cache.keep((keys[name], face) for name, face in new.items() if isinstance(face, CachedFace))
             embedded += sum(isinstance(face, CachedFace) and face.embedding is not None for face in new.values())
-            for index in list(waiting):
-                face = new.get(index) or kept[keys[index]]
+            for name in list(waiting):
+                face = new.get(name) or kept[keys[name]]
                 if isinstance(face, ImageError):
-                    how[index] = "unreadable"
-                    failures[index] = PhotoFailure(
-                        names[index], "unreadable", str(face).replace("the photo", names[index], 1)
-                    )
+                    fail(name, "unreadable", str(face).replace("the photo", name, 1))
                 elif face.embedding is not None:
-                    use(index, face, said)
+                    faces[name], how[name] = face, said
                 else:
                     continue
-                del waiting[index]
-        for index in waiting:
-            how[index] = "no face"
-            failures[index] = PhotoFailure(names[index], "no face", f"{names[index]}: no face found")
+                del waiting[name]
+        for name in waiting:
+            fail(name, "no face", f"{name}: no face found")
         if on_progress:
             on_progress(min(start + CHUNK, len(names)), len(names))
-    if len(failures) == len(names):
-        first = failures[0].message if failures else "there are none"
+    if not faces:
+        first = next((failure.message for failure in failures.values()), "there are none")
         raise DataError(f"no photo of {photos.where} can be used: {first}")
+    shown = [faces.get(name, NO_FACE) for name in names]
+    nothing = np.zeros(space.dimension, np.float32)
     return EmbeddedPhotos(
         names=tuple(names),
-        embeddings=found,
-        how=tuple(how),
-        boxes=boxes,
-        landmarks=landmarks,
-        sharpness=sharpness,
-        failures=tuple(failures[index] for index in sorted(failures)),
+        embeddings=np.stack([nothing if face.embedding is None else face.embedding for face in shown]),
+        how=tuple(how[name] for name in names),
+        boxes=np.stack([face.box for face in shown]),
+        landmarks=np.stack([face.landmarks for face in shown]),
+        quality=np.array([face.quality for face in shown], np.float32),
+        failures=tuple(failures.values()),
         photos=photos,
         space=space,
         preparation=prepare,
@@ -211,96 +204,28 @@ def embed_photos(
     )
 
 
-@dataclass(frozen=True)
-class _Finder:
-    """Where the main face of a photo is: a box, and landmarks where they are known; None where there is no face.
-
-    name : all that decides where, for the cache
-    """
-
-    name: Callable[[str], str]
-    find: Callable[[str, Image], tuple[NDArray[np.float32], NDArray[np.float32] | None, float] | None]
-    change: Change | None
-
-    def key(self, photo: str) -> str:
-        return self.name(photo) + (f" | {self.change.name}" if self.change else "")
-
-
-def _finders(space: Space, prepare: Preparation) -> Iterator[tuple[How, _Finder]]:
+def _locators(space: Space, prepare: Preparation) -> Iterator[tuple[How, Locator]]:
     """How to find the face, and what to try where that finds none."""
-    given = prepare.landmarks
-
-    def look_up(name: str, image: Image) -> tuple[NDArray[np.float32], NDArray[np.float32] | None, float] | None:
-        assert given is not None
-        return (given[name].box, given[name].landmarks, 1.0) if name in given else None
-
-    def detect(name: str, image: Image) -> tuple[NDArray[np.float32], NDArray[np.float32] | None, float] | None:
-        crops = space.crops(image)
-        if not crops:
-            return None
-        middle = np.array([image.shape[1], image.shape[0]]) / 2
-        boxes = np.array([crop.box for crop in crops], np.float32)
-        if prepare.central:
-            best = int(np.linalg.norm((boxes[:, :2] + boxes[:, 2:]) / 2 - middle, axis=1).argmin())
-        else:
-            best = int((boxes[:, 2:] - boxes[:, :2]).prod(axis=1).argmax())
-        return boxes[best], crops[best].landmarks, crops[best].score
-
-    if given is not None:
-        yield "found", _Finder(lambda name: f"given {_numbers(given.get(name))}", look_up, prepare.change)
+    if prepare.landmarks is None:
+        yield "found", ByDetector(space, prepare.central)
     else:
-        chosen = f"{space.detector}, {'central' if prepare.central else 'largest'}"
-        yield "found", _Finder(lambda name: chosen, detect, prepare.change)
+        yield "found", ByLandmarks(space, prepare.landmarks)
     if prepare.no_face == "centre-crop":
-        yield "centre-crop", _Finder(lambda name: "centre", _centre, prepare.change)
-
-
-def _centre(name: str, image: Image) -> tuple[NDArray[np.float32], NDArray[np.float32] | None, float]:
-    """The middle square, and the landmarks of a face that fills it as the usual template does."""
-    size = np.array([image.shape[1], image.shape[0]], np.float32)
-    side = CENTRE * float(size.min())
-    corner = (size - side) / 2
-    landmarks = TEMPLATES["arcface-112"] * side + corner - 0.5
-    return np.concatenate([corner, corner + side]).astype(np.float32), landmarks.astype(np.float32), 0.0
+        yield "centre-crop", ByCentre(space)
 
 
 def _embed(
-    space: Space, finder: _Finder, contents: Mapping[int, bytes], names: Sequence[str], change: Change | None
-) -> dict[int, CachedFace | ImageError]:
-    """Embed the faces of some photos; NO_FACE where none is found, the error where a photo cannot be read."""
-    size, crop = space.card.input, CROPS[space.card.crop]
-    done: dict[int, CachedFace | ImageError] = {}
-    pixels: dict[int, Image] = {}
-    where: dict[int, tuple[NDArray[np.float32], NDArray[np.float32] | None, float]] = {}
-    for index, content in contents.items():
-        try:
-            image = read_image(content)
-        except ImageError as error:
-            done[index] = error
-            continue
-        place = finder.find(names[index], image)
-        if place is None:
-            done[index] = NO_FACE
-            continue
-        where[index] = place
-        cut = crop(image, place[0], place[1], size.width, size.height)
-        pixels[index] = change.apply(cut) if change else cut
-    if not pixels:
-        return done
-    points = space.engine.embed(np.stack(list(pixels.values())))
-    for (index, cut), point in zip(pixels.items(), points, strict=True):
-        box, landmarks, score = where[index]
-        known = NO_FACE.landmarks if landmarks is None else landmarks
-        done[index] = CachedFace(point, box, known, score, _sharpness(cut))
+    space: Space, locator: Locator, photos: Mapping[str, bytes], change: Change | None
+) -> dict[str, CachedFace | ImageError]:
+    """Embed the faces of some photos; NO_FACE where none is found, the error where a photo cannot be used."""
+    located = locator.locate(photos) if photos else {}
+    faces = {name: face for name, face in located.items() if isinstance(face, Located)}
+    done: dict[str, CachedFace | ImageError] = {
+        name: NO_FACE if face is None else face for name, face in located.items() if not isinstance(face, Located)
+    }
+    if faces:
+        pixels = [change.apply(face.pixels) if change else face.pixels for face in faces.values()]
+        points = space.engine.embed(np.stack(pixels))
+        for (name, face), point in zip(faces.items(), points, strict=True):
+            done[name] = CachedFace(point, face.box, face.landmarks, face.quality)
     return done
-
-
-def _sharpness(pixels: Image) -> float:
-    """Variance of the Laplacian of the grey image: low where a face is blurred."""
-    grey = pixels.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)
-    edges = 4 * grey[1:-1, 1:-1] - grey[:-2, 1:-1] - grey[2:, 1:-1] - grey[1:-1, :-2] - grey[1:-1, 2:]
-    return float(edges.var())
-
-
-def _numbers(face: GivenFace | None) -> str:
-    return "nowhere" if face is None else " ".join(f"{x:.4f}" for x in (*face.box, *face.landmarks.ravel()))

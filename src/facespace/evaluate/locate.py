@@ -1,0 +1,136 @@
+"""Where the main face of a photo is: by the detector, by a landmarks file, or the fixed centre crop."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facespace.embed import Space
+from facespace.errors import ImageError
+from facespace.evaluate.landmarks import GivenFace
+from facespace.faces import CROPS, TEMPLATES, Found, find_stream
+from facespace.faces.quality import judge
+from facespace.images import Image, read_image
+
+# Side of the fixed centre crop as a share of the photo's shorter side.
+CENTRE = 0.5
+
+
+@dataclass(frozen=True)
+class Located:
+    """A face cut out for the network.
+
+    box : float32, shape (4,)
+    landmarks : float32, shape (5, 2), NaN where there are none
+    quality : 0 to 1, NaN where it is not known
+    pixels : uint8, shape (height, width, 3)
+    """
+
+    box: NDArray[np.float32]
+    landmarks: NDArray[np.float32]
+    quality: float
+    pixels: Image
+
+
+class Locator(Protocol):
+    """A way to find the main face of photos."""
+
+    def key(self, name: str) -> str:
+        """All that decides, beside the space and the photo itself, which part of it is taken."""
+        ...
+
+    def locate(self, photos: Mapping[str, bytes]) -> dict[str, Located | ImageError | None]:
+        """The main face of each photo; None where there is none, the error where the photo cannot be used."""
+        ...
+
+
+@dataclass(frozen=True)
+class ByDetector:
+    """The largest face that the space's detector finds, or the one nearest to the middle of the photo."""
+
+    space: Space
+    central: bool
+
+    def key(self, name: str) -> str:
+        """The detector and the choice."""
+        return f"{self.space.detector}, {'central' if self.central else 'largest'}"
+
+    def locate(self, photos: Mapping[str, bytes]) -> dict[str, Located | ImageError | None]:
+        """As `Locator.locate`, by several threads."""
+        found = find_stream(self.space.finder, photos.values())
+        return {name: self._main(photo) for name, photo in zip(photos, found, strict=True)}
+
+    def _main(self, photo: Found) -> Located | ImageError | None:
+        if photo.failure is not None:
+            return ImageError(photo.failure)
+        if not photo.faces:
+            return None
+        boxes = np.array([face.box for face in photo.faces], np.float32)
+        if self.central:
+            middle = np.array([photo.width, photo.height]) / 2
+            best = int(np.linalg.norm((boxes[:, :2] + boxes[:, 2:]) / 2 - middle, axis=1).argmin())
+        else:
+            best = int((boxes[:, 2:] - boxes[:, :2]).prod(axis=1).argmax())
+        face = photo.faces[best]
+        landmarks = np.full((5, 2), np.nan, np.float32) if face.landmarks is None else face.landmarks
+        return Located(boxes[best], landmarks, np.nan if face.quality is None else face.quality.value, face.pixels)
+
+
+@dataclass(frozen=True)
+class ByLandmarks:
+    """The face whose landmarks a file gives; none where it has no line for a photo."""
+
+    space: Space
+    given: Mapping[str, GivenFace]
+
+    def key(self, name: str) -> str:
+        """The landmarks themselves."""
+        face = self.given.get(name)
+        numbers = "nowhere" if face is None else " ".join(f"{x:.4f}" for x in (*face.box, *face.landmarks.ravel()))
+        return f"given {numbers}"
+
+    def locate(self, photos: Mapping[str, bytes]) -> dict[str, Located | ImageError | None]:
+        """As `Locator.locate`."""
+        return {name: self._located(self.given.get(name), content) for name, content in photos.items()}
+
+    def _located(self, face: GivenFace | None, content: bytes) -> Located | ImageError | None:
+        try:
+            return None if face is None else _cut(self.space, read_image(content), face, judged=True)
+        except ImageError as error:
+            return error
+
+
+@dataclass(frozen=True)
+class ByCentre:
+    """The middle square of the photo, as if a face filled it the way it fills the usual template."""
+
+    space: Space
+
+    def key(self, name: str) -> str:
+        """That it is the centre crop, and how much of the photo it is."""
+        return f"centre {CENTRE}"
+
+    def locate(self, photos: Mapping[str, bytes]) -> dict[str, Located | ImageError | None]:
+        """As `Locator.locate`."""
+        return {name: self._located(content) for name, content in photos.items()}
+
+    def _located(self, content: bytes) -> Located | ImageError:
+        try:
+            image = read_image(content)
+        except ImageError as error:
+            return error
+        size = np.array([image.shape[1], image.shape[0]], np.float32)
+        side = CENTRE * float(size.min())
+        corner = (size - side) / 2
+        box = np.concatenate([corner, corner + side]).astype(np.float32)
+        landmarks = (TEMPLATES["arcface-112"] * side + corner - 0.5).astype(np.float32)
+        return _cut(self.space, image, GivenFace(box, landmarks), judged=False)
+
+
+def _cut(space: Space, image: Image, face: GivenFace, judged: bool) -> Located:
+    size = space.card.input
+    pixels = CROPS[space.card.crop](image, face.box, face.landmarks, size.width, size.height)
+    quality = judge(image, face.landmarks, 1.0).value if judged else np.nan
+    return Located(face.box, face.landmarks, quality, pixels)

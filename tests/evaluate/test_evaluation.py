@@ -1,0 +1,192 @@
+"""A space's answers to protocols, from photos to figures."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from facespace.cluster import agglomerative
+from facespace.errors import DataError
+from facespace.evaluate import (
+    Preparation,
+    all_pairs,
+    as_figures,
+    evaluate,
+    figure_rows,
+    open_photos,
+    protocols,
+    verify_embeddings,
+)
+from facespace.evaluate.figures import finite
+from facespace.evaluate.photos import HeldPhotos
+from facespace.gallery import Gallery
+from facespace.metric import squared_distances
+
+
+@pytest.fixture(scope="module")
+def photos(people):
+    found = open_photos(people)
+    return HeldPhotos({name: found.read(name) for name in found.names}, "people")
+
+
+@pytest.fixture(scope="module")
+def answered(space, photos):
+    return evaluate(space, protocols.people(photos), rounds=50)
+
+
+@pytest.fixture
+def lfw_like(tmp_path):
+    """A list in LFW's format over ORL people 1 to 6, whose photos are named so."""
+    lines = ["3\t2"]
+    for first in (1, 3, 5):
+        a, b = f"s{first}", f"s{first + 1}"
+        lines += [f"{a}\t1\t2", f"{b}\t3\t4", f"{a}\t1\t{b}\t1", f"{a}\t2\t{b}\t4"]
+    (tmp_path / "pairs.txt").write_text("\n".join(lines) + "\n")
+    return tmp_path / "pairs.txt"
+
+
+def named_like_lfw(photos, without=()):
+    content = {}
+    for name in photos.names:
+        person, number = name.removesuffix(".pgm").split("/")
+        content[f"{person}/{person}_{int(number):04d}.jpg"] = photos.read(name)
+    return HeldPhotos({name: photo for name, photo in content.items() if name not in without}, "people")
+
+
+def test_verification_is_that_of_the_points(answered, space, photos):
+    points = space.embed([photos.read(name) for name in photos.names])
+    distances = squared_distances(points, points)
+    v = answered.verification
+    assert len(v.pairs) == 60 * 59 // 2
+    assert v.distances == pytest.approx(distances[v.pairs.a, v.pairs.b], abs=1e-4)
+    assert (v.pairs.same == (answered.protocol.labels[v.pairs.a] == answered.protocol.labels[v.pairs.b])).all()
+
+
+def test_searches_answer_as_a_gallery_does(answered, space, people):
+    s = answered.search
+    names = answered.protocol.names
+    with Gallery(people.parent / "asked.db", space) as gallery:
+        for index in s.gallery:
+            gallery.enrol(answered.protocol.people[answered.protocol.labels[index]], people / names[index])
+        # The gallery keeps one byte a dimension: an answer may change where two people are equally near.
+        agreed = 0
+        for at, probe in enumerate(s.probes):
+            (answer,) = gallery.identify(people / names[probe])
+            mine = answered.protocol.people[s.searches.nearest[at]] if s.searches.distances[at] <= s.threshold else None
+            agreed += answer.person == mine
+    assert agreed >= len(s.probes) - 2
+
+
+def test_clustering_cuts_where_the_card_says(answered, space):
+    cut = space.clustering
+    assert (answered.groups == agglomerative(answered.faces.embeddings, cut.threshold, cut.linkage)).all()
+
+
+def test_a_list_of_pairs_is_judged_by_its_own_folds(space, photos, lfw_like):
+    found = evaluate(space, protocols.lfw(lfw_like, named_like_lfw(photos)), rounds=20)
+    v = found.verification
+    assert len(v.fold_accuracy) == 3
+    assert v.accuracy.value == pytest.approx(np.mean(v.fold_accuracy))
+    assert v.accuracy_se == pytest.approx(np.std(v.fold_accuracy, ddof=1) / 3**0.5)
+    assert found.search is None
+    assert found.grouping is None
+
+
+def test_a_missing_photo_is_counted_and_its_pairs_are_accepted_by_no_threshold(space, photos, lfw_like):
+    held = named_like_lfw(photos, without=("s1/s1_0001.jpg",))
+    found = evaluate(space, protocols.lfw(lfw_like, held), rounds=20)
+    v = found.verification
+    assert len(v.pairs) == 12
+    assert np.isinf(v.distances).sum() == 2
+    assert all(np.isfinite(v.fold_threshold))
+    assert [failure.how for failure in found.failures] == ["missing"]
+    assert any("1 of 15 photos are missing; they are accepted as nobody" in note for note in found.notes)
+    whole = evaluate(space, protocols.lfw(lfw_like, named_like_lfw(photos)), rounds=20).verification
+    assert v.accuracy.value <= whole.accuracy.value
+
+
+def test_fewer_impostor_pairs_than_a_rate_needs_are_told(answered):
+    assert "needs 1,000,000 impostor pairs, there are 1,500" in answered.verification.untold[1e-6]
+    assert list(answered.verification.val) == [1e-1, 1e-2, 1e-3]
+
+
+def test_figures_are_plain_json_with_the_names_promised(answered):
+    found = json.loads(json.dumps(finite(as_figures(answered))))
+    for name in ("protocol", "accuracy", "accuracy_se", "val", "auc", "eer", "pairs", "failures", "model"):
+        assert name in found
+    value, low, high = found["val"]["1e-2"]
+    assert low <= value <= high
+    assert found["pairs"] == 1770
+    assert found["model"]["space"] == answered.space.id
+    rows = {row.name: row for row in figure_rows(answered)}
+    assert rows["VAL at FAR 1e-2"].value == f"{value:.4f}"
+
+
+def test_on_the_people_whom_the_card_was_measured_on_a_note_says_that_figures_flatter(answered, space):
+    from facespace.evaluate.evaluation import _notes, data_name
+
+    assert not any("optimistic" in note for note in answered.notes)
+    told = space.card.decisions.model_copy(update={"data": data_name(answered.protocol)})
+    space_of_them = replace_card(space, space.card.model_copy(update={"decisions": told}))
+    assert any("optimistic" in note for note in _notes(space_of_them, answered.protocol, answered.faces))
+
+
+def test_without_thresholds_on_the_card_the_rest_is_measured(space, photos):
+    bare = replace_card(space, space.card.model_copy(update={"decisions": None}))
+    found = evaluate(bare, protocols.people(photos), rounds=10)
+    assert found.verification.auc.value > 0.5
+    assert found.reliability is None
+    assert found.search.figures.fpir is None
+    assert found.search.figures.rank[1].value > 0.1
+    assert found.grouping is None
+    assert any("no thresholds" in note for note in found.notes)
+
+
+def test_at_the_cards_thresholds_both_errors_are_measured(answered, space):
+    for entry in answered.at_thresholds:
+        assert entry.threshold == space.threshold(entry.far)
+        assert entry.fmr.value == np.mean(answered.verification.impostor <= entry.threshold)
+        assert entry.fnmr.value == np.mean(answered.verification.genuine > entry.threshold)
+
+
+def test_the_preparation_is_told_in_words(space):
+    assert "the largest counts" in Preparation().words(space)
+    assert "failure to enrol" in Preparation("failure", central=True).words(space)
+    assert "nearest to the middle" in Preparation(central=True).words(space)
+
+
+def test_points_of_a_peer_are_judged_by_the_same_protocol(photos, lfw_like, space):
+    asked = protocols.lfw(lfw_like, named_like_lfw(photos))
+    found = evaluate(space, asked, rounds=20)
+    again = verify_embeddings(asked, found.faces.embeddings, rounds=20)
+    assert again.accuracy == found.verification.accuracy
+    with pytest.raises(DataError, match="asks for no verification"):
+        verify_embeddings(protocols.groups_of_people(photos), found.faces.embeddings)
+
+
+def test_all_pairs_leave_out_faces_that_could_not_be_had(space, photos):
+    broken = HeldPhotos({n: b"no photo" if n == "s2/3.pgm" else photos.read(n) for n in photos.names}, "people")
+    found = evaluate(space, protocols.pairs_of_people(broken), rounds=10)
+    gone = broken.names.index("s2/3.pgm")
+    pairs = found.verification.pairs
+    assert len(pairs) == len(all_pairs(np.arange(59)))
+    assert gone not in pairs.a
+    assert gone not in pairs.b
+    labels = found.protocol.labels
+    assert (pairs.same == (labels[pairs.a] == labels[pairs.b])).all()
+
+
+def replace_card(space, card):
+    """The same network under another card."""
+    import copy
+
+    changed = copy.copy(space)
+    changed.card = card
+    return changed
+
+
+def test_extra_figures_are_shown(answered):
+    told = replace(answered, extra={"train_seconds": 61.7})
+    assert as_figures(told)["train_seconds"] == 61.7
+    assert any(row.name == "train seconds" and row.value == "62" for row in figure_rows(told))

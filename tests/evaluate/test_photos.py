@@ -1,0 +1,80 @@
+"""Photos of an evaluation: where they may lie, and what is said of those that are not there."""
+
+import os
+import zipfile
+
+import pytest
+
+from facespace.errors import DataError, ImageError
+from facespace.evaluate.photos import FolderPhotos, HeldPhotos, MissingPhotoError, by_person, open_photos
+
+NAMES = ["Ada/2.jpg", "Ada/10.jpg", "Ben/1.png"]
+
+
+@pytest.fixture(params=["folder", "zip", "zip with a folder around"])
+def photos(request, tmp_path):
+    if request.param == "folder":
+        for name in [*NAMES, "Ada/notes.txt", "Ada/.hidden.jpg"]:
+            (tmp_path / "photos" / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / "photos" / name).write_bytes(name.encode())
+        return open_photos(tmp_path / "photos")
+    root = "people/" if "around" in request.param else ""
+    with zipfile.ZipFile(tmp_path / "photos.zip", "w") as archive:
+        for name in reversed(NAMES):
+            archive.writestr(root + name, name)
+        archive.writestr(root + "Ada/notes.txt", "")
+    return open_photos(tmp_path / "photos.zip")
+
+
+def test_a_folder_and_a_zip_file_are_read_alike(photos):
+    assert list(photos.names) == NAMES
+    assert [photos.read(name) for name in NAMES] == [name.encode() for name in NAMES]
+    assert by_person(photos) == {"Ada": NAMES[:2], "Ben": NAMES[2:]}
+
+
+def test_a_photo_that_is_not_there_is_told_from_a_person_who_is_not(photos):
+    with pytest.raises(MissingPhotoError, match=r"Ada/3\.jpg: no such photo in "):
+        photos.read("Ada/3.jpg")
+    with pytest.raises(MissingPhotoError, match="there is nobody named Cid in "):
+        photos.read("Cid/1.jpg")
+
+
+def test_a_name_a_letter_off_is_pointed_to():
+    held = HeldPhotos({"Arnold_Schwarzenegger/1.jpg": b""}, "here")
+    with pytest.raises(MissingPhotoError, match=r"did you mean Arnold_Schwarzenegger\?"):
+        held.read("Arnold_Schwarzeneger/1.jpg")
+
+
+def test_what_holds_no_photos_is_told(tmp_path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match="no photos under"):
+        _ = open_photos(tmp_path / "empty").names
+    with pytest.raises(DataError, match="does not exist; name a folder of photos, or a zip"):
+        open_photos(tmp_path / "absent")
+    (tmp_path / "text.zip").write_text("no zip")
+    with pytest.raises(DataError, match="it is not a zip file, or damaged"):
+        open_photos(tmp_path / "text.zip")
+    with zipfile.ZipFile(tmp_path / "none.zip", "w") as archive:
+        archive.writestr("a.txt", "")
+    with pytest.raises(DataError, match="no photos in"):
+        open_photos(tmp_path / "none.zip")
+    with pytest.raises(DataError, match="one folder of photos a person"):
+        by_person(HeldPhotos({"1.jpg": b""}, "here"))
+
+
+def test_a_damaged_member_is_an_image_error(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("Ada/1.jpg", b"x" * 100)
+    content = bytearray((tmp_path / "a.zip").read_bytes())
+    content[60] ^= 1
+    (tmp_path / "a.zip").write_bytes(bytes(content))
+    with pytest.raises(ImageError, match=r"cannot read Ada/1\.jpg"):
+        open_photos(tmp_path / "a.zip").read("Ada/1.jpg")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may read everything")
+def test_a_photo_that_may_not_be_read_is_an_image_error(tmp_path):
+    (tmp_path / "1.jpg").write_text("")
+    (tmp_path / "1.jpg").chmod(0)
+    with pytest.raises(ImageError, match="Permission denied"):
+        FolderPhotos(tmp_path).read("1.jpg")
