@@ -54,9 +54,17 @@ def train_recipe(
     warn: Say,
     workers: Workers | None = None,
 ) -> Trained:
-    """Train as a recipe says; parameters and errors as for `train`."""
+    """Train as a recipe says, and write the run's page; parameters and errors as for `train`."""
     faces, validation = faces_of(recipe, warn)
-    return train(recipe, faces, run, resume, on_step, warn, validation, workers)
+    trained = train(recipe, faces, run, resume, on_step, warn, validation, workers)
+    if workers is None or workers.first:
+        try:
+            from facespace.train.page import write_page
+        except ModuleNotFoundError as error:
+            warn(f"no page of this run: it needs {error.name}; pip install 'facespace[report]'")
+        else:
+            write_page(run, recipe, trained.network, faces, f"facespace train, recipe {recipe.name}, run {run}")
+    return trained
 
 
 def export_run(run: Path, path: Path, warn: Say) -> Card:

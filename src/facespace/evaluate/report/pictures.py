@@ -67,7 +67,7 @@ class Pictures:
     def __init__(self, evaluation: Evaluation):
         self._evaluation = evaluation
         self._people, self._labels = evaluation.protocol.people, evaluation.protocol.labels
-        self._face = cache(lambda index: _uri(evaluation.faces.crop(index)))
+        self._face = cache(lambda index: photo_uri(evaluation.faces.crop(index)))
 
     def pairs(self) -> dict[str, list[PhotoPair]]:
         """The wrongest and the rightest pairs of both kinds, by distance (as figure 6 of the paper shows errors)."""
@@ -164,7 +164,8 @@ def data_uri(kind: str, content: bytes) -> str:
     return f"data:{kind};base64,{base64.b64encode(content).decode()}"
 
 
-def _uri(pixels: NDArray[np.uint8]) -> str:
+def photo_uri(pixels: NDArray[np.uint8]) -> str:
+    """A photo of (h, w, 3) that a page carries inside itself."""
     target = io.BytesIO()
     PIL.Image.fromarray(pixels).save(target, "WEBP", quality=85)
     return data_uri("image/webp", target.getvalue())

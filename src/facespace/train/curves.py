@@ -1,0 +1,112 @@
+"""The curves of a training run as matplotlib figures. Needs the extra `report`."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from facespace.evaluate.report.plots import PALETTE
+
+Records = list[dict[str, Any]]
+
+# Points of a curve; more steps than that are averaged, as nobody could tell them apart.
+MOST_POINTS = 400
+_UNDONE = "#999999"
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One plot: its title, what to read from it, and its lines as the history's names with words for them."""
+
+    title: str
+    words: str
+    lines: dict[str, str]
+    bottom: float | None = 0.0
+    log: bool = False
+    marked: bool = False
+
+
+CURVES = (
+    Curve(
+        "Loss",
+        "The mean over a batch. It falls little, as mining looks for what is still wrong; in a collapse it stays at "
+        "the margin.",
+        {"loss": "loss"},
+    ),
+    Curve(
+        "Active triplets",
+        "The share of anchor-positive pairs that break the margin, and of those with a negative nearer than the "
+        "positive. Near 0 nothing is left to learn; near 1 for long, nothing is learnt.",
+        {"active": "break the margin", "hard": "negative nearer than positive"},
+    ),
+    Curve(
+        "Distances",
+        "Mean squared distance of two faces of a batch. Both near 0: the space collapses.",
+        {"positive_distance": "same person", "negative_distance": "different people"},
+    ),
+    Curve(
+        "VAL on people not trained on",
+        "The share of same-person pairs accepted at each false accept rate.",
+        {f"val_at_{far}": f"FAR {far}" for far in ("1e-01", "1e-02", "1e-03")},
+        marked=True,
+    ),
+    Curve("Learning rate", "As the schedule and rollbacks have it.", {"rate": "rate"}),
+    Curve("Gradient", "Its norm over all weights, before any clipping.", {"gradient_norm": "norm"}, None, log=True),
+    Curve("Effective rank", "How many directions of the space a batch's points fill.", {"rank": "rank"}),
+)
+
+
+def all_curves(kept: Records, undone: Records) -> list[tuple[str, str, Figure]]:
+    """(title, what to read from it, figure) of each curve that the run has numbers for.
+
+    Parameters
+    ----------
+    kept, undone : records of steps that count, and of those that were gone back from
+    """
+    return [
+        (curve.title, curve.words, _drawn(curve, kept, undone))
+        for curve in CURVES
+        if any(name in record for record in kept for name in curve.lines)
+    ]
+
+
+def thinned(steps: NDArray[np.float64], values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """At most `MOST_POINTS` points: means over runs of neighbours."""
+    width = -(-len(steps) // MOST_POINTS)
+    if width <= 1:
+        return steps, values
+    starts = np.arange(0, len(steps), width)
+    counts = np.diff(np.append(starts, len(steps)))
+    return np.add.reduceat(steps, starts) / counts, np.add.reduceat(values, starts) / counts
+
+
+def _drawn(curve: Curve, kept: Records, undone: Records) -> Figure:
+    with mpl.rc_context({"font.size": 11}):
+        figure = Figure(figsize=(6, 3.4), layout="constrained")
+        axes = figure.subplots()
+        axes.grid(alpha=0.25)
+        axes.spines[["top", "right"]].set_visible(False)
+        for number, (name, words) in enumerate(curve.lines.items()):
+            steps, values = _numbers(undone, name)
+            if len(steps):
+                label = "gone back from" if number == 0 else None
+                axes.plot(*thinned(steps, values), ".", color=_UNDONE, markersize=3, label=label)
+            style = "o-" if curve.marked else "-"
+            axes.plot(*thinned(*_numbers(kept, name)), style, color=PALETTE[number], markersize=4, label=words)
+        axes.set(xlabel="step")
+        if curve.log:
+            axes.set_yscale("log")
+        if curve.bottom is not None:
+            axes.set_ylim(bottom=curve.bottom)
+        if len(axes.get_legend_handles_labels()[1]) > 1:
+            axes.legend(frameon=False)
+    return figure
+
+
+def _numbers(records: Records, name: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    pairs = [(record["step"], record[name]) for record in records if np.isfinite(record.get(name, np.nan))]
+    steps, values = np.array(pairs, np.float64).reshape(-1, 2).T
+    return steps, values
