@@ -24,7 +24,7 @@ import numpy as np
 
 from facespace.cluster.graph import candidate_graph, neighbour_graph
 from facespace.cluster.linkage import average_linkage, components
-from facespace.cluster.threshold import adapted_threshold
+from facespace.cluster.threshold import Cut
 from facespace.convert.dlib_onnx import RADIUS
 from facespace.embed import DecisionsCard
 from facespace.evaluate.decisions import decide
@@ -74,8 +74,7 @@ def ours(points: np.ndarray, cut: float | None) -> np.ndarray:
     top = CARD.clustering.threshold * (1 if cut is None else cut)
     merges = average_linkage(points, candidate_graph(points, top), top)
     if cut is None:
-        odds = CARD.genuine_pairs / CARD.impostor_pairs
-        top = adapted_threshold(merges, top, odds, [(t.threshold, t.far) for t in CARD.thresholds])
+        top = Cut.of_card(CARD).of(merges)
     return merges.cut(top)
 
 
@@ -83,8 +82,7 @@ def ours_neighbours(points: np.ndarray, cut: float | None) -> np.ndarray:
     """As `ours`, on the graph of nearest neighbours whatever the size."""
     top = CARD.clustering.threshold
     merges = average_linkage(points, neighbour_graph(points, top), top)
-    odds = CARD.genuine_pairs / CARD.impostor_pairs
-    return merges.cut(adapted_threshold(merges, top, odds, [(t.threshold, t.far) for t in CARD.thresholds]))
+    return merges.cut(Cut.of_card(CARD).of(merges))
 
 
 def squared(share: float) -> float:

@@ -24,6 +24,10 @@ class GalleryError(FacespaceError):
     """A gallery cannot be opened or changed as asked."""
 
 
+class AlbumError(FacespaceError):
+    """An album cannot be opened or changed as asked, or what was said contradicts what was said before."""
+
+
 class RecipeError(FacespaceError):
     """A training recipe is not valid."""
 

@@ -3,10 +3,10 @@ import pytest
 
 from facespace.cluster.graph import radius_graph
 from facespace.cluster.linkage import average_linkage
-from facespace.cluster.threshold import adapted_threshold
+from facespace.cluster.threshold import Cut
 from facespace.metric import normalise
 
-FALSE_ACCEPTS = [(0.5, 1e-1), (0.4, 1e-2), (0.32, 1e-3)]
+FALSE_ACCEPTS = ((0.5, 1e-1), (0.4, 1e-2), (0.32, 1e-3))
 
 
 def merges_of(rng, people, faces):
@@ -18,32 +18,43 @@ def merges_of(rng, people, faces):
 def test_a_collection_like_the_cards_keeps_the_cards_cut(rng):
     merges = merges_of(rng, 50, 8)
     odds = (50 * 28) / (400 * 399 / 2 - 50 * 28)
-    assert adapted_threshold(merges, 0.4, odds, FALSE_ACCEPTS) == pytest.approx(0.4, abs=1e-3)
+    assert Cut(0.4, odds, FALSE_ACCEPTS).of(merges) == pytest.approx(0.4, abs=1e-3)
 
 
 def test_rarer_true_pairs_ask_for_a_stricter_cut(rng):
     merges = merges_of(rng, 200, 2)
-    cuts = [adapted_threshold(merges, 0.4, odds, FALSE_ACCEPTS) for odds in (0.003, 0.03, 0.3)]
+    cuts = [Cut(0.4, odds, FALSE_ACCEPTS).of(merges) for odds in (0.003, 0.03, 0.3)]
     assert 0.4 > cuts[0] > cuts[1] > cuts[2] > 0
 
 
 def test_more_true_pairs_never_loosen_the_cut(rng):
-    assert adapted_threshold(merges_of(rng, 3, 40), 0.4, 1e-4, FALSE_ACCEPTS) == 0.4
+    assert Cut(0.4, 1e-4, FALSE_ACCEPTS).of(merges_of(rng, 3, 40)) == 0.4
 
 
 def test_false_accepts_per_true_pair_stay_those_of_the_card(rng):
     # With log FAR a straight line, ten times rarer pairs ask for a cut with a tenth of the false accepts.
-    straight = [(0.3, 1e-3), (0.4, 1e-2)]
+    straight = ((0.3, 1e-3), (0.4, 1e-2))
     merges = merges_of(rng, 100, 4)
     odds = 10 * (100 * 6) / (400 * 399 / 2 - 600)
-    assert adapted_threshold(merges, 0.4, odds, straight) == pytest.approx(0.3, abs=2e-3)
+    assert Cut(0.4, odds, straight).of(merges) == pytest.approx(0.3, abs=2e-3)
 
 
 def test_strangers_only_do_not_run_to_a_cut_of_nothing(rng):
-    assert adapted_threshold(merges_of(rng, 300, 1), 0.4, 0.004, FALSE_ACCEPTS) > 0.2
+    assert Cut(0.4, 0.004, FALSE_ACCEPTS).of(merges_of(rng, 300, 1)) > 0.2
 
 
 @pytest.mark.parametrize("count", [0, 1])
 def test_too_few_faces_for_a_pair_keep_the_cards_cut(rng, count):
     points = normalise(rng.normal(size=(count, 8)).reshape(count, 8)) if count else np.empty((0, 8), np.float32)
-    assert adapted_threshold(average_linkage(points, radius_graph(points, 1.0), 1.0), 0.4, 0.1, FALSE_ACCEPTS) == 0.4
+    assert Cut(0.4, 0.1, FALSE_ACCEPTS).of(average_linkage(points, radius_graph(points, 1.0), 1.0)) == 0.4
+
+
+def test_a_threshold_of_ones_own_never_moves(rng):
+    assert Cut(0.4).of(merges_of(rng, 300, 1)) == 0.4
+
+
+def test_at_the_cut_the_odds_are_even_and_they_fall_with_distance():
+    found = Cut(0.4, slope=-20).probability([0.2, 0.3, 0.5], 0.3)
+    assert found[1] == pytest.approx(0.5)
+    assert found[0] > 0.85
+    assert found[2] < 0.05

@@ -1,6 +1,21 @@
 """Who are all these people? Faces grouped by distance, without saying how many there are."""
 
 from facespace.cluster.agglomerative import Linkage, agglomerative
+from facespace.cluster.album import Album
 from facespace.cluster.people import Clusters, Member, cluster
+from facespace.cluster.records import Added, AlbumCluster, AlbumFace, MaybeSame
+from facespace.cluster.store import Decision
 
-__all__ = ["Clusters", "Linkage", "Member", "agglomerative", "cluster"]
+__all__ = [
+    "Added",
+    "Album",
+    "AlbumCluster",
+    "AlbumFace",
+    "Clusters",
+    "Decision",
+    "Linkage",
+    "MaybeSame",
+    "Member",
+    "agglomerative",
+    "cluster",
+]

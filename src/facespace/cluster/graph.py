@@ -15,10 +15,12 @@ EXACT_UP_TO = 20_000
 # Neighbours of each point above that; docs/decisions/040-graph-clustering.md.
 NEIGHBOURS = 16
 
+_NO_PAIRS = (np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float32))
+
 
 @dataclass(frozen=True)
 class Graph:
-    """Pairs of points with their squared distances; each pair stands once.
+    """Pairs of points with their squared distances.
 
     a, b : int64, shape (m,)
     distance : float32, shape (m,)
@@ -31,8 +33,7 @@ class Graph:
 
 def radius_graph(points: NDArray[np.float32], radius: float) -> Graph:
     """Every pair of points at this squared distance or nearer, found by comparing all."""
-    nobody = np.empty(0, np.int64)
-    found = [(nobody, nobody, np.empty(0, np.float32))]
+    found = [_NO_PAIRS]
     for rows, block in squared_distance_blocks(points, points):
         i, j = np.nonzero(block <= radius)
         later = j > i + rows.start
@@ -58,8 +59,23 @@ def neighbour_graph(
     return Graph(low, high, found.distances[near][first])
 
 
-def candidate_graph(points: NDArray[np.float32], radius: float, on_done: Callable[[int], None] | None = None) -> Graph:
+def candidate_graph(
+    points: NDArray[np.float32],
+    radius: float,
+    on_done: Callable[[int], None] | None = None,
+    largest: int = EXACT_UP_TO,
+) -> Graph:
     """All pairs within the radius where all can be compared in seconds, else those of the nearest neighbours."""
-    if len(points) <= EXACT_UP_TO:
+    if len(points) <= largest:
         return radius_graph(points, radius)
     return neighbour_graph(points, radius, on_done=on_done)
+
+
+def graph_of(points: NDArray[np.float32], rows: NDArray[np.int64], radius: float) -> Graph:
+    """The pairs within the radius that have one of these rows in them."""
+    found = [_NO_PAIRS]
+    for part, block in squared_distance_blocks(points[rows], points):
+        i, j = np.nonzero(block <= radius)
+        own = rows[part][i]
+        found.append((own[own != j], j[own != j], block[i, j][own != j]))
+    return Graph(*(np.concatenate(column) for column in zip(*found, strict=True)))

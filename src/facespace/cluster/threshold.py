@@ -8,10 +8,16 @@ docs/decisions/041-cut-by-collection.md has the measurements.
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from facespace.cluster.linkage import Merges
+from facespace.embed import DecisionsCard
+from facespace.metric import Calibration
+
+Floats = NDArray[np.float64]
 
 # The least share of faces taken to have a partner, so that a collection of strangers does not run to a cut of 0.
 LEAST_PAIRED = 0.05
@@ -20,42 +26,59 @@ _ROUNDS = 60
 _PRECISION = 1e-4
 
 
-def adapted_threshold(
-    merges: Merges, threshold: float, odds: float, false_accepts: Sequence[tuple[float, float]]
-) -> float:
-    """The cut for this collection, never looser than the card's.
+@dataclass(frozen=True)
+class Cut:
+    """Where groups stop merging, and how that moves with the collection.
 
-    Parameters
-    ----------
-    merges : Merges
-        Grown up to at least `threshold`.
-    threshold : float
-        The cut found on the card's people.
-    odds : float
-        Same-person pairs for each different-person pair among them.
-    false_accepts : sequence of (threshold, false accept rate)
-        At least two.
-
-    Returns
-    -------
-    float
-        Where the share of pairs that this very cut puts together, taken for the true one, agrees with the cut.
+    threshold : squared distance; on a collection of other odds, the loosest there is
+    odds : same-person pairs for each different-person pair among the people it was found on; None: it never moves
+    false_accepts : (threshold, false accept rate) of the card, at least two where odds are given
+    slope : of the card's log-odds of 'same person' with the squared distance, below 0; None where unknown
     """
-    slope = _log_far(false_accepts)
-    pairs = merges.count * (merges.count - 1) / 2
-    if pairs < 1:
-        return threshold
-    cut = threshold
-    for _ in range(_ROUNDS):
-        sizes = np.bincount(merges.cut(cut)).astype(np.float64)
-        together = max(float((sizes * (sizes - 1) / 2).sum()), LEAST_PAIRED * merges.count, 1.0)
-        rarer = math.log(odds) - math.log(together / max(pairs - together, 1.0))
-        wanted = min(threshold, _tightened(threshold, rarer, slope))
-        if abs(wanted - cut) < _PRECISION:
-            break
-        # Half steps: a stricter cut finds fewer pairs, which asks for a stricter one still.
-        cut += (wanted - cut) / 2
-    return cut
+
+    threshold: float
+    odds: float | None = None
+    false_accepts: tuple[tuple[float, float], ...] = ()
+    slope: float | None = None
+
+    @classmethod
+    def of_card(cls, decisions: DecisionsCard) -> "Cut":
+        """The cut a model's card gives."""
+        return cls(
+            decisions.clustering.threshold,
+            decisions.genuine_pairs / decisions.impostor_pairs,
+            tuple((entry.threshold, entry.far) for entry in decisions.thresholds),
+            decisions.calibration.slope,
+        )
+
+    def of_sizes(self, sizes: Floats) -> float:
+        """The cut for a collection whose groups have these sizes."""
+        count = float(sizes.sum())
+        pairs = count * (count - 1) / 2
+        if self.odds is None or len(self.false_accepts) < 2 or pairs < 1:
+            return self.threshold
+        together = max(float((sizes * (sizes - 1) / 2).sum()), LEAST_PAIRED * count, 1.0)
+        rarer = math.log(self.odds) - math.log(together / max(pairs - together, 1.0))
+        return min(self.threshold, _tightened(self.threshold, rarer, _log_far(self.false_accepts)))
+
+    def of(self, merges: Merges) -> float:
+        """The cut for a collection that gave these merges, grown up to at least `threshold`.
+
+        Where the share of pairs that this very cut puts together, taken for the true one, agrees with the cut.
+        """
+        cut = self.threshold
+        for _ in range(_ROUNDS):
+            wanted = self.of_sizes(np.bincount(merges.cut(cut)).astype(np.float64))
+            if abs(wanted - cut) < _PRECISION * self.threshold:
+                break
+            # Half steps: a stricter cut finds fewer pairs, which asks for a stricter one still.
+            cut += (wanted - cut) / 2
+        return cut
+
+    def probability(self, distances: ArrayLike, cut: float) -> Floats:
+        """Probability of 'same person' in this collection at mean squared distances: even odds at its cut."""
+        slope = -10 / max(self.threshold, 1e-6) if self.slope is None else self.slope
+        return Calibration(slope=slope, intercept=-slope * cut).probability(distances)
 
 
 def _log_far(false_accepts: Sequence[tuple[float, float]]) -> np.polynomial.Polynomial:
