@@ -127,14 +127,14 @@ class Database:
     def _migrate(self) -> None:
         (version,) = self.connection.execute("PRAGMA user_version").fetchone()
         known = len(self._migrations)
+        tables = {name for (name,) in self.connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+        if tables and (version == 0 or not _tables_of(self._migrations[:version]) <= tables):
+            raise self._error(f"{self.path} is a database, but no {self._kind}; name another file")
         if version > known:
             raise self._error(
                 f"{self.path} was written by a newer facespace (schema {version}, this one knows {known}); "
                 "upgrade facespace"
             )
-        tables = {name for (name,) in self.connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
-        if tables and (version == 0 or not _tables_of(self._migrations[:version]) <= tables):
-            raise self._error(f"{self.path} is a database, but not a {self._kind}; name another file")
         if version == known:
             return
         with self.writing("open"):
