@@ -28,7 +28,7 @@ from facespace.train.recipe import Recipe, read_recipe
 
 SEEDS = (1, 2, 3)
 IMAGES = 48_000
-EVERY, POOL = 60, 4_500
+EVERY, POOL, START = 60, 4_500, 40
 # Cross-entropy and the triplet losses each at their own best rate of those tried by --rates.
 RATES = {"triplet": 0.01, "cross-entropy": 0.03}
 TRIED = (0.003, 0.01, 0.03)
@@ -40,7 +40,9 @@ PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000")
 
 def variants() -> dict[str, dict[str, object]]:
     def pool(share: float) -> dict[str, object]:
-        return {"mining": {"offline": {"every": EVERY, "pool": POOL, "share": share}}}
+        # From the first step and at full hardness the pool's triplets collapse a fresh network at once: that is
+        # what the paper warns of. So each begins online, and takes milder negatives than the very hardest.
+        return {"mining": {"offline": {"every": EVERY, "pool": POOL, "share": share, "start": START, "hardness": 0.5}}}
 
     return {
         "online": {},
@@ -61,8 +63,8 @@ def recipe_of(variant: dict[str, object], seed: int, images: int, rate: float | 
     values["optimiser"]["rate"] = rate
     recipe = Recipe.model_validate({**values, "seed": seed})
     batch, pools = recipe.batch.people * recipe.batch.photos, recipe.mining.offline.every > 0
-    each = batch + (POOL / EVERY if pools else 0)
-    steps = int(images / each)
+    # Searches begin after START steps and come every EVERY.
+    steps = int((images + pools * START * POOL / EVERY) / (batch + pools * POOL / EVERY))
     validation = recipe.validation.model_copy(update={"every": max(steps // VALIDATIONS, 1)})
     return recipe.model_copy(update={"steps": steps, "checkpoint_every": max(steps // 2, 1), "validation": validation})
 
