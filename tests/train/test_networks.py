@@ -15,7 +15,7 @@ from facespace.train.networks import NETWORKS, build_network, network_record, ne
 from facespace.train.networks.inception import Inception, L2Pool
 from facespace.train.networks.zeiler_fergus import Maxout
 
-SMALL = ("small-cnn", "mobile-face", "resnet-18", "nn4", "nns2")
+SMALL = ("small-cnn", "small-cnn-batch", "mobile-face", "resnet-18", "nn4", "nns2")
 
 # Parameters and multiply-adds as the paper states them (tables 1 and 2, section 3.3).
 STATED = {

@@ -12,7 +12,7 @@ from facespace.train.networks.count import Size, size_of
 from facespace.train.networks.inception import nn2, nn4, nns1, nns2
 from facespace.train.networks.mobile_face import mobile_face
 from facespace.train.networks.residual import resnet_18
-from facespace.train.networks.small_cnn import small_cnn
+from facespace.train.networks.small_cnn import small_cnn, small_cnn_batch
 from facespace.train.networks.zeiler_fergus import nn1
 from facespace.validation import nearest_name
 
@@ -39,6 +39,7 @@ NETWORKS: dict[str, NetworkRecord] = {
     record.name: record
     for record in (
         NetworkRecord("small-cnn", 48, 56, small_cnn),
+        NetworkRecord("small-cnn-batch", 64, 80, small_cnn_batch),
         NetworkRecord("mobile-face", 112, 112, mobile_face),
         NetworkRecord("resnet-18", 112, 112, resnet_18),
         NetworkRecord("nn1", 220, 220, nn1),

@@ -1,5 +1,7 @@
 """A small plain convolutional network for small data: a few hundred photos, a minute on a laptop."""
 
+from typing import Literal
+
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -14,19 +16,23 @@ class SmallCNN(nn.Module):
     (n, 3, height, width) -> (n, dimension) with L2 norm 1.
 
     Each face is first brought to mean 0 and deviation 1, so that a darker print of a photo is the same photo.
-    Normalisation is by groups of channels within a face, not over the batch: batches of a few people have other
-    statistics than faces one by one, and with batch normalisation the distances between strangers shrank to a
-    quarter from training to use.
+
+    Parameters
+    ----------
+    norm : 'group' or 'batch'
+        Normalise by groups of channels within a face, or over the batch. Batches of a few people have other
+        statistics than faces one by one, so batch normalisation changes the distances from training to use, by a
+        constant factor mostly; for people never seen it orders them better all the same (docs/demo.md).
     """
 
-    def __init__(self, width: int, height: int, dimension: int):
+    def __init__(self, width: int, height: int, dimension: int, norm: Literal["group", "batch"] = "group"):
         super().__init__()
         stages: list[nn.Module] = []
         before = 3
         for channels in _CHANNELS:
             stages += [
                 nn.Conv2d(before, channels, 3, padding=1, bias=False),
-                nn.GroupNorm(_GROUPS, channels),
+                nn.GroupNorm(_GROUPS, channels) if norm == "group" else nn.BatchNorm2d(channels),
                 nn.ReLU(inplace=True),
                 nn.MaxPool2d(2),
             ]
@@ -47,5 +53,10 @@ class SmallCNN(nn.Module):
 
 
 def small_cnn(width: int, height: int, dimension: int) -> nn.Module:
-    """A `SmallCNN` with fresh weights."""
+    """A `SmallCNN` that normalises each face by itself, with fresh weights."""
     return SmallCNN(width, height, dimension)
+
+
+def small_cnn_batch(width: int, height: int, dimension: int) -> nn.Module:
+    """A `SmallCNN` that normalises over the batch, with fresh weights."""
+    return SmallCNN(width, height, dimension, norm="batch")
