@@ -53,7 +53,7 @@ def test_the_file_holds_the_last_checkpoint_and_says_where_it_comes_from(run, tm
     assert card.training.recipe["network"]["name"] == "small-cnn"
     assert card.decisions.people == 3
     assert "six people" in card.decisions.data
-    from facespace.train.export import last_checkpoint
+    from facespace.train.checkpoint import last_checkpoint
 
     network, _ = restore(last_checkpoint(folder))
     space = load(tmp_path / "model.onnx", provider="cpu")

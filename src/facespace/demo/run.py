@@ -10,7 +10,7 @@ from facespace.embed import load
 from facespace.errors import DataError
 from facespace.evaluate import Evaluation, evaluate, open_photos, protocols, write_results
 from facespace.recipes import find
-from facespace.train.export import last_checkpoint
+from facespace.train.checkpoint import last_checkpoint
 from facespace.train.recipe import Recipe, read_recipe
 from facespace.train.session import export_run, train_recipe
 

@@ -134,6 +134,20 @@ def last_whole(folder: Path, warn: Callable[[str], None]) -> Checkpoint | None:
     return None
 
 
+def last_checkpoint(run: Path) -> Checkpoint:
+    """The last whole checkpoint of a run; DataError where there is none."""
+    found = checkpoints_in(run / "checkpoints")
+    if not found:
+        raise DataError(f"{run} holds no checkpoint; train first: facespace train RECIPE --run {run}")
+    return load_checkpoint(found[-1])
+
+
+def best_checkpoint(run: Path) -> Checkpoint:
+    """The checkpoint of the highest VAL on the validation people, or the last; DataError where there is none."""
+    best = run / "checkpoints" / BEST
+    return load_checkpoint(best) if best.is_dir() else last_checkpoint(run)
+
+
 def check_same_recipe(before: dict[str, Any], now: dict[str, Any]) -> None:
     """A resumed run may go on for longer or checkpoint otherwise; anything else would mix two runs.
 

@@ -60,8 +60,8 @@ class FaceSet:
     margin : pixels on each side that the finished space will not see; augmentation moves the crop within them
     size : (width, height) of what the network takes, where that is larger than the faces are kept
     crop : name of the crop that makes such faces from photos
-    teacher : float32, shape (n, d), L2 norm 1: another network's embeddings of the same faces, or None
     photos : what each face's photo is called in the source; empty where nobody knows
+    teacher : float32, shape (n, t), of any norm: another network's embeddings of the same faces, or None
     """
 
     pixels: NDArray[np.uint8] | Rows
@@ -204,14 +204,13 @@ def _whole_photo(width: int, height: int, photo: NDArray[np.uint8]) -> NDArray[n
 
 
 def _teacher(source: Source, kept: NDArray[np.int64]) -> NDArray[np.float32] | None:
-    """The teacher's embeddings of the faces kept, on the unit sphere; None where not every face has one."""
+    """The teacher's embeddings of the faces kept, as they are; None where not every face has one."""
     rows = [source.entries[face].teacher_row for face in kept]
     if source.teacher is None or None in rows:
         return None
     try:
         table = np.load(source.teacher, allow_pickle=False)
-        chosen = table[np.array(rows, np.int64)].astype(np.float32)
-        return chosen / np.linalg.norm(chosen, axis=1, keepdims=True)
+        return np.asarray(table[np.array(rows, np.int64)], np.float32)
     except (OSError, ValueError, IndexError) as error:
         raise DataError(
             f"{source.teacher} does not fit the table beside it: {error}; it must have a row (d numbers) for each "

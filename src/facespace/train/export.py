@@ -21,30 +21,17 @@ from facespace.embed import (
     weights_sha256,
     write_model,
 )
-from facespace.errors import DataError, ModelError
+from facespace.errors import ModelError
 from facespace.evaluate.decisions import decide
-from facespace.train.checkpoint import BEST, Checkpoint, checkpoints_in, load_checkpoint
+from facespace.train.checkpoint import Checkpoint, best_checkpoint
 from facespace.train.dataset import CROP, DETECTORS_OF_CROPS, FaceSet
 from facespace.train.inputs import MEAN, STD
 from facespace.train.networks import build_network
 from facespace.train.recipe import Recipe, parse_recipe
+from facespace.train.start import stages_of
 
 # Largest difference of any number of an embedding between torch and onnxruntime.
 AGREEMENT = 1e-5
-
-
-def last_checkpoint(run: Path) -> Checkpoint:
-    """The last whole checkpoint of a run; DataError where there is none."""
-    found = checkpoints_in(run / "checkpoints")
-    if not found:
-        raise DataError(f"{run} holds no checkpoint; train first: facespace train RECIPE --run {run}")
-    return load_checkpoint(found[-1])
-
-
-def best_checkpoint(run: Path) -> Checkpoint:
-    """The checkpoint of the highest VAL on the validation people, or the last; DataError where there is none."""
-    best = run / "checkpoints" / BEST
-    return load_checkpoint(best) if best.is_dir() else last_checkpoint(run)
 
 
 def restore(checkpoint: Checkpoint) -> tuple[nn.Module, Recipe]:
@@ -96,6 +83,7 @@ def export(run: Path, path: Path, train: FaceSet, validation: FaceSet | None) ->
                 photos=len(train.labels),
                 steps=checkpoint.step,
                 recipe=checkpoint.recipe,
+                stages=stages_of(run, checkpoint),
             )
         }
     )

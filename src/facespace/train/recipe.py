@@ -39,12 +39,17 @@ class DataSection(_Section):
 
 
 class NetworkSection(_Section):
-    """Which network: its registered name, the input size in pixels, numbers in an embedding."""
+    """Which network: its registered name, the input size in pixels, numbers in an embedding.
+
+    start : folder of a run of the same network, whose last checkpoint gives the first weights; relative to
+        where training is called, as runs are. Random weights where there is none
+    """
 
     name: str
     width: Annotated[int, Field(ge=16, le=1024)]
     height: Annotated[int, Field(ge=16, le=1024)]
     dimension: Annotated[int, Field(ge=2, le=4096)] = 128
+    start: Path | None = None
 
 
 class BatchSection(_Section):
@@ -105,6 +110,8 @@ class LossSection(_Section):
     soft : of the triplet loss: log(1 + exp(.)) instead of max(0, .)
     smoothing : of cross-entropy: label smoothing
     angle, scale : of arcface: degrees, and the factor on the cosines
+    relations : of distillation: weight of the distances within the batch beside the points themselves
+    triplets : of distillation: weight of the triplet loss beside the teacher
     """
 
     name: str = "triplet"
@@ -115,6 +122,8 @@ class LossSection(_Section):
     smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
     angle: Annotated[float, Field(gt=0, lt=90)] = 28.6
     scale: Annotated[float, Field(gt=0)] = 64.0
+    relations: Annotated[float, Field(ge=0)] = 1.0
+    triplets: Annotated[float, Field(ge=0)] = 0.0
 
 
 class OptimiserSection(_Section):

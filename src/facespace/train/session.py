@@ -8,8 +8,9 @@ from pathlib import Path
 
 from facespace.embed import Card
 from facespace.errors import DataError
+from facespace.train.checkpoint import best_checkpoint
 from facespace.train.dataset import FaceSet, read_faces, split_people
-from facespace.train.export import best_checkpoint, export
+from facespace.train.export import export
 from facespace.train.loop import Trained, train
 from facespace.train.oldspace import OldSpace
 from facespace.train.parallel import Workers

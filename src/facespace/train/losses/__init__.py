@@ -2,6 +2,7 @@
 
 from facespace.train.losses.baselines import arcface, contrastive, cross_entropy
 from facespace.train.losses.batch import Batch, Loss
+from facespace.train.losses.distil import DistillationLoss, distillation_loss
 from facespace.train.losses.harmonic import HarmonicTripletLoss
 from facespace.train.losses.registry import LOSSES, build_loss
 from facespace.train.losses.triplet import TripletLoss, triplet_loss
@@ -9,6 +10,7 @@ from facespace.train.losses.triplet import TripletLoss, triplet_loss
 __all__ = [
     "LOSSES",
     "Batch",
+    "DistillationLoss",
     "HarmonicTripletLoss",
     "Loss",
     "TripletLoss",
@@ -16,5 +18,6 @@ __all__ = [
     "build_loss",
     "contrastive",
     "cross_entropy",
+    "distillation_loss",
     "triplet_loss",
 ]

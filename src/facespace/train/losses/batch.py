@@ -3,8 +3,11 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from facespace.metric import normalise
 from facespace.train.mining import Triplets
 
 
@@ -16,7 +19,8 @@ class Batch:
     labels : int64 tensor, shape (b,), from 0 to the number of training people
     margin : alpha of this step
     mine : gives the batch's triplets; called by the losses that learn from triplets
-    teacher : float tensor, shape (b, d), L2 norm 1: the same faces in another space, where the data have one
+    teacher : float tensor, shape (b, d), L2 norm 1: the same faces in another space, as `Loss.teacher_points` has
+        them, where the data have one
     """
 
     embeddings: Tensor
@@ -36,3 +40,10 @@ class Loss(nn.Module):
     def forward(self, batch: Batch) -> tuple[Tensor, Triplets | None]:
         """The loss of a batch, and the triplets it looked at."""
         raise NotImplementedError
+
+    def teacher_points(self, teacher: NDArray[np.float32], dimension: int) -> NDArray[np.float32]:
+        """A teacher's embeddings (n, t) of all training faces as this loss is to be given them, L2 norm 1.
+
+        As they are, on the sphere, where a loss does not say otherwise.
+        """
+        return normalise(teacher)

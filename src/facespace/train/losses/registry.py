@@ -5,6 +5,7 @@ from collections.abc import Callable
 from facespace.errors import RecipeError
 from facespace.train.losses.baselines import arcface, contrastive, cross_entropy
 from facespace.train.losses.batch import Loss
+from facespace.train.losses.distil import DistillationLoss
 from facespace.train.losses.harmonic import HarmonicTripletLoss
 from facespace.train.losses.triplet import TripletLoss
 from facespace.train.recipe import LossSection
@@ -17,6 +18,7 @@ LOSSES: dict[str, Callable[[LossSection, int, int], Loss]] = {
     "cross-entropy": lambda section, people, dimension: cross_entropy(people, dimension, section.smoothing),
     "contrastive": lambda section, people, dimension: contrastive(section.margin),
     "arcface": lambda section, people, dimension: arcface(people, dimension, section.angle, section.scale),
+    "distillation": lambda section, people, dimension: DistillationLoss(section.relations, section.triplets),
 }
 
 
