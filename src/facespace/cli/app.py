@@ -40,7 +40,7 @@ def _options(
 def main() -> None:
     """Run a command; an error a user can do something about is one message and exit status 2."""
     # Importing the commands is what registers them.
-    from facespace.cli import answers, cluster, evaluate, faces, gallery, model, train  # noqa: F401
+    from facespace.cli import answers, cluster, evaluate, faces, galleries, gallery, model, train  # noqa: F401
 
     try:
         app()

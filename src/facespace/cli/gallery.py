@@ -1,4 +1,4 @@
-"""Galleries at the command line: enrol, identify, people, remove."""
+"""Galleries at the command line: enrol, identify, people, remove; their upkeep is in `galleries`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,10 +6,10 @@ from typing import Annotated
 import typer
 
 from facespace.cli.app import app
-from facespace.cli.options import AsJson, GalleryPath, ModelPath, Provider, Threads
+from facespace.cli.options import AsJson, GalleryPath, KeyFile, ModelPath, Provider, Threads
 from facespace.cli.output import photo_name, print_json, say, table, warn
 from facespace.embed import load
-from facespace.gallery import Gallery
+from facespace.gallery import FPIR, LEAST_QUALITY, Gallery, as_attributes, read_key
 
 
 @app.command("enrol")
@@ -17,19 +17,32 @@ def enrol_command(
     name: Annotated[str, typer.Argument(help="The person's name.")],
     photos: Annotated[list[Path], typer.Argument(help="One or more photos of that person.")],
     gallery: GalleryPath,
+    attributes: Annotated[str | None, typer.Option(help="Anything to keep with the person, as a JSON object.")] = None,
+    least_quality: Annotated[
+        float, typer.Option(min=0, max=1, help="Refuse faces worse than this share of ordinary photos.")
+    ] = LEAST_QUALITY,
     model: ModelPath = None,
+    key_file: KeyFile = None,
     provider: Provider = None,
     threads: Threads = None,
     json: AsJson = False,
 ) -> None:
     """Keep a person's face in a gallery, to be recognised later."""
-    with Gallery(gallery, load(model, provider=provider, threads=threads)) as people:
-        enrolment = people.enrol(name, photos)
+    with Gallery(gallery, load(model, provider=provider, threads=threads), read_key(key_file)) as people:
+        enrolment = people.enrol(name, photos, as_attributes(attributes), least_quality)
     if json:
         print_json(enrolment)
         return
     for failure in enrolment.failures:
         warn(f"left out {photo_name(failure.photo)}: {failure.reason}")
+    for folded in enrolment.folded:
+        warn(f"left out {photo_name(folded.photo)}: {folded.reason}")
+    for outlier in enrolment.outliers:
+        warn(f"look at {photo_name(outlier.photo)}: {outlier.reason}")
+    for other in enrolment.alike:
+        warn(
+            f"{enrolment.person} looks like {other.name}, who is enrolled already (probability {other.probability:.0%})"
+        )
     say(f"enrolled {enrolment.person} with {enrolment.faces} of {len(photos)} photos in {gallery}")
 
 
@@ -38,16 +51,17 @@ def identify_command(
     photos: Annotated[list[Path], typer.Argument(help="Photos of whoever it is.")],
     gallery: GalleryPath,
     model: ModelPath = None,
+    key_file: KeyFile = None,
     fpir: Annotated[
         float, typer.Option(help="Share of strangers' faces that may at most be taken for somebody.")
-    ] = 0.01,
+    ] = FPIR,
     top: Annotated[int, typer.Option(min=1, help="How many candidates to show for each face.")] = 3,
     provider: Provider = None,
     threads: Threads = None,
     json: AsJson = False,
 ) -> None:
     """Who is this? The nearest people of a gallery, or nobody we know."""
-    with Gallery(gallery, load(model, provider=provider, threads=threads)) as people:
+    with Gallery(gallery, load(model, provider=provider, threads=threads), read_key(key_file)) as people:
         found = {photo: people.identify(photo, fpir=fpir, top=top) for photo in photos}
     if json:
         print_json({"photos": [{"photo": photo, "faces": faces} for photo, faces in found.items()]})
@@ -65,9 +79,11 @@ def identify_command(
 
 
 @app.command("people")
-def people_command(gallery: GalleryPath, model: ModelPath = None, json: AsJson = False) -> None:
+def people_command(
+    gallery: GalleryPath, model: ModelPath = None, key_file: KeyFile = None, json: AsJson = False
+) -> None:
     """List the people of a gallery."""
-    with Gallery(gallery, load(model)) as opened:
+    with Gallery(gallery, load(model), read_key(key_file)) as opened:
         people = opened.people()
     if json:
         print_json({"people": people})
@@ -80,8 +96,11 @@ def remove_command(
     name: Annotated[str, typer.Argument(help="The person's name.")],
     gallery: GalleryPath,
     model: ModelPath = None,
+    key_file: KeyFile = None,
 ) -> None:
     """Delete a person and all their faces from a gallery, for good."""
-    with Gallery(gallery, load(model)) as people:
-        people.remove(name)
-    say(f"removed {name} from {gallery}")
+    with Gallery(gallery, load(model), read_key(key_file)) as people:
+        removal = people.remove(name)
+    say(f"removed {removal.person} with {removal.faces} faces from {gallery}")
+    for backup in removal.backups:
+        warn(f"the backup {backup} still holds them: delete it if they must be gone everywhere")

@@ -11,8 +11,14 @@ ModelPath = Annotated[
 ]
 ModelArgument = Annotated[Path, typer.Argument(help="The model file.")]
 GalleryPath = Annotated[
-    Path,
-    typer.Option("--gallery", "-g", envvar="FACESPACE_GALLERY", help="The gallery, one SQLite file."),
+    str,
+    typer.Option(
+        "--gallery", "-g", envvar="FACESPACE_GALLERY", help="The gallery: one SQLite file, or postgresql://..."
+    ),
+]
+KeyFile = Annotated[
+    Path | None,
+    typer.Option("--key-file", help="The key of an encrypted gallery; FACESPACE_GALLERY_KEY where not given."),
 ]
 Far = Annotated[
     float | None,

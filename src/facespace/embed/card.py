@@ -170,7 +170,11 @@ class QuantisedCard(_Record):
 
 
 class Card(_Record):
-    """A model card. Frozen; `extra` keys are refused so that a typing error is not taken for a choice."""
+    """A model card. Frozen; `extra` keys are refused so that a typing error is not taken for a choice.
+
+    comparable_with names the space whose points this model's may be compared with (harmonic embedding, paper
+    appendix A); no other space ever is.
+    """
 
     format: Literal[1] = 1
     name: Annotated[str, Field(min_length=1)]
@@ -184,6 +188,7 @@ class Card(_Record):
     licence: str
     data_terms: str
     decisions: DecisionsCard | None = None
+    comparable_with: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
     training: TrainingCard | None = None
     quantised: QuantisedCard | None = None
     figures: tuple[FigureCard, ...] = ()

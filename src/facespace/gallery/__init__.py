@@ -1,25 +1,44 @@
 """Who is this? People one knows, kept in one SQLite file or a PostgreSQL database, and 'nobody we know'."""
 
-from facespace.gallery.enrol import Enrolment
-from facespace.gallery.gallery import Candidate, Gallery, Identification
-from facespace.gallery.records import Event, KeptFace, NewFace, Person, Removal, Template
-from facespace.gallery.secret import Secret, new_key, read_key
+from facespace.gallery.care import Checked, Salvaged, backup, check, salvage
+from facespace.gallery.enrol import LEAST_QUALITY, Enrolment
+from facespace.gallery.gallery import FPIR, Gallery, Identification, as_attributes
+from facespace.gallery.records import Candidate, Event, KeptFace, NewFace, Person, Removal, Template
+from facespace.gallery.secret import Secret, new_key, read_key, write_key
 from facespace.gallery.store import Store, open_store
+from facespace.gallery.transfer import Imported, export_gallery, import_gallery
+from facespace.gallery.upgrade import Upgraded, adopt, space_of, upgrade
 
 __all__ = [
+    "FPIR",
+    "LEAST_QUALITY",
     "Candidate",
+    "Checked",
     "Enrolment",
     "Event",
     "Gallery",
     "Identification",
+    "Imported",
     "KeptFace",
     "NewFace",
     "Person",
     "Removal",
+    "Salvaged",
     "Secret",
     "Store",
     "Template",
+    "Upgraded",
+    "adopt",
+    "as_attributes",
+    "backup",
+    "check",
+    "export_gallery",
+    "import_gallery",
     "new_key",
     "open_store",
     "read_key",
+    "salvage",
+    "space_of",
+    "upgrade",
+    "write_key",
 ]

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from facespace.embed import Face, Failure, Space
 from facespace.errors import GalleryError
-from facespace.gallery.records import NewFace
+from facespace.gallery.records import Candidate, NewFace
 from facespace.images import Photo, name_of
 from facespace.metric import squared_distances, template
 
@@ -29,7 +29,7 @@ class Enrolment:
     failures : photos left out, and why
     folded : photos left out because the same one is there already
     outliers : photos enrolled that look like somebody else than the person's other photos
-    alike : other people of the gallery who look like the new faces (`Candidate`s): perhaps the same person
+    alike : other people of the gallery who look like the new faces: perhaps the same person
     """
 
     person: str
@@ -37,7 +37,7 @@ class Enrolment:
     failures: tuple[Failure, ...]
     folded: tuple[Failure, ...] = ()
     outliers: tuple[Failure, ...] = ()
-    alike: tuple[object, ...] = ()
+    alike: tuple[Candidate, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """A gallery: people one knows, and who somebody is among them, or nobody."""
 
+import json
 import os
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,7 +16,7 @@ from facespace.errors import GalleryError, ImageError
 from facespace.gallery import upkeep
 from facespace.gallery.assignment import assign
 from facespace.gallery.enrol import LEAST_QUALITY, Enrolment, judge_new, usable_face
-from facespace.gallery.records import Box, Event, KeptFace, NewFace, Person, Removal
+from facespace.gallery.records import Box, Candidate, Event, KeptFace, NewFace, Person, Removal
 from facespace.gallery.search import Nearest, Search
 from facespace.gallery.secret import Secret
 from facespace.gallery.store import open_store
@@ -23,21 +24,6 @@ from facespace.images import Photo
 
 # Share of strangers that may be taken for somebody, where the caller does not say.
 FPIR = 0.01
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """Somebody a face may be.
-
-    name : of the person
-    distance : squared distance to their template, as to a single photo that as many strangers come to: comparable
-        between people with any number of photos, and with the threshold
-    probability : that it is them and not one other person, for even prior odds
-    """
-
-    name: str
-    distance: float
-    probability: float
 
 
 @dataclass(frozen=True)
@@ -303,3 +289,16 @@ def clean_name(name: str) -> str:
     except UnicodeEncodeError:
         raise GalleryError(f"the name {cleaned!r} is not valid Unicode; type it anew") from None
     return cleaned
+
+
+def as_attributes(text: str | None) -> Mapping[str, Any] | None:
+    """Attributes of a person from JSON text; GalleryError where it is no JSON object."""
+    if text is None:
+        return None
+    try:
+        found = json.loads(text)
+    except ValueError as error:
+        raise GalleryError(f"attributes must be a JSON object, such as '{{\"team\": 3}}': {error}") from None
+    if not isinstance(found, dict):
+        raise GalleryError("attributes must be a JSON object, such as '{\"team\": 3}'")
+    return found

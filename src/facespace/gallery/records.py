@@ -81,6 +81,21 @@ class Template:
 
 
 @dataclass(frozen=True)
+class Candidate:
+    """Somebody a face may be.
+
+    name : of the person
+    distance : squared distance to their template, as to a single photo that as many strangers come to: comparable
+        between people with any number of photos, and with the threshold
+    probability : that it is them and not one other person, for even prior odds
+    """
+
+    name: str
+    distance: float
+    probability: float
+
+
+@dataclass(frozen=True)
 class Removal:
     """What was deleted for good, and the backups made before, which still hold it."""
 

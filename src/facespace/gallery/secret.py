@@ -87,6 +87,15 @@ def new_key() -> str:
     return base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode()
 
 
+def write_key(path: str | os.PathLike[str]) -> None:
+    """Write a fresh key to a new file that its owner alone can read; GalleryError where the file exists."""
+    try:
+        with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
+            file.write(new_key() + "\n")
+    except OSError as error:
+        raise GalleryError(f"cannot write a key to {path}: {error.strerror}; name a new file") from None
+
+
 _HOW = "facespace gallery key FILE"
 
 

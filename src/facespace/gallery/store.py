@@ -173,6 +173,31 @@ class Store:
             rows = self.sql.run(f"SELECT {_FACE} FROM face {where} ORDER BY id", values)
         return [self._kept(row) for row in rows]
 
+    def faces_of(self, people: Sequence[int]) -> list[KeptFace]:
+        """The faces of some people, by person."""
+        places = ", ".join("?" * len(people))
+        with self.reading():
+            rows = self.sql.run(f"SELECT {_FACE} FROM face WHERE person IN ({places}) ORDER BY person, id", people)
+        return [self._kept(row) for row in rows]
+
+    def outdated(self) -> bool:
+        """Whether some faces were embedded by another model than the gallery's."""
+        with self.reading():
+            return bool(self.sql.run("SELECT 1 FROM face WHERE model <> ? LIMIT 1", (self.space_id,)))
+
+    def unrenewed(self, space_id: str) -> list[KeptFace]:
+        """Faces of other models than `space_id` that no upgrade has embedded anew yet."""
+        with self.reading():
+            rows = self.sql.run(
+                f"SELECT {_FACE} FROM face WHERE model <> ? AND id NOT IN (SELECT face FROM renewed) ORDER BY id",
+                (space_id,),
+            )
+        return [self._kept(row) for row in rows]
+
+    def move_to(self, space_id: str, dimension: int) -> None:
+        """Hold points of another space from now on, within the transaction that changes them all."""
+        self.space_id, self.dimension = space_id, dimension
+
     def templates_since(self, number: int) -> tuple[int, list[Template], list[int]]:
         """What an index must follow.
 

@@ -1,0 +1,227 @@
+"""The upkeep of galleries at the command line: facespace gallery ..."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from facespace import gallery as galleries
+from facespace.cli.app import app
+from facespace.cli.options import AsJson, GalleryPath, KeyFile, ModelPath
+from facespace.cli.output import print_json, say, table, warn
+from facespace.cli.progress import embedding_progress
+from facespace.embed import load, read_model
+from facespace.gallery import Gallery, read_key
+
+gallery_app = typer.Typer(help="Look after a gallery: who is who, backups, audit, another model.", no_args_is_help=True)
+app.add_typer(gallery_app, name="gallery")
+
+Name = Annotated[str, typer.Argument(help="The person's name.")]
+
+
+def _open(gallery: str, model: Path | None, key_file: Path | None) -> Gallery:
+    return Gallery(gallery, load(model), read_key(key_file))
+
+
+@gallery_app.command("show")
+def show_command(
+    name: Name, gallery: GalleryPath, model: ModelPath = None, key_file: KeyFile = None, json: AsJson = False
+) -> None:
+    """A person's attributes and faces, with the number of each face."""
+    with _open(gallery, model, key_file) as people:
+        faces, person = people.faces(name), people.store.find(name)
+    if json:
+        print_json({"person": person, "faces": [replace(face, embedding=face.embedding.tolist()) for face in faces]})
+        return
+    say(f"{person.name}, since {person.created}, {dict(person.attributes)}")
+    rows = [
+        [str(face.id), face.photo, "-" if face.quality is None else f"{face.quality:.2f}", face.created]
+        for face in faces
+    ]
+    table("", ["face", "photo", "quality", "since"], rows)
+
+
+@gallery_app.command("rename")
+def rename_command(
+    old: Name,
+    new: Annotated[str, typer.Argument(help="The new name.")],
+    gallery: GalleryPath,
+    model: ModelPath = None,
+    key_file: KeyFile = None,
+) -> None:
+    """Give a person another name."""
+    with _open(gallery, model, key_file) as people:
+        people.rename(old, new)
+    say(f"{old} is {new} now")
+
+
+@gallery_app.command("merge")
+def merge_command(
+    name: Name,
+    into: Annotated[str, typer.Argument(help="Who they really are.")],
+    gallery: GalleryPath,
+    model: ModelPath = None,
+    key_file: KeyFile = None,
+) -> None:
+    """Two names were one person: give all faces of one to the other."""
+    with _open(gallery, model, key_file) as people:
+        people.merge(name, into)
+    say(f"{name} is part of {into} now; to take it back: facespace gallery undo {into}")
+
+
+@gallery_app.command("undo")
+def undo_command(name: Name, gallery: GalleryPath, model: ModelPath = None, key_file: KeyFile = None) -> None:
+    """Take back the last merge into a person."""
+    with _open(gallery, model, key_file) as people:
+        other = people.undo_merge(name)
+    say(f"{other} is somebody of their own again")
+
+
+@gallery_app.command("move")
+def move_command(
+    face: Annotated[int, typer.Argument(help="Number of the face; `facespace gallery show NAME` lists them.")],
+    to: Name,
+    gallery: GalleryPath,
+    model: ModelPath = None,
+    key_file: KeyFile = None,
+) -> None:
+    """Give one face to somebody else."""
+    with _open(gallery, model, key_file) as people:
+        people.move(face, to)
+    say(f"face {face} belongs to {to} now")
+
+
+@gallery_app.command("audit")
+def audit_command(
+    gallery: GalleryPath,
+    model: ModelPath = None,
+    key_file: KeyFile = None,
+    expect: Annotated[str | None, typer.Option(help="The hash that was noted earlier; it must still be there.")] = None,
+    json: AsJson = False,
+) -> None:
+    """Who was enrolled, searched and deleted when; and check that nothing of it was changed."""
+    with _open(gallery, model, key_file) as people:
+        last = people.store.audit.verify(expect)
+        events = list(people.audit())
+    if json:
+        print_json({"events": events, "hash": last.hash if last else None})
+        return
+    table(
+        "", ["", "when", "who", "what", ""], [[str(e.number), e.time, e.actor, e.action, str(e.detail)] for e in events]
+    )
+    if last:
+        say(f"unchanged; note this hash elsewhere to check again: {last.hash}")
+
+
+@gallery_app.command("check")
+def check_command(
+    gallery: GalleryPath, model: ModelPath = None, key_file: KeyFile = None, json: AsJson = False
+) -> None:
+    """Look at everything in a gallery: structure, faces, templates, audit log."""
+    with _open(gallery, model, key_file) as people:
+        checked = galleries.check(people.store)
+    if json:
+        print_json(checked)
+        return
+    say(f"sound: {checked.people} people, {checked.faces} faces, {checked.audited} entries in the audit log")
+
+
+@gallery_app.command("index")
+def index_command(
+    gallery: GalleryPath,
+    model: ModelPath = None,
+    key_file: KeyFile = None,
+    kind: Annotated[str | None, typer.Option(help="exact or hnsw; by the number of people where not given.")] = None,
+) -> None:
+    """Build the index anew and save it beside the gallery."""
+    with _open(gallery, model, key_file) as people:
+        built = people.index.build(kind)
+        say(f"built an index ({built}) of {len(people.index)} people")
+
+
+@gallery_app.command("backup")
+def backup_command(
+    to: Annotated[Path, typer.Argument(help="The file to write.")],
+    gallery: GalleryPath,
+    model: ModelPath = None,
+    key_file: KeyFile = None,
+) -> None:
+    """Copy a gallery while it is in use."""
+    with _open(gallery, model, key_file) as people:
+        galleries.backup(people.store, to)
+    say(f"copied {gallery} to {to}")
+
+
+@gallery_app.command("export")
+def export_command(
+    to: Annotated[Path, typer.Argument(help="The file to write: .jsonl or .parquet. It is not encrypted.")],
+    gallery: GalleryPath,
+    model: ModelPath = None,
+    key_file: KeyFile = None,
+) -> None:
+    """Write everybody to a file that other programs can read."""
+    with _open(gallery, model, key_file) as people:
+        count = galleries.export_gallery(people.store, to)
+    say(f"wrote {count} people to {to}")
+
+
+@gallery_app.command("import")
+def import_command(
+    file: Annotated[Path, typer.Argument(help="An exported gallery: .jsonl or .parquet.")],
+    gallery: GalleryPath,
+    model: ModelPath = None,
+    key_file: KeyFile = None,
+) -> None:
+    """Add everybody of an exported gallery."""
+    with _open(gallery, model, key_file) as people:
+        done = galleries.import_gallery(people.store, file)
+    say(f"added {done.people} people and {done.faces} faces; {done.known} faces were there already")
+
+
+@gallery_app.command("salvage")
+def salvage_command(
+    damaged: Annotated[Path, typer.Argument(help="The damaged gallery; it is only read.")],
+    gallery: GalleryPath,
+    model: ModelPath = None,
+    key_file: KeyFile = None,
+) -> None:
+    """Save what can be saved of a damaged gallery into a new one."""
+    with _open(gallery, model, key_file) as people:
+        done = galleries.salvage(damaged, people.store)
+    say(f"saved {done.faces} faces of {done.people} people; {done.lost} faces were lost")
+
+
+@gallery_app.command("upgrade")
+def upgrade_command(
+    gallery: GalleryPath,
+    model: ModelPath = None,
+    key_file: KeyFile = None,
+    drop: Annotated[bool, typer.Option("--drop", help="Delete faces that cannot be embedded anew.")] = False,
+    mix: Annotated[
+        bool, typer.Option("--mix", help="Keep the old points: for a model trained to be comparable with the old one.")
+    ] = False,
+    json: AsJson = False,
+) -> None:
+    """Move a gallery to another model, from its photos; it can be stopped, continued, and searched meanwhile."""
+    secret = read_key(key_file)
+    if mix and model is not None:
+        galleries.adopt(gallery, read_model(model).card, secret)
+        say(f"{gallery} goes on with {model}; old and new points are compared")
+        return
+    with embedding_progress() as on_face:
+        done = galleries.upgrade(gallery, load(model), secret, drop, on_face)
+    if json:
+        print_json(done)
+        return
+    for photo, reason in done.dropped:
+        warn(f"dropped a face of {photo}: {reason}")
+    say(f"embedded {done.faces} faces anew ({done.before} before), dropped {len(done.dropped)}")
+    say(f"{gallery} is of {model} now")
+
+
+@gallery_app.command("key")
+def key_command(file: Annotated[Path, typer.Argument(help="The file to write.")]) -> None:
+    """Make a key for encrypted galleries; without it such a gallery is lost."""
+    galleries.write_key(file)
+    say(f"wrote a new key to {file}; keep it apart from the gallery and its backups")

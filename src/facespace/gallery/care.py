@@ -1,0 +1,174 @@
+"""Care of a gallery's file: backup while in use, a check of everything, and what can be saved of a damaged one."""
+
+import os
+import sqlite3
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from facespace.errors import GalleryError
+from facespace.gallery.records import NewFace
+from facespace.gallery.sql import Sqlite
+from facespace.gallery.store import Store, now
+
+# Pages copied at a time: writers go on in between.
+_PAGES = 1000
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A gallery that is sound: how many people, faces, templates and entries of the audit log were looked at."""
+
+    people: int
+    faces: int
+    templates: int
+    audited: int
+    audit_hash: str
+
+
+@dataclass(frozen=True)
+class Salvaged:
+    """What could be read of a damaged gallery, and how many faces could not."""
+
+    people: int
+    faces: int
+    lost: int
+
+
+def backup(store: Store, path: str | os.PathLike[str]) -> None:
+    """Copy a gallery's file while it is in use; the copy appears when it is whole, and is noted in the gallery.
+
+    Raises
+    ------
+    GalleryError
+        The copy exists already or cannot be written; or the gallery lies in PostgreSQL, which has pg_dump.
+    """
+    sql, path = store.sql, Path(path).absolute()
+    if not isinstance(sql, Sqlite):
+        raise GalleryError(f"{store.where} is not a file: back it up with pg_dump")
+    if path.exists():
+        raise GalleryError(f"{path} exists already; name a new file, a backup is never written over")
+    # The copy is noted first: if it is stopped half way, at worst a file is listed that is not there.
+    with store.writing("back up"):
+        sql.run("INSERT INTO copy (path, time) VALUES (?, ?) ON CONFLICT DO NOTHING", (str(path), now()))
+        store.audit.add("backup", {})
+    temporary = path.with_name(path.name + ".part")
+    try:
+        os.close(os.open(temporary, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600))
+        # A connection of its own: threads of this process go on searching.
+        with (
+            closing(sqlite3.connect(sql.path)) as source,
+            closing(sqlite3.connect(temporary)) as target,
+        ):
+            source.backup(target, pages=_PAGES, sleep=0.001)
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except (OSError, sqlite3.Error) as error:
+        raise GalleryError(f"cannot back up {store.where} to {path}: {error}; check the path and the space") from None
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def check(store: Store, audit_hash: str | None = None) -> Checked:
+    """Look at everything: the file's structure, each face, each template against its faces, the audit log.
+
+    Parameters
+    ----------
+    store : Store
+    audit_hash : str or None
+        Of the audit log's last entry when it was noted elsewhere.
+
+    Raises
+    ------
+    GalleryError
+        Something is wrong; the message says what, and what to do.
+    """
+    sql = store.sql
+    if isinstance(sql, Sqlite):
+        with store.reading():
+            found = [row[0] for row in sql.run("PRAGMA integrity_check(3)")]
+            orphans = sql.run("PRAGMA foreign_key_check")
+        if found != ["ok"] or orphans:
+            reasons = "; ".join(found if found != ["ok"] else ["rows refer to rows that are not there"])
+            raise GalleryError(
+                f"{store.where} is damaged: {reasons}; restore a backup, or save what can be saved: "
+                "facespace gallery salvage"
+            )
+    counted: dict[int, int] = {}
+    for face in store.faces():
+        if not np.isfinite(face.embedding).all():
+            raise GalleryError(f"face {face.id} of {store.where} is damaged; remove it or restore a backup")
+        counted[face.person] = counted.get(face.person, 0) + 1
+    _, templates, _ = store.templates_since(0)
+    if {template.person: template.faces for template in templates} != counted:
+        raise GalleryError(f"the templates of {store.where} are not those of its faces; export and import it")
+    last = store.audit.verify(audit_hash)
+    return Checked(
+        len(store.people()),
+        sum(counted.values()),
+        len(templates),
+        last.number if last else 0,
+        last.hash if last else "",
+    )
+
+
+def salvage(path: str | os.PathLike[str], into: Store) -> Salvaged:
+    """Read what can be read of a damaged file, face by face, into another gallery.
+
+    Parameters
+    ----------
+    path : path
+        A damaged gallery, not encrypted; it is only read.
+    into : Store
+        An empty gallery of the same space.
+    """
+    if into.people():
+        raise GalleryError(f"{into.where} is not empty; salvage into a new gallery")
+    try:
+        damaged = sqlite3.connect(f"file:{Path(path).absolute()}?mode=ro", uri=True)
+    except sqlite3.Error as error:
+        raise GalleryError(f"cannot open {path}: {error}; check the path") from None
+    people: dict[int, list[NewFace]] = {}
+    names: dict[int, str] = {}
+    lost = 0
+    with closing(damaged):
+        for face in range(1, _last(damaged, "face") + 1):
+            try:
+                row = damaged.execute(
+                    'SELECT person, photo, "left", top, "right", bottom, quality, original FROM face WHERE id = ?',
+                    (face,),
+                ).fetchone()
+                if row is None:
+                    continue
+                person, photo, left, top, right, bottom, quality, original = row
+                point = np.frombuffer(original, np.float16).astype(np.float32)
+                if person not in names:
+                    names[person] = _name(damaged, person)
+                if len(point) != into.dimension or not np.isfinite(point).all() or not point.any():
+                    raise ValueError
+            except (sqlite3.Error, ValueError, TypeError):
+                lost += 1
+                continue
+            people.setdefault(person, []).append(NewFace(str(photo), (left, top, right, bottom), point, quality))
+    into.add_all([(names[person], faces, None) for person, faces in people.items()])
+    return Salvaged(len(people), sum(map(len, people.values())), lost)
+
+
+def _name(damaged: sqlite3.Connection, person: int) -> str:
+    try:
+        return str(damaged.execute("SELECT name FROM person WHERE id = ?", (person,)).fetchone()[0])
+    except (sqlite3.Error, TypeError):
+        return f"person {person}"
+
+
+def _last(damaged: sqlite3.Connection, table: str) -> int:
+    """The largest number a table has given, from wherever it can still be read."""
+    largest = 0
+    for statement in (f"SELECT seq FROM sqlite_sequence WHERE name = '{table}'", f"SELECT max(id) FROM {table}"):
+        with suppress(sqlite3.Error, TypeError, ValueError):
+            largest = max(largest, int(damaged.execute(statement).fetchone()[0]))
+    return largest

@@ -1,0 +1,210 @@
+"""A gallery to another model: faces embedded anew from their photos, while the old points go on being searched.
+
+New points are laid beside the old ones as they come, so it can be stopped and continued. When all are there, one
+transaction puts them in place; until then, and if anything goes wrong, the gallery is what it was.
+"""
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from facespace.embed import Card, Face
+from facespace.errors import FacespaceError, GalleryError
+from facespace.gallery.records import Box, KeptFace
+from facespace.gallery.secret import Secret
+from facespace.gallery.sql import MIGRATIONS
+from facespace.gallery.store import Store, open_store
+
+# Faces whose new points are synced to disk together.
+_BATCH = 16
+
+# Intersection over union from which a face found anew is the one that was enrolled.
+_SAME_FACE = 0.4
+
+
+class Embedder(Protocol):
+    """What an upgrade needs of a space."""
+
+    @property
+    def id(self) -> str:
+        """The space's name."""
+        ...
+
+    @property
+    def dimension(self) -> int:
+        """Numbers in a point."""
+        ...
+
+    def faces(self, photo: str) -> list[Face]:
+        """Every face of a photo."""
+        ...
+
+
+@dataclass(frozen=True)
+class Upgraded:
+    """What was done: faces embedded in this run and before it, and those dropped, with the reasons."""
+
+    faces: int
+    before: int
+    dropped: tuple[tuple[str, str], ...]
+
+
+def space_of(path: str) -> tuple[str, int]:
+    """The space and dimension that a gallery's file says it holds; GalleryError where it is none."""
+    if not Path(path).is_file():
+        raise GalleryError(f"there is no gallery {path}; check the path")
+    try:
+        with closing(sqlite3.connect(f"file:{Path(path).absolute()}?mode=ro", uri=True)) as db:
+            space, dimension = db.execute("SELECT id, dimension FROM space").fetchone()
+            (version,) = db.execute("PRAGMA user_version").fetchone()
+    except (sqlite3.Error, TypeError) as error:
+        raise GalleryError(f"{path} is not a gallery, or is damaged: {error}") from None
+    if version > len(MIGRATIONS):
+        raise GalleryError(f"{path} was written by a newer facespace; upgrade facespace")
+    return str(space), int(dimension)
+
+
+def upgrade(
+    path: str,
+    space: Embedder,
+    secret: Secret | None = None,
+    drop: bool = False,
+    on_face: Callable[[int, int], None] = lambda done, of: None,
+) -> Upgraded:
+    """Move a gallery's file to another model.
+
+    Parameters
+    ----------
+    path : str
+    space : Space
+        The new one.
+    secret : Secret or None
+        The gallery's.
+    drop : bool
+        Delete faces that cannot be embedded anew: photo gone, or face no longer found in it. Otherwise they stop the
+        upgrade at its end, with the new points kept for the next try.
+    on_face : callable
+        Called with how many faces are done, and of how many.
+
+    Raises
+    ------
+    GalleryError
+        Faces cannot be embedded anew and may not be dropped; the gallery is as it was.
+    """
+    old, dimension = space_of(path)
+    with closing(open_store(path, old, dimension, secret)) as store:
+        if old == space.id and not store.outdated():
+            return Upgraded(0, 0, ())
+        _begin(store, space.id)
+        before = len(store.sql.run("SELECT face FROM renewed"))
+        done = 0
+        while True:
+            waiting = store.unrenewed(space.id)
+            for start in range(0, len(waiting), _BATCH):
+                part = waiting[start : start + _BATCH]
+                rows = [_renewed(store, face, space) for face in part]
+                with store.writing("upgrade"):
+                    # Somebody may have been removed since.
+                    store.sql.many(
+                        "INSERT INTO renewed (face, quantised, original, reason) SELECT ?, ?, ?, ? "
+                        "WHERE EXISTS (SELECT 1 FROM face WHERE id = ?) ON CONFLICT DO NOTHING",
+                        rows,
+                    )
+                done += len(part)
+                on_face(before + done, before + done + len(waiting) - start - len(part))
+            dropped = _finish(store, space, drop)
+            if dropped is not None:
+                return Upgraded(done, before, dropped)
+
+
+def adopt(path: str, card: Card, secret: Secret | None = None) -> None:
+    """Go on with a new model that was trained to be comparable with the gallery's (harmonic embedding).
+
+    Old points stay and are compared with new ones; each row says which model it is of. `upgrade` embeds them anew
+    later, if wanted.
+
+    Raises
+    ------
+    GalleryError
+        The model's card does not say that it is comparable with the gallery's space.
+    """
+    old, dimension = space_of(path)
+    if card.comparable_with != old or card.dimension != dimension:
+        raise GalleryError(
+            f"the card of model {card.name!r} does not say that its points can be compared with those of the space "
+            f"{old[:16]} that {path} holds; embed the faces anew: facespace gallery upgrade"
+        )
+    with closing(open_store(path, old, dimension, secret)) as store, store.writing("upgrade"):
+        store.sql.run("UPDATE space SET id = ?", (card.space_id,))
+        store.audit.add("adopt", {"from": old, "to": card.space_id})
+
+
+def _begin(store: Store, target: str) -> None:
+    with store.writing("upgrade"):
+        found = store.sql.run("SELECT value FROM setting WHERE name = 'upgrade'")
+        if not found or found[0][0] != target:
+            store.sql.run("DELETE FROM renewed")
+            store.sql.run("DELETE FROM setting WHERE name = 'upgrade'")
+            store.sql.run("INSERT INTO setting (name, value) VALUES ('upgrade', ?)", (target,))
+        # What failed before is tried again: the photo may be back.
+        store.sql.run("DELETE FROM renewed WHERE original IS NULL")
+
+
+def _renewed(store: Store, face: KeptFace, space: Embedder) -> tuple[object, ...]:
+    try:
+        found = space.faces(face.photo)
+    except FacespaceError as error:
+        return face.id, None, None, str(error), face.id
+    best = max(found, key=lambda candidate: _overlap(candidate.box, face.box), default=None)
+    if best is None or _overlap(best.box, face.box) < _SAME_FACE:
+        return face.id, None, None, "the face is no longer found in the photo", face.id
+    ((quantised, original),) = store.face_values(np.asarray(best.embedding)[None])
+    return face.id, quantised, original, None, face.id
+
+
+def _finish(store: Store, space: Embedder, drop: bool) -> tuple[tuple[str, str], ...] | None:
+    """Put the new points in place; None where faces were enrolled meanwhile that have none yet."""
+    with store.writing("upgrade"):
+        if store.unrenewed(space.id):
+            return None
+        failed = [
+            (store.unseal_text(photo, "face.photo"), reason)
+            for photo, reason in store.sql.run(
+                "SELECT photo, reason FROM renewed JOIN face ON face.id = renewed.face WHERE renewed.original IS NULL"
+            )
+        ]
+        if failed and not drop:
+            some = "; ".join(f"{photo}: {reason}" for photo, reason in failed[:3])
+            raise GalleryError(
+                f"{len(failed)} faces of {store.where} cannot be embedded anew ({some}); the gallery is as it was. "
+                "Bring their photos back and upgrade again, or drop these faces: --drop"
+            )
+        old = store.space_id
+        store.sql.run("DELETE FROM face WHERE id IN (SELECT face FROM renewed WHERE original IS NULL)")
+        store.sql.run(
+            "UPDATE face SET quantised = renewed.quantised, original = renewed.original, model = ? FROM renewed "
+            "WHERE renewed.face = face.id",
+            (space.id,),
+        )
+        store.sql.run("DELETE FROM renewed")
+        store.sql.run("DELETE FROM setting WHERE name = 'upgrade'")
+        store.sql.run("UPDATE space SET id = ?, dimension = ?", (space.id, space.dimension))
+        store.move_to(space.id, space.dimension)
+        for (person,) in store.sql.run("SELECT id FROM person"):
+            store.refresh_template(person)
+        store.audit.add("upgrade", {"from": old, "to": space.id, "dropped": len(failed)})
+    return tuple(failed)
+
+
+def _overlap(a: Box, b: Box) -> float:
+    """Intersection over union of two boxes."""
+    width = max(0.0, min(a[2], b[2]) - max(a[0], b[0]))
+    height = max(0.0, min(a[3], b[3]) - max(a[1], b[1]))
+    both = width * height
+    union = (a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - both
+    return both / union if union > 0 else 0.0

@@ -1,0 +1,135 @@
+"""Who is this: the threshold of N people, faces of one photo together, candidates of few and many photos."""
+
+import numpy as np
+import pytest
+from points import NamedSpace, new_faces
+
+from facespace.errors import GalleryError
+from facespace.evaluate.impostor_tails import impostor_tails
+from facespace.gallery import Gallery, upgrade
+from facespace.metric import Impostors
+
+OLD = Impostors((0.1, 0.01), (1,), ((1.5, 1.3),))
+
+
+@pytest.fixture
+def gallery(tmp_path):
+    with Gallery(tmp_path / "people.db", NamedSpace()) as opened:
+        yield opened
+
+
+def fill(gallery, people, photos=1):
+    gallery.store.add_all([(f"P{i}", new_faces(f"P{i}", photos), None) for i in range(people)])
+
+
+def test_the_threshold_falls_as_people_are_added_and_is_that_of_the_rate_by_their_number(gallery):
+    told = gallery.index._impostors
+    thresholds = []
+    for people in (1, 10, 100):
+        fill(gallery, people)
+        thresholds.append(gallery.threshold(0.02))
+        assert thresholds[-1] == pytest.approx(float(told.threshold(0.02 / people)))
+    assert thresholds == sorted(thresholds, reverse=True)
+    assert gallery.identify("P3/9")[0].threshold == gallery.threshold()
+
+
+def test_strangers_are_taken_for_somebody_no_more_often_than_asked(tmp_path):
+    rng = np.random.default_rng(0)
+    labels = np.repeat(np.arange(120), 4)
+    points = np.stack([face.embedding for i in range(120) for face in new_faces(f"V{i}", 4)])
+    measured = impostor_tails(points, labels)
+    told = Impostors(
+        tuple(measured.fars),
+        tuple(tail.photos for tail in measured.tails),
+        tuple(tuple(tail.thresholds) for tail in measured.tails),
+    )
+    with Gallery(tmp_path / "people.db", NamedSpace(impostors=told)) as gallery:
+        for people, photos in ((20, 1), (100, 3)):
+            fill(gallery, people, photos)
+            asked = [f"S{i}/0" for i in rng.permutation(1500)]
+            taken = [gallery.identify(photo, fpir=0.1, audit=False)[0].person is not None for photo in asked]
+            assert np.mean(taken) <= 0.13
+
+
+def test_two_faces_of_one_photo_are_not_one_person_unless_that_is_allowed(gallery):
+    fill(gallery, 5)
+    both = gallery.identify("P1/7+P1/0")
+    assert [face.person for face in both] == [None, "P1"]
+    assert [face.candidates[0].name for face in both] == ["P1", "P1"]
+    assert [face.person for face in gallery.identify("P1/7+P1/0", once=False)] == ["P1", "P1"]
+
+
+def test_a_face_that_loses_its_person_may_still_be_their_second(gallery):
+    gallery.store.add("Twin", new_faces("P1", 1, spread=0.3))
+    gallery.store.add("P1", new_faces("P1"))
+    assert sorted(face.person for face in gallery.identify("P1/0+P1/8")) == ["P1", "Twin"]
+
+
+def test_faces_are_told_in_their_order_with_their_boxes(gallery):
+    fill(gallery, 3)
+    found = gallery.identify("P2/4+Stranger/1+P0/5")
+    assert [face.person for face in found] == ["P2", None, "P0"]
+    assert [face.box[0] for face in found] == [0, 10, 20]
+    assert gallery.identify("") == []
+
+
+def test_a_card_that_knows_single_photos_only_judges_by_the_mean_distance(tmp_path):
+    with Gallery(tmp_path / "people.db", NamedSpace(impostors=OLD)) as gallery:
+        faces = new_faces("Ada", 3)
+        gallery.store.add("Ada", faces)
+        probe = new_faces("Ada", 9)[8].embedding
+        mean = np.mean([((face.embedding - probe) ** 2).sum() for face in faces])
+        assert gallery.identify("Ada/8")[0].candidates[0].distance == pytest.approx(mean, abs=0.01)
+
+
+def test_a_search_and_who_was_found_are_in_the_audit_log_by_number(gallery):
+    fill(gallery, 2)
+    ada = gallery.store.find("P1").id
+    gallery.identify("P1/3+Nobody/1")
+    gallery.identify("P1/3", audit=False)
+    searches = [event for event in gallery.audit() if event.action == "search"]
+    assert [event.detail for event in searches] == [{"faces": 2, "found": [ada, None]}]
+
+
+@pytest.mark.parametrize("fpir", [0, 1, -3])
+def test_an_impossible_rate_is_refused(gallery, fpir):
+    with pytest.raises(GalleryError, match="fpir must be above 0"):
+        gallery.identify("P1/3", fpir=fpir)
+
+
+@pytest.mark.parametrize("kind", ["exact", "hnsw"])
+def test_a_saved_index_is_used_caught_up_and_forgotten_with_whoever_is_removed(tmp_path, kind):
+    pytest.importorskip("faiss", reason="the extra index is not installed")
+    path = tmp_path / "people.db"
+    with Gallery(path, NamedSpace()) as gallery:
+        fill(gallery, 40)
+        assert gallery.index.build(kind) == kind
+        gallery.store.add("Late", new_faces("Late"))
+        gallery.store.add("P3", new_faces("P3", 3)[1:])
+    with Gallery(path, NamedSpace()) as gallery:
+        assert gallery.identify("Late/0")[0].person == "Late"
+        assert gallery.index.kind == kind
+        assert len(gallery.index) == 41
+        assert gallery.identify("P3/1")[0].person == "P3"
+        gallery.remove("P5")
+        assert not (tmp_path / "people.db.index").exists()
+        assert all(candidate.name != "P5" for candidate in gallery.identify("P5/0", top=30)[0].candidates)
+
+
+def test_a_damaged_index_is_built_anew(tmp_path):
+    with Gallery(tmp_path / "people.db", NamedSpace()) as gallery:
+        fill(gallery, 30)
+        gallery.index.build("exact")
+    for file in (tmp_path / "people.db.index").glob("codes*"):
+        file.write_bytes(b"\0" + file.read_bytes()[1:])
+    with Gallery(tmp_path / "people.db", NamedSpace()) as gallery:
+        assert gallery.identify("P7/2")[0].person == "P7"
+
+
+def test_a_gallery_that_was_upgraded_while_open_says_so(tmp_path):
+    with Gallery(tmp_path / "people.db", NamedSpace()) as gallery:
+        fill(gallery, 3)
+        upgrade(str(tmp_path / "people.db"), NamedSpace("b" * 64))
+        for use in (lambda: gallery.identify("P1/0"), lambda: gallery.store.add("New", new_faces("New"))):
+            with pytest.raises(GalleryError, match="upgraded to another model while it was open"):
+                use()

