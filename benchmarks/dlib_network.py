@@ -100,8 +100,8 @@ def measure_lfw(space: Space, data: Path, shape: Path) -> None:
 
     def their_crop(image: np.ndarray, row: dict[str, str]) -> np.ndarray:
         nonlocal missed
-        found = [box for enlarged in (0, 1) for box in detect(image, enlarged)]
-        near = [box for box in found if abs(box.center().x - MIDDLE) < NEAR and abs(box.center().y - MIDDLE) < NEAR]
+        # Enlarging costs four times as much, and few faces here need it.
+        near = central(detect(image, 0)) or central(detect(image, 1))
         if near:
             box = min(near, key=lambda box: abs(box.center().x - MIDDLE) + abs(box.center().y - MIDDLE))
         else:
@@ -134,6 +134,10 @@ def measure_lfw(space: Space, data: Path, shape: Path) -> None:
     for way, found in points.items():
         for name, part in (("as imported", slice(None)), ("dlib's numbers, normalised", slice(-1))):
             print(f"{way + ', ' + name:62s} {view_2(pairs, found, part)}")
+
+
+def central(boxes: dlib.rectangles) -> list[dlib.rectangle]:
+    return [box for box in boxes if abs(box.center().x - MIDDLE) < NEAR and abs(box.center().y - MIDDLE) < NEAR]
 
 
 def central_crop(space: Space, image: np.ndarray) -> np.ndarray | None:
