@@ -1,6 +1,9 @@
 """What every network must be: faces in, points on the unit sphere out, and nothing else."""
 
+import re
 import sys
+import tomllib
+from pathlib import Path
 
 import numpy as np
 import onnxruntime
@@ -14,6 +17,7 @@ from facespace.train.export import to_onnx
 from facespace.train.networks import NETWORKS, build_network, network_record, network_size, size_of
 from facespace.train.networks.inception import Inception, L2Pool
 from facespace.train.networks.zeiler_fergus import Maxout
+from facespace.train.recipe import parse_recipe
 
 SMALL = ("small-cnn", "small-cnn-batch", "mobile-face", "resnet-18", "nn4", "nns2")
 
@@ -194,3 +198,26 @@ def test_a_network_of_ones_own_is_named_by_its_import_path(own_module):
 def test_an_import_path_that_does_not_lead_to_a_network_is_a_clear_error(own_module, name, said):
     with pytest.raises(RecipeError, match=said):
         build_network(name, 8, 6, 5)
+
+
+def test_the_documentation_lists_every_network_with_its_size():
+    page = (Path(__file__).parents[2] / "docs" / "networks.md").read_text("utf-8")
+    rows = re.findall(r"^\| `([\w-]+)` \| (\d+)x(\d+) \| ([\d.]+) M \| ([\d,]+) M \|", page, flags=re.M)
+    assert [row[0] for row in rows] == list(NETWORKS)
+    for name, width, height, parameters, multiply_adds in rows:
+        size = network_size(name, int(width), int(height), 128)
+        assert (int(width), int(height)) == (NETWORKS[name].width, NETWORKS[name].height)
+        assert f"{size.parameters / 1e6:.2f}" == parameters
+        assert f"{size.multiply_adds / 1e6:,.0f}" == multiply_adds
+
+
+def test_the_settings_in_the_documentation_are_settings():
+    page = (Path(__file__).parents[2] / "docs" / "networks.md").read_text("utf-8")
+    blocks = re.findall(r"```toml\n(.*?)```", page, flags=re.S)
+    assert len(blocks) == 3
+    for block in blocks:
+        values = {
+            "name": "docs", "steps": 1, "batch": {"people": 2, "photos": 2},
+            "network": {"name": "nn4", "width": 96, "height": 96}, **tomllib.loads(block),
+        }  # fmt: skip
+        parse_recipe({**values, "data": {"train": "people", **values.get("data", {})}}, "in the documentation")
