@@ -113,3 +113,15 @@ def test_plots_lie_beside_the_page_as_svg_and_png(page):
     for name in ("roc", "det", "distances", "reliability", "cmc", "open_set", "map"):
         assert {f"{name}.svg", f"{name}.png"} <= names
     assert (page.parent / "plots" / "roc.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_an_evaluation_of_pairs_alone_and_without_thresholds_has_a_report_too(space, people, tmp_path):
+    import copy
+
+    bare = copy.copy(space)
+    bare.card = space.card.model_copy(update={"decisions": None})
+    found = evaluate(bare, protocols.pairs_of_people(open_photos(people)), rounds=20)
+    text = write_results(found, tmp_path, "facespace evaluate ...").read_text()
+    assert "Verification" in text
+    assert "Recognition" not in text
+    assert "the model card has no thresholds" in text

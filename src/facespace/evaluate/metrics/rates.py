@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from facespace.evaluate.metrics.intervals import ROUNDS, Interval, draws, interval
+from facespace.evaluate.metrics.intervals import LEVEL, ROUNDS, Interval, draws, interval
 from facespace.evaluate.metrics.pairs import ScoredPairs
 
 
@@ -22,6 +22,7 @@ class PersonCounts:
         self._genuine = bool(pairs.same.all())
         self._pairs = np.bincount(where)
         self._events = np.bincount(where, weights=happened)
+        self.trials = len(codes)
 
     def share(self, drawn: NDArray[np.int64]) -> float:
         """The share of pairs for which it happened, when each person counts as often as drawn; NaN without pairs."""
@@ -39,6 +40,16 @@ def rate(pairs: ScoredPairs, happened: NDArray[np.bool_], rounds: int = ROUNDS, 
         All genuine, or all impostor; at least one.
     happened : bool, shape (p,)
     rounds, seed : of the bootstrap over identities
+
+    Returns
+    -------
+    Interval
+        Where it happened never or always every resample says the same; the open end is then the exact binomial bound
+        (Clopper and Pearson, 1934) with each two people as one trial.
     """
     counts = PersonCounts(pairs, happened)
-    return interval(float(happened.mean()), [counts.share(drawn) for drawn in draws(pairs.people, rounds, seed)])
+    share = float(happened.mean())
+    if share in (0.0, 1.0):
+        open_end = 1 - (1 - LEVEL) ** (1 / counts.trials)
+        return Interval(share, 0.0, open_end) if share == 0 else Interval(share, 1 - open_end, 1.0)
+    return interval(share, [counts.share(drawn) for drawn in draws(pairs.people, rounds, seed)])

@@ -50,7 +50,8 @@ def lfw(pairs: str | os.PathLike[str], photos: Photos) -> Protocol:
             f"same-person and {size} different-person pairs, {len(table.names):,} photos of {len(table.people):,} "
             "people, nobody in two folds. The threshold for a fold is the one most accurate on the other folds; "
             f"accuracy is the mean over folds, its standard error their standard deviation over root {folds}. "
-            "A photo's subject is the face nearest to its middle."
+            "A photo's subject is the face nearest to its middle. Whether the network was trained on other photos of "
+            "people of LFW, these figures cannot tell."
         ),
         photos=photos,
         names=table.names,
