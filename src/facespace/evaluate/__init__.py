@@ -1,11 +1,12 @@
 """How good is a space? Protocols, figures with intervals, the report, and what a distance means."""
 
 from facespace.evaluate import protocols
+from facespace.evaluate.answers import Evaluation
 from facespace.evaluate.breakdown import Breakdown, Column, read_columns
 from facespace.evaluate.cache import EmbeddingCache
 from facespace.evaluate.decisions import decide
 from facespace.evaluate.embedding import EmbeddedPhotos, Preparation, embed_photos
-from facespace.evaluate.evaluation import Evaluation, data_name, evaluate, verify_embeddings
+from facespace.evaluate.evaluation import data_name, evaluate, verify_embeddings
 from facespace.evaluate.figures import as_figures, figure_rows
 from facespace.evaluate.landmarks import read_landmarks
 from facespace.evaluate.metrics import (

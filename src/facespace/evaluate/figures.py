@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from facespace.evaluate.evaluation import Evaluation
+from facespace.evaluate.answers import Evaluation
 from facespace.evaluate.metrics import Interval, VerificationFigures, val_name
 
 
@@ -174,7 +174,15 @@ def _verification_rows(v: VerificationFigures) -> list[FigureRow]:
         ),
         _row("ROC AUC", v.auc, pairs, "chance that a same-person pair is nearer than a different-person pair"),
         _row("equal error rate", v.equal_error_rate, pairs, "where FAR and 1 - VAL are equal"),
-        *(_row(f"VAL at FAR {power(far)}", val, pairs, "same-person pairs accepted") for far, val in v.val.items()),
+        *(
+            _row(
+                f"VAL at FAR {power(far)}",
+                val,
+                f"{pairs}, {int(far * len(v.impostor) + 1e-9):,} of these accepted",
+                "same-person pairs accepted",
+            )
+            for far, val in v.val.items()
+        ),
     ]
 
 

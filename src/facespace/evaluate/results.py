@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from facespace.errors import DataError, FacespaceError
-from facespace.evaluate.evaluation import Evaluation
+from facespace.evaluate.answers import Evaluation
 from facespace.evaluate.figures import as_figures, finite
 from facespace.evaluate.metrics import Difference
 

@@ -7,11 +7,12 @@ from pathlib import Path
 
 from facespace.embed import Space, load, read_model, write_model
 from facespace.errors import DataError
+from facespace.evaluate.answers import Evaluation
 from facespace.evaluate.breakdown import Column, read_columns
 from facespace.evaluate.cache import EmbeddingCache
 from facespace.evaluate.decisions import decide
 from facespace.evaluate.embedding import NoFace, Preparation, embed_photos
-from facespace.evaluate.evaluation import Evaluation, data_name, evaluate
+from facespace.evaluate.evaluation import data_name, evaluate
 from facespace.evaluate.landmarks import read_landmarks
 from facespace.evaluate.metrics import Difference, compare
 from facespace.evaluate.protocols import Protocol

@@ -9,7 +9,7 @@ import numpy as np
 import PIL.Image
 from numpy.typing import NDArray
 
-from facespace.evaluate.evaluation import Evaluation
+from facespace.evaluate.answers import Evaluation
 
 # Pairs of each kind, searches, groups, and faces of a group that are shown.
 SHOWN_RIGHT, SHOWN_WRONG, SHOWN_SEARCHES, SHOWN_GROUPS, SHOWN_FACES = 6, 18, 24, 24, 40

@@ -10,7 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from matplotlib.figure import Figure
 
 from facespace.errors import DataError
-from facespace.evaluate.evaluation import Evaluation
+from facespace.evaluate.answers import Evaluation
 from facespace.evaluate.figures import figure_rows, power
 from facespace.evaluate.metrics import Difference
 from facespace.evaluate.report import plots
