@@ -35,7 +35,8 @@ class AtThreshold:
 
 @dataclass(frozen=True)
 class SearchResult:
-    """Searches of a gallery: the probes as indices of photos, what each found, the figures, the card's threshold."""
+    """Searches of a gallery: the probes as indices of photos, what each found, the figures, the
+    threshold that a gallery of this size takes."""
 
     gallery: NDArray[np.int64]
     probes: NDArray[np.int64]

@@ -31,6 +31,7 @@ from facespace.evaluate.metrics import (
 from facespace.evaluate.metrics.intervals import ROUNDS
 from facespace.evaluate.metrics.rates import rate
 from facespace.evaluate.protocols import Protocol
+from facespace.gallery import FPIR
 
 # Above this many photos the exact clustering would need more than a gigabyte of distances.
 MOST_CLUSTERED = 16_000
@@ -155,8 +156,22 @@ def _verify(result: Evaluation, columns: list[Column], fars: tuple[float, ...], 
 def _search(result: Evaluation, seed: int, rounds: int) -> Evaluation:
     faces, trials, card = result.faces, result.protocol.search, result.space.card
     assert trials is not None
-    threshold = card.threshold() if card.decisions is not None else None
-    searches = search(faces.embeddings, result.protocol.labels, trials.gallery, trials.probes, faces.present)
+    threshold, comparable = None, None
+    if card.decisions is not None:
+        # As a gallery of this size decides.
+        impostors = card.impostors()
+        threshold = float(impostors.threshold(FPIR / len(np.unique(result.protocol.labels[trials.gallery]))))
+
+        def comparable(
+            distances: NDArray[np.float64], photos: NDArray[np.int64], lengths: NDArray[np.float64]
+        ) -> NDArray[np.float64]:
+            if impostors.covers_templates:
+                return impostors.as_single(distances, photos)
+            return np.clip(2 - (2 - distances) * lengths, 0, 4)
+
+    searches = search(
+        faces.embeddings, result.protocol.labels, trials.gallery, trials.probes, faces.present, comparable
+    )
     figures = identification(searches, threshold, rounds=rounds, seed=seed)
     return replace(result, search=SearchResult(trials.gallery, trials.probes, searches, figures, threshold))
 

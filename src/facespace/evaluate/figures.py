@@ -199,9 +199,9 @@ def _search_rows(evaluation: Evaluation) -> list[FigureRow]:
         for k, share in s.figures.rank.items()
     ]
     if s.figures.fpir is not None:
-        found.append(_row("FPIR", s.figures.fpir, others, "strangers taken for somebody, at the card's threshold"))
+        found.append(_row("FPIR", s.figures.fpir, others, "strangers taken for somebody, at a gallery's threshold"))
     if s.figures.fnir is not None:
-        found.append(_row("FNIR", s.figures.fnir, mated, "people we know not recognised, at the card's threshold"))
+        found.append(_row("FNIR", s.figures.fnir, mated, "people we know not recognised, at a gallery's threshold"))
     return found + [
         _row(f"FNIR at FPIR {power(fpir)}", fnir, f"{mated}, {others}", "people we know not recognised")
         for fpir, fnir in s.figures.fnir_at.items()

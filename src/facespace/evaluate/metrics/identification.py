@@ -1,5 +1,6 @@
 """Who is this? Closed and open set identification, in the terms of ISO/IEC 19795-1."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,6 +9,8 @@ from numpy.typing import ArrayLike, NDArray
 from facespace.errors import DataError
 from facespace.evaluate.metrics.intervals import ROUNDS, Interval, draws, interval, over_identities
 from facespace.metric import as_embeddings, squared_distance_blocks, template
+
+Comparable = Callable[[NDArray[np.float64], NDArray[np.int64], NDArray[np.float64]], NDArray[np.float64]]
 
 RANKS = (1, 5, 10)
 FPIRS = (1e-1, 1e-2, 1e-3)
@@ -64,7 +67,12 @@ class IdentificationFigures:
 
 
 def search(
-    embeddings: ArrayLike, people: ArrayLike, gallery: ArrayLike, probes: ArrayLike, present: ArrayLike | None = None
+    embeddings: ArrayLike,
+    people: ArrayLike,
+    gallery: ArrayLike,
+    probes: ArrayLike,
+    present: ArrayLike | None = None,
+    comparable: Comparable | None = None,
 ) -> Searches:
     """Search a gallery of one template a person for each probe.
 
@@ -77,6 +85,9 @@ def search(
     present : bool array-like, shape (n,), or None
         Which faces could be had; all of them where None. Nobody is left out for want of one: a search that could
         not be made, or for a person who could not be enrolled, does not find.
+    comparable : callable or None
+        Makes distances to templates of few and of many photos comparable: takes squared distances (p, g), photos (g,)
+        and lengths of the mean (g,) of each template. They stay as they are where None.
 
     Raises
     ------
@@ -89,7 +100,10 @@ def search(
     wanted, enrolled = np.unique(labels[kept]), np.unique(labels[kept[had[kept]]])
     if not len(enrolled):
         raise DataError("nobody is enrolled: no photo of the gallery shows a face that can be used")
-    templates = np.stack([template(points[kept[had[kept] & (labels[kept] == person)]]) for person in enrolled])
+    members = [points[kept[had[kept] & (labels[kept] == person)]] for person in enrolled]
+    templates = np.stack([template(faces) for faces in members])
+    counts = np.array([len(faces) for faces in members], np.int64)
+    lengths = np.array([np.linalg.norm(faces.mean(axis=0)) for faces in members], np.float64)
     truth = labels[asked]
     nearest = np.full(len(asked), -1, np.int64)
     distances = np.full(len(asked), np.inf)
@@ -98,11 +112,13 @@ def search(
     column = np.searchsorted(enrolled, truth).clip(max=len(enrolled) - 1)
     known = enrolled[column] == truth
     for rows, block in squared_distance_blocks(points[asked[found]], templates):
+        plain = block.astype(np.float64)
+        near = plain if comparable is None else comparable(plain, counts, lengths)
         chosen = found[rows]
-        best = block.argmin(axis=1)
-        nearest[chosen], distances[chosen] = enrolled[best], block[np.arange(len(best)), best]
-        own = block[np.arange(len(chosen)), column[chosen]]
-        place = 1 + (block < own[:, None]).sum(axis=1)
+        best = near.argmin(axis=1)
+        nearest[chosen], distances[chosen] = enrolled[best], near[np.arange(len(best)), best]
+        own = near[np.arange(len(chosen)), column[chosen]]
+        place = 1 + (near < own[:, None]).sum(axis=1)
         rank[chosen[known[chosen]]] = place[known[chosen]]
     return Searches(truth, nearest, distances, rank, len(wanted))
 

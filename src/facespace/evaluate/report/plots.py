@@ -116,7 +116,13 @@ def open_set_plot(found: IdentificationFigures) -> Figure:
         fpir, fnir = found.curve
         axes.step(np.maximum(fpir, least), fnir, where="post", color=GENUINE)
         if found.fpir is not None and found.fnir is not None:
-            axes.plot(max(found.fpir.value, least), found.fnir.value, "o", color=ACCENT, label="the card's threshold")
+            axes.plot(
+                max(found.fpir.value, least),
+                found.fnir.value,
+                "o",
+                color=ACCENT,
+                label="the threshold of a gallery of this size",
+            )
             axes.legend(frameon=False)
         axes.set(
             xscale="log", xlim=(least, 1), ylim=(0, None),
