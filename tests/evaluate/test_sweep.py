@@ -7,7 +7,7 @@ from facespace.errors import DataError
 from facespace.evaluate import open_photos, protocols
 from facespace.evaluate.photos import HeldPhotos
 from facespace.evaluate.session import Session
-from facespace.evaluate.sweep import REPORTED, _changer, sweep_faces
+from facespace.evaluate.sweep import REPORTED, _changer, sweep_faces, write_sweep
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ def test_ours_and_the_papers_row_stand_side_by_side(space, asked, tmp_path):
     assert row[0] == "1,600"
     assert row[4] == "0.378"
     assert "compare the shape" in swept.reminder
-    page = Session(asked, cached=False).write_sweep(swept, tmp_path, "facespace evaluate ...")
+    page = write_sweep(swept, tmp_path, "facespace evaluate ...")
     assert page.read_text().count("0.378") == 1
     assert (tmp_path / "plots" / "sweep-pixels.png").exists()
     assert swept.as_figures()["reported"]["1600"] == 0.378

@@ -105,6 +105,7 @@ def evaluate_command(
     """Measure a space: figures with intervals, a report, and what its distances mean."""
     from facespace.evaluate import as_figures, protocols, write_results
     from facespace.evaluate.session import Session
+    from facespace.evaluate.sweep import write_sweep
 
     session = Session(
         protocols.by_name(protocol.value, images, pairs or [], seed),
@@ -121,7 +122,7 @@ def evaluate_command(
     with embedding_progress() as on_progress:
         if sweep is not None:
             swept = session.sweep(sweep.value, [model, *(against or [])], on_progress)
-            written = session.write_sweep(swept, out, command) if out else None
+            written = write_sweep(swept, out, command) if out else None
             _tell_sweep(swept, written, json)
             return
         if write_card:

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from pathlib import Path
 
 from facespace.embed import Space, load, read_model, write_model
 from facespace.errors import DataError
@@ -16,7 +15,7 @@ from facespace.evaluate.evaluation import data_name, evaluate
 from facespace.evaluate.landmarks import read_landmarks
 from facespace.evaluate.metrics import Difference, compare
 from facespace.evaluate.protocols import Protocol
-from facespace.evaluate.sweep import Sweep, sweep_faces, sweep_models, write_sweep
+from facespace.evaluate.sweep import Sweep, sweep_faces, sweep_models
 
 Progress = Callable[[int, int], None]
 
@@ -108,10 +107,6 @@ class Session:
         space = self._space(models[0])
         with self._cache(space) as cache:
             return sweep_faces(what, self.protocol, space, self._preparation, cache, self._seed, told)
-
-    def write_sweep(self, swept: Sweep, folder: Path, command: str) -> Path:
-        """The sweep as a page with its plot."""
-        return write_sweep(swept, folder, command)
 
     def _evaluate(self, model: str | os.PathLike[str], told: Progress | None) -> Evaluation:
         space = self._space(model)
