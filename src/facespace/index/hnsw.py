@@ -24,7 +24,7 @@ from facespace.index.rows import NOBODY, Hits, Rows, as_codes, as_queries
 # docs/decisions/030-index-library.md tells recall and time of each choice.
 LINKS = 16
 BUILD_WIDTH = 128
-SEARCH_WIDTH = 96
+SEARCH_WIDTH = 192
 
 # Points added at a time: an interrupt is heard between two of these.
 CHUNK = 1 << 14

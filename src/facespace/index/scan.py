@@ -4,6 +4,7 @@ A block of rows is made float32 in the processor's cache and multiplied there, s
 dimension. docs/decisions/030-index-library.md measures it against faiss and usearch.
 """
 
+import itertools
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -55,20 +56,23 @@ def nearest_rows(
     threads = threads or os.cpu_count() or 1
     similarity = np.full((len(queries), k), -np.inf, np.float32)
     found = np.full((len(queries), k), -1, np.int64)
-    with ThreadPoolExecutor(threads) as pool:
-        if len(queries) <= QUERIES:
-            # Few queries: the threads share the rows. Below some blocks each, starting them costs more.
-            parts = max(1, min(threads, len(rows) // (4 * BLOCK)))
-            edges = np.linspace(0, len(rows), parts + 1).astype(int)
-            spans = list(zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True))
-            results = list(pool.map(lambda span: _span(queries, rows, inverse, k, *span), spans))
+    if len(queries) <= QUERIES:
+        # Few queries: the threads share the rows. Below some blocks each, starting them costs more.
+        parts = max(1, min(threads, len(rows) // (8 * BLOCK)))
+        edges = np.linspace(0, len(rows), parts + 1).astype(int).tolist()
+        if parts == 1:
+            similarity, found = _span(queries, rows, inverse, k, 0, len(rows))
+        else:
+            with ThreadPoolExecutor(parts) as pool:
+                results = list(pool.map(lambda at: _span(queries, rows, inverse, k, *at), itertools.pairwise(edges)))
             similarity, found = results[0]
             for more_similarity, more_found in results[1:]:
                 similarity, found = _merged(similarity, found, more_similarity, more_found)
-            if on_done:
-                on_done(len(queries))
-        else:
-            starts = range(0, len(queries), QUERIES)
+        if on_done:
+            on_done(len(queries))
+    else:
+        starts = range(0, len(queries), QUERIES)
+        with ThreadPoolExecutor(threads) as pool:
             answers = pool.map(
                 lambda start: _span(queries[start : start + QUERIES], rows, inverse, k, 0, len(rows)), starts
             )
