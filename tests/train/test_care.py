@@ -44,6 +44,12 @@ def test_a_collapse_is_seen_within_a_window_and_told_with_numbers():
     assert "collapsed: people are 1.0e-04 apart" in why
 
 
+def test_a_loss_without_a_margin_may_shrink_its_distances_but_not_to_nothing():
+    care = Care(CareSection(window=5), None)
+    assert all(care.failure(record(step, negative_distance=0.01, active=1.0)) is None for step in range(1, 60))
+    assert any(care.failure(record(step, negative_distance=1e-4)) for step in range(60, 70))
+
+
 def test_points_that_begin_near_each_other_are_no_collapse():
     # A fresh network may put all faces close together; training then spreads them.
     steps = [

@@ -48,11 +48,11 @@ class Care:
     Parameters
     ----------
     section : CareSection
-    margin : float
-        Of the loss.
+    margin : float or None
+        Of the loss; None for one without, whose distances may shrink as they like.
     """
 
-    def __init__(self, section: CareSection, margin: float):
+    def __init__(self, section: CareSection, margin: float | None):
         self._section = section
         self._margin = margin
         self._recent: deque[dict[str, float]] = deque(maxlen=section.window)
@@ -86,13 +86,14 @@ class Care:
         if len(self._recent) < self._section.window:
             return None
         spread = _median(self._recent, "negative_distance")
-        least = max(COLLAPSED, min(COLLAPSED_SHARE * self._first_spread, COLLAPSED_SHARE * self._margin))
+        small = COLLAPSED_SHARE * min(self._first_spread, self._margin or 0.0)
+        least = max(COLLAPSED, small)
         if spread < least:
             return (
                 f"the space has collapsed: people are {spread:.1e} apart on average (squared distance, "
                 f"{self._first_spread:.2g} at the start)"
             )
-        if "active" not in record or record["step"] < GRACE_WINDOWS * self._section.window:
+        if self._margin is None or record["step"] < GRACE_WINDOWS * self._section.window:
             return None
         gap = spread - _median(self._recent, "positive_distance")
         active = _median(self._recent, "active")

@@ -82,7 +82,7 @@ class Run:
         self.loss = build_loss(recipe.loss, len(faces.people), size.dimension).to(workers.device)
         self._teacher = None if faces.teacher is None else self.loss.teacher_points(faces.teacher, size.dimension)
         self.optimiser = build_optimiser(recipe.optimiser, [*self.network.parameters(), *self.loss.parameters()])
-        self.care = Care(recipe.care, recipe.loss.margin)
+        self.care = Care(recipe.care, recipe.loss.margin if self.loss.by_triplets else None)
         self.step, self.images, self._best = 0, 0, -1.0
         self._ahead = Ahead(self._prepare)
         self.network.train()

@@ -34,8 +34,10 @@ class Loss(nn.Module):
     """Base of all losses: a `Batch` to (loss, triplets); the scalar is differentiable, triplets may be None.
 
     A loss may have weights of its own (a classifier has); they are trained, saved and restored with the network
-    and left out of the exported model.
+    and left out of the exported model. `by_triplets` says that it learns from triplets and a margin.
     """
+
+    by_triplets = False
 
     def forward(self, batch: Batch) -> tuple[Tensor, Triplets | None]:
         """The loss of a batch, and the triplets it looked at."""

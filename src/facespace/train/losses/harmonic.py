@@ -12,6 +12,8 @@ from facespace.train.mining import Triplets
 class HarmonicTripletLoss(Loss):
     """`triplet_loss` on semi-hard triplets over the batch's new points and the old points of the same faces."""
 
+    by_triplets = True
+
     def forward(self, batch: Batch) -> tuple[Tensor, Triplets]:
         """The loss of a batch and its triplets, as positions among new points and then old points.
 

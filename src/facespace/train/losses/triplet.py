@@ -52,6 +52,8 @@ def triplet_loss(
 class TripletLoss(Loss):
     """`triplet_loss` on the triplets that the batch's miner finds."""
 
+    by_triplets = True
+
     def __init__(self, distance: Literal["squared", "plain"] = "squared", soft: bool = False):
         super().__init__()
         self._distance: Literal["squared", "plain"] = distance
