@@ -44,16 +44,17 @@ def test_nobody_answered_about_was_trained_on_or_measured_on(done):
     assert trained == {f"s{n}" for n in range(1, 31)}
     assert unseen == {f"s{n}" for n in range(31, 41)}
     card = read_model(run / "model.onnx").card
-    assert card.training.people == 24
+    assert card.training.people == 30
     assert card.decisions.people == 6
+    assert read_model(run / "measuring" / "model.onnx").card.training.people == 24
 
 
 def test_five_of_the_ten_are_strangers_to_the_gallery(done):
     _, result = done
-    evaluation = result.evaluation
-    assert len(evaluation.enrolled) == 5
-    assert evaluation.identification.mated == 45
-    assert evaluation.identification.strangers == 50
+    search = result.evaluation.search
+    assert len(search.gallery) == 5
+    assert search.figures.mated == 45
+    assert search.figures.strangers == 50
 
 
 def test_even_a_short_training_tells_people_apart(done):
@@ -73,10 +74,13 @@ def test_a_stopped_demo_goes_on_and_a_finished_one_begins_anew(orl, tmp_path):
     with pytest.raises(Stopped):
         run_demo(short(tmp_path), tmp_path, stop, ignore)
     run_demo(short(tmp_path), tmp_path, lambda record: steps.append(record["step"]), ignore)
-    assert steps[0] == 5
+    assert steps == list(range(5, 25))
     steps.clear()
-    run_demo(short(tmp_path, seed=2, steps=5), tmp_path, lambda record: steps.append(record["step"]), ignore)
-    assert steps == [1, 2, 3, 4, 5]
+    run_demo(short(tmp_path, seed=2, steps=3), tmp_path, lambda record: steps.append(record["step"]), ignore)
+    assert steps == [1, 2, 3, 4, 5, 6]
+    steps.clear()
+    run_demo(short(tmp_path, seed=2, steps=3), tmp_path, lambda record: steps.append(record["step"]), ignore)
+    assert steps == [1, 2, 3, 4, 5, 6]
 
 
 def test_the_stray_file_among_the_photos_is_left_out(orl, tmp_path):

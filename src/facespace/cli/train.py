@@ -104,7 +104,7 @@ def demo_command(
         from facespace.demo import demo_recipe, run_demo
         from facespace.evaluate import as_figures
     recipe = demo_recipe(run, seed)
-    with training_progress(recipe.steps) as on_step:
+    with training_progress(2 * recipe.steps) as on_step:
         result = run_demo(recipe, run, on_step, warn)
     if json:
         print_json({**as_figures(result.evaluation), "report": result.report})

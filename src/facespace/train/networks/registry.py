@@ -39,7 +39,7 @@ NETWORKS: dict[str, NetworkRecord] = {
     record.name: record
     for record in (
         NetworkRecord("small-cnn", 48, 56, small_cnn),
-        NetworkRecord("small-cnn-batch", 64, 80, small_cnn_batch),
+        NetworkRecord("small-cnn-batch", 48, 56, small_cnn_batch),
         NetworkRecord("mobile-face", 112, 112, mobile_face),
         NetworkRecord("resnet-18", 112, 112, resnet_18),
         NetworkRecord("nn1", 220, 220, nn1),
