@@ -15,6 +15,7 @@ import json
 import resource
 import subprocess
 import sys
+import tempfile
 import time
 import zipfile
 from collections.abc import Callable
@@ -217,6 +218,7 @@ def measure(options: argparse.Namespace) -> dict[str, object]:
     found: dict[str, object] = {"setting": best}
     for which in options.sets.split(","):
         command = [sys.executable, __file__, str(options.data), "--show", options.measure, which, json.dumps(best)]
+        command += ["--card", options.card]
         command += ["--lfw", options.lfw] if options.lfw else []
         done = subprocess.run(command, check=True, capture_output=True, text=True)
         found[which] = json.loads(done.stdout)
@@ -262,10 +264,16 @@ def main() -> None:
     parser.add_argument("--sets", default="val,sparse")
     parser.add_argument("--tune", default="val", help="the set each method's setting is found on: val or sparse")
     parser.add_argument("--only", help="names of methods, separated by semicolons")
+    parser.add_argument("--card", help=argparse.SUPPRESS)
     parser.add_argument("--measure", help=argparse.SUPPRESS)
     parser.add_argument("--show", nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    CARD = decide(*load(options.data, "val", None), "validation people")
+    if options.card:
+        CARD = DecisionsCard.model_validate_json(Path(options.card).read_text())
+    else:
+        CARD = decide(*load(options.data, "val", None), "validation people")
+        options.card = tempfile.NamedTemporaryFile("w", suffix=".json", delete=False).name
+        Path(options.card).write_text(CARD.model_dump_json())
     if options.measure or options.show:
         print(json.dumps(measure(options) if options.measure else show(options)))
         return
@@ -276,7 +284,7 @@ def main() -> None:
     print(f"{'':22} {'setting':>16} {'set':>7} {columns}")
     for name in options.only.split(";") if options.only else METHODS:
         command = [sys.executable, __file__, str(options.data), "--measure", name, "--sets", options.sets]
-        command += ["--tune", options.tune, *(["--lfw", options.lfw] if options.lfw else [])]
+        command += ["--card", options.card, "--tune", options.tune, *(["--lfw", options.lfw] if options.lfw else [])]
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode:
             print(f"{name:22} failed: {done.stderr.strip().splitlines()[-1]}")

@@ -7,9 +7,10 @@
 
 from importlib.metadata import version
 
-from facespace.cluster import Clusters, cluster
+from facespace.cluster import Album, Clusters, cluster
 from facespace.embed import Face, Space, Verification, load
 from facespace.errors import (
+    AlbumError,
     DataError,
     FacespaceError,
     FacespaceWarning,
@@ -24,6 +25,8 @@ from facespace.gallery import Gallery, Identification
 __version__ = version("facespace")
 
 __all__ = [
+    "Album",
+    "AlbumError",
     "Clusters",
     "DataError",
     "Face",

@@ -1,5 +1,6 @@
 """From photos to groups of faces."""
 
+import numpy as np
 import pytest
 
 from facespace.cluster import cluster
@@ -12,7 +13,7 @@ def test_every_face_is_in_exactly_one_group_largest_first(space, people):
     assert len(photos) == len(set(photos)) == 60
     sizes = [len(group) for group in clusters.groups]
     assert sizes == sorted(sizes, reverse=True)
-    assert clusters.threshold == space.clustering.threshold
+    assert 0 < clusters.threshold <= space.clustering.threshold
 
 
 def test_the_same_photo_twice_is_in_one_group(space, people):
@@ -34,3 +35,22 @@ def test_without_one_good_photo_it_is_a_clear_error(space, tmp_path):
     (tmp_path / "bad.jpg").write_text("no photo")
     with pytest.raises(DataError, match="no photo to cluster can be used: .*not an image"):
         cluster(space, tmp_path)
+
+
+def test_points_and_faces_are_grouped_as_they_are(space, people):
+    from facespace.cluster import agglomerative
+
+    faces = [space.faces(people / person / f"{number}.pgm")[0] for person in ("s1", "s2") for number in (1, 2, 3)]
+    points = np.stack([face.embedding for face in faces])
+    cut = space.clustering.threshold
+    np.testing.assert_array_equal(cluster(points, threshold=cut), agglomerative(points, cut))
+    np.testing.assert_array_equal(cluster(faces, threshold=cut), cluster(points, threshold=cut))
+    np.testing.assert_array_equal(cluster(points.tolist(), threshold=cut), cluster(points, threshold=cut))
+    assert cluster([], threshold=cut).shape == (0,)
+
+
+def test_points_need_a_threshold(space):
+    with pytest.raises(DataError, match="say where to cut"):
+        cluster(np.eye(3))
+    with pytest.raises(DataError, match="name a folder"):
+        cluster(space)

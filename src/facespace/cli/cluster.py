@@ -1,4 +1,4 @@
-"""Who are all these people?"""
+"""Who are all these people? And what a person says about it."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,34 +7,212 @@ import typer
 
 from facespace.cli.app import app
 from facespace.cli.options import AsJson, ModelPath, Provider, Threads
-from facespace.cli.output import photo_name, print_json, table, warn
-from facespace.cluster import cluster
+from facespace.cli.output import photo_name, print_json, say, table, warn
+from facespace.cli.progress import photo_progress
+from facespace.cluster import Album, AlbumCluster, cluster, write_sheet
 from facespace.embed import load
+
+album_app = typer.Typer(help="An album: people, and everything that was said about them.", no_args_is_help=True)
+app.add_typer(album_app, name="album")
+
+AlbumPath = Annotated[Path, typer.Argument(help="The album, one SQLite file.")]
+Threshold = Annotated[
+    float | None, typer.Option(help="Squared distance to cut at; the model card's, adapted, where not given.")
+]
+Numbers = Annotated[list[int], typer.Argument(help="Numbers of faces.")]
+One = Annotated[int, typer.Argument(help="Number of a face.")]
+Person = Annotated[int, typer.Argument(help="Number of a cluster.")]
 
 
 @app.command("cluster")
 def cluster_command(
     folder: Annotated[Path, typer.Argument(help="A folder of photos.")],
-    model: ModelPath = None,
-    threshold: Annotated[
-        float | None, typer.Option(help="Squared distance to cut at; the model card's where not given.")
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder for album.db, contact sheet, table, JSON and links; new photos join those there."),
     ] = None,
+    model: ModelPath = None,
+    threshold: Threshold = None,
     provider: Provider = None,
     threads: Threads = None,
     json: AsJson = False,
 ) -> None:
     """Who are all these people? Groups the faces of a folder by person."""
-    clusters = cluster(load(model, provider=provider, threads=threads), folder, threshold)
-    if json:
-        print_json(clusters)
+    space = load(model, provider=provider, threads=threads)
+    if out is None:
+        clusters = cluster(space, folder, threshold)
+        if json:
+            print_json(clusters)
+            return
+        for failure in clusters.failures:
+            warn(f"left out {photo_name(failure.photo)}: {failure.reason}")
+        table(
+            f"{len(clusters.groups)} people",
+            ["person", "faces", "photos"],
+            [
+                [str(number), str(len(group)), ", ".join(photo_name(member.photo) for member in group)]
+                for number, group in enumerate(clusters.groups, start=1)
+            ],
+        )
         return
-    for failure in clusters.failures:
+    out.mkdir(parents=True, exist_ok=True)
+    try:
+        with Album(out / "album.db", space, threshold) as album, photo_progress("finding faces", None) as step:
+            added = album.add(folder, step)
+            page, people = write_sheet(album, out), album.clusters()
+    except KeyboardInterrupt:
+        warn(f"stopped; the same command goes on from there: facespace cluster {folder} --out {out}")
+        raise
+    for failure in added.failures:
         warn(f"left out {photo_name(failure.photo)}: {failure.reason}")
-    table(
-        f"{len(clusters.groups)} people",
-        ["person", "faces", "photos"],
-        [
-            [str(number), str(len(group)), ", ".join(photo_name(member.photo) for member in group)]
-            for number, group in enumerate(clusters.groups, start=1)
-        ],
-    )
+    if json:
+        print_json({"added": added, "clusters": people, "sheet": page, "album": out / "album.db"})
+        return
+    say(f"{added.faces} faces in {added.photos} photos ({added.known} known before); {len(people)} people: {page}")
+
+
+@album_app.command("show")
+def show_command(album: AlbumPath, model: ModelPath = None, json: AsJson = False) -> None:
+    """Everybody in an album, with the faces to check first."""
+    with Album(album, load(model)) as opened:
+        clusters = opened.clusters()
+    if json:
+        print_json({"clusters": clusters})
+        return
+    table(f"{len(clusters)} people", ["person", "name", "faces", "cohesion", "check"], [_row(c) for c in clusters])
+
+
+@album_app.command("questions")
+def questions_command(
+    album: AlbumPath,
+    most: Annotated[int, typer.Option(min=1, help="How many to show.")] = 20,
+    model: ModelPath = None,
+    json: AsJson = False,
+) -> None:
+    """Pairs that may be the same person, those first whose answer settles most."""
+    with Album(album, load(model)) as opened:
+        found = opened.questions(most)
+    if json:
+        print_json({"questions": found})
+        return
+    rows = [
+        [f"same {q.a} {q.b}", f"{q.clusters[0]}, {q.clusters[1]}", f"{q.probability:.0%}", f"{q.gain:.1f}"]
+        for q in found
+    ]
+    table("", ["answer same or different", "clusters", "probability", "settles faces"], rows)
+
+
+@album_app.command("merge")
+def merge_command(
+    album: AlbumPath, clusters: Annotated[list[int], typer.Argument(help="Clusters.")], model: ModelPath = None
+) -> None:
+    """These clusters are one person; the first keeps its number."""
+    with Album(album, load(model)) as opened:
+        _done(opened.merge(clusters))
+
+
+@album_app.command("split")
+def split_command(album: AlbumPath, faces: Numbers, model: ModelPath = None) -> None:
+    """These faces of a cluster are one person, and the rest of it is not."""
+    with Album(album, load(model)) as opened:
+        _done(opened.split(faces))
+
+
+@album_app.command("move")
+def move_command(
+    album: AlbumPath,
+    faces: Numbers,
+    to: Annotated[int, typer.Option(help="Number of the cluster they belong to.")],
+    model: ModelPath = None,
+) -> None:
+    """These faces belong to another cluster."""
+    with Album(album, load(model)) as opened:
+        _done(opened.move(faces, to))
+
+
+@album_app.command("name")
+def name_command(album: AlbumPath, person: Person, name: str, model: ModelPath = None) -> None:
+    """Give a cluster the name of its person; clusters of one name are one."""
+    with Album(album, load(model)) as opened:
+        _done(opened.name(person, name))
+
+
+@album_app.command("same")
+def same_command(album: AlbumPath, a: One, b: One, model: ModelPath = None) -> None:
+    """These two faces are one person."""
+    with Album(album, load(model)) as opened:
+        _done(opened.same(a, b))
+
+
+@album_app.command("different")
+def different_command(album: AlbumPath, a: One, b: One, model: ModelPath = None) -> None:
+    """These two faces are not one person."""
+    with Album(album, load(model)) as opened:
+        _done(opened.different(a, b))
+
+
+@album_app.command("undo")
+def undo_command(
+    album: AlbumPath,
+    decision: Annotated[int | None, typer.Argument(help="Number of the decision; the last where not given.")] = None,
+    model: ModelPath = None,
+) -> None:
+    """Take a decision back."""
+    with Album(album, load(model)) as opened:
+        undone = opened.undo(decision)
+    say(f"undone: decision {undone.id}, {undone.what}")
+
+
+@album_app.command("history")
+def history_command(album: AlbumPath, model: ModelPath = None, json: AsJson = False) -> None:
+    """Everything that was decided, undone or not."""
+    with Album(album, load(model)) as opened:
+        decisions = opened.history()
+    if json:
+        print_json({"decisions": decisions})
+        return
+    table("", ["decision", "what", "made", "undone"], [[str(d.id), d.what, d.made, d.undone or ""] for d in decisions])
+
+
+@album_app.command("recluster")
+def recluster_command(album: AlbumPath, model: ModelPath = None) -> None:
+    """Do all clusters anew, with everything that was ever said."""
+    with Album(album, load(model)) as opened:
+        opened.recluster()
+        say(f"{len(opened.clusters())} people")
+
+
+@album_app.command("know")
+def know_command(
+    album: AlbumPath,
+    gallery: Annotated[Path, typer.Option("--gallery", "-g", help="The gallery to take names from.")],
+    model: ModelPath = None,
+) -> None:
+    """Take the names and faces of a gallery as seeds."""
+    from facespace.gallery import Gallery
+
+    space = load(model)
+    with Gallery(gallery, space) as people:
+        known = {person.name: [face.embedding for face in people.faces(person.name)] for person in people.people()}
+    with Album(album, space) as opened:
+        opened.know(known)
+        named = [c.name for c in opened.clusters() if c.name]
+    say(f"{len(named)} of {len(known)} people of {gallery} are in {album}: {', '.join(named)}")
+
+
+@album_app.command("sheet")
+def sheet_command(
+    album: AlbumPath, out: Annotated[Path, typer.Argument(help="Folder to write.")], model: ModelPath = None
+) -> None:
+    """Write the contact sheet, table, JSON and links."""
+    with Album(album, load(model)) as opened:
+        say(str(write_sheet(opened, out)))
+
+
+def _row(found: AlbumCluster) -> list[str]:
+    check = ", ".join(str(face.number) for face in found.doubtful[:5])
+    return [str(found.number), found.name or "", str(len(found.faces)), f"{found.cohesion:.2f}", check]
+
+
+def _done(decision: int) -> None:
+    say(f"decision {decision}; take it back with: facespace album undo ALBUM {decision}")

@@ -4,6 +4,7 @@ from facespace.cluster.agglomerative import Linkage, agglomerative
 from facespace.cluster.album import Album
 from facespace.cluster.people import Clusters, Member, cluster
 from facespace.cluster.records import Added, AlbumCluster, AlbumFace, MaybeSame
+from facespace.cluster.sheet import write_sheet
 from facespace.cluster.store import Decision
 
 __all__ = [
@@ -18,4 +19,5 @@ __all__ = [
     "Member",
     "agglomerative",
     "cluster",
+    "write_sheet",
 ]
