@@ -272,8 +272,9 @@ def main() -> None:
         CARD = DecisionsCard.model_validate_json(Path(options.card).read_text())
     else:
         CARD = decide(*load(options.data, "val", None), "validation people")
-        options.card = tempfile.NamedTemporaryFile("w", suffix=".json", delete=False).name
-        Path(options.card).write_text(CARD.model_dump_json())
+        with tempfile.NamedTemporaryFile("w", suffix=".json", delete=False) as file:
+            file.write(CARD.model_dump_json())
+        options.card = file.name
     if options.measure or options.show:
         print(json.dumps(measure(options) if options.measure else show(options)))
         return

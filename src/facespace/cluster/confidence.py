@@ -22,7 +22,7 @@ class Confidence:
     """How sure each cluster and each of its members is.
 
     representative : int64, shape (g,), the row nearest to its cluster's mean
-    cohesion : float64, shape (g,), mean probability over pairs of members; 1 for a single face
+    cohesion : float64, shape (g,), probability at the mean distance between members; 1 for a single face
     membership : float64, shape (n,), probability that a face belongs where it is; 1 for a single face
     """
 
@@ -82,7 +82,7 @@ def questions(
 
     A 'yes' joins |A| and |B| faces: in each of A, |B| more of its person are found, so over all faces recall rises by
     2 |A| |B| / (|A| + |B|) faces' worth, weighed by how likely a 'yes' is. Pairs that are known to be apart are not
-    asked. docs/decisions/042-questions.md compares other orders.
+    asked. benchmarks/cluster_questions.py compares other orders.
     """
     groups = Groups(points, labels, knowledge.apart, knowledge.colour)
     graph = candidate_graph(points, used * _REACH)

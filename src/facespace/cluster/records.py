@@ -28,7 +28,7 @@ class AlbumCluster:
     number : stays the same however the cluster grows
     name : as somebody said, or a gallery knows; or None
     faces : the most typical first; those to check are last
-    cohesion : mean probability over pairs of its faces; 1 for a single face
+    cohesion : probability at the mean distance between its faces; 1 for a single face
     """
 
     number: int

@@ -1,0 +1,60 @@
+"""Claim: asked in the order of what an answer settles, few questions bring a clustering near the truth.
+
+    python benchmarks/cluster_questions.py ../shared/data [--set val] [--most 400]
+
+A simulated person answers from the labels. Orders: by expected gain (ours), by probability alone, at random among
+pairs worth asking. Answers in rounds of 20; BCubed F after each power of two of rounds.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from clustering import load
+from facespace.cluster.arrange import Knowledge, arrange
+from facespace.cluster.confidence import Question, questions
+from facespace.cluster.threshold import Cut
+from facespace.evaluate.decisions import decide
+from facespace.evaluate.metrics.grouping import bcubed_f
+
+ROUND = 20
+ORDERS = ("expected gain", "probability", "random")
+
+
+def ordered(asked: list[Question], order: str, rng: np.random.Generator) -> list[Question]:
+    if order == "probability":
+        return sorted(asked, key=lambda question: -question.probability)
+    return [asked[i] for i in rng.permutation(len(asked))] if order == "random" else asked
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--lfw")
+    parser.add_argument("--set", default="val")
+    parser.add_argument("--most", type=int, default=320)
+    options = parser.parse_args()
+    cut = Cut.of_card(decide(*load(options.data, "val", None), "validation people"))
+    points, people = load(options.data, options.set, options.lfw)
+    shown = [0, *(ROUND * 2**power for power in range(20) if ROUND * 2**power <= options.most)]
+    print(f"{len(points):,} faces of {people.max() + 1:,} people; BCubed F after so many questions:")
+    print(f"{'order':>16} " + " ".join(f"{count:>7}" for count in shown) + "   answered yes")
+    for order in ORDERS:
+        rng = np.random.default_rng(0)
+        together, apart = np.empty((0, 2), np.int64), np.empty((0, 2), np.int64)
+        found, yes = {}, 0
+        for count in range(0, options.most + 1, ROUND):
+            known = Knowledge(together, apart, np.full(len(points), -1))
+            now = arrange(points, cut, known)
+            found[count] = bcubed_f(people, now.labels)
+            asked = questions(points, now.labels, cut, now.cut, known, most=10_000)
+            pairs = np.array([(q.a, q.b) for q in ordered(asked, order, rng)[:ROUND]], np.int64).reshape(-1, 2)
+            same = people[pairs[:, 0]] == people[pairs[:, 1]]
+            yes += int(same.sum()) if count < options.most else 0
+            together, apart = np.concatenate([together, pairs[same]]), np.concatenate([apart, pairs[~same]])
+        print(f"{order:>16} " + " ".join(f"{found[count]:7.4f}" for count in shown) + f"   {yes}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
