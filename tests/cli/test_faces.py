@@ -54,4 +54,5 @@ def test_a_folder_is_written_to_a_table_with_its_crops(run, album, tmp_path):
 def test_what_does_not_go_together_is_said(run, album):
     assert "need --out" in run("faces", album).stderr
     assert "does not exist" in run("faces", "absent", "--out", "faces.jsonl").stderr
+    assert "--engine ray writes --out" in run("faces", album, "--engine", "ray").stderr
     assert "--draw takes one photo" in run("faces", album, "--out", "f.jsonl", "--draw", "d.png").stderr

@@ -1,6 +1,7 @@
 """Faces of photos, folders and videos: faces, prepare."""
 
 from dataclasses import replace
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -12,16 +13,25 @@ from facespace.cli.options import AsJson, ModelPath, Provider, Threads
 from facespace.cli.output import print_json, say, table, warn
 from facespace.cli.progress import photo_progress
 from facespace.embed import Space, describe, harvest, load, sources_in
+from facespace.embed.spread import harvest_with_ray
 from facespace.errors import FacespaceError
 from facespace.faces import Finder, default_finder, draw_faces
 from facespace.images import read_image, write_image
+
+
+class Engine(StrEnum):
+    """What the work runs on."""
+
+    threads = "threads"
+    ray = "ray"
+
 
 Workers = Annotated[int | None, typer.Option(min=1, help="Threads that decode and detect; one a core where not given.")]
 
 
 @app.command("faces")
 def faces_command(
-    source: Annotated[Path, typer.Argument(help="A photo, a folder of photos, or a video.")],
+    source: Annotated[str, typer.Argument(help="A photo, a folder of photos, a video; s3://... with --engine ray.")],
     out: Annotated[Path | None, typer.Option(help="Write all faces here: .jsonl or .parquet; can be resumed.")] = None,
     crops: Annotated[Path | None, typer.Option(help="Folder for the faces as the network sees them.")] = None,
     draw: Annotated[Path | None, typer.Option(help="Draw the faces of one photo into this picture.")] = None,
@@ -30,27 +40,28 @@ def faces_command(
         int | None, typer.Option(min=32, help="Scale larger photos down to this side: faster, loses small faces.")
     ] = None,
     workers: Workers = None,
+    engine: Annotated[Engine, typer.Option(help="Threads of this machine, or Ray.")] = Engine.threads,
     model: ModelPath = None,
     provider: Provider = None,
     threads: Threads = None,
     json: AsJson = False,
 ) -> None:
     """Find the faces of photos: where they are, how good they are and, with a model, their embeddings."""
-    space = load(model, provider=provider, threads=threads) if model else None
-    finder = replace(space.finder if space else default_finder(), longest=longest)
-    if space is not None:
-        space.finder = finder
-    if out is None:
-        if source.is_dir() or crops is not None:
-            raise FacespaceError("many photos, or --crops, need --out: a file that ends in .jsonl or .parquet")
-        _show(source, space or finder, draw, json)
+    if engine is Engine.ray:
+        if out is None or draw is not None or crops is not None:
+            raise FacespaceError("--engine ray writes --out, and neither --crops nor --draw")
+    elif out is None or draw is not None:
+        if Path(source).is_dir() or crops is not None or out is not None:
+            raise FacespaceError(
+                "many photos, or --crops, need --out: a file that ends in .jsonl or .parquet; "
+                "--draw takes one photo and no --out"
+            )
+        _show(Path(source), _finder(model, provider, threads, longest), draw, json)
         return
-    if draw is not None:
-        raise FacespaceError("--draw takes one photo and no --out")
-    total = None if source.is_file() else sum(1 for _ in sources_in(source))
+    many = engine is Engine.threads and not Path(source).is_file()
     failures: list[str] = []
     try:
-        with photo_progress("finding faces", total) as step:
+        with photo_progress("finding faces", sum(1 for _ in sources_in(source)) if many else None) as step:
 
             def on_photo(row: dict[str, str]) -> None:
                 step()
@@ -58,7 +69,11 @@ def faces_command(
                     warn(f"left out: {row['failure']}")
                     failures.append(row["photo"])
 
-            done = harvest(sources_in(source, every), out, space or finder, crops, workers, on_photo)
+            if engine is Engine.ray:
+                done = harvest_with_ray(source, out, model, longest, workers, on_photo)
+            else:
+                finder = _finder(model, provider, threads, longest)
+                done = harvest(sources_in(source, every), out, finder, crops, workers, on_photo)
     except KeyboardInterrupt:
         warn("stopped; the same command goes on from here")
         raise
@@ -116,6 +131,14 @@ def prepare_command(
         say(f"{split}: {done.faces[split]:,} faces of {done.people[split]:,} people")
     say("left out: " + (", ".join(f"{count:,} ({reason})" for reason, count in done.left_out.items()) or "nothing"))
     say(f"{len(done.failures):,} photos show no face or cannot be used; {out / 'summary.html'}")
+
+
+def _finder(model: Path | None, provider: str | None, threads: int | None, longest: int | None) -> Finder | Space:
+    if model is None:
+        return default_finder(longest)
+    space = load(model, provider=provider, threads=threads)
+    space.finder = replace(space.finder, longest=longest)
+    return space
 
 
 def _show(photo: Path, finder: Finder | Space, draw: Path | None, json: bool) -> None:

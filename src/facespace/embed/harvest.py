@@ -101,7 +101,30 @@ def harvest(
     DataError
         The output exists, has another ending, or was begun with another space.
     """
-    out, started = Path(out), time.monotonic()
+
+    def rows(done: set[str]) -> Iterator[dict[str, Any]]:
+        for row, found in _rows((source for source in sources if source.name not in done), finder, workers):
+            if crops is not None:
+                _save_crops(Path(crops), row, found)
+            yield row
+
+    return write_rows(rows, Path(out), finder if isinstance(finder, Space) else None, on_photo)
+
+
+def write_rows(
+    rows: Callable[[set[str]], Iterator[dict[str, Any]]],
+    out: Path,
+    space: Space | None,
+    on_photo: Callable[[dict[str, Any]], None],
+) -> Harvest:
+    """Write rows, one a photo, through the journal; `rows` is told the names of the photos that are there already.
+
+    Raises
+    ------
+    DataError
+        As for `harvest`.
+    """
+    started = time.monotonic()
     if out.suffix not in FORMATS:
         raise DataError(f"the output {out} must end in {' or '.join(FORMATS)}")
     if out.exists():
@@ -111,12 +134,10 @@ def harvest(
 
         require_pyarrow()
     journal = out.with_name(f"{out.name}.partial")
-    done = _open_journal(journal, _header(finder))
+    done = _open_journal(journal, _header(space))
     photos = faces = failures = 0
     with journal.open("a", encoding="utf-8") as file:
-        for row, found in _rows((source for source in sources if source.name not in done), finder, workers):
-            if crops is not None:
-                _save_crops(Path(crops), row, found)
+        for row in rows(done):
             # A line is written whole or, after a crash, cut off when the journal is opened again.
             file.write(json.dumps(row) + "\n")
             file.flush()
@@ -143,8 +164,7 @@ def describe(photo: str | os.PathLike[str], finder: Finder | Space) -> tuple[Fou
     return found, row_of(source, found, None)
 
 
-def _header(finder: Finder | Space) -> dict[str, Any]:
-    space = finder if isinstance(finder, Space) else None
+def _header(space: Space | None) -> dict[str, Any]:
     return {"format": "facespace.faces/1", "space": space and space.id, "dimension": space and space.dimension}
 
 

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import BinaryIO, TypeVar, cast
 
 import numpy as np
@@ -14,7 +15,7 @@ from facespace.embed.modelfile import ModelFile, read_model
 from facespace.embed.records import Face, PhotoFaces, Verification
 from facespace.embed.shipped import find_model
 from facespace.errors import ModelError, NoFaceError
-from facespace.faces import CROPS, DETECTORS, FaceCrop, Finder, Found, find_stream
+from facespace.faces import CROPS, DETECTORS, Detector, FaceCrop, Finder, ForeignDetector, Found, find_stream
 from facespace.images import Photo, name_of
 from facespace.metric import paired_squared_distances
 from facespace.validation import nearest_name
@@ -34,7 +35,7 @@ class Space:
         Threads of the network; onnxruntime's choice where None.
     detector : str or None
         How to find faces, in place of the card's detector: 'aligned-128' for photos that are aligned faces
-        already. The space, and the name of it, stay the same.
+        already, or the path of a detector's ONNX file with its card. The space, and the name of it, stay the same.
 
     Raises
     ------
@@ -53,7 +54,10 @@ class Space:
         says = f"the card of {model.path} wants"
         finder = self.card.detector if detector is None else detector
         self.detector = finder
-        found_by = _named(DETECTORS, finder, f"{says if detector is None else 'you want'} the detector")()
+        if detector is not None and Path(detector).suffix == ".onnx":
+            found_by: Detector = ForeignDetector(detector)
+        else:
+            found_by = _named(DETECTORS, finder, f"{says if detector is None else 'you want'} the detector")()
         crop = _named(CROPS, self.card.crop, f"{says} the crop")
         if crop.needs_landmarks and not found_by.gives_landmarks:
             raise ModelError(

