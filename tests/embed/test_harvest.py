@@ -101,8 +101,10 @@ def test_what_was_stopped_goes_on_behind_the_last_photo_written(album, tmp_path)
     assert out.read_text() == whole.read_text()
 
 
+# Whoever runs the tests in the background has them ignore the interrupt, and their children too.
 SCRIPT = """
-import sys, time
+import signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from facespace.embed import harvest, sources_in
 from facespace.faces import default_finder
 harvest(sources_in(sys.argv[1]), sys.argv[2], default_finder(), on_photo=lambda row: time.sleep(0.05))
