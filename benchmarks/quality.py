@@ -7,14 +7,16 @@ embeddings are those of a strong network; the quality was fitted on other people
 
     python benchmarks/quality.py EMBEDDINGS.npy [--plot docs/images/discard.svg]
 
-EMBEDDINGS.npy has a row a photo of LFW, in the order of lfw_landmarks.csv.
+EMBEDDINGS.npy has a row a photo of LFW in the order of their names, as benchmarks/lfw_embeddings.py writes it.
 """
 
 import argparse
+import csv
+import zipfile
 
 import numpy as np
 
-from facespace.faces import default_finder
+from facespace.faces.quality import judge
 from facespace.metric import normalise, squared_distances
 from lfw_photos import DATA, lfw_photos
 
@@ -23,20 +25,21 @@ FAR = 1e-3
 
 
 def qualities() -> tuple[list[str], dict[str, np.ndarray]]:
-    """Of the main face of each photo: the value and, for comparison, single measures; higher is better."""
-    finder, names = default_finder(), []
+    """Of the main face of each photo: the value and, for comparison, single measures; higher is better.
+
+    Where the face is, and the detector's score, is read from lfw_landmarks.csv, as for the embeddings.
+    """
+    names: list[str] = []
     measures: dict[str, list[float]] = {name: [] for name in ("quality", "detector score", "eye distance", "sharpness")}
-    for name, image, truth in lfw_photos():
-        faces = finder.find(image).faces
+    with (DATA / "lfw_landmarks.csv").open() as file:
+        scores = {row["path"]: float(row["score"]) for row in csv.DictReader(file)}
+    for name, image, points in lfw_photos():
         names.append(name)
-        gaps = [float(np.abs(face.landmarks - truth).mean()) for face in faces]
-        face = faces[int(np.argmin(gaps))] if gaps and min(gaps) < 15 else None
-        # A face that is not found is the worst there is.
-        values = (
-            (face.quality.value, face.score, face.quality.eye_distance, face.quality.sharpness) if face else [0] * 4
-        )
-        for measure, value in zip(measures.values(), values, strict=True):
-            measure.append(float(value))
+        face = judge(image, points, scores[name])
+        for measure, value in zip(
+            measures.values(), (face.value, scores[name], face.eye_distance, face.sharpness), strict=True
+        ):
+            measure.append(value)
     return names, {name: np.array(values) for name, values in measures.items()}
 
 
@@ -47,7 +50,9 @@ def genuine_pairs(names: list[str]) -> np.ndarray:
         parts = line.split()
         if len(parts) == 3:
             person, a, b = parts
-            pairs.append([number[f"{person}/{person}_{int(n):04}.jpg"] for n in (a, b)])
+            photos = [f"{person}/{person}_{int(n):04}.jpg" for n in (a, b)]
+            if all(photo in number for photo in photos):
+                pairs.append([number[photo] for photo in photos])
     return np.array(pairs)
 
 
@@ -89,8 +94,11 @@ def main() -> None:
     parser.add_argument("embeddings")
     parser.add_argument("--plot")
     options = parser.parse_args()
-    points = normalise(np.load(options.embeddings).astype(np.float32))
     names, measures = qualities()
+    with zipfile.ZipFile(DATA / "lfw.zip") as archive:
+        rows = {name: row for row, name in enumerate(sorted(n for n in archive.namelist() if n.endswith(".jpg")))}
+    every = np.load(options.embeddings).astype(np.float32)
+    points = normalise(every[[rows[f"lfw/{name}"] for name in names]])
     people = np.unique([name.split("/")[0] for name in names], return_inverse=True)[1]
     genuine = genuine_pairs(names)
     measures["chance"] = np.random.default_rng(1).random(len(names))
