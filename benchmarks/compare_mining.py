@@ -128,49 +128,44 @@ def main() -> None:
         run_all(options.data, options.out)
 
 
-def interval(values: list[float]) -> tuple[float, float]:
-    """Mean, and half the width of its 95 % interval over seeds (Student's t)."""
-    return float(np.mean(values)), float(stats.t.ppf(0.975, len(values) - 1) * stats.sem(values))
-
-
 def report(out: Path, pictures: Path) -> None:
     """The table as Markdown on standard output; the curves as SVG files."""
-    curves = {
-        name: [curve(out / f"{name}-{seed}") for seed in SEEDS if (out / f"{name}-{seed}" / "done.json").exists()]
-        for name in variants()
-    }
-    curves = {name: runs for name, runs in curves.items() if len(runs) > 1}
-    print(f"| mining | seeds | {' | '.join(f'VAL at FAR {far}' for far in FARS)} | training seconds | rollbacks |")
+    done: dict[str, dict[int, list[dict[str, float]]]] = {}
+    for name in variants():
+        folders = {seed: out / f"{name}-{seed}" for seed in SEEDS}
+        done[name] = {seed: curve(folder) for seed, folder in folders.items() if (folder / "done.json").exists()}
+    print(f"| mining | seeds | {' | '.join(f'VAL at FAR {far}' for far in FARS)} | seconds | rollbacks |")
     print("|---|---|---|---|---|---|")
-    for name, runs in curves.items():
-        cells = []
-        for far in FARS:
-            mean, half = interval([run[-1][f"val_at_{far}"] for run in runs])
-            cells.append(f"{mean:.3f} ± {half:.3f}")
-        seconds = np.median([run[-1]["training_seconds"] for run in runs])
-        events = sum(
-            "event" in record for seed in SEEDS for record in read_history(out / f"{name}-{seed}" / "history.jsonl")
-        )
+    for name, runs in done.items():
+        cells = [told([at(run, far) for run in runs.values()]) for far in FARS]
+        seconds = np.median([run[-1]["training_seconds"] for run in runs.values()])
+        histories = (read_history(out / f"{name}-{seed}" / "history.jsonl") for seed in runs)
+        events = sum("event" in record for history in histories for record in history)
         print(f"| {name} | {len(runs)} | {' | '.join(cells)} | {seconds:.0f} | {events} |")
-    print()
-    print("| difference to online, same seed | VAL at FAR 1e-02 | VAL at FAR 1e-03 |")
-    print("|---|---|---|")
-    for name, runs in curves.items():
-        if name == "online" or len(runs) != len(curves["online"]):
-            continue
-        cells = []
-        for far in FARS:
-            pairs = zip(runs, curves["online"], strict=True)
-            mean, half = interval([a[-1][f"val_at_{far}"] - b[-1][f"val_at_{far}"] for a, b in pairs])
-            cells.append(f"{mean:+.3f} ± {half:.3f}")
-        print(f"| {name} | {' | '.join(cells)} |")
+    print("\n| difference to online, same seed | VAL at FAR 1e-02 | VAL at FAR 1e-03 |\n|---|---|---|")
+    for name, runs in done.items():
+        both = [seed for seed in runs if seed in done["online"]]
+        if name != "online" and both:
+            differences = [[at(runs[seed], far) - at(done["online"][seed], far) for seed in both] for far in FARS]
+            print(f"| {name} | {' | '.join(told(values, '+') for values in differences)} |")
     pictures.mkdir(parents=True, exist_ok=True)
+    curves = {name: list(runs.values()) for name, runs in done.items() if runs}
     for far in FARS:
-        for axis, label in (
-            ("images", "images embedded"),
-            ("training_seconds", "seconds, searches included"),
-        ):
+        for axis, label in (("images", "images embedded"), ("training_seconds", "seconds, searches included")):
             draw(curves, f"val_at_{far}", axis, label, far, pictures / f"mining-{far}-{axis.split('_')[-1]}.svg")
+
+
+def at(run: list[dict[str, float]], far: str) -> float:
+    """VAL where exactly the budget is spent: searches make some runs end a little beyond it."""
+    return float(np.interp(IMAGES, [record["images"] for record in run], [record[f"val_at_{far}"] for record in run]))
+
+
+def told(values: list[float], sign: str = "") -> str:
+    """Mean, with the 95 % interval of it over seeds (Student's t)."""
+    if len(values) < 2:
+        return " ".join(f"{value:{sign}.4f}" for value in values)
+    half = stats.t.ppf(0.975, len(values) - 1) * stats.sem(values)
+    return f"{np.mean(values):{sign}.4f} ± {half:.4f}"
 
 
 def draw(
