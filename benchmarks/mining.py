@@ -25,7 +25,7 @@ MARGIN = 0.2
 def embeddings(batch: int) -> tuple[torch.Tensor, torch.Tensor]:
     """A half-trained space: people are clouds around directions, some of them overlapping."""
     photos = PHOTOS if batch >= 900 else 8
-    labels = np.repeat(np.arange(batch // photos), photos)
+    labels = np.arange(batch) // photos
     rng = np.random.default_rng(0)
     centres = rng.normal(size=(labels.max() + 1, 128))
     points = torch.from_numpy((centres[labels] + rng.normal(size=(batch, 128))).astype(np.float32))
