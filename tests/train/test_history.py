@@ -30,6 +30,13 @@ def test_a_line_that_a_crash_cut_off_is_left_out(tmp_path):
     assert read_history(path) == [{"step": 1}]
 
 
+def test_two_processes_do_not_write_one_run(tmp_path):
+    with History(tmp_path / "history.jsonl"), pytest.raises(DataError, match="another process is training in"):
+        History(tmp_path / "history.jsonl")
+    with History(tmp_path / "history.jsonl") as history:
+        history.add({"step": 1})
+
+
 def test_an_absent_history_is_a_clear_error(tmp_path):
     with pytest.raises(DataError, match="cannot read the history"):
         read_history(tmp_path / "history.jsonl")

@@ -1,8 +1,10 @@
 """What happened at each step, as JSON lines beside the checkpoints.
 
-The file is only appended to. A run that goes on from a checkpoint first cuts off what came after it.
+The file is only appended to, by one process: whoever trains in a folder holds a lock on it. A run that goes on from
+a checkpoint first cuts off what came after it.
 """
 
+import fcntl
 import json
 import os
 from pathlib import Path
@@ -28,6 +30,13 @@ class History:
             self._file = path.open("ab")
         except OSError as error:
             raise DataError(f"cannot write the history {path}: {error.strerror}") from None
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            self._file.close()
+            raise DataError(
+                f"another process is training in {path.parent}; wait for it, stop it, or name another folder"
+            ) from None
 
     def __enter__(self) -> "History":
         return self

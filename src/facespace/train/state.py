@@ -90,6 +90,15 @@ class Run:
     def __enter__(self) -> "Run":
         self.workers.__enter__()
         self._history = History(self._run / "history.jsonl") if self.workers.first else None
+        try:
+            self._take_up()
+        except BaseException as error:
+            self.__exit__(type(error), error, error.__traceback__)
+            raise
+        return self
+
+    def _take_up(self) -> None:
+        """Go on from the last whole checkpoint, or write the first."""
         checkpoint = last_whole(self._folder, self._warn)
         if checkpoint is not None:
             check_same_recipe(checkpoint.recipe, self._recipe.model_dump(mode="json"))
@@ -101,7 +110,6 @@ class Run:
                 self._history.cut(0)
             # The way back for a run that fails before its first checkpoint.
             self.save()
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
