@@ -49,7 +49,7 @@ def measure(network: str, side: int, batch: int, chunk: int, target: str) -> dic
     batch_gradient(net, faces, batch, chunk, backward, Workers("cpu"), seed=0)
     seconds = time.perf_counter() - started
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    save_file({name: weight.grad for name, weight in net.named_parameters()}, target)
+    save_file({name: weight.grad.contiguous() for name, weight in net.named_parameters()}, target)
     return {"seconds": seconds, "mb": (peak - before) / 1024}
 
 

@@ -27,15 +27,17 @@ def recipe(name="small-cnn", steps=4):
     )
 
 
-@pytest.mark.parametrize("name", NETWORKS)
-@pytest.mark.parametrize("count", [1, 2, 33])
-def test_every_network_gives_the_same_numbers_in_both_for_any_number_of_faces(name, count, rng):
+# NN1 and NNS1 are hundreds of megabytes; NN2 and NN3 are NN4 for larger faces.
+@pytest.mark.parametrize("name", sorted(NETWORKS.keys() - {"nn1", "nn2", "nn3", "nns1"}))
+def test_a_network_gives_the_same_numbers_in_both_for_any_number_of_faces(name, rng):
     torch.manual_seed(0)
     network = build_network(name, 32, 40, 64).eval()
     onnx = to_onnx(network, 32, 40)
     card = new_card(recipe(name), onnx)
-    faces = rng.integers(0, 256, (count, 40, 32, 3), dtype=np.uint8)
-    assert disagreement(network, Engine(ModelFile("model.onnx", card, onnx), "cpu"), card, faces) <= 1e-5
+    engine = Engine(ModelFile("model.onnx", card, onnx), "cpu")
+    for count in (1, 2, 33):
+        faces = rng.integers(0, 256, (count, 40, 32, 3), dtype=np.uint8)
+        assert disagreement(network, engine, card, faces) <= 1e-5
 
 
 @pytest.fixture(scope="module")

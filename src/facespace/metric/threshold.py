@@ -76,7 +76,7 @@ def threshold_at(far: float, impostor: ArrayLike) -> float:
     if far * impostor.size < 1 - 1e-9 and far > 0:
         raise ValueError(
             f"a false accept rate of {far:g} cannot be measured on {impostor.size} impostor pairs: "
-            f"it needs at least {int(np.ceil(1 / far)):,}"
+            f"it needs at least {np.ceil(1 / far):,.0f}"
         )
     # 0.29 * 100 is 28.999...: without the slack an exact rate would lose one pair to rounding.
     allowed = int(np.floor(far * impostor.size + 1e-9))

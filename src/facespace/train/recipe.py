@@ -70,7 +70,7 @@ class OfflineSection(_Section):
     every : 0 for never, or the steps between two searches
     pool : faces embedded for a search, drawn anew each time; all training faces where there are fewer
     share, final_share : how much of a batch they fill, moving from the one to the other over the run; 1 is
-        offline mining alone, between is mixed
+        offline mining alone, between is mixed. The online miner looks among all faces of the batch, these too
     hardness, floor : as for the online miner
     start : the first step that uses them: a network that knows nothing yet finds nothing hard
     """
