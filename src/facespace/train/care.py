@@ -133,12 +133,11 @@ class Care:
             "rollbacks": [vars(rollback) for rollback in self.rollbacks],
         }
 
-    def restore(self, state: dict[str, Any], rollbacks: bool = True) -> None:
-        """Take up a checkpoint's state; without its rollbacks where they are known better."""
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take up a checkpoint's state."""
         self._recent = deque(state["recent"], maxlen=self._section.window)
         self._first_spread = state["first_spread"]
-        if rollbacks:
-            self.rollbacks = [Rollback(**rollback) for rollback in state["rollbacks"]]
+        self.rollbacks = [Rollback(**rollback) for rollback in state["rollbacks"]]
 
 
 @torch.no_grad()

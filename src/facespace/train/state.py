@@ -40,7 +40,7 @@ from facespace.train.validate import BEST_BY, embed_all, validation_rates
 
 Say = Callable[[str], None]
 
-# What semi-hard means for each miner where the recipe does not say.
+# The hardness of each miner where the recipe does not say.
 _HARDNESS = {"semi-hard": 0.0, "batch-hard": 1.0, "batch-all": 1.0, "distance-weighted": 1.0}
 
 _PURPOSES = {"augment": 3, "mining": 6, "network": 7}
@@ -103,11 +103,9 @@ class Run:
         if checkpoint is not None:
             check_same_recipe(checkpoint.recipe, self._recipe.model_dump(mode="json"))
             self._restore(checkpoint)
-            if self._history:
-                self._history.cut(checkpoint.extra["history_size"])
-        else:
-            if self._history:
-                self._history.cut(0)
+        if self._history:
+            self._history.cut(0 if checkpoint is None else checkpoint.extra["history_size"])
+        if checkpoint is None:
             # The way back for a run that fails before its first checkpoint.
             self.save()
 
