@@ -7,8 +7,9 @@ was before or after the change. What is deleted is overwritten in the file, not 
 import itertools
 import os
 import sqlite3
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from facespace.errors import FacespaceError
@@ -48,9 +49,10 @@ class Database:
         self.path = Path(path)
         self._kind, self._error, self._migrations = kind, error, migrations
         with self.explaining("open"):
-            if not self.path.exists():
-                # Faces are biometric data: nobody else on this machine gets to read them.
-                os.close(os.open(self.path, os.O_CREAT | os.O_WRONLY, 0o600))
+            # Faces are biometric data: nobody else on this machine gets to read them. A file that is there already is
+            # not touched: closing it would let go of the locks that this process holds on it.
+            with suppress(FileExistsError):
+                os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
             self.connection = sqlite3.connect(
                 self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
             )
@@ -104,12 +106,14 @@ class Database:
             ) from None
 
     def _prepare(self, space_id: str, dimension: int) -> None:
-        (mode,) = self.connection.execute("PRAGMA journal_mode = WAL").fetchone()
-        if mode != "wal":
-            raise self._error(f"{self.path} cannot be opened for writing; check its rights and its folder's")
+        self.connection.execute("BEGIN")
+        version = self._version()
+        self.connection.execute("COMMIT")
+        log_ahead(self.connection)
         for setting in ("foreign_keys = ON", "synchronous = FULL", "secure_delete = ON"):
             self.connection.execute(f"PRAGMA {setting}")
-        self._migrate()
+        if version < len(self._migrations):
+            self._migrate()
         row = self.connection.execute("SELECT id FROM space").fetchone()
         if row is None:
             with self.writing("open"):
@@ -124,7 +128,8 @@ class Database:
                 f"anew into another {self._kind}"
             )
 
-    def _migrate(self) -> None:
+    def _version(self) -> int:
+        """The schema's version, read in a transaction: between two others the answers may be of two moments."""
         (version,) = self.connection.execute("PRAGMA user_version").fetchone()
         known = len(self._migrations)
         tables = {name for (name,) in self.connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
@@ -135,15 +140,41 @@ class Database:
                 f"{self.path} was written by a newer facespace (schema {version}, this one knows {known}); "
                 "upgrade facespace"
             )
-        if version == known:
-            return
+        return int(version)
+
+    def _migrate(self) -> None:
         with self.writing("open"):
             # Another process may have migrated while this one waited for its turn.
-            (version,) = self.connection.execute("PRAGMA user_version").fetchone()
+            version = self._version()
             for number, script in enumerate(self._migrations[version:], start=version + 1):
                 for statement in script.split(";"):
                     self.connection.execute(statement)
                 self.connection.execute(f"PRAGMA user_version = {number}")
+
+
+def log_ahead(connection: sqlite3.Connection) -> None:
+    """Switch a file to the write-ahead log, so that many may read while one writes.
+
+    The switch needs the file for itself, and SQLite refuses at once instead of waiting for it (two that have read and
+    wait for each other would wait for ever), so the waiting is done here.
+
+    Raises
+    ------
+    sqlite3.OperationalError
+        Others kept the file busy for `BUSY_SECONDS`, or it may not be written.
+    """
+    until = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(0.005)
+        else:
+            if mode != "wal":
+                raise sqlite3.OperationalError("its rights, or its folder's, do not allow a write-ahead log")
+            return
 
 
 def _tables_of(migrations: Sequence[str]) -> set[str]:

@@ -18,6 +18,7 @@ from types import TracebackType
 import numpy as np
 from numpy.typing import NDArray
 
+from facespace.database import log_ahead
 from facespace.errors import DataError
 
 _SCHEMA = "CREATE TABLE IF NOT EXISTS faces (key BLOB PRIMARY KEY, face BLOB NOT NULL) STRICT, WITHOUT ROWID"
@@ -141,7 +142,7 @@ def _connect(path: Path) -> sqlite3.Connection:
     for last in (False, True):
         connection = sqlite3.connect(path, timeout=60)
         try:
-            connection.execute("PRAGMA journal_mode = WAL")
+            log_ahead(connection)
             # What a crash loses is embedded again.
             connection.execute("PRAGMA synchronous = NORMAL")
             connection.execute(_SCHEMA)
