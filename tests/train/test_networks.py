@@ -19,7 +19,7 @@ from facespace.train.networks.inception import Inception, L2Pool
 from facespace.train.networks.zeiler_fergus import Maxout
 from facespace.train.recipe import parse_recipe
 
-SMALL = ("small-cnn", "small-cnn-batch", "mobile-face", "resnet-18", "nn4", "nns2")
+SMALL = ("small-cnn", "small-cnn-batch", "mobile-face", "small-resnet", "resnet-18", "nn4", "nns2")
 
 # Parameters and multiply-adds as the paper states them (tables 1 and 2, section 3.3).
 STATED = {
@@ -132,7 +132,8 @@ def test_maxout_takes_the_larger_of_two_alternatives():
 
 
 @pytest.mark.parametrize(
-    ("name", "parameters", "multiply_adds"), [("mobile-face", 1.0e6, 0.22e9), ("resnet-18", 4.4e6, 0.66e9)]
+    ("name", "parameters", "multiply_adds"),
+    [("mobile-face", 1.0e6, 0.22e9), ("small-resnet", 1.2e6, 0.11e9), ("resnet-18", 4.4e6, 0.66e9)],
 )
 def test_the_networks_for_a_cpu_are_as_small_as_they_say(name, parameters, multiply_adds):
     size = network_size(name, 112, 112, 128)

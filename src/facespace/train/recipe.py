@@ -26,6 +26,8 @@ class DataSection(_Section):
     validation_people : or, how many people of `train` to set aside for that
     old : a model file whose points the new network's are to be comparable with (loss 'harmonic'); without it the
         teacher's embeddings beside the faces stand for the old space
+    offset : where the template lies off the middle of aligned faces, (right, down) in pixels, where whoever aligned
+        them placed landmarks otherwise than the detector that the finished space will use
     description, licence, terms : what the model card will say of the data
     """
 
@@ -33,6 +35,7 @@ class DataSection(_Section):
     validation: Path | None = None
     validation_people: Annotated[int, Field(ge=0)] = 0
     old: Path | None = None
+    offset: tuple[float, float] = (0.0, 0.0)
     description: str = "not described"
     licence: str = "not stated"
     terms: str = "not stated"

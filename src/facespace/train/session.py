@@ -31,7 +31,7 @@ def faces_of(recipe: Recipe, warn: Say) -> tuple[FaceSet, FaceSet | None]:
     old = None if recipe.data.old is None else OldSpace(recipe.data.old)
 
     def read(path: Path) -> FaceSet:
-        faces = read_faces(path, width, height, warn)
+        faces = read_faces(path, width, height, warn, offset=recipe.data.offset)
         return faces if old is None else old.beside(faces, path)
 
     faces = read(recipe.data.train)

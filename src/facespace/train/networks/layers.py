@@ -36,3 +36,12 @@ def conv_norm_relu(before: int, channels: int, kernel: int, stride: int = 1, gro
 def halved(size: int, times: int) -> int:
     """A side in pixels after so many layers of stride 2 that pad to keep the size: halves, rounded up."""
     return -(-size // 2**times)
+
+
+def weighed(channels: int, height: int, width: int) -> tuple[nn.Module, nn.Module]:
+    """A map to one position: a depthwise convolution as large as the map, and normalisation.
+
+    Each position has its own weight for each channel, where an average would count all alike (MobileFaceNets, Chen
+    et al., 2018, section 3.1).
+    """
+    return nn.Conv2d(channels, channels, (height, width), groups=channels, bias=False), nn.BatchNorm2d(channels)

@@ -11,7 +11,7 @@ from facespace.errors import RecipeError
 from facespace.train.networks.count import Size, size_of
 from facespace.train.networks.inception import nn2, nn4, nns1, nns2
 from facespace.train.networks.mobile_face import mobile_face
-from facespace.train.networks.residual import resnet_18
+from facespace.train.networks.residual import resnet_18, small_resnet
 from facespace.train.networks.small_cnn import small_cnn, small_cnn_batch
 from facespace.train.networks.zeiler_fergus import nn1
 from facespace.validation import nearest_name
@@ -41,6 +41,7 @@ NETWORKS: dict[str, NetworkRecord] = {
         NetworkRecord("small-cnn", 48, 56, small_cnn),
         NetworkRecord("small-cnn-batch", 48, 56, small_cnn_batch),
         NetworkRecord("mobile-face", 112, 112, mobile_face),
+        NetworkRecord("small-resnet", 112, 112, small_resnet),
         NetworkRecord("resnet-18", 112, 112, resnet_18),
         NetworkRecord("nn1", 220, 220, nn1),
         NetworkRecord("nn2", 224, 224, nn2),
