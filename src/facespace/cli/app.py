@@ -1,7 +1,7 @@
 """The command line: the same words as the library, and no logic of its own."""
 
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -37,11 +37,15 @@ def _options(
     _debug = debug
 
 
+def command() -> Any:
+    """The whole command line, as typer makes it of the functions: for documentation, and to check what it says."""
+    _register()
+    return typer.main.get_command(app)
+
+
 def main() -> None:
     """Run a command; an error a user can do something about is one message and exit status 2."""
-    # Importing the commands is what registers them.
-    from facespace.cli import answers, cluster, evaluate, faces, galleries, gallery, model, train  # noqa: F401
-
+    _register()
     try:
         app()
     except FacespaceError as error:
@@ -55,3 +59,8 @@ def main() -> None:
     except BrokenPipeError:
         # The reader of a pipe (head, less) has had enough.
         sys.exit(0)
+
+
+def _register() -> None:
+    # Importing the commands is what registers them.
+    from facespace.cli import answers, cluster, evaluate, faces, galleries, gallery, model, train  # noqa: F401

@@ -1,0 +1,132 @@
+"""What the documentation says works: its code is run, its commands are ones, its recipes too, and it builds."""
+
+import re
+import shlex
+import shutil
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import facespace as fs
+from facespace.cli.app import command
+from facespace.demo.orl import lay_out
+
+DOCS = Path(__file__).parents[2] / "docs"
+PAGES = sorted(path for path in DOCS.rglob("*.md") if path.parent.name != "decisions")
+
+
+def blocks(page, *languages):
+    found = re.findall(r"^( *)```(\w+)\n(.*?)^ *```$", page.read_text("utf-8"), flags=re.S | re.M)
+    for indent, language, code in found:
+        if language in languages:
+            yield re.sub(f"^{indent}", "", code, flags=re.M)
+
+
+def having(*languages):
+    return [pytest.param(page, id=page.stem) for page in PAGES if any(blocks(page, *languages))]
+
+
+@pytest.fixture
+def a_desk(orl, model_path, people, tmp_path, monkeypatch):
+    """A folder with what the examples speak of: a model, photos, people, and what `make demo` leaves."""
+    lay_out(tmp_path / "runs" / "demo" / "photos" / "unseen", 31, 40)
+    shutil.copy(model_path, tmp_path / "runs" / "demo" / "model.onnx")
+    shutil.copy(model_path, tmp_path / "model.onnx")
+    shutil.copytree(people, tmp_path / "people")
+    shutil.copytree(people, tmp_path / "photos")
+    faces = sorted((orl / "s40").iterdir())
+    for name, face in zip(("ada1.jpg", "ada2.jpg", "party.jpg", "new.jpg"), faces, strict=False):
+        shutil.copy(face, tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("page", having("python"))
+def test_the_code_of_a_page_runs_from_its_top_to_its_end(page, a_desk, space):
+    # What a page may speak of without making it.
+    names = {"fs": fs, "space": space, "paths": ["party.jpg"], "points": np.eye(4, 8, dtype=np.float32)}
+    for code in blocks(page, "python"):
+        exec(compile(code, page.name, "exec"), names)
+
+
+def commands(page):
+    for code in blocks(page, "console", "sh"):
+        for line in code.replace("\\\n", " ").splitlines():
+            words = shlex.split(line.removeprefix("$ "), comments=True)
+            if words and words[0] == "facespace":
+                yield line, words[1:]
+
+
+@pytest.mark.parametrize("page", having("console", "sh"))
+def test_every_command_of_a_page_is_one(page, a_desk, monkeypatch):
+    monkeypatch.setenv("FACESPACE_GALLERY", "people.db")
+    for line, words in commands(page):
+        found, names = command(), []
+        while hasattr(found, "commands"):
+            assert words[0] in found.commands, f"{line}: there is no {words[0]}"
+            names.append(words[0])
+            found, words = found.commands[words[0]], words[1:]
+        try:
+            found.make_context(" ".join(names), list(words))
+        except Exception as error:  # whatever typer calls it, the line is wrong
+            pytest.fail(f"{line}: {getattr(error, 'message', error)}")
+
+
+def test_a_wrong_command_would_be_noticed():
+    with pytest.raises(Exception, match="No such option"):
+        command().commands["verify"].make_context("verify", ["a.jpg", "b.jpg", "--fra", "1e-3"])
+
+
+@pytest.mark.parametrize("page", having("toml"))
+def test_every_piece_of_toml_can_be_read(page):
+    for code in blocks(page, "toml"):
+        tomllib.loads(code)
+
+
+def test_every_picture_is_there_for_light_and_for_dark():
+    shown = re.findall(r"\(pictures/([\w-]+)-(light|dark)\.svg#only-\2\)", (DOCS / "idea.md").read_text("utf-8"))
+    assert len(shown) >= 8
+    assert {name for name, scheme in shown if scheme == "light"} == {name for name, scheme in shown if scheme == "dark"}
+    for name, scheme in shown:
+        assert (DOCS / "pictures" / f"{name}-{scheme}.svg").is_file()
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """The built site, strictly: a broken link or a name that is not there is an error."""
+    pytest.importorskip("mkdocs", reason="the docs extra is not installed")
+    from mkdocs.commands.build import build
+    from mkdocs.config import load_config
+
+    folder = tmp_path_factory.mktemp("site")
+    build(load_config(str(DOCS.parent / "mkdocs.yml"), site_dir=str(folder), strict=True))
+    return folder
+
+
+def test_a_page_fetches_nothing_from_elsewhere(site):
+    fetched = re.compile(r"<(?:script|img|link|iframe|source)\b[^>]*?(?:src|href)=[\"']?(?:https?:)?//")
+    pages = list(site.rglob("*.html"))
+    assert len(pages) > 20
+    for page in pages:
+        assert not fetched.search(page.read_text("utf-8")), page
+    for sheet in site.rglob("*.css"):
+        assert not re.search(r"(?:@import|url\()\s*[\"']?(?:https?:)?//", sheet.read_text("utf-8")), sheet
+
+
+def test_the_reference_names_every_command_and_every_public_name(site):
+    shown = (site / "reference" / "cli.html").read_text("utf-8")
+    for name, one in command().commands.items():
+        for words in [name] if not hasattr(one, "commands") else [f"{name} {sub}" for sub in one.commands]:
+            assert f"facespace {words}" in shown
+    shown = (site / "reference" / "python.html").read_text("utf-8")
+    missing = [name for name in fs.__all__ if not re.search(rf'id="[\w.]*\b{name}"', shown)]
+    assert not missing
+
+
+def test_what_is_kept_of_a_record_is_listed(site):
+    shown = (site / "reference" / "python.html").read_text("utf-8")
+    verification = shown[shown.index('id="facespace.Verification"') :][:9000]
+    assert "the false accept rate the threshold was chosen for" in verification
+    assert "<th>Type</th>" in verification or "Attributes" in verification
