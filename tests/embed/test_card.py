@@ -147,3 +147,16 @@ def test_the_tails_of_strangers_are_read_and_a_card_without_them_gives_its_thres
 def test_inconsistent_tails_are_refused(changes, message):
     with pytest.raises(ModelError, match=message):
         card(decisions={**DECISIONS, "impostors": {**TAILS, **changes}})
+
+
+@pytest.mark.parametrize(
+    ("distances", "message"),
+    [
+        ({"step": 0.5, "genuine": [1.0], "impostor": [0.5, 0.5]}, "1 bars of genuine and 2 of impostor"),
+        ({"step": 0.5, "genuine": [1.0], "impostor": [0.5]}, "impostor pairs sum to 0.5"),
+        ({"step": 0, "genuine": [1.0], "impostor": [1.0]}, "step"),
+    ],
+)
+def test_histograms_that_cannot_be_are_refused(distances, message):
+    with pytest.raises(ModelError, match=message):
+        card(decisions={**DECISIONS, "distances": distances})

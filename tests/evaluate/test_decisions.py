@@ -75,3 +75,15 @@ def test_too_few_people_for_any_threshold_are_refused():
 def test_a_collapsed_space_is_refused():
     with pytest.raises(DataError, match="cannot be calibrated"):
         decide(np.ones((60, 4)) / 2, np.repeat(np.arange(6), 10), "nobody")
+
+
+def test_the_histograms_hold_every_pair_where_it_lies():
+    points, labels = faces(0, people=20)
+    bars = decide(points, labels, "twenty people").distances
+    genuine, impostor = distances(points, labels)
+    for shares, found in ((bars.genuine, genuine), (bars.impostor, impostor)):
+        edges = np.arange(len(shares) + 1) * bars.step
+        assert found.max() < edges[-1]
+        # The last bits of a distance depend on how it is computed: a pair may cross.
+        assert shares == pytest.approx(np.histogram(found, edges)[0] / len(found), abs=2 / len(found))
+    assert 60 <= len(bars.genuine) <= 130

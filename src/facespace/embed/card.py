@@ -82,6 +82,27 @@ class ImpostorsCard(_Record):
         return self
 
 
+class DistancesCard(_Record):
+    """Histograms of the squared distances that decisions were measured on, for people to look at.
+
+    step : width of a bar; bar i reaches from i * step to (i + 1) * step, the first starts at 0
+    genuine, impostor : share of same-person and of different-person pairs in each bar, each summing to 1
+    """
+
+    step: Annotated[float, Field(gt=0, le=4)]
+    genuine: Annotated[tuple[Annotated[float, Field(ge=0, le=1)], ...], Field(min_length=1, max_length=1000)]
+    impostor: Annotated[tuple[Annotated[float, Field(ge=0, le=1)], ...], Field(min_length=1, max_length=1000)]
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "DistancesCard":
+        if len(self.genuine) != len(self.impostor):
+            raise ValueError(f"{len(self.genuine)} bars of genuine and {len(self.impostor)} of impostor pairs differ")
+        for name, shares in (("genuine", self.genuine), ("impostor", self.impostor)):
+            if abs(sum(shares) - 1) > 1e-3:
+                raise ValueError(f"the shares of {name} pairs sum to {sum(shares):.4g}, not to 1")
+        return self
+
+
 class DecisionsCard(_Record):
     """What distances mean in this space, and on whose faces that was found."""
 
@@ -94,6 +115,7 @@ class DecisionsCard(_Record):
     calibration: CalibrationCard
     clustering: ClusteringCard
     impostors: ImpostorsCard | None = None
+    distances: DistancesCard | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> "DecisionsCard":

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from facespace.cluster import agglomerative
-from facespace.embed import CalibrationCard, ClusteringCard, DecisionsCard, ThresholdCard
+from facespace.embed import CalibrationCard, ClusteringCard, DecisionsCard, DistancesCard, ThresholdCard
 from facespace.errors import DataError
 from facespace.evaluate.impostor_tails import LEAST_ACCEPTED, impostor_tails
 from facespace.evaluate.metrics.grouping import bcubed_f
@@ -24,6 +24,7 @@ PREFERRED_FAR = 1e-3
 
 _ROUNDS = 200
 _CUTS = 64
+_BARS = 120
 
 
 def decide(embeddings: ArrayLike, people: ArrayLike, data: str, seed: int = 0) -> DecisionsCard:
@@ -79,6 +80,7 @@ def decide(embeddings: ArrayLike, people: ArrayLike, data: str, seed: int = 0) -
         calibration=CalibrationCard(slope=calibration.slope, intercept=calibration.intercept),
         clustering=_clustering(points, labels, distances),
         impostors=impostor_tails(points, labels, seed),
+        distances=_histograms(genuine, impostor),
     )
 
 
@@ -121,6 +123,20 @@ def _clustering(
     runs = np.split(best, np.flatnonzero(np.diff(best) > 1) + 1)
     widest = max(runs, key=len)
     return ClusteringCard(linkage="average", threshold=_clip(float((cuts[widest[0]] + cuts[widest[-1]]) / 2)))
+
+
+def _histograms(genuine: NDArray[np.float64], impostor: NDArray[np.float64]) -> DistancesCard:
+    """Both kinds of distances in equal bars, from 0 to beyond the largest."""
+    largest = max(float(genuine.max()), float(impostor.max()), 1e-6)
+    # A width that a card can say in few digits.
+    step = min(4.0, float(f"{largest / _BARS * 1.01:.2g}"))
+    bars = int(largest / step) + 1
+
+    def shares(distances: NDArray[np.float64]) -> tuple[float, ...]:
+        counts = np.bincount((distances / step).astype(np.int64), minlength=bars)
+        return tuple(float(f"{share:.6g}") for share in (counts / len(distances)).tolist())
+
+    return DistancesCard(step=step, genuine=shares(genuine), impostor=shares(impostor))
 
 
 def _clip(distance: float) -> float:
