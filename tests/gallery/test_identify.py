@@ -22,13 +22,13 @@ def fill(gallery, people, photos=1):
     gallery.store.add_all([(f"P{i}", new_faces(f"P{i}", photos), None) for i in range(people)])
 
 
-def test_the_threshold_falls_as_people_are_added_and_is_that_of_the_rate_by_their_number(gallery):
+def test_the_threshold_falls_as_people_are_added_and_is_at_most_that_of_the_rate_by_their_number(gallery):
     told = gallery.index._impostors
     thresholds = []
     for people in (1, 10, 100):
         fill(gallery, people)
         thresholds.append(gallery.threshold(0.02))
-        assert thresholds[-1] == pytest.approx(float(told.threshold(0.02 / people)))
+        assert thresholds[-1] <= float(told.threshold(0.02 / people))
     assert thresholds == sorted(thresholds, reverse=True)
     assert gallery.identify("P3/9")[0].threshold == gallery.threshold()
 
@@ -48,7 +48,7 @@ def test_strangers_are_taken_for_somebody_no_more_often_than_asked(tmp_path):
             fill(gallery, people, photos)
             asked = [f"S{i}/0" for i in rng.permutation(1500)]
             taken = [gallery.identify(photo, fpir=0.1, audit=False)[0].person is not None for photo in asked]
-            assert np.mean(taken) <= 0.13
+            assert np.mean(taken) <= 0.1
 
 
 def test_two_faces_of_one_photo_are_not_one_person_unless_that_is_allowed(gallery):

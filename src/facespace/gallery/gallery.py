@@ -15,6 +15,7 @@ from facespace.embed import Failure, Space, as_photos
 from facespace.errors import GalleryError, ImageError
 from facespace.gallery import upkeep
 from facespace.gallery.assignment import assign
+from facespace.gallery.crowd import Crowd
 from facespace.gallery.enrol import LEAST_QUALITY, Enrolment, judge_new, usable_face
 from facespace.gallery.records import Box, Candidate, Event, KeptFace, NewFace, Person, Removal
 from facespace.gallery.search import Nearest, Search
@@ -68,11 +69,12 @@ class Gallery:
 
     def __init__(self, place: str | os.PathLike[str], space: Space, secret: Secret | None = None):
         self._space = space
-        self._impostors = space.card.impostors()
+        impostors = space.card.impostors()
         self.store = open_store(place, space.id, space.dimension, secret)
         on_disk = not str(place).startswith(("postgresql://", "postgres://"))
         folder = Path(f"{os.fspath(place)}.index") if on_disk else None
-        self.index = Search(self.store, self._impostors, folder)
+        self.index = Search(self.store, impostors, folder)
+        self._crowd = Crowd(self.store, impostors, self.index.comparable)
 
     def __enter__(self) -> "Gallery":
         return self
@@ -159,7 +161,7 @@ class Gallery:
         photo : a photo
         fpir : float
             False positive identification rate: the share of faces of strangers that may at most be taken for somebody.
-            The threshold follows from it and from how many people the gallery has, by the card's impostors.
+            The threshold follows from it, from how many people the gallery has, and how alike they are.
         top : int
             How many candidates to give for each face.
         once : bool
@@ -198,9 +200,11 @@ class Gallery:
     def threshold(self, fpir: float = FPIR) -> float:
         """Squared distance (as to a single photo) up to which somebody is taken, for the people there are now.
 
-        FPIR(N) <= N * FAR for N people (Boole's inequality), so the threshold is that of one comparison at fpir / N.
+        FPIR(N) <= N * FAR for N people (Boole's inequality), so the threshold is at most that of one comparison at
+        fpir / N; where the people of the gallery are more alike than those of the card it is lower, as
+        `facespace.metric.open_set` tells.
         """
-        return float(self._impostors.threshold(fpir / max(1, len(self.index))))
+        return self._crowd.threshold(fpir, len(self.index))
 
     def people(self) -> list[Person]:
         """Everybody in the gallery, by name."""

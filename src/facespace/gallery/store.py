@@ -229,6 +229,31 @@ class Store:
         ]
         return rows[-1][0] if rows else number, templates, [row[1] for row in rows if row[4] is None]
 
+    def some_templates(self, most: int) -> list[Template]:
+        """Templates of everybody, or of about `most` people: always the same ones of the same people."""
+        with self.reading():
+            (everybody,) = self.sql.run("SELECT count(*) FROM template")[0]
+            # Multiplying by an odd number spreads the ids, which count upwards, evenly over the residues.
+            rows = self.sql.run(
+                "SELECT person, faces, length, code FROM template WHERE (person * 40503) % 65536 < ? ORDER BY person",
+                (65536 * min(1.0, most / max(1, everybody)),),
+            )
+        return [Template(person, faces, length, self._code(code)) for person, faces, length, code in rows]
+
+    def first_faces(self, people: Sequence[int]) -> dict[int, NDArray[np.float32]]:
+        """The embedding of the face kept first of some people."""
+        found: dict[int, NDArray[np.float32]] = {}
+        for start in range(0, len(people), _AT_ONCE):
+            part = list(people[start : start + _AT_ONCE])
+            with self.reading():
+                rows = self.sql.run(
+                    "SELECT person, original FROM face WHERE id IN (SELECT min(id) FROM face "
+                    f"WHERE person IN ({', '.join('?' * len(part))}) GROUP BY person)",
+                    part,
+                )
+            found |= {person: self._point(original) for person, original in rows}
+        return found
+
     def template_facts(self, ids: Sequence[int]) -> dict[int, tuple[int, float]]:
         """Number of faces and length of the templates of some people."""
         facts: dict[int, tuple[int, float]] = {}

@@ -13,6 +13,7 @@ from facespace.metric.distance import (
     squared_distances,
 )
 from facespace.metric.impostors import Impostors
+from facespace.metric.open_set import open_set_far
 from facespace.metric.quantised import dequantise, quantise, quantised_squared_distances
 from facespace.metric.template import template
 from facespace.metric.threshold import OperatingPoint, threshold_at, val_at_far, val_far
@@ -26,6 +27,7 @@ __all__ = [
     "fit_calibration",
     "nearest",
     "normalise",
+    "open_set_far",
     "paired_squared_distances",
     "quantise",
     "quantised_squared_distances",

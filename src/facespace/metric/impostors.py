@@ -69,6 +69,20 @@ class Impostors:
             result[counts == count] = np.interp(np.log(far), self._log_fars, self._curve(int(count)))
         return np.clip(result, 0, 4)
 
+    def far(self, distances: ArrayLike) -> Floats:
+        """The share of strangers that comes as near to a single photo: `threshold` backwards.
+
+        Parameters
+        ----------
+        distances : array-like, any shape
+            Squared.
+
+        Returns
+        -------
+        ndarray of float64, above 0 and at most 1
+        """
+        return np.asarray(np.exp(np.interp(np.asarray(distances, np.float64), self._curve(1), self._log_fars)))
+
     def as_single(self, distances: ArrayLike, photos: ArrayLike) -> Floats:
         """Distances to templates as the distances to single photos that as many strangers come to.
 

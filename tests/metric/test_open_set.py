@@ -1,0 +1,80 @@
+"""The open-set threshold: a bound for any people, learnt from how near a gallery's own are to each other."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from facespace.metric import Impostors, open_set_far
+
+CARD = Impostors((0.1, 0.01, 0.001, 1e-4), (1,), ((1.0, 0.8, 0.65, 0.55),))
+
+
+def nearest_of(people, times, rng, count=None):
+    """Distances to the nearest of so many others who are near `times` as often as the card's people."""
+    return distances_at(rng.exponential(size=count or people) / times / people)
+
+
+def distances_at(rates):
+    return np.array([float(CARD.threshold(min(1.0, rate))) for rate in rates])
+
+
+@pytest.mark.parametrize("people", [10, 50, 300, 3000])
+@pytest.mark.parametrize("times", [1, 10, 60])
+def test_strangers_as_near_as_the_enrolled_enter_no_more_often_than_asked(people, times):
+    rng = np.random.default_rng(people + times)
+    entered = []
+    for _ in range(25):
+        own = nearest_of(people, times, rng, min(people, 2000))
+        far = open_set_far(0.01, people, CARD, own)
+        # A stranger comes as near as `far` to one of N people: the share of exponential variables below that.
+        entered.append(1 - np.exp(-times * people * far))
+    assert np.mean(entered) <= 0.01
+    # A bound that lets nobody in would be easy.
+    assert np.mean(entered) > 0.0008
+
+
+def test_people_like_those_of_the_card_have_a_threshold_near_the_cards():
+    own = nearest_of(5000, 1, np.random.default_rng(0), 2000)
+    assert 0.5 * 0.01 / 5000 < open_set_far(0.01, 5000, CARD, own) <= 0.01 / 5000
+
+
+@given(
+    fpir=st.floats(1e-4, 0.5),
+    people=st.integers(0, 10**7),
+    distances=st.lists(st.floats(0, 4), max_size=60),
+)
+@settings(deadline=None)
+def test_it_is_never_looser_than_the_cards_and_never_nothing(fpir, people, distances):
+    far = open_set_far(fpir, people, CARD, np.array(distances))
+    assert 0 < far <= fpir / max(people, 1)
+    assert far >= fpir / max(people, 1) / 1000 * (1 - 1e-9)
+
+
+@given(st.lists(st.floats(0.01, 0.99), min_size=2, max_size=6), st.integers(0, 2**32 - 1))
+@settings(deadline=None, max_examples=40)
+def test_it_rises_with_the_rate_asked_for(rates, seed):
+    own = nearest_of(200, 5, np.random.default_rng(seed), 100)
+    found = [open_set_far(rate, 200, CARD, own) for rate in sorted(rates)]
+    assert found == sorted(found)
+
+
+def test_a_few_people_enrolled_twice_hardly_matter_and_nothing_but_twice_does_not_shut_the_door():
+    rng = np.random.default_rng(1)
+    own = nearest_of(1000, 1, rng)
+    some = np.concatenate([own[:-10], np.zeros(10)])
+    assert open_set_far(0.01, 1000, CARD, some) > 0.25 * open_set_far(0.01, 1000, CARD, own)
+    assert open_set_far(0.01, 1000, CARD, np.zeros(1000)) == pytest.approx(0.01 / 1000 / 1000)
+
+
+def test_looking_among_a_part_of_the_people_keeps_the_bound_for_all():
+    rng = np.random.default_rng(2)
+    for times in (1, 10):
+        part = nearest_of(5000, times, rng, 2000)
+        far = open_set_far(0.01, 1_000_000, CARD, part, among=5000)
+        assert 1 - np.exp(-times * 1_000_000 * far) <= 0.012
+
+
+def test_the_rate_of_a_distance_is_the_distance_of_a_rate_backwards():
+    rates = np.array([0.5, 0.1, 0.03, 0.001, 1e-5])
+    assert CARD.far(distances_at(rates)) == pytest.approx(rates, rel=1e-6)
