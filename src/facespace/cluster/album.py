@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from facespace.cluster.arrange import Ints, arrange, carry, part, pieces
 from facespace.cluster.confidence import Confidence, confidence, questions
-from facespace.cluster.ingest import ingest
+from facespace.cluster.ingest import ingest, ingest_uploads
 from facespace.cluster.known import Naming
 from facespace.cluster.placement import Placement, moves
 from facespace.cluster.records import Added, AlbumCluster, AlbumFace, MaybeSame
@@ -147,6 +147,24 @@ class Album:
         added = ingest(self._space, self._store, listed, on_photo)
         self._placement.join_new()
         return Added(len(listed), added.faces, added.known, added.failures)
+
+    def add_uploads(
+        self, photos: Mapping[str, bytes], on_photo: Callable[[], None] | None = None, workers: int | None = None
+    ) -> Added:
+        """As `add`, for the bytes of photos, by name, that lie in no file; they are not kept.
+
+        Parameters
+        ----------
+        photos : mapping of name to bytes
+            A name that was added before, with other bytes, replaces that photo.
+        on_photo : callable or None
+            Called after each photo; what it raises stops the work, and what was done is kept.
+        workers : int or None
+            Threads; one a core where None.
+        """
+        added = ingest_uploads(self._space, self._store, photos, on_photo, workers)
+        self._placement.join_new()
+        return Added(len(photos), added.faces, added.known, added.failures)
 
     def know(self, people: Mapping[str, ArrayLike]) -> None:
         """Take names from a gallery: points (k, d) of each person, in place of those taken before."""

@@ -1,19 +1,16 @@
 """From photos to faces of an album, a batch at a time, so that an interruption loses little."""
 
+import hashlib
 import io
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
-import PIL.Image
-from numpy.typing import NDArray
 
 from facespace.cluster.store import AlbumStore, NewFace
 from facespace.embed import Failure, Space
 from facespace.faces import find_stream
-from facespace.images import name_of
+from facespace.images import Photo, name_of, small_picture
 
 # Photos kept in one transaction.
 _TOGETHER = 64
@@ -35,19 +32,45 @@ def ingest(
     space: Space, store: AlbumStore, photos: Sequence[str | os.PathLike[str]], on_photo: Callable[[], None] | None
 ) -> Ingested:
     """Find, embed and keep the faces of photos that are new or have changed."""
+    paths = [os.fspath(Path(photo).resolve()) for photo in photos]
+    return _ingest(space, store, {path: path for path in paths}, {path: _stamp(path) for path in paths}, on_photo)
+
+
+def ingest_uploads(
+    space: Space,
+    store: AlbumStore,
+    photos: Mapping[str, bytes],
+    on_photo: Callable[[], None] | None,
+    workers: int | None = None,
+) -> Ingested:
+    """As `ingest`, for photos by name that lie in memory and in no file."""
+    named: dict[str, Photo] = {}
+    for name, content in photos.items():
+        file = io.BytesIO(content)
+        file.name = name
+        named[name] = file
+    stamps = {name: (len(content), _digest(content)) for name, content in photos.items()}
+    return _ingest(space, store, named, stamps, on_photo, workers)
+
+
+def _ingest(
+    space: Space,
+    store: AlbumStore,
+    photos: Mapping[str, Photo],
+    stamps: Mapping[str, tuple[int, int]],
+    on_photo: Callable[[], None] | None,
+    workers: int | None = None,
+) -> Ingested:
     seen = store.seen()
-    stamps: dict[str, tuple[int, int]] = {}
-    new: list[str] = []
-    for photo in photos:
-        path = os.fspath(Path(photo).resolve())
-        stamps[path] = _stamp(path)
-        if seen.get(path) != stamps[path] or path not in seen:
-            new.append(path)
+    new: list[Photo] = []
+    for name, photo in photos.items():
+        if seen.get(name) != stamps[name]:
+            new.append(photo)
         elif on_photo:
             on_photo()
     faces, failures = 0, []
     waiting: list[tuple[str, int, int, str | None, list[NewFace]]] = []
-    for path, failure, found in _found(space, list(dict.fromkeys(new))):
+    for path, failure, found in _found(space, new, workers):
         waiting.append((path, *stamps[path], failure, found))
         faces += len(found)
         if failure:
@@ -61,13 +84,16 @@ def ingest(
     return Ingested(faces, len(photos) - len(new), tuple(failures))
 
 
-def _found(space: Space, paths: list[str]) -> Iterator[tuple[str, str | None, list[NewFace]]]:
-    for found, points in space.embedded(find_stream(space.finder, paths)):
+def _found(space: Space, photos: list[Photo], workers: int | None) -> Iterator[tuple[str, str | None, list[NewFace]]]:
+    for found, points in space.embedded(find_stream(space.finder, photos, workers)):
         failure = found.failure or (None if found.faces else "no face found")
         yield (
             name_of(found.photo),
             failure,
-            [NewFace(face.box, point, _small(face.pixels)) for face, point in zip(found.faces, points, strict=True)],
+            [
+                NewFace(face.box, point, small_picture(face.pixels, _THUMBNAIL))
+                for face, point in zip(found.faces, points, strict=True)
+            ],
         )
 
 
@@ -80,9 +106,6 @@ def _stamp(path: str) -> tuple[int, int]:
     return stat.st_size, stat.st_mtime_ns
 
 
-def _small(pixels: NDArray[np.uint8]) -> bytes:
-    picture = PIL.Image.fromarray(pixels)
-    picture.thumbnail((_THUMBNAIL, _THUMBNAIL))
-    content = io.BytesIO()
-    picture.save(content, "WEBP", quality=75)
-    return content.getvalue()
+def _digest(content: bytes) -> int:
+    """In place of a time of change; SQLite's integers have a sign."""
+    return int.from_bytes(hashlib.sha256(content).digest()[:7])

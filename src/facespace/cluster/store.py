@@ -195,11 +195,10 @@ class AlbumStore:
         )
 
     def thumbnails(self, faces: Sequence[int]) -> list[bytes | None]:
-        """The small pictures of some faces."""
+        """The small pictures of some faces; None where there is no such face."""
         with self._file.explaining("read"):
-            return [
-                self._db.execute("SELECT thumbnail FROM face WHERE id = ?", (face,)).fetchone()[0] for face in faces
-            ]
+            rows = [self._db.execute("SELECT thumbnail FROM face WHERE id = ?", (face,)).fetchone() for face in faces]
+        return [None if row is None else row[0] for row in rows]
 
     def standing(self, without: int | None = None) -> tuple[list[Bond], list[Naming]]:
         """What was decided and not undone, with the decision as the reason; but for one decision, where given."""

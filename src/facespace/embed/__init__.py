@@ -21,7 +21,7 @@ from facespace.embed.engine import Engine, prepare
 from facespace.embed.harvest import Harvest, Source, describe, harvest, sources_in
 from facespace.embed.listing import ListedModel, list_models
 from facespace.embed.modelfile import ModelFile, read_model, weights_sha256, with_card, write_model
-from facespace.embed.records import Face, Failure, PhotoFaces, Verification
+from facespace.embed.records import Face, Failure, Look, PhotoFaces, Verification, main_face
 from facespace.embed.shipped import find_model, ship, shipped_model, shipped_models
 from facespace.embed.space import Space, as_photos, load
 
@@ -41,6 +41,7 @@ __all__ = [
     "InputCard",
     "LimitCard",
     "ListedModel",
+    "Look",
     "ModelFile",
     "PhotoFaces",
     "QuantisedCard",
@@ -57,6 +58,7 @@ __all__ = [
     "harvest",
     "list_models",
     "load",
+    "main_face",
     "prepare",
     "read_model",
     "ship",

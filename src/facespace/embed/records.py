@@ -1,6 +1,8 @@
 """What a space says about photos."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +47,26 @@ class PhotoFaces:
 
 
 @dataclass(frozen=True)
+class Look:
+    """A photo with its faces and how each was cut out.
+
+    width, height : in pixels, upright
+    faces : in reading order
+    crops : uint8, shape (h, w, 3), RGB: each face as the network saw it
+    """
+
+    width: int
+    height: int
+    faces: tuple[Face, ...]
+    crops: tuple[NDArray[np.uint8], ...]
+
+    @property
+    def main(self) -> int | None:
+        """Which face is the main (largest) one; None where there is none."""
+        return main_face(self.faces)
+
+
+@dataclass(frozen=True)
 class Failure:
     """A photo that could not be used, and why."""
 
@@ -67,3 +89,18 @@ class Verification:
     distance: float
     threshold: float
     far: float
+
+
+class Boxed(Protocol):
+    """Anything that has a place in a photo."""
+
+    @property
+    def box(self) -> tuple[float, float, float, float]:
+        """Left, top, right, bottom, in pixels."""
+        ...
+
+
+def main_face(faces: Sequence[Boxed]) -> int | None:
+    """The largest of some faces, the first of equally large ones; None where there is none."""
+    areas = [(right - left) * (bottom - top) for left, top, right, bottom in (face.box for face in faces)]
+    return areas.index(max(areas)) if areas else None

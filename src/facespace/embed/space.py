@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from facespace.embed.card import Card, ClusteringCard
 from facespace.embed.engine import BATCH, Engine
 from facespace.embed.modelfile import ModelFile, read_model
-from facespace.embed.records import Face, PhotoFaces, Verification
+from facespace.embed.records import Face, Look, PhotoFaces, Verification, main_face
 from facespace.embed.shipped import find_model
 from facespace.errors import ModelError, NoFaceError
 from facespace.faces import CROPS, DETECTORS, Detector, FaceCrop, Finder, ForeignDetector, Found, find_stream
@@ -122,6 +122,17 @@ class Space:
         found, points = next(self.embedded([self.finder.find(photo)]))
         return _faces(found, points)
 
+    def look(self, photo: Photo) -> Look:
+        """Every face of a photo, as `faces`, with how it was cut out.
+
+        Raises
+        ------
+        ImageError
+            The photo cannot be used.
+        """
+        found, points = next(self.embedded([self.finder.find(photo)]))
+        return Look(found.width, found.height, tuple(_faces(found, points)), tuple(face.pixels for face in found.faces))
+
     def stream(self, photos: Iterable[Photo], workers: int | None = None) -> Iterator[PhotoFaces]:
         """Every face of many photos: decoded, detected and aligned by several threads, embedded in batches.
 
@@ -191,9 +202,14 @@ class Space:
         ModelError
             The card does not say what a distance means.
         """
-        threshold = self.threshold(far)
+        self.threshold(far)  # before any work: a rate that the card does not have
         points = self.embed([a, b])
-        distance = float(paired_squared_distances(points[:1], points[1:])[0])
+        return self.compare(points[0], points[1], far)
+
+    def compare(self, a: NDArray[np.float32], b: NDArray[np.float32], far: float | None = None) -> Verification:
+        """Are two points (d,) the same person? As `verify`, for faces that are embedded already."""
+        threshold = self.threshold(far)
+        distance = float(paired_squared_distances(a[None], b[None])[0])
         return Verification(
             same=distance <= threshold,
             probability=float(self.probability(distance)),
@@ -211,9 +227,9 @@ class Space:
             The photo cannot be used, or shows no face.
         """
         crops = self.crops(photo)
-        if not crops:
+        if (main := main_face(crops)) is None:
             raise NoFaceError(f"no face found in {name_of(photo)}; take a photo that shows one, larger or clearer")
-        return max(crops, key=lambda crop: _area(crop.box)).pixels
+        return crops[main].pixels
 
 
 def load(
@@ -252,10 +268,6 @@ def _faces(found: Found, points: NDArray[np.float32]) -> list[Face]:
         Face(face.box, face.landmarks, face.score, point, face.quality)
         for face, point in zip(found.faces, points, strict=True)
     ]
-
-
-def _area(box: tuple[float, float, float, float]) -> float:
-    return (box[2] - box[0]) * (box[3] - box[1])
 
 
 def as_photos(photos: Photo | Iterable[Photo]) -> Iterable[Photo]:

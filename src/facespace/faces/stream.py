@@ -15,7 +15,7 @@ from facespace.faces.align import CROPS, Crop
 from facespace.faces.detection import Detector
 from facespace.faces.find import FaceCrop, cut_faces
 from facespace.faces.mtcnn import Mtcnn
-from facespace.images import Decoded, Limits, Photo, decode_photo
+from facespace.images import Decoded, Limits, Photo, decode_photo, name_of
 
 # Photos handed to a thread at once: its networks see the windows of all of them together.
 GROUP = 8
@@ -55,6 +55,8 @@ class Finder:
         loses their smallest faces.
     limits : Limits or None
         The largest photo that is decoded; the default limits where None.
+    most : int or None
+        Photos with more faces are refused: a crowd would hold up everybody else.
     """
 
     detector: Detector
@@ -63,10 +65,14 @@ class Finder:
     height: int
     longest: int | None = None
     limits: Limits | None = None
+    most: int | None = None
 
     def find(self, photo: Photo) -> Found:
         """Faces of one photo; ImageError where it cannot be used."""
-        return self._cut([photo], [decode_photo(photo, self.limits, longest=self.longest)])[0]
+        found = self._cut([photo], [decode_photo(photo, self.limits, longest=self.longest)])[0]
+        if found.failure:
+            raise ImageError(found.failure)
+        return found
 
     def find_all(self, photos: Sequence[Photo]) -> list[Found]:
         """Faces of some photos, in the order given; one that cannot be used has a failure and the rest go on."""
@@ -95,6 +101,10 @@ class Finder:
         found = []
         detections = self.detector([photo.pixels for photo in decoded])
         for photo, image, detected in zip(photos, decoded, detections, strict=True):
+            if self.most is not None and len(detected.boxes) > self.most:
+                reason = f"{name_of(photo)} shows {len(detected.boxes)} faces, more than the {self.most} allowed"
+                found.append(Found(photo, image.width, image.height, failure=reason))
+                continue
             faces = cut_faces(image.pixels, detected, self.crop, self.width, self.height)
             if image.scale != (1.0, 1.0):
                 faces = [_enlarged(face, np.array(image.scale, np.float32)) for face in faces]

@@ -1,8 +1,10 @@
 """Who is this? People one knows, kept in one SQLite file or a PostgreSQL database, and 'nobody we know'."""
 
+from facespace.gallery.audit import acting_as
 from facespace.gallery.care import Checked, Salvaged, backup, check, salvage
 from facespace.gallery.enrol import LEAST_QUALITY, Enrolment
 from facespace.gallery.gallery import FPIR, Gallery, Identification, as_attributes
+from facespace.gallery.places import Place
 from facespace.gallery.records import Candidate, Event, KeptFace, NewFace, Person, Removal, Template
 from facespace.gallery.secret import Secret, new_key, read_key, write_key
 from facespace.gallery.store import Store, open_store
@@ -22,12 +24,14 @@ __all__ = [
     "KeptFace",
     "NewFace",
     "Person",
+    "Place",
     "Removal",
     "Salvaged",
     "Secret",
     "Store",
     "Template",
     "Upgraded",
+    "acting_as",
     "adopt",
     "as_attributes",
     "backup",

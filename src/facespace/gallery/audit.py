@@ -4,6 +4,8 @@ import getpass
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,6 +15,19 @@ from facespace.gallery.secret import Secret
 from facespace.gallery.sql import Sql
 
 _PAGE = 1000
+
+
+_acting: ContextVar[str | None] = ContextVar("acting", default=None)
+
+
+@contextmanager
+def acting_as(name: str | None) -> Iterator[None]:
+    """Have entries name somebody else than this account of the machine; None leaves it."""
+    token = _acting.set(name or _acting.get())
+    try:
+        yield
+    finally:
+        _acting.reset(token)
 
 
 class Audit:
@@ -96,6 +111,8 @@ def _now() -> str:
 
 
 def _actor() -> str:
+    if (name := _acting.get()) is not None:
+        return name
     try:
         return getpass.getuser()
     except (KeyError, OSError):

@@ -9,11 +9,14 @@ from numpy.typing import NDArray
 from facespace.embed import Face, Failure, Space
 from facespace.errors import GalleryError
 from facespace.gallery.records import Candidate, NewFace
-from facespace.images import Photo, name_of
+from facespace.images import Photo, name_of, small_picture
 from facespace.metric import squared_distances, template
 
 # Faces worse than this share of ordinary photos are refused.
 LEAST_QUALITY = 0.05
+
+# Longest side of a picture that is kept of a face, in pixels.
+PICTURE = 160
 
 # Squared distance up to which two faces are one photo stored twice, as a share of the threshold for one pair.
 # docs/decisions/034-enrolment.md tells how far the same photo saved anew moves, and how near two photos come.
@@ -49,8 +52,8 @@ class Judged:
     outliers: tuple[tuple[int, str], ...]
 
 
-def usable_face(space: Space, photo: Photo, least_quality: float) -> NewFace:
-    """The one face of a photo, to enrol.
+def usable_face(space: Space, photo: Photo, least_quality: float, keep: bool = False) -> NewFace:
+    """The one face of a photo, to enrol; with a small picture of it where `keep` asks.
 
     Raises
     ------
@@ -59,14 +62,16 @@ def usable_face(space: Space, photo: Photo, least_quality: float) -> NewFace:
     GalleryError
         It shows no face, or several, or one of too low a quality; the message says what is wrong with it.
     """
-    found = space.faces(photo)
+    look = space.look(photo) if keep else None
+    found = look.faces if look else space.faces(photo)
     if len(found) != 1:
         raise GalleryError(f"{len(found)} faces found; a photo to enrol must show just one")
     face = found[0]
     quality = None if face.quality is None else face.quality.value
     if quality is not None and quality < least_quality:
         raise GalleryError(f"quality {quality:.2f} is below {least_quality:g}: {_why(face)}; take a better photo")
-    return NewFace(name_of(photo), face.box, face.embedding, quality)
+    picture = small_picture(look.crops[0], PICTURE) if look else None
+    return NewFace(name_of(photo), face.box, face.embedding, quality, picture)
 
 
 def judge_new(faces: Sequence[NewFace], kept: Sequence[NDArray[np.float32]], space: Space) -> Judged:

@@ -3,7 +3,7 @@
 import json
 import os
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -11,12 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from facespace.embed import Failure, Space, as_photos
+from facespace.embed import Face, Failure, Space, as_photos
 from facespace.errors import GalleryError, ImageError
 from facespace.gallery import upkeep
 from facespace.gallery.assignment import assign
 from facespace.gallery.crowd import Crowd
 from facespace.gallery.enrol import LEAST_QUALITY, Enrolment, judge_new, usable_face
+from facespace.gallery.places import Place, project
 from facespace.gallery.records import Box, Candidate, Event, KeptFace, NewFace, Person, Removal
 from facespace.gallery.search import Nearest, Search
 from facespace.gallery.secret import Secret
@@ -36,6 +37,7 @@ class Identification:
     candidates : nearest first
     threshold : squared distance up to which somebody is taken
     fpir : the share of strangers' faces that are at most taken for somebody in a gallery of this size
+    number : id of the person, or None
     """
 
     box: Box
@@ -43,6 +45,7 @@ class Identification:
     candidates: tuple[Candidate, ...]
     threshold: float
     fpir: float = FPIR
+    number: int | None = None
 
 
 class Gallery:
@@ -97,6 +100,7 @@ class Gallery:
         photos: Photo | Iterable[Photo],
         attributes: Mapping[str, Any] | None = None,
         least_quality: float = LEAST_QUALITY,
+        keep: bool = False,
     ) -> Enrolment:
         """Keep a person's face. Somebody already known gets the new faces added.
 
@@ -110,6 +114,8 @@ class Gallery:
             JSON to keep with the person; None leaves what is there.
         least_quality : float
             Faces of a lower quality (share of ordinary photos that are worse) are refused; 0 takes all.
+        keep : bool
+            Keep a small picture of each face too, to show who is who. Photos themselves are never kept.
 
         Returns
         -------
@@ -128,7 +134,7 @@ class Gallery:
         failures: list[Failure] = []
         for photo in as_photos(photos):
             try:
-                faces.append(usable_face(self._space, photo, least_quality))
+                faces.append(usable_face(self._space, photo, least_quality, keep))
                 given.append(photo)
             except (ImageError, GalleryError) as error:
                 failures.append(Failure(photo, str(error)))
@@ -181,7 +187,14 @@ class Gallery:
         """
         if not 0 < fpir < 1:
             raise GalleryError(f"fpir must be above 0 and below 1, not {fpir}")
-        faces = self._space.faces(photo)
+        return self.identify_faces(self._space.faces(photo), fpir, top, once, audit)
+
+    def identify_faces(
+        self, faces: Sequence[Face], fpir: float = FPIR, top: int = 5, once: bool = True, audit: bool = True
+    ) -> list[Identification]:
+        """Who are the faces of one photo, which are embedded already? As `identify`."""
+        if not 0 < fpir < 1:
+            raise GalleryError(f"fpir must be above 0 and below 1, not {fpir}")
         if not faces:
             return []
         nearest = self.index.nearest(np.stack([face.embedding for face in faces]), top)
@@ -192,7 +205,12 @@ class Gallery:
             self.store.record("search", {"faces": len(faces), "found": chosen})
         return [
             Identification(
-                face.box, people[who].name if who in people else None, self._named(near, people), threshold, fpir
+                face.box,
+                people[who].name if who in people else None,
+                self._named(near, people),
+                threshold,
+                fpir,
+                who if who in people else None,
             )
             for face, near, who in zip(faces, nearest, chosen, strict=True)
         ]
@@ -210,9 +228,21 @@ class Gallery:
         """Everybody in the gallery, by name."""
         return self.store.people()
 
+    def person(self, number: int) -> Person | None:
+        """Somebody by id, or None."""
+        return self.store.by_ids([number]).get(number)
+
     def faces(self, name: str) -> list[KeptFace]:
         """The faces kept of a person; GalleryError where nobody has that name."""
         return self.store.faces(self.store.find(clean_name(name)).id)
+
+    def pictured(self, people: Iterable[int]) -> dict[int, int]:
+        """For some people (ids), the first face of theirs of which a picture is kept."""
+        return {person: faces[0] for person, faces in self.store.pictured(people).items()}
+
+    def picture(self, face: int) -> bytes | None:
+        """The small picture kept of a face, WebP; None where there is none."""
+        return self.store.picture(face)
 
     def remove(self, name: str) -> Removal:
         """Delete a person and all their faces for good; GalleryError where nobody has that name.
@@ -235,9 +265,26 @@ class Gallery:
         """Take back the last merge into a person; the name of who is their own again."""
         return upkeep.undo_merge(self.store, clean_name(name))
 
+    def merged(self, name: str) -> list[str]:
+        """Who was merged into a person, the last last: `undo_merge` takes back that one."""
+        return upkeep.merged_into(self.store, clean_name(name))
+
+    def remove_face(self, face: int) -> None:
+        """Delete one face (by the id that `faces` tells) for good; whose it was stays, if without faces."""
+        upkeep.remove_face(self.store, face)
+        self.index.forget()
+
+    def change(self, name: str, attributes: Mapping[str, Any]) -> None:
+        """Put other attributes in place of a person's; GalleryError where nobody has that name."""
+        self.store.add(self.store.find(clean_name(name)).name, [], attributes)
+
     def move(self, face: int, to: str) -> None:
         """Give one face (by the id that `faces` tells) to somebody else, who is made if unknown."""
         upkeep.move_face(self.store, face, clean_name(to))
+
+    def map(self, most: int = 2000) -> list[Place]:
+        """The people in two dimensions, to look around in; of more than `most`, those enrolled first."""
+        return project(self.store, most)
 
     def audit(self) -> Iterator[Event]:
         """What was done with the gallery, oldest first."""
@@ -255,7 +302,7 @@ class Gallery:
                     found[person] = min(distance, found.get(person, distance))
         order = sorted(found, key=found.__getitem__)
         people = self.store.by_ids(order)
-        return tuple(self._candidate(people[i].name, found[i]) for i in order if i in people)
+        return tuple(self._candidate(people[i], found[i]) for i in order if i in people)
 
     def _decide(self, nearest: list[Nearest], threshold: float, once: bool) -> list[int | None]:
         """The person of each face, or None for nobody we know."""
@@ -274,13 +321,13 @@ class Gallery:
 
     def _named(self, near: Nearest, people: Mapping[int, Person]) -> tuple[Candidate, ...]:
         return tuple(
-            self._candidate(people[person].name, distance)
+            self._candidate(people[person], distance)
             for person, distance in zip(near.people.tolist(), near.distances.tolist(), strict=True)
             if person in people
         )
 
-    def _candidate(self, name: str, distance: float) -> Candidate:
-        return Candidate(name, distance, float(self._space.probability(distance)))
+    def _candidate(self, person: Person, distance: float) -> Candidate:
+        return Candidate(person.name, distance, float(self._space.probability(distance)), person.id)
 
 
 def clean_name(name: str) -> str:
@@ -303,6 +350,10 @@ def as_attributes(text: str | None) -> Mapping[str, Any] | None:
         found = json.loads(text)
     except ValueError as error:
         raise GalleryError(f"attributes must be a JSON object, such as '{{\"team\": 3}}': {error}") from None
+    try:
+        json.dumps(found, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise GalleryError("attributes have half a character in them, which is not valid Unicode") from None
     if not isinstance(found, dict):
         raise GalleryError("attributes must be a JSON object, such as '{\"team\": 3}'")
     return found

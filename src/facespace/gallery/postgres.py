@@ -78,6 +78,10 @@ CREATE TABLE IF NOT EXISTS renewed (
     quantised BYTEA,
     original BYTEA,
     reason TEXT
+);
+CREATE TABLE IF NOT EXISTS picture (
+    face BIGINT PRIMARY KEY REFERENCES face (id) ON DELETE CASCADE,
+    content BYTEA NOT NULL
 )
 """
 
@@ -146,7 +150,7 @@ class Postgres:
     def forget_deleted(self) -> None:
         """Deleted rows are overwritten when their pages are used again; VACUUM frees these pages at once."""
         with self.explaining("remove from"):
-            self.connection.execute("VACUUM face, person, template, merged")
+            self.connection.execute("VACUUM face, person, template, merged, picture")
 
     def space(self) -> str:
         """The space whose points are held."""

@@ -36,12 +36,14 @@ class NewFace:
     box : left, top, right, bottom, in pixels of the photo
     embedding : float32, shape (d,), L2 norm 1
     quality : 0 to 1, or None where it could not be judged
+    picture : a small picture of it, WebP, or None
     """
 
     photo: str
     box: Box
     embedding: NDArray[np.float32]
     quality: float | None = None
+    picture: bytes | None = None
 
 
 @dataclass(frozen=True)
@@ -88,11 +90,13 @@ class Candidate:
     distance : squared distance to their template, as to a single photo that as many strangers come to: comparable
         between people with any number of photos, and with the threshold
     probability : that it is them and not one other person, for even prior odds
+    person : id
     """
 
     name: str
     distance: float
     probability: float
+    person: int = 0
 
 
 @dataclass(frozen=True)

@@ -126,6 +126,12 @@ MIGRATIONS = (
         reason TEXT
     ) STRICT;
     """,
+    """
+    CREATE TABLE picture (
+        face INTEGER PRIMARY KEY REFERENCES face (id) ON DELETE CASCADE,
+        content BLOB NOT NULL
+    ) STRICT;
+    """,
 )
 
 

@@ -266,6 +266,34 @@ class Store:
             facts |= {person: (faces, length) for person, faces, length in rows}
         return facts
 
+    def person_of(self, face: int) -> int | None:
+        """The id of whose a face is; None where there is no such face."""
+        with self.reading():
+            rows = self.sql.run("SELECT person FROM face WHERE id = ?", (face,))
+        return int(rows[0][0]) if rows else None
+
+    def picture(self, face: int) -> bytes | None:
+        """The small picture kept of a face, WebP; None where there is none."""
+        with self.reading():
+            rows = self.sql.run("SELECT content FROM picture WHERE face = ?", (face,))
+        return self.unseal(rows[0][0], "picture.content") if rows else None
+
+    def pictured(self, people: Iterable[int]) -> dict[int, list[int]]:
+        """For some people, the faces of theirs of which a picture is kept; who has none is left out."""
+        found: dict[int, list[int]] = {}
+        wanted = sorted(set(people))
+        for start in range(0, len(wanted), _AT_ONCE):
+            part = wanted[start : start + _AT_ONCE]
+            with self.reading():
+                rows = self.sql.run(
+                    "SELECT face.person, face.id FROM face JOIN picture ON picture.face = face.id "
+                    f"WHERE face.person IN ({', '.join('?' * len(part))}) ORDER BY face.id",
+                    part,
+                )
+            for person, face in rows:
+                found.setdefault(person, []).append(face)
+        return found
+
     def record(self, action: str, detail: Mapping[str, Any]) -> None:
         """Add to the audit log what changed nothing, such as a search."""
         with self.writing("write the audit log of"):
@@ -348,7 +376,7 @@ class Store:
         if not faces:
             return []
         values = self.face_values(np.stack([face.embedding for face in faces]))
-        return [
+        numbers = [
             int(
                 self.sql.run(
                     'INSERT INTO face (person, photo, "left", top, "right", bottom, quality, quantised, original, '
@@ -366,6 +394,11 @@ class Store:
             )
             for face, value in zip(faces, values, strict=True)
         ]
+        for number, face in zip(numbers, faces, strict=True):
+            if face.picture is not None:
+                content = self.seal(face.picture, "picture.content")
+                self.sql.run("INSERT INTO picture (face, content) VALUES (?, ?)", (number, content))
+        return numbers
 
     def _people(self, where: str, values: Sequence[object] = ()) -> list[Person]:
         with self.reading():

@@ -82,6 +82,25 @@ def undo_merge(store: Store, name: str) -> str:
     return store.unseal_text(sealed_name, "person.name")
 
 
+def merged_into(store: Store, name: str) -> list[str]:
+    """Names of who was merged into a person, in that order."""
+    person = store.find(name)
+    with store.reading():
+        rows = store.sql.run("SELECT name FROM merged WHERE into_person = ? ORDER BY id", (person.id,))
+    return [store.unseal_text(sealed, "person.name") for (sealed,) in rows]
+
+
+def remove_face(store: Store, face: int) -> None:
+    """Delete one face for good, overwriting it in the file."""
+    with store.writing("remove from"):
+        rows = store.sql.run("DELETE FROM face WHERE id = ? RETURNING person", (face,))
+        if not rows:
+            raise GalleryError(f"there is no face {face} in {store.where}; `facespace gallery show NAME` lists them")
+        store.refresh_template(rows[0][0])
+        store.audit.add("remove face", {"person": rows[0][0], "face": face})
+    store.sql.forget_deleted()
+
+
 def move_face(store: Store, face: int, to: str) -> None:
     """Give one face to somebody else, who is made if unknown."""
     with store.writing("move a face in"):

@@ -2,7 +2,7 @@
 
 from facespace.images.decode import Decoded, Image, Limits, Photo, decode_photo, name_of, read_image, write_image
 from facespace.images.folder import EXTENSIONS, natural, people_in, photos_in, walk_photos
-from facespace.images.scale import resize
+from facespace.images.scale import resize, small_picture
 from facespace.images.video import VIDEO_EXTENSIONS, Frame, read_video
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "read_image",
     "read_video",
     "resize",
+    "small_picture",
     "walk_photos",
     "write_image",
 ]

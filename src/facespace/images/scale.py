@@ -1,5 +1,7 @@
 """Changing an image's size without aliasing."""
 
+import io
+
 import numpy as np
 import PIL.Image
 from numpy.typing import NDArray
@@ -25,3 +27,12 @@ def resize(image: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint
         return image
     scaled = PIL.Image.fromarray(image).resize((width, height), PIL.Image.Resampling.BILINEAR)
     return np.array(scaled)
+
+
+def small_picture(image: NDArray[np.uint8], longest: int) -> bytes:
+    """An image (h, w, 3) as WebP of at most `longest` pixels a side, to be shown and not to be recognised by."""
+    picture = PIL.Image.fromarray(image)
+    picture.thumbnail((longest, longest))
+    content = io.BytesIO()
+    picture.save(content, "WEBP", quality=75)
+    return content.getvalue()

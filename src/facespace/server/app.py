@@ -1,0 +1,65 @@
+"""The application: every door, and what stands before them."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from fastapi import FastAPI
+from starlette.staticfiles import StaticFiles
+
+from facespace import __version__
+from facespace.embed import Space
+from facespace.server.clusters import add_clusters
+from facespace.server.doors import Guarded
+from facespace.server.headers import Headers
+from facespace.server.health import add_health
+from facespace.server.models import add_models
+from facespace.server.people import add_people
+from facespace.server.photos import add_photos
+from facespace.server.problems import add_problems
+from facespace.server.service import Service
+from facespace.server.settings import Settings
+
+PAGE = Path(__file__).parent / "page"
+
+
+def create_app(settings: Settings | None = None, space: Space | None = None) -> FastAPI:
+    """Make the service.
+
+    Parameters
+    ----------
+    settings : Settings or None
+        Those of the environment where None: so they reach workers.
+    space : Space or None
+        Opened from the settings where None.
+    """
+    settings = settings or Settings.of_environment()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        app.state.service = service = Service(settings, space)
+        try:
+            yield
+        finally:
+            service.close()
+
+    app = FastAPI(
+        title="facespace",
+        version=__version__,
+        description="One space for faces: are these two the same person, who is this, who are all these people?",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/v1/openapi.json",
+    )
+    app.router.route_class = Guarded
+    add_problems(app)
+    add_photos(app)
+    add_people(app, settings.photos)
+    add_clusters(app, settings.photos)
+    add_models(app)
+    add_health(app)
+    if PAGE.is_dir():
+        app.mount("/", StaticFiles(directory=PAGE, html=True), name="page")
+    app.add_middleware(Headers)
+    return app

@@ -1,0 +1,235 @@
+"""Clusterings over HTTP: a job with progress, cancel and result; questions, answers, and everything taken back."""
+
+from collections.abc import Callable
+from typing import Annotated, TypeVar
+
+from fastapi import FastAPI, Path, Query, Request, Response
+
+from facespace.cluster import Album
+from facespace.server.body import Upload, Wanted, read_form
+from facespace.server.doors import Rule, door
+from facespace.server.keys import Scope
+from facespace.server.problems import Refusal
+from facespace.server.schemas import (
+    AlbumFaceAnswer,
+    AnswerRequest,
+    ClusterAnswer,
+    ClusterResult,
+    DecisionAnswer,
+    DecisionMade,
+    Decisions,
+    FailureAnswer,
+    Job,
+    Jobs,
+    MergeClustersRequest,
+    MoveFacesRequest,
+    NameClusterRequest,
+    Question,
+    Questions,
+    SplitRequest,
+    UndoRequest,
+)
+from facespace.server.schemas.base import Number
+from facespace.server.service import Service, caller_of, service_of
+
+T = TypeVar("T")
+
+JobName = Annotated[str, Path(description="Name of the job.", max_length=40)]
+Most = Annotated[int, Query(description="Questions at most.", ge=1, le=200)]
+
+RULE = Rule(Scope.ENROL)
+WRONG = ("not-found", "conflict")
+
+
+def add_clusters(app: FastAPI, photos: int) -> None:
+    """Declare the routes of clusterings; `photos` is the most of one job."""
+    wanted = Wanted(("photos",), most=photos)
+
+    @door(app, "POST", "/v1/cluster", Job, Rule(Scope.ENROL, heavy=True), body=wanted, status=202, tags=["cluster"])
+    async def start(request: Request) -> Job:
+        """Begin to group the faces of photos by person. The photos are not kept; small pictures of faces are."""
+        service = service_of(request)
+        form = await read_form(request, wanted, service.settings.photo_bytes, service.settings.cluster_bytes)
+        return service.jobs.start(caller_of(request).name, _by_name(form.photos["photos"]))
+
+    @door(app, "GET", "/v1/cluster", Jobs, RULE, tags=["cluster"])
+    async def jobs(request: Request) -> Jobs:
+        """The caller's jobs, the newest first."""
+        service, caller = service_of(request), caller_of(request)
+        found = await service.desk.run(lambda: service.jobs.mine(caller.name, Scope.ADMIN in caller.scopes))
+        return Jobs(jobs=found)
+
+    @door(app, "GET", "/v1/cluster/{job}", Job, RULE, WRONG, tags=["cluster"])
+    async def show(request: Request, job: JobName) -> Job:
+        """How far a job is."""
+        service = service_of(request)
+        return await service.desk.run(lambda: _find(request, service, job))
+
+    @door(app, "POST", "/v1/cluster/{job}/cancel", Job, RULE, WRONG, tags=["cluster"])
+    async def cancel(request: Request, job: JobName) -> Job:
+        """Stop a job. It is `cancelled` a moment later, or `done` where it was done before."""
+        service = service_of(request)
+
+        def work() -> Job:
+            found = _find(request, service, job)
+            service.jobs.cancel(job)
+            return found
+
+        return await service.desk.run(work)
+
+    @door(app, "DELETE", "/v1/cluster/{job}", None, RULE, WRONG, status=204, tags=["cluster"])
+    async def delete(request: Request, job: JobName) -> Response:
+        """Delete a job with all its faces, stopping it where it runs."""
+        service = service_of(request)
+
+        def work() -> None:
+            _find(request, service, job)
+            service.jobs.delete(job)
+
+        await service.desk.run(work)
+        return Response(status_code=204)
+
+    @door(app, "GET", "/v1/cluster/{job}/result", ClusterResult, RULE, WRONG, tags=["cluster"])
+    async def result(request: Request, job: JobName) -> ClusterResult:
+        """The people of a job that is done, with their faces."""
+
+        def look(album: Album, found: Job) -> ClusterResult:
+            return ClusterResult(
+                job=found,
+                threshold=album.threshold,
+                clusters=[
+                    ClusterAnswer(
+                        cluster=cluster.number,
+                        name=cluster.name,
+                        cohesion=cluster.cohesion,
+                        faces=[
+                            AlbumFaceAnswer(
+                                face=face.number, photo=face.photo, box=face.box, membership=face.membership
+                            )
+                            for face in cluster.faces
+                        ],
+                    )
+                    for cluster in album.clusters()
+                ],
+                failures=[FailureAnswer(photo=str(f.photo), reason=f.reason) for f in album.failures()],
+            )
+
+        return await _with_album(request, job, look)
+
+    @door(
+        app,
+        "GET",
+        "/v1/cluster/{job}/faces/{face}/picture",
+        None,
+        RULE,
+        WRONG,
+        tags=["cluster"],
+        response_class=Response,
+    )
+    async def picture(
+        request: Request, job: JobName, face: Annotated[Number, Path(description="Number of the face.")]
+    ) -> Response:
+        """The small picture of a face, WebP."""
+        (content,) = await _with_album(request, job, lambda album, _: album.thumbnails([face]))
+        if content is None:
+            raise Refusal("not-found", f"there is no face {face} in the job {job}")
+        return Response(content, media_type="image/webp")
+
+    @door(app, "GET", "/v1/cluster/{job}/questions", Questions, RULE, WRONG, tags=["cluster"])
+    async def questions(request: Request, job: JobName, most: Most = 20) -> Questions:
+        """Pairs of faces to ask a person about, the most worthwhile first."""
+
+        def look(album: Album, _: Job) -> Questions:
+            return Questions(
+                questions=[
+                    Question(a=q.a, b=q.b, clusters=q.clusters, probability=q.probability, gain=q.gain)
+                    for q in album.questions(most)
+                ]
+            )
+
+        return await _with_album(request, job, look)
+
+    @door(app, "GET", "/v1/cluster/{job}/decisions", Decisions, RULE, WRONG, tags=["cluster"])
+    async def decisions(request: Request, job: JobName) -> Decisions:
+        """Everything that was decided about a job's faces, oldest first, taken back or not."""
+
+        def look(album: Album, _: Job) -> Decisions:
+            return Decisions(
+                decisions=[
+                    DecisionAnswer(decision=d.id, what=d.what, made=d.made, undone=d.undone) for d in album.history()
+                ]
+            )
+
+        return await _with_album(request, job, look)
+
+    @door(app, "POST", "/v1/cluster/{job}/answers", DecisionMade, RULE, WRONG, tags=["cluster"])
+    async def answer(request: Request, job: JobName, answer: AnswerRequest) -> DecisionMade:
+        """Say of two faces that they are the same person, or not. Refused where it contradicts what was said."""
+        return await _decide(
+            request,
+            job,
+            lambda album: album.same(answer.a, answer.b) if answer.same else album.different(answer.a, answer.b),
+        )
+
+    @door(app, "POST", "/v1/cluster/{job}/merge", DecisionMade, RULE, WRONG, tags=["cluster"])
+    async def merge(request: Request, job: JobName, merge: MergeClustersRequest) -> DecisionMade:
+        """These clusters are one person; the first keeps its number."""
+        return await _decide(request, job, lambda album: album.merge(list(dict.fromkeys(merge.clusters))))
+
+    @door(app, "POST", "/v1/cluster/{job}/split", DecisionMade, RULE, WRONG, tags=["cluster"])
+    async def split(request: Request, job: JobName, split: SplitRequest) -> DecisionMade:
+        """These faces of one cluster are one person, and nobody else of that cluster is."""
+        return await _decide(request, job, lambda album: album.split(split.faces))
+
+    @door(app, "POST", "/v1/cluster/{job}/move", DecisionMade, RULE, WRONG, tags=["cluster"])
+    async def move(request: Request, job: JobName, move: MoveFacesRequest) -> DecisionMade:
+        """These faces belong to another cluster."""
+        return await _decide(request, job, lambda album: album.move(move.faces, move.cluster))
+
+    @door(app, "POST", "/v1/cluster/{job}/name", DecisionMade, RULE, WRONG, tags=["cluster"])
+    async def name(request: Request, job: JobName, name: NameClusterRequest) -> DecisionMade:
+        """That cluster is this person; clusters of one name are one."""
+        return await _decide(request, job, lambda album: album.name(name.cluster, name.name))
+
+    @door(app, "POST", "/v1/cluster/{job}/undo", DecisionAnswer, RULE, WRONG, tags=["cluster"])
+    async def undo(request: Request, job: JobName, undo: UndoRequest) -> DecisionAnswer:
+        """Take a decision back: its faces go where they were before it."""
+
+        def look(album: Album, _: Job) -> DecisionAnswer:
+            album.undo(undo.decision)
+            (taken,) = [d for d in album.history() if d.undone is not None][-1:]
+            return DecisionAnswer(decision=taken.id, what=taken.what, made=taken.made, undone=taken.undone)
+
+        return await _with_album(request, job, look)
+
+
+async def _with_album(request: Request, job: str, look: Callable[[Album, Job], T]) -> T:
+    service = service_of(request)
+
+    def work() -> T:
+        found = _find(request, service, job)
+        with service.jobs.album(found) as album:
+            return look(album, found)
+
+    return await service.desk.run(work)
+
+
+async def _decide(request: Request, job: str, decide: Callable[[Album], int]) -> DecisionMade:
+    return await _with_album(request, job, lambda album, _: DecisionMade(decision=decide(album)))
+
+
+def _find(request: Request, service: Service, job: str) -> Job:
+    caller = caller_of(request)
+    return service.jobs.find(job, caller.name, Scope.ADMIN in caller.scopes)
+
+
+def _by_name(uploads: list[Upload]) -> dict[str, bytes]:
+    """Photos by name; of equal names the second becomes 'name (2)'."""
+    named: dict[str, bytes] = {}
+    for upload in uploads:
+        name, number = upload.name, 1
+        while name in named:
+            number += 1
+            name = f"{upload.name} ({number})"
+        named[name] = upload.content
+    return named

@@ -1,0 +1,94 @@
+"""How a route is declared: what key it needs, what it takes, what may go wrong; and who guards it."""
+
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from fastapi import FastAPI, Request, Response
+from fastapi.routing import APIRoute
+from pydantic import BaseModel
+
+from facespace.server.body import Wanted
+from facespace.server.keys import Scope
+from facespace.server.problems import Refusal, described
+from facespace.server.service import Service
+
+Handler = TypeVar("Handler", bound=Callable[..., Coroutine[Any, Any, Any]])
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What a route asks of a request before its body is read.
+
+    scope : that its key must have; None where no key is needed
+    heavy : whether it works on photos, and so takes its place in their line
+    needs : 'gallery' where there must be one
+    """
+
+    scope: Scope | None
+    heavy: bool = False
+    gallery: bool = False
+
+
+def door(
+    app: FastAPI,
+    method: str,
+    path: str,
+    answer: type[BaseModel] | None,
+    rule: Rule,
+    problems: tuple[str, ...] = (),
+    body: Wanted | None = None,
+    status: int = 200,
+    **more: Any,
+) -> Callable[[Handler], Handler]:
+    """Declare a route: `answer` is what it says, `body` the photos it takes, `problems` what may go wrong."""
+
+    def declare(handler: Handler) -> Handler:
+        handler.__rule__ = rule  # type: ignore[attr-defined]
+        usual = ["invalid"]
+        if rule.scope is not None:
+            usual += ["no-key", "scope", "cross-site", "rate", "busy", "deadline"]
+        if body is not None:
+            usual += ["too-large", "media-type", "slow", "image"]
+        if rule.gallery:
+            usual += ["not-found", "conflict", "unavailable"]
+        extra: dict[str, Any] = {}
+        if rule.scope is not None:
+            extra["security"] = [{"key": [rule.scope.value]}]
+        if body is not None:
+            extra["requestBody"] = body.described()
+        app.add_api_route(
+            path,
+            handler,
+            methods=[method],
+            response_model=answer,
+            status_code=status,
+            responses=described(*dict.fromkeys([*usual, *problems])),
+            openapi_extra=extra,
+            **more,
+        )
+        return handler
+
+    return declare
+
+
+class Guarded(APIRoute):
+    """A route that looks at the key and takes a place in the line before anything of the body is read."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """The handler behind its guard."""
+        handler = super().get_route_handler()
+        rule: Rule = getattr(self.endpoint, "__rule__", Rule(None))
+
+        async def guarded(request: Request) -> Response:
+            if rule.scope is None:
+                return await handler(request)
+            service: Service = request.app.state.service
+            request.state.caller = caller = service.admit(request, rule.scope)
+            if rule.gallery and service.gallery is None:
+                raise Refusal("not-found", "this service was started without a gallery")
+            desk = service.photos if rule.heavy else service.desk
+            with caller.acting(), desk.place(service.seconds_for(request)):
+                return await handler(request)
+
+        return guarded

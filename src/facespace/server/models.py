@@ -1,0 +1,102 @@
+"""The model that answers, its card, and the curves that follow from it."""
+
+from typing import Annotated, Any
+
+import numpy as np
+from fastapi import FastAPI, Path, Request
+
+from facespace import __version__
+from facespace.embed import Card, Space
+from facespace.gallery import FPIR
+from facespace.server.doors import Rule, door
+from facespace.server.keys import Scope
+from facespace.server.problems import Refusal
+from facespace.server.schemas import (
+    Limits,
+    ModelAnswer,
+    ModelList,
+    ModelSummary,
+    ProbabilityPoint,
+    ServiceAnswer,
+)
+from facespace.server.service import caller_of, service_of
+
+READ = Rule(Scope.VERIFY)
+
+
+def add_models(app: FastAPI) -> None:
+    """Declare the routes of the model, and of what this service can do."""
+
+    @door(app, "GET", "/v1/service", ServiceAnswer, READ, tags=["service"])
+    async def service(request: Request) -> ServiceAnswer:
+        """What this service is, what it takes at most, and what the caller may do."""
+        service, caller = service_of(request), caller_of(request)
+        settings, card = service.settings, service.space.card
+        decisions = card.require_decisions()
+        return ServiceAnswer(
+            version=__version__,
+            model=service.space.id,
+            model_name=card.name,
+            keys=settings.keys is not None,
+            key=caller.name,
+            scopes=sorted(scope.value for scope in caller.scopes),
+            gallery=service.gallery is not None,
+            keeps_pictures=settings.keep_pictures,
+            clustering=True,
+            fpir=FPIR,
+            fars=[entry.far for entry in decisions.thresholds],
+            default_far=decisions.default_far,
+            limits=Limits(
+                photo_bytes=settings.photo_bytes,
+                request_bytes=settings.request_bytes,
+                pixels=settings.pixels,
+                faces=settings.faces,
+                photos=settings.photos,
+                seconds=settings.seconds,
+            ),
+        )
+
+    @door(app, "GET", "/v1/models", ModelList, READ, tags=["models"])
+    async def models(request: Request) -> ModelList:
+        """The model that this service answers with."""
+        return ModelList(models=[ModelSummary(**_summary(service_of(request).space.card))])
+
+    @door(app, "GET", "/v1/models/{space}", ModelAnswer, READ, ("not-found",), tags=["models"])
+    async def model(
+        request: Request,
+        space: Annotated[str, Path(description="The space's name, or `default`.", max_length=64)],
+    ) -> ModelAnswer:
+        """A model's whole card, with the curves that follow from it."""
+        own = service_of(request).space
+        if space not in (own.id, "default"):
+            raise Refusal("not-found", "this service has no such model; GET /v1/models lists those it has")
+        return ModelAnswer(
+            **_summary(own.card),
+            card=own.card.model_dump(mode="json"),
+            probability=_curve(own),
+            distribution=None,
+            roc=[],
+        )
+
+
+def _summary(card: Card) -> dict[str, Any]:
+    return {
+        "space": card.space_id,
+        "name": card.name,
+        "version": card.version,
+        "dimension": card.dimension,
+        "licence": card.licence,
+        "data_terms": card.data_terms,
+    }
+
+
+def _curve(space: Space) -> list[ProbabilityPoint]:
+    """Probability by distance, dense where it falls: between 99.9 % and 0.1 %."""
+    calibration = space.card.calibration()
+    odds = np.linspace(7, -7, 57)
+    distances = (odds - calibration.intercept) / calibration.slope
+    distances = np.unique(np.clip(np.concatenate([[0.0], distances, [4.0]]), 0, 4))
+    return [
+        ProbabilityPoint(distance=float(d), probability=float(p))
+        for d, p in zip(distances, space.probability(distances), strict=True)
+    ]

@@ -1,0 +1,324 @@
+"""People of the gallery and their faces: list, enrol, rename, merge and take it back, delete for good."""
+
+import io
+from typing import Annotated, Any
+
+from fastapi import FastAPI, Path, Query, Request, Response
+from pydantic import TypeAdapter, ValidationError
+
+from facespace.gallery import LEAST_QUALITY, Enrolment, Gallery, KeptFace, Person
+from facespace.gallery import gallery as galleries
+from facespace.server.body import Upload, Wanted, read_form
+from facespace.server.doors import Rule, door
+from facespace.server.keys import Scope
+from facespace.server.photos import Embeddings, check_embeddings
+from facespace.server.problems import Refusal
+from facespace.server.schemas import (
+    ChangePersonRequest,
+    EnrolAnswer,
+    GalleryMap,
+    MapPoint,
+    MergeRequest,
+    MoveFaceRequest,
+    PeopleAnswer,
+    PersonAnswer,
+    PersonFace,
+    PersonFaces,
+    RemovalAnswer,
+    SimilarPerson,
+    UndoneMerge,
+)
+from facespace.server.schemas.base import Number
+from facespace.server.schemas.people import Name, PhotoReason
+from facespace.server.service import service_of
+
+PersonNumber = Annotated[Number, Path(description="Number of the person.")]
+FaceNumber = Annotated[Number, Path(description="Number of the face.")]
+Offset = Annotated[int, Query(description="People before the first one given.", ge=0, le=2**31)]
+Limit = Annotated[int, Query(description="People on a page.", ge=1, le=1000)]
+Find = Annotated[str | None, Query(description="Part of a name, in any case.", max_length=500)]
+Shown = Annotated[int, Query(description="People on the map at most.", ge=1, le=5000)]
+
+READ, ENROL, ADMIN = (Rule(scope, gallery=True) for scope in (Scope.READ, Scope.ENROL, Scope.ADMIN))
+PHOTOS = ("name", "attributes", "least_quality", "keep")
+
+
+def add_people(app: FastAPI, photos: int) -> None:
+    """Declare the routes of people; `photos` is the most of one request."""
+    enrolment = Wanted(("photos",), most=photos, texts=PHOTOS)
+
+    @door(app, "GET", "/v1/people", PeopleAnswer, READ, tags=["people"])
+    async def people(request: Request, search: Find = None, offset: Offset = 0, limit: Limit = 100) -> PeopleAnswer:
+        """Everybody in the gallery, by name."""
+        service = service_of(request)
+
+        def work() -> PeopleAnswer:
+            gallery = service.known()
+            found = [p for p in gallery.people() if search is None or search.casefold() in p.name.casefold()]
+            shown = found[offset : offset + limit]
+            pictures = gallery.pictured(person.id for person in shown)
+            return PeopleAnswer(
+                total=len(found),
+                people=[_told(person, pictures) for person in shown],
+                next=offset + limit if offset + limit < len(found) else None,
+            )
+
+        return await service.desk.run(work)
+
+    @door(
+        app,
+        "POST",
+        "/v1/people",
+        EnrolAnswer,
+        Rule(Scope.ENROL, heavy=True, gallery=True),
+        ("not-enrolled",),
+        enrolment,
+        tags=["people"],
+    )
+    async def enrol(request: Request) -> EnrolAnswer:
+        """Keep a person's faces. Somebody already known by that name gets them added."""
+        service = service_of(request)
+        form = await read_form(request, enrolment, service.settings.photo_bytes, service.settings.request_bytes)
+        name, attributes, least, keep = _enrolment(form.texts)
+        if keep and not service.settings.keep_pictures:
+            raise Refusal(
+                "invalid", "this service keeps no pictures: leave `keep` out, or start it with --keep-pictures"
+            )
+
+        def work() -> EnrolAnswer:
+            gallery = service.known()
+            files = [_named(upload) for upload in form.photos["photos"]]
+            return _enrolled(gallery, gallery.enrol(name, files, attributes, least, keep), files)
+
+        return await service.photos.run(work)
+
+    @door(app, "GET", "/v1/people/map", GalleryMap, READ, tags=["people"])
+    async def map_of_people(request: Request, limit: Shown = 2000) -> GalleryMap:
+        """The gallery in two dimensions, to look around in."""
+        service = service_of(request)
+
+        def work() -> GalleryMap:
+            gallery = service.known()
+            plan = gallery.map(limit)
+            pictures = gallery.pictured(place.person.id for place in plan)
+            points = [
+                MapPoint(
+                    person=place.person.id,
+                    name=place.person.name,
+                    x=place.x,
+                    y=place.y,
+                    faces=place.person.faces,
+                    picture=pictures.get(place.person.id),
+                )
+                for place in plan
+            ]
+            return GalleryMap(points=points, total=len(gallery), method="pca")
+
+        return await service.desk.run(work)
+
+    @door(app, "GET", "/v1/people/{person}", PersonFaces, READ, tags=["people"])
+    async def show(request: Request, person: PersonNumber, embeddings: Embeddings = False) -> PersonFaces:
+        """A person with their faces."""
+        service = service_of(request)
+        check_embeddings(request, embeddings)
+
+        def work() -> PersonFaces:
+            gallery = service.known()
+            found = _person(gallery, person)
+            kept = gallery.store.faces(person)
+            pictured = gallery.store.pictured([person]).get(person, [])
+            return PersonFaces(
+                **_told(found, {person: pictured[0]} if pictured else {}).model_dump(),
+                kept=[_kept(face, face.id in pictured, embeddings) for face in kept],
+                merged=gallery.merged(found.name),
+            )
+
+        return await service.desk.run(work)
+
+    @door(app, "PATCH", "/v1/people/{person}", PersonAnswer, ENROL, tags=["people"])
+    async def change(request: Request, person: PersonNumber, to: ChangePersonRequest) -> PersonAnswer:
+        """Give a person another name, other attributes, or both."""
+        service = service_of(request)
+        name = None if to.name is None else _clean(to.name)
+
+        def work() -> PersonAnswer:
+            gallery = service.known()
+            found = _person(gallery, person)
+            if to.attributes is not None:
+                gallery.change(found.name, to.attributes)
+            if name is not None:
+                gallery.rename(found.name, name)
+            return _told(_person(gallery, person), gallery.pictured([person]))
+
+        return await service.desk.run(work)
+
+    @door(app, "DELETE", "/v1/people/{person}", RemovalAnswer, ADMIN, tags=["people"])
+    async def remove(request: Request, person: PersonNumber) -> RemovalAnswer:
+        """Delete a person and all their faces for good. It cannot be taken back."""
+        service = service_of(request)
+
+        def work() -> RemovalAnswer:
+            gallery = service.known()
+            removal = gallery.remove(_person(gallery, person).name)
+            return RemovalAnswer(person=person, faces=removal.faces, backups=len(removal.backups))
+
+        return await service.desk.run(work)
+
+    @door(app, "POST", "/v1/people/{person}/merge", PersonAnswer, ENROL, tags=["people"])
+    async def merge(request: Request, person: PersonNumber, merge: MergeRequest) -> PersonAnswer:
+        """Two names were one person: give all faces of one to the other, who is the answer."""
+        service = service_of(request)
+
+        def work() -> PersonAnswer:
+            gallery = service.known()
+            one, into = _person(gallery, person), _person(gallery, merge.into)
+            gallery.merge(one.name, into.name)
+            return _told(_person(gallery, into.id), gallery.pictured([into.id]))
+
+        return await service.desk.run(work)
+
+    @door(app, "POST", "/v1/people/{person}/undo-merge", UndoneMerge, ENROL, tags=["people"])
+    async def undo_merge(request: Request, person: PersonNumber) -> UndoneMerge:
+        """Take back the last merge into a person: name, number, attributes and faces are as they were."""
+        service = service_of(request)
+
+        def work() -> UndoneMerge:
+            gallery = service.known()
+            restored = gallery.store.find(gallery.undo_merge(_person(gallery, person).name))
+            pictures = gallery.pictured([restored.id, person])
+            return UndoneMerge(restored=_told(restored, pictures), person=_told(_person(gallery, person), pictures))
+
+        return await service.desk.run(work)
+
+    @door(app, "PATCH", "/v1/people/faces/{face}", PersonAnswer, ENROL, tags=["people"])
+    async def move_face(request: Request, face: FaceNumber, move: MoveFaceRequest) -> PersonAnswer:
+        """Give one face to somebody else, who is made if unknown, and is the answer."""
+        service = service_of(request)
+        name = _clean(move.to)
+
+        def work() -> PersonAnswer:
+            gallery = service.known()
+            _face(gallery, face)
+            gallery.move(face, name)
+            person = gallery.store.find(name)
+            return _told(person, gallery.pictured([person.id]))
+
+        return await service.desk.run(work)
+
+    @door(app, "DELETE", "/v1/people/faces/{face}", PersonAnswer, ADMIN, tags=["people"])
+    async def remove_face(request: Request, face: FaceNumber) -> PersonAnswer:
+        """Delete one face for good; whose it was is the answer."""
+        service = service_of(request)
+
+        def work() -> PersonAnswer:
+            gallery = service.known()
+            person = _face(gallery, face)
+            gallery.remove_face(face)
+            return _told(_person(gallery, person), gallery.pictured([person]))
+
+        return await service.desk.run(work)
+
+    @door(
+        app,
+        "GET",
+        "/v1/people/faces/{face}/picture",
+        None,
+        READ,
+        tags=["people"],
+        response_class=Response,
+    )
+    async def picture(request: Request, face: FaceNumber) -> Response:
+        """The small picture kept of a face, WebP."""
+        service = service_of(request)
+        content = await service.desk.run(lambda: service.known().picture(face))
+        if content is None:
+            raise Refusal("not-found", f"no picture is kept of a face {face}")
+        return Response(content, media_type="image/webp")
+
+
+def _enrolment(texts: Any) -> tuple[str, dict[str, Any] | None, float, bool]:
+    """The texts of a form to enrol, checked."""
+    try:
+        name = TypeAdapter(Name).validate_python(texts.get("name", ""))
+        least = TypeAdapter(float).validate_python(texts.get("least_quality", LEAST_QUALITY))
+        keep = TypeAdapter(bool).validate_python(texts.get("keep", False))
+        attributes = texts.get("attributes")
+        given = None if attributes is None else galleries.as_attributes(attributes)
+    except ValidationError as error:
+        wrong = "; ".join(str(entry["msg"]) for entry in error.errors())
+        raise Refusal("invalid", f"the form's name, least_quality or keep is not as it must be: {wrong}") from None
+    if not 0 <= least <= 1:
+        raise Refusal("invalid", f"least_quality must be between 0 and 1, not {least}")
+    return _clean(name), None if given is None else dict(given), least, keep
+
+
+def _clean(name: str) -> str:
+    try:
+        return galleries.clean_name(name)
+    except Exception as error:
+        raise Refusal("invalid", str(error)) from None
+
+
+def _named(upload: Upload) -> io.BytesIO:
+    file = io.BytesIO(upload.content)
+    file.name = upload.name
+    return file
+
+
+def _person(gallery: Gallery, number: int) -> Person:
+    found = gallery.person(number)
+    if found is None:
+        raise Refusal("not-found", f"there is nobody with the number {number} in the gallery")
+    return found
+
+
+def _face(gallery: Gallery, face: int) -> int:
+    """Whose a face is."""
+    person = gallery.store.person_of(face)
+    if person is None:
+        raise Refusal("not-found", f"there is no face {face} in the gallery")
+    return person
+
+
+def _told(person: Person, pictures: dict[int, int]) -> PersonAnswer:
+    return PersonAnswer(
+        person=person.id,
+        name=person.name,
+        faces=person.faces,
+        created=person.created,
+        attributes=dict(person.attributes),
+        picture=pictures.get(person.id),
+    )
+
+
+def _kept(face: KeptFace, has_picture: bool, embeddings: bool) -> PersonFace:
+    return PersonFace(
+        face=face.id,
+        person=face.person,
+        photo=face.photo,
+        box=face.box,
+        quality=face.quality,
+        created=face.created,
+        has_picture=has_picture,
+        embedding=face.embedding.tolist() if embeddings else None,
+    )
+
+
+def _enrolled(gallery: Gallery, done: Enrolment, files: list[io.BytesIO]) -> EnrolAnswer:
+    person = gallery.store.find(done.person)
+    place = {id(file): number for number, file in enumerate(files)}
+
+    def reasons(failures: Any) -> list[PhotoReason]:
+        return [PhotoReason(photo=place[id(f.photo)], name=f.photo.name, reason=f.reason) for f in failures]
+
+    return EnrolAnswer(
+        person=_told(person, gallery.pictured([person.id])),
+        added=done.faces,
+        failures=reasons(done.failures),
+        folded=reasons(done.folded),
+        outliers=reasons(done.outliers),
+        alike=[
+            SimilarPerson(person=other.person, name=other.name, distance=other.distance, probability=other.probability)
+            for other in done.alike
+        ],
+    )

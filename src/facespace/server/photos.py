@@ -1,0 +1,141 @@
+"""The answers from photos: their faces, the same person or not, who it is."""
+
+from typing import Annotated
+
+from fastapi import FastAPI, Query, Request
+
+from facespace.embed import Look
+from facespace.errors import NoFaceError
+from facespace.gallery import FPIR
+from facespace.server.body import Wanted, read_form
+from facespace.server.doors import Rule, door
+from facespace.server.keys import Scope
+from facespace.server.pictures import faces_of, photo_of
+from facespace.server.problems import Refusal
+from facespace.server.schemas import CandidateAnswer, FacesAnswer, IdentifiedFace, IdentifyAnswer, VerifyAnswer
+from facespace.server.service import caller_of, service_of
+
+Crops = Annotated[bool, Query(description="Give each face as the network sees it, a JPEG in base64.")]
+Embeddings = Annotated[bool, Query(description="Give each face's point; needs the scope `embeddings`.")]
+Far = Annotated[float | None, Query(description="False accept rate to decide at, one of the card's.", gt=0, lt=1)]
+Fpir = Annotated[
+    float, Query(description="Share of strangers' faces that may at most be taken for somebody.", gt=0, lt=1)
+]
+Top = Annotated[int, Query(description="How many candidates to give for each face.", ge=1, le=50)]
+Once = Annotated[bool, Query(description="Nobody is in a photo twice.")]
+
+ONE, TWO = Wanted(("photo",), raw=True), Wanted(("a", "b"))
+
+
+def add_photos(app: FastAPI) -> None:
+    """Declare the routes that take photos and keep nothing of them."""
+
+    @door(app, "POST", "/v1/faces", FacesAnswer, Rule(Scope.VERIFY, heavy=True), body=ONE, tags=["photos"])
+    async def faces(request: Request, crops: Crops = False, embeddings: Embeddings = False) -> FacesAnswer:
+        """Every face of a photo: where it is, what it offers, and, where asked for, its embedding."""
+        service = service_of(request)
+        check_embeddings(request, embeddings)
+        form = await read_form(request, ONE, service.settings.photo_bytes, service.settings.request_bytes)
+
+        def work() -> FacesAnswer:
+            look = service.space.look(form.photo("photo"))
+            return FacesAnswer(
+                width=look.width, height=look.height, faces=faces_of(look, crops, embeddings), model=service.space.id
+            )
+
+        return await service.photos.run(work)
+
+    @door(app, "POST", "/v1/verify", VerifyAnswer, Rule(Scope.VERIFY, heavy=True), ("no-face",), TWO, tags=["photos"])
+    async def verify(
+        request: Request, far: Far = None, crops: Crops = False, embeddings: Embeddings = False
+    ) -> VerifyAnswer:
+        """Are the main (largest) faces of two photos, `a` and `b`, the same person?"""
+        service = service_of(request)
+        check_embeddings(request, embeddings)
+        service.space.threshold(far)
+        form = await read_form(request, TWO, service.settings.photo_bytes, service.settings.request_bytes)
+
+        def work() -> VerifyAnswer:
+            a, b = (service.space.look(form.photo(field)) for field in ("a", "b"))
+            main_a, main_b = _main(a, "a"), _main(b, "b")
+            said = service.space.compare(a.faces[main_a].embedding, b.faces[main_b].embedding, far)
+            return VerifyAnswer(
+                same=said.same,
+                probability=said.probability,
+                distance=said.distance,
+                threshold=said.threshold,
+                far=said.far,
+                a=photo_of(a, crops, embeddings),
+                b=photo_of(b, crops, embeddings),
+                main_a=main_a,
+                main_b=main_b,
+            )
+
+        return await service.photos.run(work)
+
+    @door(
+        app,
+        "POST",
+        "/v1/identify",
+        IdentifyAnswer,
+        Rule(Scope.READ, heavy=True, gallery=True),
+        body=ONE,
+        tags=["photos"],
+    )
+    async def identify(
+        request: Request,
+        fpir: Fpir = FPIR,
+        top: Top = 5,
+        once: Once = True,
+        crops: Crops = False,
+        embeddings: Embeddings = False,
+    ) -> IdentifyAnswer:
+        """Who are the faces of a photo, among the people of the gallery, or nobody we know?"""
+        service = service_of(request)
+        check_embeddings(request, embeddings)
+        form = await read_form(request, ONE, service.settings.photo_bytes, service.settings.request_bytes)
+
+        def work() -> IdentifyAnswer:
+            gallery = service.known()
+            look = service.space.look(form.photo("photo"))
+            found = gallery.identify_faces(look.faces, fpir, top, once)
+            pictures = gallery.pictured({c.person for face in found for c in face.candidates})
+            return IdentifyAnswer(
+                width=look.width,
+                height=look.height,
+                threshold=gallery.threshold(fpir),
+                fpir=fpir,
+                people=len(gallery.index),
+                faces=[
+                    IdentifiedFace(
+                        **told.model_dump(),
+                        person=face.number,
+                        name=face.person,
+                        candidates=[
+                            CandidateAnswer(
+                                person=candidate.person,
+                                name=candidate.name,
+                                distance=candidate.distance,
+                                probability=candidate.probability,
+                                picture=pictures.get(candidate.person),
+                            )
+                            for candidate in face.candidates
+                        ],
+                    )
+                    for face, told in zip(found, faces_of(look, crops, embeddings), strict=True)
+                ],
+            )
+
+        return await service.photos.run(work)
+
+
+def check_embeddings(request: Request, wanted: bool) -> None:
+    """Refuse embeddings to a key that has not their scope."""
+    if wanted and Scope.EMBEDDINGS not in caller_of(request).scopes:
+        raise Refusal("scope", f"embeddings are given to keys with the scope {Scope.EMBEDDINGS.value!r} only")
+
+
+def _main(look: Look, field: str) -> int:
+    if look.main is None:
+        raise NoFaceError(f"no face found in the photo {field!r}; take one that shows a face, larger or clearer")
+    return look.main

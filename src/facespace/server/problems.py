@@ -1,0 +1,144 @@
+"""What goes wrong, told as RFC 9457 has it: application/problem+json."""
+
+import math
+import sqlite3
+from collections.abc import Mapping
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from starlette.exceptions import HTTPException
+
+from facespace.errors import AlbumError, FacespaceError, GalleryError, ImageError, ModelError, NoFaceError
+from facespace.server.schemas import InvalidField, Problem
+
+# Each kind of problem: its HTTP status and its title.
+KINDS: dict[str, tuple[int, str]] = {
+    "bad-request": (400, "The request cannot be read"),
+    "no-key": (401, "An API key is needed"),
+    "scope": (403, "The API key does not allow this"),
+    "cross-site": (403, "Another site may not ask this"),
+    "not-found": (404, "There is no such thing"),
+    "method": (405, "Not with this method"),
+    "slow": (408, "The request came too slowly"),
+    "conflict": (409, "It does not fit what is there"),
+    "too-large": (413, "More than is taken"),
+    "media-type": (415, "Not a form in which this can be sent"),
+    "invalid": (422, "A field is not as it must be"),
+    "image": (422, "A photo cannot be used"),
+    "no-face": (422, "A photo shows no face"),
+    "not-enrolled": (422, "None of the photos can be enrolled"),
+    "rate": (429, "The API key has been used too often"),
+    "busy": (429, "Too much is waiting already"),
+    "internal": (500, "The service has a fault"),
+    "deadline": (503, "It took too long"),
+    "unavailable": (503, "What this needs cannot be reached"),
+}
+
+
+class Refusal(Exception):
+    """A request that is not answered as it asks; `kind` is one of `KINDS`."""
+
+    def __init__(
+        self, kind: str, detail: str, retry_after: float | None = None, errors: list[InvalidField] | None = None
+    ):
+        super().__init__(detail)
+        self.kind, self.detail, self.retry_after, self.errors = kind, detail, retry_after, errors or []
+
+
+def add_problems(app: FastAPI) -> None:
+    """Have every error of an app told as a problem."""
+    app.add_exception_handler(Refusal, _refused)
+    app.add_exception_handler(FacespaceError, _facespace)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(Exception, _fault)
+
+
+def problem(request: Request, refusal: Refusal) -> Response:
+    """The answer to a request that was refused."""
+    status, title = KINDS[refusal.kind]
+    headers: dict[str, str] = {}
+    if refusal.retry_after is not None:
+        headers["Retry-After"] = str(max(1, math.ceil(refusal.retry_after)))
+    if status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    body = Problem(
+        type=f"urn:facespace:{refusal.kind}",
+        title=title,
+        status=status,
+        detail=refusal.detail,
+        instance=f"urn:facespace:request:{getattr(request.state, 'request_id', '-')}",
+        errors=refusal.errors,
+    )
+    request.state.problem = refusal.kind
+    return JSONResponse(
+        body.model_dump(mode="json"), status_code=status, headers=headers, media_type="application/problem+json"
+    )
+
+
+def described(*kinds: str) -> dict[int | str, dict[str, object]]:
+    """These kinds of problems, as OpenAPI's responses want them."""
+    found: dict[int | str, dict[str, object]] = {}
+    for kind in kinds:
+        status, title = KINDS[kind]
+        entry = found.setdefault(
+            status,
+            {
+                "description": "",
+                "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+            },
+        )
+        entry["description"] = f"{entry['description']}; {kind}: {title}".removeprefix("; ")
+        if status in (429, 503):
+            entry["headers"] = {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}}
+    return found
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Refusal)
+    return problem(request, error)
+
+
+async def _facespace(request: Request, error: Exception) -> Response:
+    return problem(request, _kind_of(error))
+
+
+async def _invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    errors = [
+        InvalidField(field=".".join(str(part) for part in entry["loc"]), message=str(entry["msg"])[:500])
+        for entry in error.errors()[:20]
+    ]
+    detail = "; ".join(f"{entry.field}: {entry.message}" for entry in errors[:3])
+    return problem(request, Refusal("invalid", detail, errors=errors))
+
+
+async def _http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    kind = {404: "not-found", 405: "method", 413: "too-large", 415: "media-type"}.get(error.status_code)
+    refusal = Refusal(kind or ("internal" if error.status_code >= 500 else "bad-request"), str(error.detail))
+    answer = problem(request, refusal)
+    for name, value in (error.headers or {}).items():
+        answer.headers[name] = value
+    return answer
+
+
+async def _fault(request: Request, error: Exception) -> Response:
+    return problem(request, Refusal("internal", "the fault is in the service's log, under the name of this request"))
+
+
+def _kind_of(error: Exception) -> Refusal:
+    kinds: Mapping[type[Exception], str] = {
+        NoFaceError: "no-face",
+        ImageError: "image",
+        GalleryError: "conflict",
+        AlbumError: "conflict",
+        ModelError: "invalid",
+    }
+    # An error of the database is the cause of the gallery's: nothing that the caller could mend.
+    cause = error.__context__
+    if isinstance(cause, sqlite3.Error | OSError) or type(cause).__module__.startswith("psycopg"):
+        return Refusal("unavailable", "the database cannot be used just now; the reason is in the service's log", 5)
+    kind = next((kind for kind_of, kind in kinds.items() if isinstance(error, kind_of)), "conflict")
+    return Refusal(kind, str(error))

@@ -1,0 +1,104 @@
+"""Faces of photos, two compared, one searched."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from facespace.server.schemas.base import Answer, Box, Distance, Number, Probability
+
+
+class QualityAnswer(Answer):
+    """What a face offers."""
+
+    value: Annotated[float, Field(ge=0, le=1, description="The share of ordinary photos that are worse.")]
+    eye_distance: Annotated[float, Field(description="Pixels of the photo between the eyes.")]
+    sharpness: Annotated[float, Field(description="Contrast of fine detail, a share; below 0.05 blurred.")]
+    brightness: Annotated[float, Field(description="Mean luminance, 0 black to 1 white.")]
+    contrast: Annotated[float, Field(description="Standard deviation of the luminance, 0 to 0.5.")]
+    yaw: Annotated[float, Field(description="Degrees, rough.")]
+    pitch: Annotated[float, Field(description="Degrees, rough.")]
+    roll: Annotated[float, Field(description="Degrees, rough.")]
+    occlusion: Annotated[float, Field(ge=0, le=1, description="How unlike each other the two halves are; a hint.")]
+
+
+class FaceAnswer(Answer):
+    """A face of a photo."""
+
+    box: Box
+    landmarks: Annotated[
+        list[tuple[float, float]] | None,
+        Field(
+            description="x, y of left eye, right eye, nose, left and right mouth corner (left as seen), in pixels of "
+            "the photo; null where the detector gives none."
+        ),
+    ]
+    score: Annotated[float, Field(ge=0, le=1, description="The detector's.")]
+    quality: Annotated[QualityAnswer | None, Field(description="Null where there are no landmarks to judge by.")]
+    crop: Annotated[
+        str | None,
+        Field(description="The aligned face as the network sees it, a JPEG in base64; null unless `crops` asks."),
+    ] = None
+    embedding: Annotated[
+        list[float] | None,
+        Field(description="The point, L2 norm 1; null unless `embeddings` asks and the key has that scope."),
+    ] = None
+
+
+class PhotoAnswer(Answer):
+    """A photo and its faces."""
+
+    width: Annotated[int, Field(description="Pixels, upright.")]
+    height: Annotated[int, Field(description="Pixels, upright.")]
+    faces: Annotated[list[FaceAnswer], Field(description="In reading order.")]
+
+
+class FacesAnswer(PhotoAnswer):
+    """Every face of a photo."""
+
+    model: Annotated[str, Field(description="The space's name, hex sha256; points of others cannot be compared.")]
+
+
+class VerifyAnswer(Answer):
+    """Are the main (largest) faces of two photos the same person?"""
+
+    same: Annotated[bool, Field(description="Whether the distance is at most the threshold.")]
+    probability: Probability
+    distance: Distance
+    threshold: Annotated[float, Field(description="Squared distance up to which two faces are one person.")]
+    far: Annotated[float, Field(description="The false accept rate that the threshold was chosen for.")]
+    a: Annotated[PhotoAnswer, Field(description="The first photo, all its faces.")]
+    b: Annotated[PhotoAnswer, Field(description="The second photo, all its faces.")]
+    main_a: Annotated[int, Field(ge=0, description="Which of a's faces was compared.")]
+    main_b: Annotated[int, Field(ge=0, description="Which of b's faces was compared.")]
+
+
+class CandidateAnswer(Answer):
+    """Somebody a face may be."""
+
+    person: Annotated[Number, Field(description="Number of the person.")]
+    name: str
+    distance: Distance
+    probability: Annotated[float, Field(ge=0, le=1, description="That it is them and not one other, even prior odds.")]
+    picture: Annotated[
+        int | None,
+        Field(description="Number of a face of theirs whose picture is kept (/v1/faces/N/picture), or null."),
+    ] = None
+
+
+class IdentifiedFace(FaceAnswer):
+    """Who a face is."""
+
+    person: Annotated[int | None, Field(description="Number of the person; null for nobody we know.")]
+    name: Annotated[str | None, Field(description="Their name; null for nobody we know.")]
+    candidates: Annotated[list[CandidateAnswer], Field(description="Nearest first, whether accepted or not.")]
+
+
+class IdentifyAnswer(Answer):
+    """Who are the faces of a photo?"""
+
+    width: Annotated[int, Field(description="Pixels, upright.")]
+    height: Annotated[int, Field(description="Pixels, upright.")]
+    threshold: Annotated[float, Field(description="Squared distance up to which somebody is taken.")]
+    fpir: Annotated[float, Field(description="Share of strangers' faces that may at most be taken for somebody.")]
+    people: Annotated[int, Field(ge=0, description="How many people the gallery has.")]
+    faces: Annotated[list[IdentifiedFace], Field(description="In reading order.")]

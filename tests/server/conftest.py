@@ -1,0 +1,40 @@
+"""A service on the small model, asked without a network in between."""
+
+import pytest
+
+pytest.importorskip("fastapi", reason="the service needs the extra 'serve'")
+
+from starlette.testclient import TestClient
+
+from facespace.embed import load
+from facespace.server.app import create_app
+from facespace.server.settings import Settings
+
+
+@pytest.fixture(scope="session")
+def photo(people):
+    """Bytes of a photo of one of six people: photo("s1/1")."""
+    return lambda name: (people / f"{name}.pgm").read_bytes()
+
+
+@pytest.fixture
+def served(model_path, tmp_path):
+    """Start a service with some settings; gives a client of it."""
+    opened = []
+
+    def start(**settings):
+        settings = {"gallery": str(tmp_path / "people.db"), **settings}
+        client = TestClient(
+            create_app(Settings(**settings), load(model_path, provider="cpu", threads=1)), raise_server_exceptions=False
+        )
+        opened.append(client.__enter__())
+        return client
+
+    yield start
+    for client in opened:
+        client.__exit__(None, None, None)
+
+
+@pytest.fixture
+def client(served):
+    return served(keep_pictures=True)
