@@ -7,12 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-import numpy as np
-from numpy.typing import ArrayLike
-
 from facespace.errors import GalleryError
-from facespace.index import Hits
-from facespace.metric import dequantise
 
 # Any number, the same in every process.
 _WRITERS = 0x66616365
@@ -161,82 +156,23 @@ class Postgres:
         self.connection.close()
 
 
-class PgVectorIndex:
-    """The `Index` protocol inside the database: pgvector, exact or HNSW. Others of the same database share it.
-
-    Parameters
-    ----------
-    sql : Postgres
-    dimension : int
-    kind : 'exact' or 'hnsw'
-        With 'hnsw' the graph is built by `save`, and kept up by the database from then on.
-    """
-
-    def __init__(self, sql: Postgres, dimension: int, kind: str = "exact"):
-        self._sql, self._dimension, self.kind = sql, dimension, kind
-        with sql.writing("index"):
-            sql.run("CREATE EXTENSION IF NOT EXISTS vector")
-            sql.run(
-                f"CREATE TABLE IF NOT EXISTS point (id BIGINT PRIMARY KEY, point vector({int(dimension)}) NOT NULL)"
-            )
-
-    def __len__(self) -> int:
-        with self._sql.explaining("read"):
-            return int(self._sql.run("SELECT count(*) FROM point")[0][0])
-
-    @property
-    def dimension(self) -> int:
-        """Numbers in a point."""
-        return self._dimension
-
-    def add(self, ids: ArrayLike, points: ArrayLike) -> None:
-        """Add points: float of L2 norm 1, or int8 as `quantise` gives them; GalleryError where an id is there."""
-        given = np.asarray(points)
-        unit = dequantise(given) if given.dtype == np.int8 else given
-        statement = "INSERT INTO point (id, point) VALUES (?, ?)"
-        with self._sql.writing("index"):
-            self._sql.many(statement, [(int(i), _text(point)) for i, point in zip(np.asarray(ids), unit, strict=True)])
-
-    def remove(self, ids: ArrayLike) -> int:
-        """Take points out; how many of the ids were there."""
-        wanted = [int(i) for i in np.asarray(ids).ravel()]
-        with self._sql.writing("index"):
-            return len(self._sql.run("DELETE FROM point WHERE id = ANY(?) RETURNING id", (wanted,)))
-
-    def search(self, queries: ArrayLike, k: int) -> Hits:
-        """The k nearest of each query."""
-        asked = np.asarray(queries, np.float32)
-        distances = np.full((len(asked), k), np.inf, np.float32)
-        ids = np.full((len(asked), k), -1, np.int64)
-        with self._sql.explaining("search"), self._sql.connection.transaction():
-            # Without its graph the planner compares with every point, in the order asked for.
-            self._sql.run(f"SET LOCAL enable_indexscan = {'on' if self.kind == 'hnsw' else 'off'}")
-            if self.kind == "hnsw":
-                self._sql.run(f"SET LOCAL hnsw.ef_search = {min(1000, max(96, 2 * k))}")
-            for row, query in enumerate(asked):
-                found = self._sql.run(
-                    "SELECT id, point <-> ? FROM point ORDER BY point <-> ? LIMIT ?", (_text(query), _text(query), k)
-                )
-                ids[row, : len(found)] = [i for i, _ in found]
-                distances[row, : len(found)] = [distance**2 for _, distance in found]
-        return Hits(distances, ids)
-
-    def save(self, folder: object = None, stamp: str = "") -> None:
-        """The points lie in the database; this builds the graph over them where the kind has one."""
-        if self.kind == "hnsw":
-            with self._sql.writing("index"):
-                self._sql.run(
-                    "CREATE INDEX IF NOT EXISTS point_graph ON point USING hnsw (point vector_l2_ops) "
-                    "WITH (m = 16, ef_construction = 128)"
-                )
+def space_of_url(url: str) -> tuple[str, int]:
+    """The space and dimension that a gallery in PostgreSQL holds; GalleryError where there is none."""
+    psycopg = _psycopg()
+    try:
+        with psycopg.connect(url) as connection:
+            row = connection.execute("SELECT id, dimension FROM space").fetchone()
+    except psycopg.Error as error:
+        raise GalleryError(
+            f"cannot open the gallery {_without_password(url)}: {' '.join(str(error).split())}"
+        ) from None
+    if row is None:
+        raise GalleryError(f"there is no gallery in {_without_password(url)}; check the name of the database")
+    return str(row[0]), int(row[1])
 
 
 def _placed(statement: str) -> str:
     return statement.replace("%", "%%").replace("?", "%s")
-
-
-def _text(point: ArrayLike) -> str:
-    return "[" + ",".join(f"{value:.8g}" for value in np.asarray(point).tolist()) + "]"
 
 
 def _without_password(url: str) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from facespace.gallery.pgvector import shared_index
 from facespace.gallery.store import Store
 from facespace.index import ExactIndex, HnswIndex, open_index
 from facespace.metric import Impostors
@@ -35,7 +36,8 @@ class Search:
     """An index over the templates of a store, brought up to date before each search. Safe to share between threads.
 
     Only what changed is read again. A saved index (see `build`) is used where it is sound; what changed since it was
-    saved is caught up. Nothing of an encrypted store is ever saved.
+    saved is caught up. In PostgreSQL with pgvector the database itself searches. Nothing of an encrypted store is
+    ever saved.
 
     Parameters
     ----------
@@ -53,6 +55,7 @@ class Search:
         self._version: object = None
         self._number = 0
         self._index: ExactIndex | HnswIndex = ExactIndex(store.dimension)
+        self._shared = shared_index(store)
         saved = open_index(self._folder) if self._folder else None
         if saved is not None and saved.dimension == store.dimension:
             space, _, number = saved.stamp.partition(":")
@@ -61,17 +64,21 @@ class Search:
 
     def __len__(self) -> int:
         self.refresh()
-        return len(self._index)
+        return len(self._index if self._shared is None else self._shared)
 
     @property
     def kind(self) -> str:
         """'exact' or 'hnsw'."""
-        return self._index.kind
+        return self._index.kind if self._shared is None else self._shared.kind
 
     def refresh(self) -> None:
         """Catch up with what this or any other process has changed."""
         version = self._store.version()
         if version == self._version:
+            return
+        if self._shared is not None:
+            self._shared.follow()
+            self._version = version
             return
         with self._lock:
             number, templates, gone = self._store.templates_since(self._number)
@@ -83,7 +90,7 @@ class Search:
             self._number, self._version = number, version
 
     def build(self, kind: str | None = None) -> str:
-        """Build the index anew from the store and save it, so that it need not be built when next opened.
+        """Build the index anew from the store and keep it, so that it need not be built when next opened.
 
         Parameters
         ----------
@@ -95,8 +102,11 @@ class Search:
         str
             The kind that was built.
         """
+        chosen = kind or ("exact" if self._store.count() <= EXACT_UP_TO else "hnsw")
+        if self._shared is not None:
+            self._shared.build(chosen)
+            return chosen
         number, templates, _ = self._store.templates_since(0)
-        chosen = kind or ("exact" if len(templates) <= EXACT_UP_TO else "hnsw")
         index = ExactIndex(self._store.dimension) if chosen == "exact" else HnswIndex(self._store.dimension)
         if templates:
             index.add([t.person for t in templates], np.stack([t.code for t in templates]))
@@ -108,13 +118,16 @@ class Search:
 
     def forget(self) -> None:
         """Delete the saved index, in which somebody who was removed still stands."""
+        if self._shared is not None:
+            self._shared.forget()
         if self._folder and self._folder.is_dir():
             shutil.rmtree(self._folder)
 
     def nearest(self, embeddings: NDArray[np.float32], k: int) -> list[Nearest]:
         """The k nearest people of each face; embeddings float32, shape (n, d)."""
         self.refresh()
-        hits = self._index.search(embeddings, max(k, LOOKED_AT))
+        index = self._index if self._shared is None else self._shared
+        hits = index.search(embeddings, max(k, LOOKED_AT))
         facts = self._store.template_facts(np.unique(hits.ids[hits.ids >= 0]).tolist())
         found = []
         for ids, distances in zip(hits.ids, hits.distances, strict=True):

@@ -55,7 +55,11 @@ class Upgraded:
 
 
 def space_of(path: str) -> tuple[str, int]:
-    """The space and dimension that a gallery's file says it holds; GalleryError where it is none."""
+    """The space and dimension that a gallery, a file or postgresql://..., holds; GalleryError where it is none."""
+    if path.startswith(("postgresql://", "postgres://")):
+        from facespace.gallery.postgres import space_of_url
+
+        return space_of_url(path)
     if not Path(path).is_file():
         raise GalleryError(f"there is no gallery {path}; check the path")
     try:
@@ -76,11 +80,12 @@ def upgrade(
     drop: bool = False,
     on_face: Callable[[int, int], None] = lambda done, of: None,
 ) -> Upgraded:
-    """Move a gallery's file to another model.
+    """Move a gallery to another model.
 
     Parameters
     ----------
     path : str
+        A file, or postgresql://...
     space : Space
         The new one.
     secret : Secret or None

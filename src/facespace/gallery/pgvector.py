@@ -1,0 +1,180 @@
+"""Search inside PostgreSQL by pgvector: no process holds the points, and all of them share what one has built."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from facespace.errors import GalleryError
+from facespace.gallery.postgres import Postgres
+from facespace.gallery.store import Store
+from facespace.index import Hits
+from facespace.metric import dequantise
+
+
+class PgVectorIndex:
+    """The `Index` protocol inside the database: pgvector, exact or HNSW.
+
+    Parameters
+    ----------
+    sql : Postgres
+    dimension : int
+    kind : 'exact' or 'hnsw'
+        With 'hnsw' the graph is built by `save`, and kept up by the database from then on.
+    """
+
+    def __init__(self, sql: Postgres, dimension: int, kind: str = "exact"):
+        self._sql, self._dimension, self.kind = sql, dimension, kind
+        with sql.writing("index"):
+            sql.run("CREATE EXTENSION IF NOT EXISTS vector")
+            sql.run(
+                f"CREATE TABLE IF NOT EXISTS point (id BIGINT PRIMARY KEY, point vector({int(dimension)}) NOT NULL)"
+            )
+
+    def __len__(self) -> int:
+        with self._sql.explaining("read"):
+            return int(self._sql.run("SELECT count(*) FROM point")[0][0])
+
+    @property
+    def dimension(self) -> int:
+        """Numbers in a point."""
+        return self._dimension
+
+    def add(self, ids: ArrayLike, points: ArrayLike) -> None:
+        """Add points: float of L2 norm 1, or int8 as `quantise` gives them; GalleryError where an id is there."""
+        given = np.asarray(points)
+        unit = dequantise(given) if given.dtype == np.int8 else given
+        statement = "INSERT INTO point (id, point) VALUES (?, ?)"
+        with self._sql.writing("index"):
+            self._sql.many(statement, [(int(i), _text(point)) for i, point in zip(np.asarray(ids), unit, strict=True)])
+
+    def remove(self, ids: ArrayLike) -> int:
+        """Take points out; how many of the ids were there."""
+        wanted = [int(i) for i in np.asarray(ids).ravel()]
+        with self._sql.writing("index"):
+            return len(self._sql.run("DELETE FROM point WHERE id = ANY(?) RETURNING id", (wanted,)))
+
+    def search(self, queries: ArrayLike, k: int) -> Hits:
+        """The k nearest of each query."""
+        asked = np.asarray(queries, np.float32)
+        distances = np.full((len(asked), k), np.inf, np.float32)
+        ids = np.full((len(asked), k), -1, np.int64)
+        with self._sql.explaining("search"), self._sql.connection.transaction():
+            # Without its graph the planner compares with every point, in the order asked for.
+            self._sql.run(f"SET LOCAL enable_indexscan = {'on' if self.kind == 'hnsw' else 'off'}")
+            if self.kind == "hnsw":
+                self._sql.run(f"SET LOCAL hnsw.ef_search = {min(1000, max(96, 2 * k))}")
+            for row, query in enumerate(asked):
+                found = self._sql.run(
+                    "SELECT id, point <-> ? FROM point ORDER BY point <-> ? LIMIT ?", (_text(query), _text(query), k)
+                )
+                ids[row, : len(found)] = [i for i, _ in found]
+                distances[row, : len(found)] = [distance**2 for _, distance in found]
+        return Hits(distances, ids)
+
+    def save(self, folder: object = None, stamp: str = "") -> None:
+        """The points lie in the database; this builds the graph over them where the kind has one."""
+        if self.kind == "hnsw":
+            with self._sql.writing("index"):
+                self._sql.run(
+                    "CREATE INDEX IF NOT EXISTS point_graph ON point USING hnsw (point vector_l2_ops) "
+                    "WITH (m = 16, ef_construction = 128)"
+                )
+
+
+def _text(point: ArrayLike) -> str:
+    return "[" + ",".join(f"{value:.8g}" for value in np.asarray(point).tolist()) + "]"
+
+
+class SharedIndex:
+    """The templates of a store in PostgreSQL as points beside them, followed by whoever searches first after a change.
+
+    Raises
+    ------
+    GalleryError
+        pgvector is not installed in the database.
+    """
+
+    def __init__(self, store: Store, sql: Postgres):
+        self._store, self._sql = store, sql
+        with store.reading():
+            made = sql.run("SELECT to_regclass('point_state')")[0][0] is not None
+        if not made or self._state()[0] != store.space_id:
+            with store.writing("index"):
+                sql.run("CREATE EXTENSION IF NOT EXISTS vector")
+                sql.run(
+                    "CREATE TABLE IF NOT EXISTS point_state "
+                    "(space TEXT NOT NULL, number BIGINT NOT NULL, kind TEXT NOT NULL)"
+                )
+                # Somebody else may have begun while this one waited.
+                if self._state()[0] != store.space_id:
+                    self._begin("exact")
+        self._points = PgVectorIndex(sql, store.dimension, self._state()[2])
+
+    def __len__(self) -> int:
+        with self._store.reading():
+            return len(self._points)
+
+    @property
+    def kind(self) -> str:
+        """'exact' or 'hnsw'."""
+        return str(self._state()[2])
+
+    def follow(self) -> None:
+        """Catch up with the store; another process may have done so already."""
+        with self._store.writing("index"):
+            _, seen, kind = self._state()
+            number, templates, gone = self._store.templates_since(seen)
+            changed = [template.person for template in templates]
+            if changed or gone:
+                self._points.remove([*changed, *gone])
+            if templates:
+                self._points.add(changed, np.stack([template.code for template in templates]))
+            self._sql.run("UPDATE point_state SET number = ?", (number,))
+            # Somebody else may have built the graph.
+            self._points.kind = kind
+
+    def search(self, queries: ArrayLike, k: int) -> Hits:
+        """The k nearest of each query."""
+        with self._store.reading():
+            return self._points.search(queries, k)
+
+    def build(self, kind: str) -> None:
+        """Lay all points anew, and the graph over them where the kind has one; others wait with their changes."""
+        with self._store.writing("index"):
+            self._begin(kind)
+            self._points = PgVectorIndex(self._sql, self._store.dimension, kind)
+            self.follow()
+            self._points.save()
+
+    def forget(self) -> None:
+        """Take out whoever was removed, and free what they lay in."""
+        self.follow()
+        with self._store.reading():
+            self._sql.run("VACUUM point")
+
+    def _state(self) -> tuple[Any, ...]:
+        """The space, the last change seen, and the kind of the points that lie there."""
+        with self._store.reading():
+            rows = self._sql.run("SELECT space, number, kind FROM point_state")
+        return rows[0] if rows else (None, 0, "exact")
+
+    def _begin(self, kind: str) -> None:
+        self._sql.run("DROP TABLE IF EXISTS point")
+        self._sql.run("DELETE FROM point_state")
+        self._sql.run("INSERT INTO point_state (space, number, kind) VALUES (?, 0, ?)", (self._store.space_id, kind))
+
+
+def shared_index(store: Store) -> SharedIndex | None:
+    """The index inside a store's database; None where there is none to be had.
+
+    That is so in SQLite, where pgvector is absent, and where the store is encrypted: points would lie there plainly.
+    """
+    if store.sealed or not isinstance(store.sql, Postgres):
+        return None
+    try:
+        return SharedIndex(store, store.sql)
+    except GalleryError as error:
+        if "extension" in str(error):
+            return None
+        raise
