@@ -24,9 +24,8 @@ def served(model_path, tmp_path):
 
     def start(**settings):
         settings = {"gallery": str(tmp_path / "people.db"), **settings}
-        client = TestClient(
-            create_app(Settings(**settings), load(model_path, provider="cpu", threads=1)), raise_server_exceptions=False
-        )
+        app = create_app(Settings(**settings), load(model_path, provider="cpu", threads=1))
+        client = TestClient(app, base_url="http://localhost", raise_server_exceptions=False)
         opened.append(client.__enter__())
         return client
 

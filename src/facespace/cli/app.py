@@ -63,4 +63,4 @@ def main() -> None:
 
 def _register() -> None:
     # Importing the commands is what registers them.
-    from facespace.cli import answers, cluster, evaluate, faces, galleries, gallery, model, train  # noqa: F401
+    from facespace.cli import answers, cluster, evaluate, faces, galleries, gallery, model, serve, train  # noqa: F401

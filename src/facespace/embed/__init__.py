@@ -17,13 +17,14 @@ from facespace.embed.card import (
     TrainingCard,
 )
 from facespace.embed.check import check_model
-from facespace.embed.engine import Engine, prepare
+from facespace.embed.engine import Embedder, Engine, prepare
 from facespace.embed.harvest import Harvest, Source, describe, harvest, sources_in
 from facespace.embed.listing import ListedModel, list_models
 from facespace.embed.modelfile import ModelFile, read_model, weights_sha256, with_card, write_model
 from facespace.embed.records import Face, Failure, Look, PhotoFaces, Verification, main_face
 from facespace.embed.shipped import find_model, ship, shipped_model, shipped_models
 from facespace.embed.space import Space, as_photos, load
+from facespace.embed.together import SharedEngine, Together
 
 __all__ = [
     "CalibrationCard",
@@ -31,6 +32,7 @@ __all__ = [
     "ClusteringCard",
     "DecisionsCard",
     "DistancesCard",
+    "Embedder",
     "Engine",
     "Face",
     "Failure",
@@ -45,10 +47,12 @@ __all__ = [
     "ModelFile",
     "PhotoFaces",
     "QuantisedCard",
+    "SharedEngine",
     "Source",
     "Space",
     "StageCard",
     "ThresholdCard",
+    "Together",
     "TrainingCard",
     "Verification",
     "as_photos",

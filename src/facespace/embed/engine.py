@@ -1,6 +1,7 @@
 """Running the network: onnxruntime, batches, execution providers."""
 
 from collections.abc import Iterable, Iterator
+from typing import Protocol
 
 import numpy as np
 import onnxruntime as ort
@@ -22,6 +23,18 @@ PROVIDERS = {
 
 # Beyond 32 faces a batch gains nothing on a CPU and only takes memory.
 BATCH = 32
+
+
+class Embedder(Protocol):
+    """What a space needs of an engine."""
+
+    def embed(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Points (n, d), L2 norm 1, of faces (n, height, width, 3)."""
+        ...
+
+    def embed_stream(self, crops: Iterable[NDArray[np.uint8]]) -> Iterator[NDArray[np.float32]]:
+        """Points (d,) of single faces as they come."""
+        ...
 
 
 class Engine:

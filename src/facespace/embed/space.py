@@ -1,7 +1,7 @@
 """A space: a network with all that is needed to use it. Everything a user does starts from it."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, TypeVar, cast
 
@@ -10,11 +10,11 @@ import PIL.Image
 from numpy.typing import ArrayLike, NDArray
 
 from facespace.embed.card import Card, ClusteringCard
-from facespace.embed.engine import BATCH, Engine
+from facespace.embed.engine import BATCH, Embedder, Engine
 from facespace.embed.modelfile import ModelFile, read_model
 from facespace.embed.records import Face, Look, PhotoFaces, Verification, main_face
 from facespace.embed.shipped import find_model
-from facespace.errors import ModelError, NoFaceError
+from facespace.errors import ImageError, ModelError, NoFaceError
 from facespace.faces import CROPS, DETECTORS, Detector, FaceCrop, Finder, ForeignDetector, Found, find_stream
 from facespace.images import Photo, name_of
 from facespace.metric import paired_squared_distances
@@ -65,7 +65,7 @@ class Space:
                 "take 'mtcnn' for photos or 'aligned-128' for aligned faces"
             )
         self.finder = Finder(found_by, crop, self.card.input.width, self.card.input.height)
-        self.engine = Engine(model, provider, threads)
+        self.engine: Embedder = Engine(model, provider, threads)
 
     @property
     def id(self) -> str:
@@ -130,8 +130,23 @@ class Space:
         ImageError
             The photo cannot be used.
         """
-        found, points = next(self.embedded([self.finder.find(photo)]))
-        return Look(found.width, found.height, tuple(_faces(found, points)), tuple(face.pixels for face in found.faces))
+        return self.look_all([photo])[0]
+
+    def look_all(self, photos: Sequence[Photo]) -> list[Look]:
+        """As `look` for a few photos, whose faces are found and embedded together.
+
+        Raises
+        ------
+        ImageError
+            One of them cannot be used.
+        """
+        all_found = self.finder.find_all(photos)
+        if failures := [found.failure for found in all_found if found.failure]:
+            raise ImageError(failures[0])
+        return [
+            Look(found.width, found.height, tuple(_faces(found, points)), tuple(face.pixels for face in found.faces))
+            for found, points in self.embedded(all_found)
+        ]
 
     def stream(self, photos: Iterable[Photo], workers: int | None = None) -> Iterator[PhotoFaces]:
         """Every face of many photos: decoded, detected and aligned by several threads, embedded in batches.

@@ -1,5 +1,6 @@
 """The application: every door, and what stands before them."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,7 +12,6 @@ from facespace import __version__
 from facespace.embed import Space
 from facespace.server.clusters import add_clusters
 from facespace.server.doors import Guarded
-from facespace.server.headers import Headers
 from facespace.server.health import add_health
 from facespace.server.models import add_models
 from facespace.server.people import add_people
@@ -19,8 +19,12 @@ from facespace.server.photos import add_photos
 from facespace.server.problems import add_problems
 from facespace.server.service import Service
 from facespace.server.settings import Settings
+from facespace.server.watch import Watch
 
 PAGE = Path(__file__).parent / "page"
+
+# Seconds between looks for clusterings whose time is over.
+SWEEP = 60
 
 
 def create_app(settings: Settings | None = None, space: Space | None = None) -> FastAPI:
@@ -38,9 +42,11 @@ def create_app(settings: Settings | None = None, space: Space | None = None) -> 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.service = service = Service(settings, space)
+        sweeping = asyncio.create_task(_sweep(service))
         try:
             yield
         finally:
+            sweeping.cancel()
             service.close()
 
     app = FastAPI(
@@ -61,5 +67,12 @@ def create_app(settings: Settings | None = None, space: Space | None = None) -> 
     add_health(app)
     if PAGE.is_dir():
         app.mount("/", StaticFiles(directory=PAGE, html=True), name="page")
-    app.add_middleware(Headers)
+    app.add_middleware(Watch)
     return app
+
+
+async def _sweep(service: Service) -> None:
+    """Delete clusterings when their time is over."""
+    while True:
+        await asyncio.sleep(SWEEP)
+        await asyncio.to_thread(service.jobs.sweep)

@@ -1,5 +1,8 @@
 """Uploads: photos and fields of a request, read within limits and never put on disk."""
 
+import asyncio
+import io
+import time
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +12,7 @@ from python_multipart.exceptions import FormParserError
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
+from facespace.server.desk import deadline
 from facespace.server.problems import Refusal
 
 # Types that a photo may have as a raw body; what it really is, is seen from its bytes.
@@ -33,6 +37,10 @@ class Form:
     def photo(self, field: str) -> bytes:
         """The one photo of a field."""
         return self.photos[field][0].content
+
+    def file(self, field: str, name: str) -> io.BytesIO:
+        """The same as an open file, under a name for messages."""
+        return named(Upload(name, self.photo(field)))
 
 
 @dataclass(frozen=True)
@@ -73,6 +81,13 @@ _TEXTS = {
 }
 
 
+def named(upload: Upload) -> io.BytesIO:
+    """A photo as an open file that has its name."""
+    file = io.BytesIO(upload.content)
+    file.name = upload.name
+    return file
+
+
 async def read_form(request: Request, wanted: Wanted, photo_bytes: int, request_bytes: int) -> Form:
     """Read what a request brings.
 
@@ -81,6 +96,14 @@ async def read_form(request: Request, wanted: Wanted, photo_bytes: int, request_
     Refusal
         Too large, of another type, damaged, or without a photo that it must have.
     """
+    try:
+        async with asyncio.timeout(max(0.0, deadline.get() - time.monotonic())):
+            return await _read_form(request, wanted, photo_bytes, request_bytes)
+    except TimeoutError:
+        raise Refusal("slow", "the request did not arrive before its deadline") from None
+
+
+async def _read_form(request: Request, wanted: Wanted, photo_bytes: int, request_bytes: int) -> Form:
     kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
     if wanted.raw and kind.startswith(RAW):
         content = b"".join([chunk async for chunk in limited(request, photo_bytes)])
@@ -128,14 +151,11 @@ async def limited(request: Request, most: int) -> AsyncGenerator[bytes, None]:
     if told.isdecimal() and int(told) > most:
         raise Refusal("too-large", f"the request has {int(told):,} bytes, more than the {most:,} that are taken")
     read = 0
-    try:
-        async for chunk in request.stream():
-            read += len(chunk)
-            if read > most:
-                raise Refusal("too-large", f"the request has more than the {most:,} bytes that are taken")
-            yield chunk
-    except TimeoutError:
-        raise Refusal("slow", "the request did not arrive in time") from None
+    async for chunk in request.stream():
+        read += len(chunk)
+        if read > most:
+            raise Refusal("too-large", f"the request has more than the {most:,} bytes that are taken")
+        yield chunk
 
 
 async def _content(upload: UploadFile, most: int) -> bytes:

@@ -8,6 +8,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar
 
+from prometheus_client import Gauge
+
 from facespace.server.problems import Refusal
 
 T = TypeVar("T")
@@ -35,28 +37,30 @@ class Desk:
         Threads.
     waiting : int
         Places in the line.
+    gauge : Gauge
+        Told how many are inside.
     """
 
-    def __init__(self, name: str, doing: int, waiting: int):
+    def __init__(self, name: str, doing: int, waiting: int, gauge: Gauge):
         self._pool = ThreadPoolExecutor(doing, thread_name_prefix=name)
-        self._doing, self._places = doing, doing + waiting
-        self.inside = 0
+        self._doing, self._places, self._gauge = doing, doing + waiting, gauge
+        self._inside = 0
         # A moving mean of how long a request holds a thread, for telling when to come again.
         self._seconds = 0.1
 
     @contextmanager
     def place(self, seconds: float) -> Iterator[None]:
         """Take a place for a request that is given up after so many seconds; refused where there is none."""
-        if self.inside >= self._places:
-            again = self._seconds * self.inside / self._doing
-            raise Refusal("busy", f"{self.inside} requests are at work or waiting, which is all that may", again)
-        self.inside += 1
+        if self._inside >= self._places:
+            again = self._seconds * self._inside / self._doing
+            raise Refusal("busy", f"{self._inside} requests are at work or waiting, which is all that may", again)
+        self._move(1)
         token = deadline.set(time.monotonic() + seconds)
         try:
             yield
         finally:
             deadline.reset(token)
-            self.inside -= 1
+            self._move(-1)
 
     async def run(self, work: Callable[[], T]) -> T:
         """Have a thread do something, until the deadline of the request."""
@@ -80,7 +84,7 @@ class Desk:
         finally:
             if not future.done():
                 # The thread cannot be stopped, so its place stays taken until it ends.
-                self.inside += 1
+                self._move(1)
                 future.add_done_callback(lambda ended: self._leave(loop, ended))
 
     def close(self) -> None:
@@ -88,8 +92,9 @@ class Desk:
         self._pool.shutdown(wait=True)
 
     def _leave(self, loop: asyncio.AbstractEventLoop, ended: "Future[T]") -> None:
-        def leave() -> None:
-            self.inside -= 1
-
         if not loop.is_closed():
-            loop.call_soon_threadsafe(leave)
+            loop.call_soon_threadsafe(self._move, -1)
+
+    def _move(self, by: int) -> None:
+        self._inside += by
+        self._gauge.inc(by)

@@ -1,13 +1,7 @@
-"""What every answer carries: a name for the request, and headers that keep browsers from doing harm."""
-
-import secrets
-from typing import Any
-
-from starlette.datastructures import MutableHeaders
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+"""Headers that keep browsers from doing harm with what the service says."""
 
 # No script, style, font or picture from anywhere else, and none written into the page; pictures that the page made
-# of what it fetched (blob:), and the camera's (mediastream), are its own.
+# of what it fetched (blob:), and the camera's (mediastream:), are its own.
 POLICY = "; ".join(
     [
         "default-src 'none'",
@@ -32,32 +26,5 @@ SAFE = {
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
-    "Permissions-Policy": "camera=(self), microphone=(), geolocation=(), interest-cohort=()",
+    "Permissions-Policy": "camera=(self), microphone=(), geolocation=()",
 }
-
-
-class Headers:
-    """Gives each request a name, and each answer its headers."""
-
-    def __init__(self, app: ASGIApp):
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        state: dict[str, Any] = scope.setdefault("state", {})
-        state["request_id"] = name = secrets.token_hex(8)
-
-        async def sending(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                headers.update(SAFE)
-                headers["X-Request-Id"] = name
-                if scope["path"].startswith("/v1/"):
-                    # Answers are of people: no cache on the way keeps them.
-                    headers.setdefault("Cache-Control", "no-store")
-            await send(message)
-
-        await self._app(scope, receive, sending)

@@ -1,12 +1,15 @@
 """Is it alive, is it ready, how much does it do?"""
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 
 from facespace.errors import FacespaceError
 from facespace.server.doors import Rule, door
+from facespace.server.keys import Scope
 from facespace.server.problems import Refusal
 from facespace.server.schemas import Health
 from facespace.server.service import service_of
+
+TEXT = "text/plain; version=0.0.4; charset=utf-8"
 
 
 def add_health(app: FastAPI) -> None:
@@ -27,3 +30,8 @@ def add_health(app: FastAPI) -> None:
         except FacespaceError:
             raise Refusal("unavailable", "the gallery cannot be read; the reason is in the service's log", 5) from None
         return Health(status="ok")
+
+    @door(app, "GET", "/metrics", None, Rule(Scope.METRICS), tags=["service"], response_class=Response)
+    async def metrics(request: Request) -> Response:
+        """Counts and times, in Prometheus's text format."""
+        return Response(service_of(request).metrics.told(), media_type=TEXT)

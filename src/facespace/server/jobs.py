@@ -120,12 +120,13 @@ class Jobs:
             with Album(self._folder / job.job / "album.db", self._space) as album:
                 yield album
 
-    def sweep(self) -> int:
-        """Delete the jobs whose time is over; how many."""
+    def sweep(self, now: float | None = None) -> int:
+        """Delete the jobs whose time is over, `now` or at a time in seconds since 1970; how many."""
+        now = time.time() if now is None else now
         gone = 0
         for path in self._folder.glob("c_*"):
             with suppress(OSError, ValueError):
-                if _State.model_validate_json((path / "job.json").read_bytes()).expires < time.time():
+                if _State.model_validate_json((path / "job.json").read_bytes()).expires < now:
                     self.delete(path.name)
                     gone += 1
         return gone

@@ -1,11 +1,28 @@
-"""API keys: who may do what, how often. Only hashes of them are kept."""
+"""API keys: who may do what, and how often. A file keeps their hashes; a key itself is shown once, when it is made.
 
-from collections.abc import Iterator
+A key has 256 random bits, so one SHA-256 keeps it as safe as a slow hash would a password: there is nothing to guess.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import hmac
+import json
+import os
+import secrets
+import time
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
 
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from facespace.errors import FacespaceError
 from facespace.gallery import acting_as
+from facespace.validation import explain, nearest_name
 
 
 class Scope(StrEnum):
@@ -22,22 +39,154 @@ class Scope(StrEnum):
 LEVELS = (Scope.VERIFY, Scope.READ, Scope.ENROL, Scope.ADMIN)
 
 
+class KeysError(FacespaceError):
+    """A key file cannot be used as it is."""
+
+
+class KeptKey(BaseModel):
+    """What is kept of a key.
+
+    name : chosen by whoever made it; stands in the log and in the audit log
+    sha256 : hex, of the key
+    scopes : what it may do
+    rate : requests a minute; None for any number
+    created, expires : seconds since 1970; None for never
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,60}$")]
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    scopes: Annotated[tuple[Scope, ...], Field(min_length=1)]
+    rate: Annotated[float, Field(gt=0)] | None = None
+    created: float
+    expires: float | None = None
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    keys: list[KeptKey] = []
+
+
 @dataclass(frozen=True)
 class Caller:
     """Who asks.
 
     name : of the key; None where no keys are used
     scopes : everything it may do
+    rate : requests a minute, or None
     """
 
     name: str | None
     scopes: frozenset[Scope]
+    rate: float | None = None
 
     @contextmanager
     def acting(self) -> Iterator[None]:
         """The audit log has this caller's name meanwhile."""
         with acting_as(f"key {self.name}" if self.name else None):
             yield
+
+
+def as_scopes(names: Iterable[str]) -> tuple[Scope, ...]:
+    """Scopes by name; KeysError names the nearest where one is unknown."""
+    known = [scope.value for scope in Scope]
+    for name in names:
+        if name not in known:
+            raise KeysError(f"there is no scope {name!r}{nearest_name(name, known)}")
+    return tuple(Scope(name) for name in names)
+
+
+EVERYBODY = Caller(None, frozenset(Scope))
+
+
+class KeyFile:
+    """A file of keys, read again when it has changed: a key that is taken out is refused from then on.
+
+    Parameters
+    ----------
+    path : Path
+        Made, readable by its owner alone, when the first key is added.
+    """
+
+    def __init__(self, path: Path):
+        self.path = path
+        self._stamp: tuple[int, int, int] | None = None
+        self._keys: dict[str, KeptKey] = {}
+
+    def keys(self) -> list[KeptKey]:
+        """Those there are, in the order they were made."""
+        with contextlib.suppress(FileNotFoundError):
+            stat = self.path.stat()
+            stamp = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
+            if stamp != self._stamp:
+                self._keys = {key.sha256: key for key in self._read().keys}
+                self._stamp = stamp
+            return list(self._keys.values())
+        self._stamp, self._keys = None, {}
+        return []
+
+    def caller(self, key: str) -> Caller | None:
+        """Who has this key; None where nobody has, or not any more."""
+        self.keys()
+        digest = hashlib.sha256(key.encode()).hexdigest()
+        found = self._keys.get(digest)
+        if found is None or not hmac.compare_digest(found.sha256, digest):
+            return None
+        if found.expires is not None and found.expires < time.time():
+            return None
+        return Caller(found.name, included(frozenset(found.scopes)), found.rate)
+
+    def add(self, name: str, scopes: tuple[Scope, ...], rate: float | None = None, expires: float | None = None) -> str:
+        """Make a key and keep its hash; the key itself is in this answer and nowhere else."""
+        key = f"fs_{secrets.token_urlsafe(32)}"
+        digest = hashlib.sha256(key.encode()).hexdigest()
+        with self._changing() as file:
+            if any(kept.name == name for kept in file.keys):
+                raise KeysError(f"{self.path} has a key {name!r} already; remove it first, or choose another name")
+            try:
+                kept = KeptKey(name=name, sha256=digest, scopes=scopes, rate=rate, created=time.time(), expires=expires)
+            except ValidationError as error:
+                raise KeysError(f"that key cannot be made:\n{explain(error, KeptKey)}") from None
+            file.keys.append(kept)
+        return key
+
+    def remove(self, name: str) -> None:
+        """Take a key out: it is refused from the next request on."""
+        with self._changing() as file:
+            left = [kept for kept in file.keys if kept.name != name]
+            if len(left) == len(file.keys):
+                known = [kept.name for kept in file.keys]
+                raise KeysError(f"{self.path} has no key {name!r}{nearest_name(name, known)}")
+            file.keys = left
+
+    def _read(self) -> _File:
+        try:
+            return _File.model_validate(json.loads(self.path.read_bytes()))
+        except FileNotFoundError:
+            return _File()
+        except ValidationError as error:
+            raise KeysError(f"{self.path} is no file of keys:\n{explain(error, _File)}") from None
+        except (OSError, ValueError) as error:
+            raise KeysError(f"cannot read the keys in {self.path}: {error}; check the path and its rights") from None
+
+    @contextmanager
+    def _changing(self) -> Iterator[_File]:
+        """The file, to be changed by one process at a time; it is written whole or not at all."""
+        lock, temporary = self.path.with_name(f".{self.path.name}.lock"), self.path.with_name(f".{self.path.name}.part")
+        try:
+            with lock.open("w") as held:
+                fcntl.flock(held, fcntl.LOCK_EX)
+                file = self._read()
+                yield file
+                with os.fdopen(os.open(temporary, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w") as out:
+                    out.write(file.model_dump_json(indent=2) + "\n")
+                    out.flush()
+                    os.fsync(out.fileno())
+                temporary.replace(self.path)
+        except OSError as error:
+            raise KeysError(f"cannot write the keys in {self.path}: {error.strerror}; check the path") from None
 
 
 def included(scopes: frozenset[Scope]) -> frozenset[Scope]:
@@ -47,4 +196,29 @@ def included(scopes: frozenset[Scope]) -> frozenset[Scope]:
     return scopes | frozenset(LEVELS[: highest + 1]) | more
 
 
-EVERYBODY = Caller(None, frozenset(Scope))
+class Rates:
+    """How often each key may ask: a bucket a key that fills at its rate and holds a minute's worth.
+
+    Parameters
+    ----------
+    workers : int
+        Processes that share each key's rate.
+    """
+
+    def __init__(self, workers: int = 1):
+        self._workers = workers
+        self._buckets: dict[str, tuple[float, float]] = {}
+
+    def take(self, caller: Caller, now: float) -> float:
+        """Count a request at monotonic time `now`; seconds until the next is allowed, 0 where this one is."""
+        if caller.rate is None or caller.name is None:
+            return 0.0
+        rate = caller.rate / self._workers
+        holds = max(1.0, rate)
+        level, since = self._buckets.get(caller.name, (holds, now))
+        level = min(holds, level + (now - since) * rate / 60)
+        if level < 1:
+            self._buckets[caller.name] = (level, now)
+            return (1 - level) * 60 / rate
+        self._buckets[caller.name] = (level - 1, now)
+        return 0.0

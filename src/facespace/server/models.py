@@ -12,11 +12,13 @@ from facespace.server.doors import Rule, door
 from facespace.server.keys import Scope
 from facespace.server.problems import Refusal
 from facespace.server.schemas import (
+    Distribution,
     Limits,
     ModelAnswer,
     ModelList,
     ModelSummary,
     ProbabilityPoint,
+    RocPoint,
     ServiceAnswer,
 )
 from facespace.server.service import caller_of, service_of
@@ -74,8 +76,8 @@ def add_models(app: FastAPI) -> None:
             **_summary(own.card),
             card=own.card.model_dump(mode="json"),
             probability=_curve(own),
-            distribution=None,
-            roc=[],
+            distribution=_distribution(own.card),
+            roc=_roc(own.card),
         )
 
 
@@ -88,6 +90,25 @@ def _summary(card: Card) -> dict[str, Any]:
         "licence": card.licence,
         "data_terms": card.data_terms,
     }
+
+
+def _distribution(card: Card) -> Distribution | None:
+    kept = card.require_decisions().distances
+    if kept is None:
+        return None
+    edges = [kept.step * place for place in range(len(kept.genuine) + 1)]
+    return Distribution(edges=edges, genuine=list(kept.genuine), impostor=list(kept.impostor))
+
+
+def _roc(card: Card) -> list[RocPoint]:
+    """At the edges of the histogram's bars, where it is exact."""
+    told = _distribution(card)
+    if told is None:
+        return []
+    val, far = (np.minimum(np.cumsum([0.0, *shares]), 1.0) for shares in (told.genuine, told.impostor))
+    return [
+        RocPoint(threshold=edge, far=float(f), val=float(v)) for edge, f, v in zip(told.edges, far, val, strict=True)
+    ]
 
 
 def _curve(space: Space) -> list[ProbabilityPoint]:

@@ -8,7 +8,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from facespace.gallery import LEAST_QUALITY, Enrolment, Gallery, KeptFace, Person
 from facespace.gallery import gallery as galleries
-from facespace.server.body import Upload, Wanted, read_form
+from facespace.server.body import Wanted, named, read_form
 from facespace.server.doors import Rule, door
 from facespace.server.keys import Scope
 from facespace.server.photos import Embeddings, check_embeddings
@@ -87,7 +87,7 @@ def add_people(app: FastAPI, photos: int) -> None:
 
         def work() -> EnrolAnswer:
             gallery = service.known()
-            files = [_named(upload) for upload in form.photos["photos"]]
+            files = [named(upload) for upload in form.photos["photos"]]
             return _enrolled(gallery, gallery.enrol(name, files, attributes, least, keep), files)
 
         return await service.photos.run(work)
@@ -257,12 +257,6 @@ def _clean(name: str) -> str:
         return galleries.clean_name(name)
     except Exception as error:
         raise Refusal("invalid", str(error)) from None
-
-
-def _named(upload: Upload) -> io.BytesIO:
-    file = io.BytesIO(upload.content)
-    file.name = upload.name
-    return file
 
 
 def _person(gallery: Gallery, number: int) -> Person:

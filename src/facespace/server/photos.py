@@ -56,7 +56,7 @@ def add_photos(app: FastAPI) -> None:
         form = await read_form(request, TWO, service.settings.photo_bytes, service.settings.request_bytes)
 
         def work() -> VerifyAnswer:
-            a, b = (service.space.look(form.photo(field)) for field in ("a", "b"))
+            a, b = service.space.look_all([form.file(field, f"photo {field!r}") for field in ("a", "b")])
             main_a, main_b = _main(a, "a"), _main(b, "b")
             said = service.space.compare(a.faces[main_a].embedding, b.faces[main_b].embedding, far)
             return VerifyAnswer(

@@ -1,5 +1,6 @@
 """What goes wrong, told as RFC 9457 has it: application/problem+json."""
 
+import logging
 import math
 import sqlite3
 from collections.abc import Mapping
@@ -11,6 +12,8 @@ from starlette.exceptions import HTTPException
 
 from facespace.errors import AlbumError, FacespaceError, GalleryError, ImageError, ModelError, NoFaceError
 from facespace.server.schemas import InvalidField, Problem
+
+log = logging.getLogger("facespace.service")
 
 # Each kind of problem: its HTTP status and its title.
 KINDS: dict[str, tuple[int, str]] = {
@@ -52,7 +55,6 @@ def add_problems(app: FastAPI) -> None:
     app.add_exception_handler(FacespaceError, _facespace)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(Exception, _fault)
 
 
 def problem(request: Request, refusal: Refusal) -> Response:
@@ -124,10 +126,6 @@ async def _http(request: Request, error: Exception) -> Response:
     return answer
 
 
-async def _fault(request: Request, error: Exception) -> Response:
-    return problem(request, Refusal("internal", "the fault is in the service's log, under the name of this request"))
-
-
 def _kind_of(error: Exception) -> Refusal:
     kinds: Mapping[type[Exception], str] = {
         NoFaceError: "no-face",
@@ -139,6 +137,8 @@ def _kind_of(error: Exception) -> Refusal:
     # An error of the database is the cause of the gallery's: nothing that the caller could mend.
     cause = error.__context__
     if isinstance(cause, sqlite3.Error | OSError) or type(cause).__module__.startswith("psycopg"):
+        # What a database quotes of its rows, in DETAIL, may be names.
+        log.error("unavailable: %s", str(error).split("DETAIL")[0])
         return Refusal("unavailable", "the database cannot be used just now; the reason is in the service's log", 5)
     kind = next((kind for kind_of, kind in kinds.items() if isinstance(error, kind_of)), "conflict")
     return Refusal(kind, str(error))

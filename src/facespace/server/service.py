@@ -1,15 +1,18 @@
-"""What a service holds: the space, the gallery, the lines before them."""
+"""What a service holds: the space, the gallery, the keys, the lines before them."""
 
 import dataclasses
+import time
 
 from fastapi import Request
 
-from facespace.embed import Space, load
+from facespace.embed import SharedEngine, Space, load
 from facespace.gallery import Gallery, read_key
 from facespace.images import Limits
 from facespace.server.desk import Desk
 from facespace.server.jobs import Jobs
-from facespace.server.keys import EVERYBODY, Caller, Scope
+from facespace.server.keys import EVERYBODY, Caller, KeyFile, Rates, Scope
+from facespace.server.metrics import Metrics
+from facespace.server.origin import check_origin
 from facespace.server.problems import Refusal
 from facespace.server.settings import Settings
 
@@ -33,13 +36,34 @@ class Service:
         )
         secret = read_key(settings.gallery_key) if settings.gallery else None
         self.gallery = Gallery(settings.gallery, self.space, secret) if settings.gallery else None
-        self.photos = Desk("photos", settings.doing, settings.waiting)
-        self.desk = Desk("desk", LIGHT_DOING, LIGHT_WAITING)
+        self.metrics = Metrics()
+        self._shared: SharedEngine | None = None
+        if settings.batching:
+            self._shared = SharedEngine(self.space.engine, settings.batch_wait, self._batched)
+            self.space.engine = self._shared
+        self._keys = KeyFile(settings.keys) if settings.keys else None
+        self._rates = Rates(settings.workers)
+        self.photos = Desk("photos", settings.doing, settings.waiting, self.metrics.inside.labels("photos"))
+        self.desk = Desk("desk", LIGHT_DOING, LIGHT_WAITING, self.metrics.inside.labels("desk"))
         self.jobs = Jobs(self.space, settings.jobs, settings.job_seconds)
 
     def admit(self, request: Request, scope: Scope) -> Caller:
-        """Who asks; refused where they may not."""
-        return EVERYBODY
+        """Who asks; refused where they may not, or not so often."""
+        check_origin(request, self._keys is not None)
+        if self._keys is None:
+            return EVERYBODY
+        kind, _, key = request.headers.get("authorization", "").partition(" ")
+        if kind.lower() != "bearer" or not key.strip():
+            raise Refusal("no-key", "send an API key, as in: Authorization: Bearer fs_...")
+        caller = self._keys.caller(key.strip())
+        if caller is None:
+            raise Refusal("no-key", "that API key is not known here, or not any more")
+        request.state.caller = caller
+        if (wait := self._rates.take(caller, time.monotonic())) > 0:
+            raise Refusal("rate", f"the key may ask {caller.rate:g} times a minute", wait)
+        if scope not in caller.scopes:
+            raise Refusal("scope", f"this needs a key with the scope {scope.value!r}")
+        return caller
 
     def known(self) -> Gallery:
         """The gallery; refused where there is none."""
@@ -60,8 +84,15 @@ class Service:
         self.photos.close()
         self.desk.close()
         self.jobs.close()
+        if self._shared is not None:
+            self.space.engine = self._shared.engine
+            self._shared.close()
         if self.gallery is not None:
             self.gallery.close()
+
+    def _batched(self, faces: int) -> None:
+        self.metrics.batch.observe(faces)
+        self.metrics.faces.inc(faces)
 
 
 def service_of(request: Request) -> Service:

@@ -29,6 +29,7 @@ class Settings(BaseModel):
     batch_wait : seconds that a face waits for others to go through the network together
     batching : whether faces of several callers go through the network together
     keep_pictures : whether `keep` may store a picture of each face that is enrolled
+    loopback : whether, without keys, only requests to a name of this machine are answered
     jobs : folder for clusterings; one that is deleted at the end where None
     job_seconds : until a clustering is deleted
     """
@@ -56,6 +57,7 @@ class Settings(BaseModel):
     batch_wait: Annotated[float, Field(ge=0)] = 0.005
     batching: bool = True
     keep_pictures: bool = False
+    loopback: bool = True
     jobs: Path | None = None
     job_seconds: Annotated[int, Field(ge=1)] = 3600
 

@@ -1,0 +1,41 @@
+"""What is counted, for Prometheus. With several workers their counts are summed (PROMETHEUS_MULTIPROC_DIR)."""
+
+import os
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+
+SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+
+
+class Metrics:
+    """The counts of a service. No label ever names a person, a photo or a key."""
+
+    def __init__(self) -> None:
+        self._registry = registry = CollectorRegistry()
+        self.requests = Counter(
+            "facespace_requests", "Requests answered.", ("route", "method", "status"), registry=registry
+        )
+        self.seconds = Histogram(
+            "facespace_request_seconds", "From first byte to answer.", ("route",), registry=registry, buckets=SECONDS
+        )
+        self.problems = Counter("facespace_problems", "Requests refused, by kind.", ("kind",), registry=registry)
+        self.faces = Counter("facespace_faces", "Faces that went through the network.", registry=registry)
+        self.batch = Histogram(
+            "facespace_batch_faces", "Faces in a batch.", registry=registry, buckets=(1, 2, 4, 8, 16, 32)
+        )
+        self.inside = Gauge(
+            "facespace_inside",
+            "Requests at work or waiting.",
+            ("line",),
+            registry=registry,
+            multiprocess_mode="livesum",
+        )
+
+    def told(self) -> bytes:
+        """Everything, in Prometheus's text format."""
+        if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+            return generate_latest(self._registry)
+        everybody = CollectorRegistry()
+        MultiProcessCollector(everybody)  # type: ignore[no-untyped-call]
+        return generate_latest(everybody)

@@ -1,0 +1,81 @@
+"""Starting a service: what must be so before anybody can reach it."""
+
+import os
+import tempfile
+
+import uvicorn
+
+from facespace.embed import read_model
+from facespace.embed.shipped import find_model
+from facespace.errors import FacespaceError
+from facespace.server.keys import KeyFile
+from facespace.server.origin import is_loopback
+from facespace.server.settings import Settings
+
+# Connections at once, whatever they do: more are refused before anything of them is read.
+CONNECTIONS = 1000
+
+
+def serve(settings: Settings, host: str, port: int, without_keys: bool = False) -> None:
+    """Run a service until it is told to stop (SIGTERM, Ctrl-C); what was accepted is answered first.
+
+    Parameters
+    ----------
+    settings : Settings
+    host : str
+        Where to listen.
+    port : int
+    without_keys : bool
+        Let everybody who reaches it do everything, beyond this machine too.
+
+    Raises
+    ------
+    FacespaceError
+        It would listen beyond this machine without keys, there is no key in the file, or the model cannot be used.
+    """
+    if settings.keys is None and not is_loopback(host) and not without_keys:
+        raise FacespaceError(
+            f"without API keys, everybody who reaches {host}:{port} could read and change all that is served; make "
+            "keys (facespace keys add NAME --keys FILE) and give --keys FILE, or listen on 127.0.0.1, or say "
+            "--without-keys"
+        )
+    if settings.keys is not None and not KeyFile(settings.keys).keys():
+        raise FacespaceError(
+            f"there is no key in {settings.keys}, so nobody could ask anything; make one: "
+            f"facespace keys add NAME --keys {settings.keys}"
+        )
+    # Before any worker is started: what is wrong with the model is said once, and here.
+    read_model(find_model(settings.model)).card.require_decisions()
+    settings = settings.model_copy(update={"loopback": settings.keys is None and is_loopback(host)})
+    with tempfile.TemporaryDirectory(prefix="facespace-serve-") as shared:
+        if settings.workers > 1:
+            os.environ["PROMETHEUS_MULTIPROC_DIR"] = shared
+            if settings.jobs is None:
+                settings = settings.model_copy(update={"jobs": os.path.join(shared, "jobs")})  # noqa: PTH118
+        settings.to_environment()
+        uvicorn.run(
+            "facespace.server.app:create_app",
+            factory=True,
+            host=host,
+            port=port,
+            workers=settings.workers,
+            log_config=LOGGING,
+            access_log=False,
+            server_header=False,
+            limit_concurrency=CONNECTIONS,
+            timeout_keep_alive=5,
+            # Past the longest deadline nothing that was accepted is open any more.
+            timeout_graceful_shutdown=int(settings.seconds) + 5,
+        )
+
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"plain": {"format": "%(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "plain"}},
+    "loggers": {
+        "facespace.service": {"handlers": ["stderr"], "level": "INFO", "propagate": False},
+        "uvicorn": {"handlers": ["stderr"], "level": "INFO", "propagate": False},
+    },
+}
