@@ -9,19 +9,18 @@ import hashlib
 import json
 import os
 import tomllib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from facespace.embed.card import Card
 from facespace.errors import ModelError
+from facespace.protobuf import field, fields
 
 CARD_KEY = "facespace.card"
 
 # Field numbers of onnx.ModelProto, and of its metadata entries (StringStringEntryProto).
 _GRAPH, _METADATA = 7, 14
 _KEY, _VALUE = 1, 2
-_LENGTH_DELIMITED = 2
 
 
 @dataclass(frozen=True)
@@ -93,7 +92,7 @@ def weights_sha256(onnx: bytes, where: str = "the model") -> str:
     ModelError
         Not an ONNX file.
     """
-    graphs = [onnx[start:end] for number, start, end, _ in _fields(onnx, where) if number == _GRAPH]
+    graphs = [onnx[start:end] for number, start, end, _ in fields(onnx, where) if number == _GRAPH]
     if not graphs:
         raise ModelError(f"{where} holds no network; export one with: facespace export")
     return hashlib.sha256(b"".join(graphs)).hexdigest()
@@ -103,16 +102,16 @@ def with_card(onnx: bytes, card: Card) -> bytes:
     """The same ONNX file with this card in its metadata."""
     kept = [
         onnx[begin:end]
-        for number, start, end, begin in _fields(onnx, "the model")
+        for number, start, end, begin in fields(onnx, "the model")
         if not (number == _METADATA and _entry(onnx[start:end])[0] == CARD_KEY)
     ]
     value = card.model_dump_json(exclude_none=True).encode()
-    entry = _field(_KEY, CARD_KEY.encode()) + _field(_VALUE, value)
-    return b"".join([*kept, _field(_METADATA, entry)])
+    entry = field(_KEY, CARD_KEY.encode()) + field(_VALUE, value)
+    return b"".join([*kept, field(_METADATA, entry)])
 
 
 def _card_of(path: Path, onnx: bytes, digest: str) -> Card:
-    for number, start, end, _ in _fields(onnx, str(path)):
+    for number, start, end, _ in fields(onnx, str(path)):
         if number == _METADATA:
             key, value = _entry(onnx[start:end])
             if key == CARD_KEY:
@@ -154,57 +153,6 @@ std = [127.5, 127.5, 127.5]
 Then measure its thresholds: facespace evaluate {path} --people FOLDER --write-card"""
 
 
-def _fields(message: bytes, where: str) -> Iterator[tuple[int, int, int, int]]:
-    """The fields of a protobuf message: (number, start and end of the content, start of the whole field)."""
-    at = 0
-    try:
-        while at < len(message):
-            begin = at
-            tag, at = _varint(message, at)
-            number, kind = tag >> 3, tag & 7
-            if kind == _LENGTH_DELIMITED:
-                size, at = _varint(message, at)
-            elif kind == 0:
-                _, after = _varint(message, at)
-                size = after - at
-            elif kind in (1, 5):
-                size = 8 if kind == 1 else 4
-            else:
-                raise ValueError
-            if number == 0 or at + size > len(message):
-                raise ValueError
-            yield number, at, at + size, begin
-            at += size
-    except (IndexError, ValueError):
-        raise ModelError(f"{where} is not a whole ONNX file: it is damaged at byte {at:,}; get it again") from None
-
-
-def _varint(message: bytes, at: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        byte = message[at]
-        at += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, at
-        shift += 7
-        if shift > 63:
-            raise ValueError
-
-
-def _field(number: int, content: bytes) -> bytes:
-    return _encode_varint(number << 3 | _LENGTH_DELIMITED) + _encode_varint(len(content)) + content
-
-
-def _encode_varint(value: int) -> bytes:
-    encoded = bytearray()
-    while value >= 0x80:
-        encoded.append(value & 0x7F | 0x80)
-        value >>= 7
-    encoded.append(value)
-    return bytes(encoded)
-
-
 def _entry(message: bytes) -> tuple[str, bytes]:
-    parts = {number: message[start:end] for number, start, end, _ in _fields(message, "the metadata")}
+    parts = {number: message[start:end] for number, start, end, _ in fields(message, "the metadata")}
     return parts.get(_KEY, b"").decode("utf-8", "replace"), parts.get(_VALUE, b"")

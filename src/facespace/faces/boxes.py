@@ -22,9 +22,11 @@ def overlaps(
     -------
     float array, shape (n, m), 0 to 1
     """
-    sides = np.minimum(a[:, None, 2:], b[None, :, 2:]) - np.maximum(a[:, None, :2], b[None, :, :2])
-    common = np.clip(sides, 0, None).prod(axis=2)
-    areas_a, areas_b = ((boxes[:, 2:] - boxes[:, :2]).prod(axis=1) for boxes in (a, b))
+    left, top, right, bottom = a.T[:, :, None]
+    width = np.minimum(right, b[:, 2]) - np.maximum(left, b[:, 0])
+    height = np.minimum(bottom, b[:, 3]) - np.maximum(top, b[:, 1])
+    common = np.maximum(width, 0) * np.maximum(height, 0)
+    areas_a, areas_b = ((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]) for boxes in (a, b))
     if over == "union":
         whole = areas_a[:, None] + areas_b[None, :] - common
     else:
@@ -58,10 +60,12 @@ def suppress(
         for rivals in range(0, len(kept), BLOCK):
             hidden = overlaps(boxes[kept[rivals : rivals + BLOCK]], boxes[block], over) > threshold
             block = block[~hidden.any(axis=0)]
-        alike = overlaps(boxes[block], boxes[block], over) > threshold
-        stays = np.ones(len(block), bool)
-        for index in range(len(block)):
-            if stays[index]:
-                stays[index + 1 :] &= ~alike[index, index + 1 :]
+        alike = np.packbits(overlaps(boxes[block], boxes[block], over) > threshold, axis=1, bitorder="little")
+        # Whole numbers as sets: a bit for each box of the block that a better one stands for.
+        hidden, stays = 0, []
+        for index, row in enumerate(alike):
+            if not hidden >> index & 1:
+                stays.append(index)
+                hidden |= int.from_bytes(row.tobytes(), "little")
         kept = np.concatenate([kept, block[stays]])
     return kept
