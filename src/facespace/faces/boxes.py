@@ -62,10 +62,10 @@ def suppress(
             block = block[~hidden.any(axis=0)]
         alike = np.packbits(overlaps(boxes[block], boxes[block], over) > threshold, axis=1, bitorder="little")
         # Whole numbers as sets: a bit for each box of the block that a better one stands for.
-        hidden, stays = 0, []
+        covered, stays = 0, []
         for index, row in enumerate(alike):
-            if not hidden >> index & 1:
+            if not covered >> index & 1:
                 stays.append(index)
-                hidden |= int.from_bytes(row.tobytes(), "little")
+                covered |= int.from_bytes(row.tobytes(), "little")
         kept = np.concatenate([kept, block[stays]])
     return kept
