@@ -28,8 +28,8 @@ from facespace.train.mining import Triplets, batch_hard, semi_hard, squared_dist
 from facespace.train.networks import build_network
 
 SIDE, DIMENSION, MARGIN, RATE = 32, 64, 0.2, 0.02
-PEOPLE, PHOTOS, STEPS, EVERY = 40, 4, 300, 25
-TRAIN_PEOPLE, SEEDS, FAR = 800, (1, 2, 3), 1e-2
+PEOPLE, PHOTOS, STEPS, EVERY = 30, 4, 250, 25
+TRAIN_PEOPLE, SEEDS, FAR = 600, (1, 2), 1e-2
 
 Miner = Callable[[Tensor, Tensor, torch.Generator], Triplets]
 
@@ -118,7 +118,7 @@ def judge(faces: Tensor, labels: NDArray[np.int64]) -> Callable[[torch.nn.Module
 def main() -> None:
     data = Path(sys.argv[1])
     faces, labels = read_pixels(data, "train", TRAIN_PEOPLE)
-    judged = judge(*read_pixels(data, "val", 200))
+    judged = judge(*read_pixels(data, "val", 150))
     curves: dict[str, list[Curve]] = {}
     for name, miner in MINERS.items():
         for seed in SEEDS:

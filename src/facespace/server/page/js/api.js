@@ -1,0 +1,111 @@
+// The service's API: one function that asks, pictures that are fetched once, errors that say what to do.
+
+import { askKey, currentKey } from "./key.js";
+
+/** An error as the service told it (RFC 9457), or as it befell the way there. */
+export class Problem extends Error {
+  constructor(told) {
+    super(told.detail || told.title);
+    Object.assign(this, { title: told.title, detail: told.detail, status: told.status, kind: told.type, instance: told.instance });
+  }
+}
+
+const PATIENCE = 3;
+const pause = (ms) => new Promise((done) => setTimeout(done, ms));
+
+/** Ask the service; gives what it answers, or raises a Problem. `body` is JSON, `form` a FormData. */
+export async function call(method, path, { query, body, form, signal, raw = false } = {}) {
+  const url = new URL(path, location.href);
+  for (const [name, value] of Object.entries(query ?? {})) {
+    if (value !== undefined && value !== null && value !== "") url.searchParams.set(name, value);
+  }
+  for (let tries = 0; ; tries++) {
+    const key = currentKey();
+    const headers = key ? { Authorization: `Bearer ${key}` } : {};
+    if (body !== undefined) headers["Content-Type"] = "application/json";
+    let response;
+    try {
+      const sent = body === undefined ? form : JSON.stringify(body);
+      response = await fetch(url, { method, headers, body: sent, signal, credentials: "omit", cache: "no-store" });
+    } catch (error) {
+      if (error.name === "AbortError") throw error;
+      throw new Problem({
+        title: "The service does not answer",
+        detail: "Is it still running, and is this machine connected to it? Nothing that you entered is lost.",
+      });
+    }
+    if (response.ok) return raw ? response.blob() : response.status === 204 ? null : response.json();
+    const problem = await told(response);
+    const wait = Number(response.headers.get("Retry-After") ?? 2);
+    if ((response.status === 429 || response.status === 503) && tries < PATIENCE && wait <= 10) {
+      await pause(1000 * wait);
+    } else if (response.status === 401 && (currentKey() !== key || (await askKey(key ? problem.detail : "")))) {
+      // Asked anew, with the key that was entered meanwhile.
+    } else {
+      throw problem;
+    }
+  }
+}
+
+async function told(response) {
+  try {
+    const said = await response.json();
+    if (said && (said.title || said.detail)) return new Problem({ ...said, status: response.status });
+  } catch {
+    // Not JSON: something between here and the service answered.
+  }
+  return new Problem({
+    title: `The answer was ${response.status} ${response.statusText}`.trim(),
+    detail: "That did not come from facespace itself; look at what stands between it and this page.",
+    status: response.status,
+  });
+}
+
+/** A form of files and texts. */
+export function formOf(files, texts = {}) {
+  const form = new FormData();
+  for (const [name, value] of Object.entries(texts)) if (value !== undefined) form.append(name, value);
+  for (const [name, file] of files) form.append(name, file, file.name || "photo.jpg");
+  return form;
+}
+
+// Pictures need the key too, so they are fetched, six at a time, and kept while the page is open.
+
+const KEPT = 600;
+const pictures = new Map();
+const line = [];
+let underway = 0;
+
+/** A URL that an <img> can show, for a picture of the service; null where there is none. */
+export function picture(path) {
+  if (!pictures.has(path)) {
+    if (pictures.size >= KEPT) {
+      const [oldest, promise] = pictures.entries().next().value;
+      pictures.delete(oldest);
+      promise.then((url) => url && URL.revokeObjectURL(url));
+    }
+    pictures.set(path, new Promise((done) => {
+      line.push([path, done]);
+      next();
+    }));
+  }
+  return pictures.get(path);
+}
+
+/** Forget the pictures, as another key may not see them. */
+export const forgetPictures = () => pictures.clear();
+
+async function next() {
+  if (underway >= 6 || !line.length) return;
+  underway++;
+  const [path, done] = line.shift();
+  try {
+    done(URL.createObjectURL(await call("GET", path, { raw: true })));
+  } catch (error) {
+    // Asked for again another time, except where there is none.
+    if (error.status !== 404) pictures.delete(path);
+    done(null);
+  }
+  underway--;
+  next();
+}

@@ -1,0 +1,57 @@
+// The API key: asked for where the service wants one, kept for this tab alone, gone when it is closed.
+
+import { fill, h, newId } from "./dom.js";
+
+const PLACE = "facespace.key";
+let asking = null;
+
+export const currentKey = () => sessionStorage.getItem(PLACE) ?? "";
+export const forgetKey = () => sessionStorage.removeItem(PLACE);
+
+/** Ask for a key, once however many requests want it; true where one was entered. `wrong` says why the last failed. */
+export function askKey(wrong = "") {
+  asking ??= dialog(wrong).finally(() => (asking = null));
+  return asking;
+}
+
+function dialog(wrong) {
+  const id = newId("key");
+  const input = h("input.input", {
+    id, type: "password", autocomplete: "off", spellcheck: false, required: true,
+    "aria-describedby": `${id}-hint`, "aria-invalid": wrong ? "true" : undefined,
+  });
+  const box = h("dialog", { "aria-labelledby": `${id}-title` });
+  return new Promise((done) => {
+    const send = (event) => {
+      event.preventDefault();
+      const key = input.value.trim();
+      if (!key) return;
+      sessionStorage.setItem(PLACE, key);
+      box.close("entered");
+    };
+    fill(
+      box,
+      h("form", { method: "dialog", on: { submit: send } },
+        h("h2", { id: `${id}-title` }, "An API key, please"),
+        wrong && h("p.notice.wrong", { role: "alert" }, wrong),
+        h("div.field", {},
+          h("label", { htmlFor: id }, "Key"),
+          input,
+          h("p.hint", { id: `${id}-hint` },
+            "Whoever runs this service gives them out. It stays in this tab and is forgotten when the tab is closed."),
+        ),
+        h("div.row.end", {},
+          h("button.button", { type: "button", on: { click: () => box.close() } }, "Not now"),
+          h("button.button.main", { type: "submit" }, "Use this key"),
+        ),
+      ),
+    );
+    box.addEventListener("close", () => {
+      box.remove();
+      done(box.returnValue === "entered");
+    });
+    document.body.append(box);
+    box.showModal();
+    input.focus();
+  });
+}

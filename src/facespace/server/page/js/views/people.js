@@ -1,0 +1,155 @@
+// The people of the gallery: look for one, enrol, merge.
+
+import { call } from "../api.js";
+import { fill, h, newId, say, toast } from "../dom.js";
+import { icon } from "../icons.js";
+import { enrolDialog } from "../parts/enrol.js";
+import { facePicture, portrait } from "../parts/portrait.js";
+import { empty, failed, head, waiting } from "../parts/states.js";
+import { hearPhotos } from "../parts/well.js";
+import { forget } from "../session.js";
+import { count } from "../words.js";
+import { noGallery } from "./search.js";
+
+const PAGE = 60;
+const kept = { search: "" };
+
+export async function show(root, { service, signal }) {
+  if (!service.gallery) {
+    fill(root, head("People"), noGallery());
+    return;
+  }
+  const mayEnrol = service.scopes.includes("enrol");
+  const list = h("div.stack.wide");
+  const total = h("p.soft", { role: "status" });
+  const picked = new Map();
+  let choosing = false;
+  let turn = 0;
+
+  const enrol = async (files) => {
+    const done = await enrolDialog(service, files ? { files } : {});
+    if (!done) return;
+    toast(`${done.person.name}: ${count(done.added, "face")} added.`);
+    forget();
+    load();
+  };
+
+  async function load() {
+    const mine = ++turn;
+    const grid = h("ul.people-grid");
+    const more = h("div.row");
+    fill(list, waiting("Fetching people"));
+    try {
+      const found = await call("GET", "v1/people", { query: { search: kept.search, limit: PAGE }, signal });
+      if (mine !== turn) return;
+      total.textContent = kept.search ? `${count(found.total, "person", "people")} found` : count(found.total, "person", "people");
+      if (!found.total) {
+        fill(list, kept.search
+          ? empty("search", "Nobody by that name", `No name has “${kept.search}” in it.`)
+          : empty("people", "Nobody yet", mayEnrol ? "Enrol the first person: drop photos of them anywhere on this page, or press the button." : "Nobody has been enrolled.",
+            mayEnrol && h("button.button.main", { type: "button", on: { click: () => enrol() } }, icon("add"), "Enrol a person")));
+        return;
+      }
+      fill(list, grid, more);
+      draw(found);
+    } catch (error) {
+      if (error.name !== "AbortError" && mine === turn) fill(list, failed(error, load));
+    }
+
+    function draw(found) {
+      grid.append(...found.people.map(card));
+      fill(more, found.next && h("button.button", { type: "button", on: { click: async (event) => {
+        event.target.disabled = true;
+        try {
+          draw(await call("GET", "v1/people", { query: { search: kept.search, limit: PAGE, offset: found.next }, signal }));
+        } catch (error) {
+          if (error.name !== "AbortError") fill(more, failed(error, load));
+        }
+      } } }, "Show more"));
+    }
+  }
+
+  function card(person) {
+    const element = h("li.person-card", h("a", { href: `#/people/${person.person}` },
+      portrait(person.name, facePicture(person.picture)),
+      h("span", h("span.name", person.name), h("br"), h("span.small.soft", count(person.faces, "face")))));
+    if (choosing) {
+      const box = h("input.pick", { type: "checkbox", "aria-label": `Choose ${person.name}`, checked: picked.has(person.person), on: { change: () => {
+        if (box.checked) picked.set(person.person, person);
+        else picked.delete(person.person);
+        element.classList.toggle("picked", box.checked);
+        drawTools();
+      } } });
+      element.append(box);
+      element.classList.toggle("picked", picked.has(person.person));
+    }
+    return element;
+  }
+
+  async function merge() {
+    const [into, ...others] = [...picked.values()].sort((a, b) => b.faces - a.faces);
+    try {
+      for (const other of others) {
+        await call("POST", `v1/people/${other.person}/merge`, { body: { into: into.person } });
+      }
+    } catch (error) {
+      fill(tools, failed(error, drawTools, "h2"));
+      load();
+      return;
+    }
+    stop();
+    const undo = async () => {
+      try {
+        for (const _ of others) await call("POST", `v1/people/${into.person}/undo-merge`);
+        toast("They are apart again.");
+      } catch (error) {
+        fill(list, failed(error, load));
+        return;
+      }
+      load();
+    };
+    toast(`${others.map((other) => other.name).join(", ")} and ${into.name} are one person now.`, undo);
+  }
+
+  const stop = () => {
+    choosing = false;
+    picked.clear();
+    drawTools();
+    load();
+  };
+
+  const tools = h("div.row");
+  function drawTools() {
+    if (!choosing) {
+      fill(tools, mayEnrol && h("button.button.small", { type: "button", on: { click: () => {
+        choosing = true;
+        drawTools();
+        load();
+        say("Choose the people who are one");
+      } } }, "Merge people"));
+      return;
+    }
+    const names = [...picked.values()];
+    const ready = names.length > 1;
+    fill(tools,
+      h("p", { role: "status" }, ready ? `${count(names.length, "person", "people")} chosen` : "Choose two or more who are the same person."),
+      h("button.button.small.main", { type: "button", disabled: !ready, on: { click: merge } }, "They are one person"),
+      h("button.button.small", { type: "button", on: { click: stop } }, "Cancel"));
+  }
+
+  const id = newId("search");
+  let later = 0;
+  const search = h("input.input", { type: "search", id, value: kept.search, placeholder: "Search by name", on: { input: () => {
+    kept.search = search.value;
+    clearTimeout(later);
+    later = setTimeout(load, 200);
+  } } });
+  const action = mayEnrol && h("button.button.main", { type: "button", on: { click: () => enrol() } }, icon("add"), "Enrol");
+  fill(root,
+    head("People", "Everybody this service knows.", action || h("span")),
+    h("div.people-bar", h("label.unseen", { htmlFor: id }, "Search by name"), search, total, h("div.push", tools)),
+    list);
+  if (mayEnrol) hearPhotos(root.closest("main"), (files) => enrol(files), { signal, paste: true });
+  drawTools();
+  await load();
+}
