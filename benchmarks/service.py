@@ -1,0 +1,244 @@
+"""Claims: what faces batched across callers gain, and that four times too many requests break nothing.
+
+In one run, on photos of LFW (250 x 250 pixels, found by MTCNN) and a gallery of synthetic faces around real ones:
+
+1. `clients` callers who each ask again as soon as they are answered, against the same service with faces that go
+   through the network together (as they come, or after waiting 5 ms for others) and one by one, in turns: requests a
+   second, p50 and p99 of verify and identify. Ratios are medians over the rounds.
+2. Four times as many requests as that, at random moments (Poisson), whatever the answers: what became of each, the
+   p99 of those accepted, and the service's memory.
+
+    python benchmarks/service.py --model dlib-resnet.onnx [--people 100000] [--seconds 15] [--rounds 3]
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import numpy as np
+
+from facespace.embed import load
+from facespace.gallery import NewFace, open_store
+from synthetic import DATA, SyntheticFaces
+
+PHOTOS = 64
+# Requests that are under way when the service is told to stop.
+STOPPED = 40
+# As docs/decisions/050: dlib's points, as synthetic faces have them, on the sphere of the model file.
+RADIUS = 2.0
+STARTED = "import sys; from facespace.server.run import serve; from facespace.server.settings import Settings"
+
+
+def main() -> None:
+    words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    words.add_argument("--model", required=True)
+    words.add_argument("--people", type=int, default=100_000)
+    words.add_argument("--seconds", type=float, default=15)
+    words.add_argument("--rounds", type=int, default=3)
+    words.add_argument("--clients", type=int, default=8)
+    words.add_argument("--detector", help="aligned-128: no detection, so that the network is most of the work")
+    words.add_argument("--gallery", help="kept from an earlier run, or made there")
+    given = words.parse_args()
+    with zipfile.ZipFile(DATA / "lfw.zip") as archive:
+        names = [name for name in archive.namelist() if name.endswith(".jpg")][: 8 * PHOTOS : 8]
+        photos = [archive.read(name) for name in names]
+    with tempfile.TemporaryDirectory() as folder:
+        gallery = Path(given.gallery or f"{folder}/people.db")
+        if not gallery.exists():
+            fill(gallery, given.model, given.people)
+        closed(given, gallery, photos)
+
+
+def fill(gallery: Path, model: str, people: int) -> None:
+    """A gallery of so many synthetic people with one face each."""
+    space, made, rng = load(model), SyntheticFaces(), np.random.default_rng(0)
+    store = open_store(gallery, space.id, space.dimension)
+    for start in range(0, people, 10_000):
+        count = min(10_000, people - start)
+        raw = made.people(count, rng) + made.residuals[rng.integers(len(made.residuals), size=count)]
+        lifted = np.hstack([raw, np.sqrt(np.maximum(RADIUS**2 - (raw**2).sum(axis=1, keepdims=True), 0))]) / RADIUS
+        store.add_all(
+            (f"P{start + i}", [NewFace("synthetic", (0, 0, 1, 1), point)], None)
+            for i, point in enumerate(lifted.astype(np.float32))
+        )
+    store.close()
+
+
+def closed(given: argparse.Namespace, gallery: Path, photos: list[bytes]) -> None:
+    rates: dict[tuple[str, str], list[tuple[float, float, float]]] = {}
+    kinds: dict[str, dict[str, object]] = {
+        "at once": {"batch_wait": 0},
+        "5 ms": {"batch_wait": 0.005},
+        "unbatched": {"batching": False},
+    }
+    if given.detector:
+        kinds = {kind: {**settings, "detector": given.detector} for kind, settings in kinds.items()}
+    for _ in range(given.rounds):
+        for kind, settings in kinds.items():
+            with service(given.model, gallery, **settings) as (base, _):
+                for what in ("verify", "identify"):
+                    asyncio.run(ask(base, what, photos, given.clients, 3))
+                    took = asyncio.run(ask(base, what, photos, given.clients, given.seconds))
+                    told = (len(took) / given.seconds, *np.percentile(took, [50, 99]))
+                    rates.setdefault((what, kind), []).append(told)
+    print(f"{given.clients} clients, {given.people:,} people, medians of {given.rounds} rounds in turns")
+    print(f"{'':10}{'':12}{'requests/s':>11}{'p50 ms':>9}{'p99 ms':>9}")
+    best: dict[str, float] = {}
+    for (what, kind), measured in rates.items():
+        rate, p50, p99 = np.median(measured, axis=0)
+        best[what] = max(best.get(what, 0), rate)
+        print(f"{what:10}{kind:12}{rate:11.1f}{1000 * p50:9.0f}{1000 * p99:9.0f}")
+    for what in ("verify", "identify"):
+        for kind in ("at once", "5 ms"):
+            ratio = np.median(np.divide(rates[what, kind], rates[what, "unbatched"]), axis=0)
+            print(f"{what:10}{kind + ' ratio':12}{ratio[0]:11.2f}{ratio[1]:9.2f}{ratio[2]:9.2f}")
+    if not given.detector:
+        overload(given, gallery, photos, 4 * best["identify"])
+
+
+def overload(given: argparse.Namespace, gallery: Path, photos: list[bytes], rate: float) -> None:
+    with service(given.model, gallery) as (base, process):
+        asyncio.run(ask(base, "identify", photos, given.clients, 3))
+        before = resident(process.pid)
+        counts, took, most = asyncio.run(flood(base, photos, rate, 2 * given.seconds, process.pid))
+        after = resident(process.pid)
+        sent = sum(counts.values())
+        print(f"\noverload: identify at {rate:.0f} a second for {2 * given.seconds:.0f} s, {sent} sent")
+        for said, count in sorted(counts.items()):
+            print(f"  {said:24}{count:7}")
+        print(f"  accepted: p50 {1000 * np.median(took):.0f} ms, p99 {1000 * np.percentile(took, 99):.0f} ms")
+        print(f"  memory: {before:.0f} MB before, {most:.0f} at most, {after:.0f} after")
+        print(f"  alive afterwards: {httpx.get(f'{base}/readyz').status_code == 200}")
+        # What was accepted when it is told to stop is answered.
+        stopped, count = asyncio.run(stop_meanwhile(base, photos, process))
+        print(f"  told to stop with {count} requests at work or waiting: {dict(stopped)}")
+
+
+@contextmanager
+def service(model: str, gallery: Path, **more: object) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """A service of its own process, on a free port."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    settings = json.dumps({"model": model, "gallery": str(gallery), "threads": 1, **more})
+    code = f"{STARTED}; serve(Settings.model_validate_json(sys.argv[1]), '127.0.0.1', {port})"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, settings],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        stderr=subprocess.DEVNULL,
+    )
+    base = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(600):
+            try:
+                if httpx.get(f"{base}/readyz", timeout=5).status_code == 200:
+                    break
+            except httpx.TransportError:
+                pass
+            time.sleep(0.2)
+        yield base, process
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(60)
+
+
+def files_of(what: str, photos: list[bytes], number: int) -> dict[str, bytes]:
+    one, other = photos[number % len(photos)], photos[(7 * number + 1) % len(photos)]
+    return {"a": one, "b": other} if what == "verify" else {"photo": one}
+
+
+async def ask(base: str, what: str, photos: list[bytes], clients: int, seconds: float) -> list[float]:
+    """Callers who ask again as soon as they are answered: how long each answer took."""
+    took: list[float] = []
+    until = time.monotonic() + seconds
+
+    async def caller(client: httpx.AsyncClient, number: int) -> None:
+        while time.monotonic() < until:
+            started = time.monotonic()
+            answer = await client.post(f"{base}/v1/{what}", files=files_of(what, photos, number))
+            assert answer.status_code == 200, answer.text
+            took.append(time.monotonic() - started)
+            number += clients
+
+    async with httpx.AsyncClient(timeout=60) as client:
+        await asyncio.gather(*(caller(client, number) for number in range(clients)))
+    return took
+
+
+async def flood(
+    base: str, photos: list[bytes], rate: float, seconds: float, pid: int
+) -> tuple[Counter[str], list[float], float]:
+    """Requests at random moments, whatever the answers."""
+    rng, counts, took = np.random.default_rng(0), Counter[str](), list[float]()
+    most = 0.0
+
+    async def one(client: httpx.AsyncClient, number: int) -> None:
+        started = time.monotonic()
+        try:
+            answer = await client.post(f"{base}/v1/identify", files=files_of("identify", photos, number))
+        except httpx.TransportError as error:
+            counts[f"broken {type(error).__name__}"] += 1
+            return
+        kind = "" if answer.status_code == 200 else " " + answer.json()["type"].rpartition(":")[2]
+        counts[f"{answer.status_code}{kind}"] += 1
+        if answer.status_code == 200:
+            took.append(time.monotonic() - started)
+        elif answer.status_code == 429:
+            assert int(answer.headers["retry-after"]) >= 1
+
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=100)
+    async with httpx.AsyncClient(timeout=120, limits=limits) as client:
+        asked, number, until = set(), 0, time.monotonic() + seconds
+        following = time.monotonic()
+        while time.monotonic() < until:
+            following += rng.exponential(1 / rate)
+            await asyncio.sleep(max(0.0, following - time.monotonic()))
+            task = asyncio.create_task(one(client, number))
+            asked.add(task)
+            task.add_done_callback(asked.discard)
+            number += 1
+            if number % 25 == 0:
+                most = max(most, resident(pid))
+        await asyncio.gather(*asked)
+    return counts, took, most
+
+
+async def stop_meanwhile(base: str, photos: list[bytes], process: subprocess.Popen[bytes]) -> tuple[Counter[str], int]:
+    """Ask for some answers, tell the service to stop, and see what comes."""
+    async with httpx.AsyncClient(timeout=120) as client:
+        tasks = [
+            asyncio.create_task(client.post(f"{base}/v1/identify", files=files_of("identify", photos, number)))
+            for number in range(STOPPED)
+        ]
+        # What was not read yet was not accepted.
+        while f'facespace_inside{{line="photos"}} {len(tasks)}.0' not in (await client.get(f"{base}/metrics")).text:
+            await asyncio.sleep(0.05)
+        process.send_signal(signal.SIGTERM)
+        answers = await asyncio.gather(*tasks, return_exceptions=True)
+    said = [type(a).__name__ if isinstance(a, BaseException) else str(a.status_code) for a in answers]
+    return Counter(said), len(said)
+
+
+def resident(pid: int) -> float:
+    """Megabytes of a process in memory."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS"):
+            return int(line.split()[1]) / 1024
+    return float("nan")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,162 @@
+"""The client for asyncio: `Client`'s calls, awaited."""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from types import TracebackType
+from typing import Any, TypeVar
+
+import httpx
+
+from facespace.client import calls
+from facespace.client.ask import TRIES, answered, headers_of, pause, request_of, unreachable
+from facespace.client.calls import Call, Sent
+from facespace.server import schemas as s
+
+Answer = TypeVar("Answer")
+
+
+class AsyncClient:
+    """As `Client`, for asyncio; many calls may be on their way at once. Use it in an `async with` statement.
+
+    Parameters
+    ----------
+    base, key, seconds
+        As for `Client`.
+    transport : httpx.AsyncBaseTransport or None
+    """
+
+    def __init__(
+        self,
+        base: str,
+        key: str | None = None,
+        seconds: float = 60.0,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ):
+        self._http = httpx.AsyncClient(base_url=base, headers=headers_of(key), timeout=seconds, transport=transport)
+
+    async def __aenter__(self) -> "AsyncClient":
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Let the connections go."""
+        await self._http.aclose()
+
+    async def ask(self, call: Call[Answer]) -> Answer:
+        """Send a call and await its answer."""
+        for left in range(TRIES, 0, -1):
+            try:
+                response = await self._http.request(**request_of(call))
+            except httpx.HTTPError as error:
+                raise unreachable(self._http.base_url, error) from None
+            if response.status_code != 429 or left == 1:
+                break
+            await asyncio.sleep(pause(response))
+        return answered(call, response)
+
+    async def service(self) -> s.ServiceAnswer:
+        """What the service is, what it takes at most, and what this key may do."""
+        return await self.ask(calls.service())
+
+    async def model(self) -> s.ModelAnswer:
+        """The model with its card, and the curves that follow from it."""
+        return await self.ask(calls.model())
+
+    async def faces(self, photo: Sent, crops: bool = False, embeddings: bool = False) -> s.FacesAnswer:
+        """Every face of a photo."""
+        return await self.ask(calls.faces(photo, crops, embeddings))
+
+    async def verify(self, a: Sent, b: Sent, far: float | None = None, crops: bool = False) -> s.VerifyAnswer:
+        """Are the main faces of two photos the same person?"""
+        return await self.ask(calls.verify(a, b, far, crops))
+
+    async def identify(
+        self, photo: Sent, fpir: float | None = None, top: int | None = None, crops: bool = False
+    ) -> s.IdentifyAnswer:
+        """Who are the faces of a photo?"""
+        return await self.ask(calls.identify(photo, fpir, top, crops))
+
+    async def people(self, search: str | None = None, offset: int = 0, limit: int | None = None) -> s.PeopleAnswer:
+        """Everybody in the gallery by name, a page at a time."""
+        return await self.ask(calls.people(search, offset, limit))
+
+    async def person(self, number: int) -> s.PersonFaces:
+        """A person with their faces."""
+        return await self.ask(calls.person(number))
+
+    async def enrol(
+        self,
+        name: str,
+        photos: Iterable[Sent],
+        attributes: Mapping[str, Any] | None = None,
+        least_quality: float | None = None,
+        keep: bool = False,
+    ) -> s.EnrolAnswer:
+        """Keep a person's faces."""
+        return await self.ask(calls.enrol(name, photos, attributes, least_quality, keep))
+
+    async def change(
+        self, number: int, name: str | None = None, attributes: Mapping[str, Any] | None = None
+    ) -> s.PersonAnswer:
+        """Give a person another name, other attributes, or both."""
+        return await self.ask(calls.change(number, name, attributes))
+
+    async def remove(self, number: int) -> s.RemovalAnswer:
+        """Delete a person and all their faces for good."""
+        return await self.ask(calls.remove(number))
+
+    async def merge(self, number: int, into: int) -> s.PersonAnswer:
+        """Give all faces of a person to another, who is the answer."""
+        return await self.ask(calls.merge(number, into))
+
+    async def undo_merge(self, number: int) -> s.UndoneMerge:
+        """Take back the last merge into a person."""
+        return await self.ask(calls.undo_merge(number))
+
+    async def move_face(self, face: int, to: str) -> s.PersonAnswer:
+        """Give one face to somebody else."""
+        return await self.ask(calls.move_face(face, to))
+
+    async def remove_face(self, face: int) -> s.PersonAnswer:
+        """Delete one face for good."""
+        return await self.ask(calls.remove_face(face))
+
+    async def picture(self, face: int) -> bytes:
+        """The small picture kept of a face, WebP."""
+        return await self.ask(calls.picture(face))
+
+    async def start_cluster(self, photos: Iterable[Sent]) -> s.Job:
+        """Begin to group the faces of photos by person."""
+        return await self.ask(calls.start_cluster(photos))
+
+    async def job(self, name: str) -> s.Job:
+        """How far a clustering is."""
+        return await self.ask(calls.job(name))
+
+    async def cancel(self, name: str) -> s.Job:
+        """Stop a clustering."""
+        return await self.ask(calls.cancel(name))
+
+    async def delete_job(self, name: str) -> None:
+        """Delete a clustering with all its faces."""
+        await self.ask(calls.delete_job(name))
+
+    async def clusters(self, name: str) -> s.ClusterResult:
+        """The people of a clustering that is done."""
+        return await self.ask(calls.clusters(name))
+
+    async def questions(self, name: str, most: int = 20) -> s.Questions:
+        """Pairs of faces to ask a person about."""
+        return await self.ask(calls.questions(name, most))
+
+    async def answer(self, name: str, a: int, b: int, same: bool) -> s.DecisionMade:
+        """Say of two faces that they are the same person, or not."""
+        return await self.ask(calls.answer(name, a, b, same))
+
+    async def undo(self, name: str, decision: int | None = None) -> s.DecisionAnswer:
+        """Take a decision back, the last where None."""
+        return await self.ask(calls.undo(name, decision))

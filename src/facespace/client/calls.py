@@ -1,0 +1,168 @@
+"""Every call of the service as a value: the same for a client that waits and one that does not."""
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from pydantic import BaseModel
+
+from facespace.errors import ImageError
+from facespace.server import schemas as s
+
+Answer = TypeVar("Answer")
+Sent = str | os.PathLike[str] | bytes
+File = tuple[str, tuple[str, bytes]]
+
+
+@dataclass(frozen=True)
+class Call(Generic[Answer]):
+    """What to ask.
+
+    answer : the record that is the answer; bytes for a picture; None where there is none
+    """
+
+    method: str
+    path: str
+    answer: type[Answer]
+    query: Mapping[str, Any] = field(default_factory=dict)
+    files: tuple[File, ...] = ()
+    form: Mapping[str, str] = field(default_factory=dict)
+    body: BaseModel | None = None
+
+
+def service() -> Call[s.ServiceAnswer]:
+    """As `Client.service`."""
+    return Call("GET", "/v1/service", s.ServiceAnswer)
+
+
+def model() -> Call[s.ModelAnswer]:
+    """As `Client.model`."""
+    return Call("GET", "/v1/models/default", s.ModelAnswer)
+
+
+def faces(photo: Sent, crops: bool, embeddings: bool) -> Call[s.FacesAnswer]:
+    """As `Client.faces`."""
+    query = {"crops": crops, "embeddings": embeddings}
+    return Call("POST", "/v1/faces", s.FacesAnswer, query, (_file("photo", photo),))
+
+
+def verify(a: Sent, b: Sent, far: float | None, crops: bool) -> Call[s.VerifyAnswer]:
+    """As `Client.verify`."""
+    return Call("POST", "/v1/verify", s.VerifyAnswer, {"far": far, "crops": crops}, (_file("a", a), _file("b", b)))
+
+
+def identify(photo: Sent, fpir: float | None, top: int | None, crops: bool) -> Call[s.IdentifyAnswer]:
+    """As `Client.identify`."""
+    query = {"fpir": fpir, "top": top, "crops": crops}
+    return Call("POST", "/v1/identify", s.IdentifyAnswer, query, (_file("photo", photo),))
+
+
+def people(search: str | None, offset: int, limit: int | None) -> Call[s.PeopleAnswer]:
+    """As `Client.people`."""
+    return Call("GET", "/v1/people", s.PeopleAnswer, {"search": search, "offset": offset, "limit": limit})
+
+
+def person(number: int) -> Call[s.PersonFaces]:
+    """As `Client.person`."""
+    return Call("GET", f"/v1/people/{number:d}", s.PersonFaces)
+
+
+def enrol(
+    name: str, photos: Iterable[Sent], attributes: Mapping[str, Any] | None, least_quality: float | None, keep: bool
+) -> Call[s.EnrolAnswer]:
+    """As `Client.enrol`."""
+    form = {"name": name, "keep": str(keep).lower()}
+    if attributes is not None:
+        form["attributes"] = json.dumps(dict(attributes))
+    if least_quality is not None:
+        form["least_quality"] = str(least_quality)
+    return Call("POST", "/v1/people", s.EnrolAnswer, files=tuple(_file("photos", photo) for photo in photos), form=form)
+
+
+def change(number: int, name: str | None, attributes: Mapping[str, Any] | None) -> Call[s.PersonAnswer]:
+    """As `Client.change`."""
+    to = s.ChangePersonRequest(name=name, attributes=None if attributes is None else dict(attributes))
+    return Call("PATCH", f"/v1/people/{number:d}", s.PersonAnswer, body=to)
+
+
+def remove(number: int) -> Call[s.RemovalAnswer]:
+    """As `Client.remove`."""
+    return Call("DELETE", f"/v1/people/{number:d}", s.RemovalAnswer)
+
+
+def merge(number: int, into: int) -> Call[s.PersonAnswer]:
+    """As `Client.merge`."""
+    return Call("POST", f"/v1/people/{number:d}/merge", s.PersonAnswer, body=s.MergeRequest(into=into))
+
+
+def undo_merge(number: int) -> Call[s.UndoneMerge]:
+    """As `Client.undo_merge`."""
+    return Call("POST", f"/v1/people/{number:d}/undo-merge", s.UndoneMerge)
+
+
+def move_face(face: int, to: str) -> Call[s.PersonAnswer]:
+    """As `Client.move_face`."""
+    return Call("PATCH", f"/v1/people/faces/{face:d}", s.PersonAnswer, body=s.MoveFaceRequest(to=to))
+
+
+def remove_face(face: int) -> Call[s.PersonAnswer]:
+    """As `Client.remove_face`."""
+    return Call("DELETE", f"/v1/people/faces/{face:d}", s.PersonAnswer)
+
+
+def picture(face: int) -> Call[bytes]:
+    """As `Client.picture`."""
+    return Call("GET", f"/v1/people/faces/{face:d}/picture", bytes)
+
+
+def start_cluster(photos: Iterable[Sent]) -> Call[s.Job]:
+    """As `Client.start_cluster`."""
+    return Call("POST", "/v1/cluster", s.Job, files=tuple(_file("photos", photo) for photo in photos))
+
+
+def job(name: str) -> Call[s.Job]:
+    """As `Client.job`."""
+    return Call("GET", f"/v1/cluster/{name}", s.Job)
+
+
+def cancel(name: str) -> Call[s.Job]:
+    """As `Client.cancel`."""
+    return Call("POST", f"/v1/cluster/{name}/cancel", s.Job)
+
+
+def delete_job(name: str) -> Call[None]:
+    """As `Client.delete_job`."""
+    return Call("DELETE", f"/v1/cluster/{name}", type(None))
+
+
+def clusters(name: str) -> Call[s.ClusterResult]:
+    """As `Client.clusters`."""
+    return Call("GET", f"/v1/cluster/{name}/result", s.ClusterResult)
+
+
+def questions(name: str, most: int) -> Call[s.Questions]:
+    """As `Client.questions`."""
+    return Call("GET", f"/v1/cluster/{name}/questions", s.Questions, {"most": most})
+
+
+def answer(name: str, a: int, b: int, same: bool) -> Call[s.DecisionMade]:
+    """As `Client.answer`."""
+    return Call("POST", f"/v1/cluster/{name}/answers", s.DecisionMade, body=s.AnswerRequest(a=a, b=b, same=same))
+
+
+def undo(name: str, decision: int | None) -> Call[s.DecisionAnswer]:
+    """As `Client.undo`."""
+    return Call("POST", f"/v1/cluster/{name}/undo", s.DecisionAnswer, body=s.UndoRequest(decision=decision))
+
+
+def _file(field: str, photo: Sent) -> File:
+    if isinstance(photo, bytes):
+        return field, ("photo", photo)
+    path = Path(photo)
+    try:
+        return field, (path.name, path.read_bytes())
+    except OSError as error:
+        raise ImageError(f"cannot read {path}: {error.strerror}; check the path") from None

@@ -1,0 +1,122 @@
+"""The typed clients say the same as the library."""
+
+import asyncio
+import inspect
+import threading
+import time
+
+import httpx
+import pytest
+import uvicorn
+
+from facespace.client import AsyncClient, Client, ServiceError
+from facespace.embed import load
+from facespace.errors import ImageError
+from facespace.server.app import create_app
+from facespace.server.settings import Settings
+
+
+@pytest.fixture(scope="module")
+def address(model_path, tmp_path_factory):
+    """A service that listens on a port of this machine."""
+    settings = Settings(gallery=str(tmp_path_factory.mktemp("client") / "people.db"), keep_pictures=True)
+    app = create_app(settings, load(model_path, provider="cpu", threads=1))
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    server.should_exit = True
+    thread.join()
+
+
+def test_the_client_does_all_of_it_over_a_real_connection(address, people, space):
+    one, two = people / "s1" / "1.pgm", people / "s1" / "2.pgm"
+    with Client(address) as service:
+        assert service.service().model == space.id
+        assert service.model().probability[0].distance == 0
+        assert service.verify(one, two).distance == pytest.approx(space.verify(one, two).distance, abs=1e-5)
+        assert service.faces(one.read_bytes(), embeddings=True).faces[0].embedding == pytest.approx(
+            space.embed(one)[0], abs=1e-5
+        )
+        ada = service.enrol("Ada", [one, two], {"team": 3}, least_quality=0, keep=True).person
+        ben = service.enrol("Ben", [people / "s2" / "1.pgm"], least_quality=0).person
+        assert service.identify(one, top=1, crops=True).faces[0].candidates[0].name == "Ada"
+        assert [person.name for person in service.people().people] == ["Ada", "Ben"]
+        assert service.change(ada.person, name="Ada L.").name == "Ada L."
+        assert service.picture(ada.picture).startswith(b"RIFF")
+        assert service.merge(ben.person, ada.person).faces == 3
+        assert service.undo_merge(ada.person).restored.name == "Ben"
+        face = service.person(ada.person).kept[1].face
+        assert service.move_face(face, "Ben").faces == 2
+        assert service.remove_face(face).faces == 1
+        assert service.remove(ada.person).faces == 1
+        job = service.start_cluster([one, two])
+        while (state := service.job(job.job)).state in ("queued", "running"):
+            time.sleep(0.05)
+        assert state.faces == 2
+        faces = [face.face for cluster in service.clusters(job.job).clusters for face in cluster.faces]
+        assert service.questions(job.job).questions is not None
+        service.answer(job.job, *faces, same=True)
+        assert len(service.clusters(job.job).clusters) == 1
+        service.undo(job.job)
+        service.cancel(job.job)
+        service.delete_job(job.job)
+        with pytest.raises(ServiceError, match="no job"):
+            service.job(job.job)
+
+
+def test_many_calls_at_once_by_asyncio_agree_with_each_alone(address, people, space):
+    photos = sorted(people.glob("s*/*.pgm"))[:12]
+
+    async def all_at_once():
+        async with AsyncClient(address) as service:
+            return await asyncio.gather(*(service.faces(photo, embeddings=True) for photo in photos))
+
+    for photo, answer in zip(photos, asyncio.run(all_at_once()), strict=True):
+        assert answer.faces[0].embedding == pytest.approx(space.embed(photo)[0], abs=1e-5)
+
+
+def test_both_clients_have_the_same_calls():
+    def calls(client):
+        return {
+            name: (inspect.signature(method), inspect.getdoc(method))
+            for name, method in inspect.getmembers(client, inspect.isfunction)
+            if not name.startswith("_") and name not in ("ask", "close")
+        }
+
+    assert calls(Client) == calls(AsyncClient)
+
+
+def test_a_refusal_is_an_error_with_what_the_service_says(address, people, tmp_path):
+    with Client(address) as service:
+        with pytest.raises(ServiceError, match="photo 'b' is not an image") as refused:
+            service.verify(people / "s1" / "1.pgm", b"no photo")
+        assert refused.value.kind == "image"
+        assert refused.value.problem.status == 422
+        with pytest.raises(ImageError, match="cannot read .*absent.jpg"):
+            service.faces(tmp_path / "absent.jpg")
+
+
+def test_a_service_that_is_not_there_is_an_error_that_says_so():
+    with Client("http://127.0.0.1:9") as service, pytest.raises(ServiceError, match="cannot reach the service"):
+        service.service()
+
+
+def test_a_busy_service_is_asked_again_when_it_says_so(monkeypatch):
+    waited, answers = [], [429, 429, 200]
+    monkeypatch.setattr(time, "sleep", waited.append)
+
+    def answer(request):
+        status = answers.pop(0)
+        return httpx.Response(status, headers={"Retry-After": "3"}, json={"not": "it"})
+
+    with Client("http://x", transport=httpx.MockTransport(answer)) as service:
+        with pytest.raises(ServiceError, match="is no facespace service of this version"):
+            service.service()
+        assert waited == [3.0, 3.0]
+        answers.extend([429] * 9)
+        with pytest.raises(ServiceError, match="answered 429"):
+            service.service()
+        assert len(answers) == 5
