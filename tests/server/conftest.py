@@ -1,9 +1,14 @@
-"""A service on the small model, asked without a network in between."""
+"""A service on the small model, asked without a network in between, or on a port of this machine."""
+
+import threading
+import time
+from contextlib import contextmanager
 
 import pytest
 
 pytest.importorskip("fastapi", reason="the service needs the extra 'serve'")
 
+import uvicorn
 from starlette.testclient import TestClient
 
 from facespace.embed import load
@@ -37,3 +42,22 @@ def served(model_path, tmp_path):
 @pytest.fixture
 def client(served):
     return served(keep_pictures=True)
+
+
+@pytest.fixture(scope="session")
+def listening(model_path):
+    """Start a service on a port, in a `with` statement that gives its address."""
+
+    @contextmanager
+    def start(**settings):
+        app = create_app(Settings(**settings), load(model_path, provider="cpu", threads=1))
+        server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error"))
+        thread = threading.Thread(target=server.run)
+        thread.start()
+        while not server.started:
+            time.sleep(0.01)
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+        server.should_exit = True
+        thread.join()
+
+    return start

@@ -2,33 +2,19 @@
 
 import asyncio
 import inspect
-import threading
 import time
 
 import httpx
 import pytest
-import uvicorn
 
 from facespace.client import AsyncClient, Client, ServiceError
-from facespace.embed import load
 from facespace.errors import ImageError
-from facespace.server.app import create_app
-from facespace.server.settings import Settings
 
 
 @pytest.fixture(scope="module")
-def address(model_path, tmp_path_factory):
-    """A service that listens on a port of this machine."""
-    settings = Settings(gallery=str(tmp_path_factory.mktemp("client") / "people.db"), keep_pictures=True)
-    app = create_app(settings, load(model_path, provider="cpu", threads=1))
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    server.should_exit = True
-    thread.join()
+def address(listening, tmp_path_factory):
+    with listening(gallery=str(tmp_path_factory.mktemp("client") / "people.db"), keep_pictures=True) as address:
+        yield address
 
 
 def test_the_client_does_all_of_it_over_a_real_connection(address, people, space):

@@ -58,6 +58,11 @@ class Together(Generic[In, Out]):
             self._changed.notify_all()
         return [future.result() for _, future in asked]
 
+    @property
+    def waiting(self) -> int:
+        """Items that wait for their batch."""
+        return len(self._waiting)
+
     def close(self) -> None:
         """Finish what was asked for, and no more."""
         with self._changed:

@@ -48,6 +48,11 @@ class Desk:
         # A moving mean of how long a request holds a thread, for telling when to come again.
         self._seconds = 0.1
 
+    @property
+    def inside(self) -> int:
+        """Requests at work or waiting."""
+        return self._inside
+
     @contextmanager
     def place(self, seconds: float) -> Iterator[None]:
         """Take a place for a request that is given up after so many seconds; refused where there is none."""

@@ -19,6 +19,9 @@ from facespace.server.settings import Settings
 # Answers from the database alone: short work, in a line of its own, so that photos do not hold it up.
 LIGHT_DOING, LIGHT_WAITING = 4, 64
 
+# Seconds that a face waits for others where batches gain much.
+GPU_WAIT = 0.005
+
 
 class Service:
     """Everything that requests share. Safe to share between threads."""
@@ -39,7 +42,7 @@ class Service:
         self.metrics = Metrics()
         self._shared: SharedEngine | None = None
         if settings.batching:
-            self._shared = SharedEngine(self.space.engine, settings.batch_wait, self._batched)
+            self._shared = SharedEngine(self.space.engine, self._batch_wait(), self._batched)
             self.space.engine = self._shared
         self._keys = KeyFile(settings.keys) if settings.keys else None
         self._rates = Rates(settings.workers)
@@ -89,6 +92,13 @@ class Service:
             self._shared.close()
         if self.gallery is not None:
             self.gallery.close()
+
+    def _batch_wait(self) -> float:
+        """Seconds that a face waits for others: docs/decisions/081."""
+        if self.settings.batch_wait is not None:
+            return self.settings.batch_wait
+        on_cpu = getattr(self.space.engine, "provider", "cpu") == "cpu"
+        return 0.0 if on_cpu else GPU_WAIT
 
     def _batched(self, faces: int) -> None:
         self.metrics.batch.observe(faces)

@@ -26,7 +26,8 @@ class Settings(BaseModel):
     pixels, faces : the most of one photo
     photos : the most of one request
     longest : photos with a longer side (pixels) are scaled down to it before faces are looked for
-    batch_wait : seconds that a face waits for others to go through the network together
+    batch_wait : seconds that a face waits for others to go through the network together; where None as long as the
+        network is busy with others on a CPU, and 5 ms elsewhere (docs/decisions/081)
     batching : whether faces of several callers go through the network together
     keep_pictures : whether `keep` may store a picture of each face that is enrolled
     loopback : whether, without keys, only requests to a name of this machine are answered
@@ -54,7 +55,7 @@ class Settings(BaseModel):
     faces: Annotated[int, Field(ge=1)] = 100
     photos: Annotated[int, Field(ge=1)] = 500
     longest: Annotated[int, Field(ge=64)] | None = 1600
-    batch_wait: Annotated[float, Field(ge=0)] = 0.005
+    batch_wait: Annotated[float, Field(ge=0)] | None = None
     batching: bool = True
     keep_pictures: bool = False
     loopback: bool = True
