@@ -4,10 +4,17 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: demo test check format docs benchmarks clean
+.PHONY: demo model test check format docs benchmarks clean
 
 demo: $(VENV)/.demo
 	$(BIN)/facespace demo --run runs/demo
+
+# The model that comes with the package, from faces to file; hours. Stopped and called again, it goes on.
+DATA ?= ../shared/data
+model: $(VENV)/.dev
+	$(BIN)/facespace train mobile-distil --data $(DATA) --run runs/mobile-distil --resume
+	$(BIN)/facespace train mobile-tuned --data $(DATA) --run runs/mobile-tuned --resume
+	$(BIN)/python benchmarks/default_model.py runs/mobile-tuned --data $(DATA) --lfw
 
 test: $(VENV)/.dev
 	$(BIN)/ruff check src tests benchmarks docs

@@ -1,0 +1,174 @@
+"""The default model: from a training run to model files with a full card, measured and shipped.
+
+    python benchmarks/default_model.py RUN [--data ../shared/data] [--out runs/mobile] [--lfw] [--ship]
+
+Exports the run, makes the int8 form (calibrated on training faces), takes thresholds, calibration and figures from the
+validation people, and measures there how figures fall with small and badly compressed faces. With --lfw, View 2 too,
+with the model's own detector: a final figure, for which nothing may be chosen, so every such look is noted in
+OUT/looks.jsonl. With --ship, both files go among the models that the package carries.
+"""
+
+import argparse
+import io
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+from numpy.typing import NDArray
+
+from facespace.convert import quantise
+from facespace.embed import Engine, FigureCard, LimitCard, ModelFile, read_model, write_model
+from facespace.embed.shipped import ship
+from facespace.evaluate import protocols
+from facespace.evaluate.decisions import decide
+from facespace.evaluate.metrics import Interval, verification
+from facespace.evaluate.session import Session
+from facespace.images import resize
+from facespace.train.checkpoint import best_checkpoint
+from facespace.train.dataset import FaceSet
+from facespace.train.recipe import parse_recipe
+from facespace.train.session import export_run, faces_of
+
+FARS = (1e-1, 1e-2, 1e-3, 1e-4)
+CALIBRATION = 172
+# Distance between the eyes in the 112-pixel template.
+EYES = 35.2
+VALIDATION = "440 validation people, all pairs of their 2,938 photos"
+TERMS = (
+    "trained on CelebA, which is for non-commercial research: so is this model. Train your own on other photos: "
+    "facespace prepare, facespace train"
+)
+
+Change = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--name", default="mobile")
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--out", type=Path, default=Path("runs/mobile"))
+    parser.add_argument("--lfw", action="store_true")
+    parser.add_argument("--ship", action="store_true")
+    given = parser.parse_args()
+    given.out.mkdir(parents=True, exist_ok=True)
+    path = given.out / f"{given.name}.onnx"
+    export_run(given.run, path, print)
+    train, validation = faces_of(parse_recipe(best_checkpoint(given.run).recipe, "of the run"), print)
+    assert validation is not None
+    rename(path, given.name)
+    small = given.out / f"{given.name}-int8.onnx"
+    rows = np.random.default_rng(0).permutation(len(train.labels))[:CALIBRATION]
+    quantise(read_model(path), train.crops(np.sort(rows)), small, f"{CALIBRATION} training faces")
+    for each in (path, small):
+        measure(each, validation, given.data if given.lfw else None, given.out)
+    if given.ship:
+        # The first is what load() takes.
+        for number, each in enumerate((path, small)):
+            print("shipped", ship(each, default=number == 0))
+
+
+def rename(path: Path, name: str) -> None:
+    """The model is called by what it is for, not by the stage that ended it."""
+    model = read_model(path)
+    write_model(path, model.onnx, model.card.model_copy(update={"name": name, "data_terms": TERMS}))
+
+
+def measure(path: Path, validation: FaceSet, lfw: Path | None, out: Path) -> None:
+    """Decisions, figures and limits of a model file, written into its card and printed."""
+    model = read_model(path)
+    engine = Engine(model, provider="cpu")
+    crops = validation.crops()
+    plain = engine.embed(crops)
+    figures = [
+        figure(f"VAL at FAR {far:g}", val, VALIDATION)
+        for far, val in verification(plain, validation.labels, FARS).val.items()
+    ]
+    limits = [
+        LimitCard(condition=condition, figure=val_after(engine, crops, validation, change))
+        for condition, change in conditions().items()
+    ]
+    limits += [
+        LimitCard(condition="skin tone and sex: the photos have no such labels"),
+        LimitCard(condition="children, the very old, masks, infrared"),
+    ]
+    update = {"figures": tuple(figures), "limits": tuple(limits)}
+    if model.card.decisions is None:
+        update["decisions"] = decide(plain, validation.labels, "440 people set aside from training")
+    write_model(path, model.onnx, model.card.model_copy(update=update))
+    if lfw is not None:
+        look(path, lfw, out)
+    for each in (*read_model(path).card.figures, *(limit.figure for limit in limits if limit.figure)):
+        print(f"{path.name}: {each.name} {each.value:.4f} ({each.low} to {each.high}); {each.note or ''}")
+
+
+def conditions() -> dict[str, Change]:
+    """What is done to faces to find out what the model is bad at."""
+    found: dict[str, Change] = {}
+    for eyes in (18, 12, 8):
+        found[f"faces with {eyes} pixels between the eyes"] = shrunk(eyes)
+    for quality in (30, 10):
+        found[f"faces compressed as JPEG of quality {quality}"] = compressed(quality)
+    return found
+
+
+def shrunk(eyes: int) -> Change:
+    def change(face: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        side = round(len(face) * eyes / EYES)
+        return resize(resize(face, side, side), *face.shape[1::-1])
+
+    return change
+
+
+def compressed(quality: int) -> Change:
+    def change(face: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        file = io.BytesIO()
+        PIL.Image.fromarray(face).save(file, "JPEG", quality=quality)
+        return np.asarray(PIL.Image.open(file))
+
+    return change
+
+
+def val_after(engine: Engine, crops: NDArray[np.uint8], validation: FaceSet, change: Change) -> FigureCard:
+    """VAL at FAR 1e-3 where both faces of each pair were changed so."""
+    points = engine.embed(np.stack([change(face) for face in crops]))
+    val = verification(points, validation.labels, (1e-3,)).val[1e-3]
+    return figure("VAL at FAR 0.001", val, VALIDATION, "both faces of every pair made so")
+
+
+def figure(name: str, value: Interval, data: str, note: str | None = None) -> FigureCard:
+    return FigureCard(name=name, value=value.value, low=value.low, high=value.high, data=data, note=note)
+
+
+def look(path: Path, data: Path, out: Path) -> None:
+    """LFW View 2 with the model's own detector; written into the card, and noted as a look."""
+    protocol = protocols.by_name("lfw", data / "lfw.zip", [data / "pairs.txt"], 0)
+    evaluation, _ = Session(protocol).evaluate(path)
+    found = evaluation.verification
+    assert found is not None
+    name = f"LFW View 2 (look {looks(out) + 1})"
+    note = f"ten folds, standard error {found.accuracy_se:.4f}; an overlap of people with LFW cannot be ruled out"
+    figures = [
+        figure("accuracy", found.accuracy, name, note),
+        *(figure(f"VAL at FAR {far:g}", val, name) for far, val in found.val.items()),
+    ]
+    model: ModelFile = read_model(path)
+    write_model(path, model.onnx, model.card.model_copy(update={"figures": (*figures, *model.card.figures)}))
+    told = {each.name: each.value for each in figures}
+    record = {"model": path.name, "weights": model.card.weights_sha256, "time": time.strftime("%F %T"), **told}
+    with (out / "looks.jsonl").open("a") as file:
+        file.write(json.dumps({**record, "accuracy_se": found.accuracy_se}) + "\n")
+    for group in evaluation.breakdowns:
+        print(group.title, [(g.name, g.fnmr and round(g.fnmr.value, 4)) for g in group.groups])
+
+
+def looks(out: Path) -> int:
+    file = out / "looks.jsonl"
+    return len(file.read_text().splitlines()) if file.exists() else 0
+
+
+if __name__ == "__main__":
+    main()
