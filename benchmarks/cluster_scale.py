@@ -43,7 +43,7 @@ def measure(options: argparse.Namespace, count: int) -> dict[str, float]:
     graph = neighbour_graph(points, cut.threshold)
     graph_seconds = time.perf_counter() - started
     merges = average_linkage(points, graph, cut.threshold)
-    found = merges.cut(cut.of(merges))
+    found = merges.cut(cut.of(merges, points))
     seconds = time.perf_counter() - started
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
     return {

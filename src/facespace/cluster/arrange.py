@@ -81,7 +81,7 @@ def arrange(
     knowledge = knowledge or Knowledge.nothing(count)
     graph = candidate_graph(points, cut.threshold, on_done)
     merges = _linked(points, graph, cut.threshold, np.arange(count), knowledge.bound(count), knowledge)
-    used = cut.of(merges)
+    used = cut.of(merges, points)
     labels = _united(merges.cut(used), knowledge.together)
     return Arrangement(_alone_where_apart(points, labels, knowledge), used, merges)
 

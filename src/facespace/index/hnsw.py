@@ -20,11 +20,14 @@ from facespace.index.library import faiss_library, has_faiss
 from facespace.index.lock import SharedLock
 from facespace.index.rows import NOBODY, Hits, Rows, as_codes, as_queries
 
-# Links a point keeps (twice as many on the lowest level), and points looked at while building and searching.
+# Links a point keeps (twice as many on the lowest level), and points looked at while building.
 # docs/decisions/030-index-library.md tells recall and time of each choice.
 LINKS = 16
 BUILD_WIDTH = 128
-SEARCH_WIDTH = 192
+
+# Points looked at while searching: at least so many, one for each so many points, at most so many. A constant number
+# would find ever less: faces of strangers lie nearly equally far, and there are ever more of them.
+LEAST_WIDTH, POINTS_EACH, MOST_WIDTH = 192, 200, 4_096
 
 # Points added at a time: an interrupt is heard between two of these.
 CHUNK = 1 << 14
@@ -39,8 +42,9 @@ class HnswIndex:
     Parameters
     ----------
     dimension : int
-    width : int
-        Points looked at in a search: more find more of the true neighbours, and take longer.
+    width : int or None
+        Points looked at in a search: more find more of the true neighbours, and take longer. By the number of points
+        where None.
 
     Attributes
     ----------
@@ -55,7 +59,7 @@ class HnswIndex:
 
     kind = "hnsw"
 
-    def __init__(self, dimension: int, width: int = SEARCH_WIDTH):
+    def __init__(self, dimension: int, width: int | None = None):
         self._rows = Rows(dimension)
         self._width = width
         self.stamp = ""
@@ -102,7 +106,8 @@ class HnswIndex:
             codes, ids, inverse = self._rows.arrays()
             # The dead are found like any others: their share of the places is lost.
             wanted = min(len(codes), max(2 * k, 32) * 4 // 3 + 1)
-            parameters = faiss.SearchParametersHNSW(efSearch=max(self._width, wanted))
+            width = self._width or min(MOST_WIDTH, max(LEAST_WIDTH, len(codes) // POINTS_EACH))
+            parameters = faiss.SearchParametersHNSW(efSearch=max(width, wanted))
             _, rows = self._graph.search(_directions(points), wanted, params=parameters)
         exact = _distances(points, codes, inverse, rows)
         order = np.lexsort((rows, exact), axis=1)[:, :k]
