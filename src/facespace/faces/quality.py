@@ -19,10 +19,10 @@ INNER = slice(24, 104)
 PATCH = 11
 EYES, MOUTH = ((38, 51), (73, 51)), ((41, 92), (70, 92))
 
-# Fitted as benchmarks/fit_quality.py does: the logarithm of the squared distance of a face to the others of the same
-# person is linear in `features`; of ordinary photos, one in ten lies between two neighbours of RISKS.
-WEIGHTS = np.array([-0.065, -0.142, 0.086, 0.101, 0.028, 0.312, 0.041, 0.245, 0.078])
-RISKS = np.array([-0.041, 0.136, 0.192, 0.235, 0.271, 0.312, 0.353, 0.394, 0.445, 0.521, 1.028])
+# Fitted by benchmarks/fit_quality.py: the logarithm of the squared distance of a face to the others of the same person
+# is linear in `features`; of ordinary photos, one in ten lies between two neighbours of RISKS.
+WEIGHTS = np.array([-0.427, -0.076, 0.084, 0.155, 0.329, 0.319, 0.033])
+RISKS = np.array([-0.496, 0.07, 0.11, 0.144, 0.177, 0.211, 0.25, 0.295, 0.363, 0.451, 1.511])
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def judge(image: NDArray[np.uint8], landmarks: NDArray[np.floating], score: floa
     sharpness, brightness, contrast, occlusion = measure(aligned)
     yaw, pitch, roll = (float(angle) for angle in pose(landmarks))
     eye_distance = float(np.linalg.norm(landmarks[1] - landmarks[0]))
-    risk = float(WEIGHTS @ features(eye_distance, sharpness, brightness, contrast, occlusion, yaw, pitch, score))
+    risk = float(WEIGHTS @ features(eye_distance, sharpness, brightness, yaw, pitch, score))
     return Quality(
         value=float(np.interp(-risk, -RISKS[::-1], np.linspace(0, 1, len(RISKS)))),
         eye_distance=eye_distance,
@@ -103,15 +103,13 @@ def features(
     eye_distance: float,
     sharpness: float,
     brightness: float,
-    contrast: float,
-    occlusion: float,
     yaw: float,
     pitch: float,
     score: float,
 ) -> NDArray[np.float64]:
     """The measures as what the risk is linear in: logarithms of ratios, and what is beyond the ordinary.
 
-    Not the roll: alignment turns every face upright.
+    Not the roll, as alignment turns every face upright; not contrast and occlusion, which add nothing on other people.
     """
     return np.array(
         [
@@ -119,8 +117,6 @@ def features(
             np.log2(np.clip(sharpness, 0.01, 0.2) / 0.1),
             max(0.35 - brightness, 0) * 10,
             max(brightness - 0.65, 0) * 10,
-            np.log2(np.clip(contrast, 0.03, 0.3) / 0.19),
-            occlusion,
             abs(yaw) / 45,
             max(abs(pitch) - 10, 0) / 30,
             np.log10(np.clip(1 - score, 1e-5, 0.3)) + 5,
