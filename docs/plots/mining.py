@@ -1,6 +1,6 @@
 """Why semi-hard: one small network trained by triplets at random, by the hardest, and by semi-hard ones.
 
-python docs/plots/mining.py ../shared/data     a quarter of an hour on one core; writes docs/pictures/mining-*.svg
+python docs/plots/mining.py ../shared/data     some ten minutes on one core; writes docs/pictures/mining-*.svg
 
 Everything but the choice of the negative is the same: network, first weights, batches, margin, rate, steps. No run is
 rescued: what `facespace train` does when a run collapses is left out on purpose.
@@ -126,15 +126,15 @@ def main() -> None:
             last = curves[name][-1]
             print(f"{name}, seed {seed}: VAL {last.val[-1]:.3f}, apart {last.apart[-1]:.4f}", flush=True)
 
-    def plot(axes, c: Colours, what: str, label: str) -> None:
+    def plot(axes, c: Colours, what: str, label: str, place: str) -> None:
         for (name, runs), colour in zip(curves.items(), (c["soft"], c["other"], c["same"]), strict=True):
             for number, run in enumerate(runs):
                 axes.plot(run.steps, getattr(run, what), color=colour, linewidth=1.6, label=None if number else name)
         axes.set(xlabel="steps", ylabel=label, xlim=(0, STEPS), ylim=(0, None))
-        axes.legend(title="negatives chosen", loc="best")
+        axes.legend(title="negatives chosen", loc=place)
 
-    draw("mining-val", lambda axes, c: plot(axes, c, "val", f"VAL at FAR {FAR:g}"))
-    draw("mining-apart", lambda axes, c: plot(axes, c, "apart", "mean squared distance between people"))
+    draw("mining-val", lambda axes, c: plot(axes, c, "val", f"VAL at FAR {FAR:g}", "upper left"))
+    draw("mining-apart", lambda axes, c: plot(axes, c, "apart", "distance between people", "center right"))
 
 
 if __name__ == "__main__":

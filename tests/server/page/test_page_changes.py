@@ -1,0 +1,200 @@
+"""What a person changes by the page: people, groups, keys; and everything that is taken back."""
+
+import httpx
+import pytest
+
+from facespace.server.keys import KeyFile, as_scopes
+
+
+@pytest.fixture
+def own(serve, photo, tmp_path):
+    """The address of a service with two people, for one test alone."""
+    address = serve(gallery=str(tmp_path / "people.db"), keep_pictures=True)
+    for person, name in (("s1", "Ada"), ("s2", "Ben")):
+        files = [("photos", ("1.jpg", photo(f"{person}/1").read_bytes()))]
+        httpx.post(f"{address}/v1/people", data={"name": name, "keep": "true"}, files=files).raise_for_status()
+    return address
+
+
+def names(address):
+    return [person["name"] for person in httpx.get(f"{address}/v1/people").json()["people"]]
+
+
+DROP = """async ([name, bytes]) => {
+  const data = new DataTransfer();
+  data.items.add(new File([new Uint8Array(bytes)], name, {type: "image/jpeg"}));
+  const main = document.querySelector("main");
+  for (const type of ["dragenter", "drop"]) {
+    main.firstElementChild.dispatchEvent(new DragEvent(type, {dataTransfer: data, bubbles: true, cancelable: true}));
+  }
+}"""
+
+
+@pytest.mark.parametrize("name", ["Zoë Müller-Lüdenscheidt", "欧阳娜娜", "<img src=x onerror=alert(1)>"])
+def test_a_photo_that_is_dropped_enrols_a_person_of_any_name(own, visit, photo, name):
+    page = visit(own, "people")
+    page.locator(".person-card").first.wait_for()
+    page.evaluate(DROP, ["new.jpg", list(photo("s3/1").read_bytes())])
+    page.get_by_role("dialog").wait_for()
+    page.get_by_label("Name", exact=True).fill(name)
+    page.get_by_role("button", name="Enrol 1 photo").click()
+    page.locator(".person-card", has_text=name).wait_for()
+    assert name in names(own)
+
+
+def test_the_camera_enrols_too_and_is_off_afterwards(own, visit):
+    page = visit(own, "people")
+    page.get_by_role("button", name="Enrol", exact=True).click()
+    page.get_by_label("Name", exact=True).fill("Camera")
+    page.get_by_role("button", name="Camera").click()
+    page.get_by_role("button", name="Take the photo").click()
+    page.get_by_role("button", name="Enrol 1 photo").click()
+    page.locator(".person-card", has_text="Camera").wait_for()
+    assert page.locator("video").count() == 0
+
+
+def test_a_draft_that_was_refused_is_all_still_there(own, visit, photo, tmp_path):
+    empty = tmp_path / "empty.jpg"
+    empty.write_bytes(b"\xff\xd8\xff")
+    page = visit(own, "people")
+    page.get_by_role("button", name="Enrol", exact=True).click()
+    page.get_by_label("Name", exact=True).fill("Cleo")
+    page.locator("dialog input[type=file]").set_input_files(empty)
+    page.get_by_role("button", name="Enrol 1 photo").click()
+    page.get_by_role("alert").wait_for()
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Enrol", exact=True).click()
+    assert page.get_by_label("Name", exact=True).input_value() == "Cleo"
+    assert page.locator("dialog .thumbs li").count() == 1
+    assert names(own) == ["Ada", "Ben"]
+
+
+def test_a_person_is_renamed_and_it_is_taken_back(own, visit):
+    page = visit(own, "people")
+    page.locator(".person-card a", has_text="Ada").click()
+    page.get_by_role("button", name="Rename").click()
+    page.get_by_label("New name").fill("Adélaïde")
+    page.get_by_role("dialog").get_by_role("button", name="Rename").click()
+    page.get_by_role("heading", name="Adélaïde").wait_for()
+    assert names(own) == ["Adélaïde", "Ben"]
+    page.get_by_role("button", name="Undo").click()
+    page.get_by_role("heading", name="Ada").wait_for()
+    assert names(own) == ["Ada", "Ben"]
+
+
+def test_a_name_that_is_taken_is_refused_in_words(own, visit):
+    page = visit(own, "people")
+    page.locator(".person-card a", has_text="Ada").click()
+    page.get_by_role("button", name="Rename").click()
+    page.get_by_label("New name").fill("Ben")
+    page.get_by_role("dialog").get_by_role("button", name="Rename").click()
+    page.get_by_role("alert").wait_for()
+    assert "merge the two instead" in page.get_by_role("alert").inner_text()
+
+
+def test_two_people_are_merged_and_parted_again(own, visit):
+    page = visit(own, "people")
+    page.get_by_role("button", name="Merge people").click()
+    for name in ("Ada", "Ben"):
+        page.get_by_label(f"Choose {name}").check()
+    page.get_by_role("button", name="They are one person").click()
+    page.get_by_role("button", name="Undo").wait_for()
+    assert len(names(own)) == 1
+    page.get_by_role("button", name="Undo").click()
+    page.locator(".person-card").nth(1).wait_for()
+    assert names(own) == ["Ada", "Ben"]
+
+
+def test_a_merge_is_undone_from_the_persons_page_much_later(own, visit):
+    people = httpx.get(f"{own}/v1/people").json()["people"]
+    httpx.post(f"{own}/v1/people/{people[0]['person']}/merge", json={"into": people[1]["person"]}).raise_for_status()
+    page = visit(own, f"people/{people[1]['person']}")
+    page.get_by_text("Merged into Ben: Ada").wait_for()
+    page.get_by_role("button", name="Undo: Ada is somebody else").click()
+    page.get_by_text("Ada is a person of their own again").wait_for()
+    assert names(own) == ["Ada", "Ben"]
+
+
+def test_a_person_is_deleted_only_after_a_question(own, visit):
+    page = visit(own, "people")
+    page.locator(".person-card a", has_text="Ben").click()
+    page.get_by_role("button", name="Delete", exact=True).click()
+    page.get_by_role("button", name="Cancel").click()
+    assert names(own) == ["Ada", "Ben"]
+    page.get_by_role("button", name="Delete", exact=True).click()
+    page.get_by_role("button", name="Delete for good").click()
+    page.get_by_text("Ben is deleted").wait_for()
+    assert names(own) == ["Ada"]
+
+
+def test_photos_are_grouped_asked_about_and_answers_are_taken_back(serve, visit, photo, tmp_path):
+    address = serve(jobs=tmp_path / "jobs")
+    page = visit(address, "groups")
+    page.locator("main input[type=file]").set_input_files([photo(f"s{p}/{n}") for p in (1, 2, 3) for n in (1, 2, 3)])
+    page.get_by_role("button", name="Group them by person").click()
+    page.locator(".sheet").first.wait_for()
+    page.locator(".sheet img").first.wait_for()
+    (job,) = httpx.get(f"{address}/v1/cluster").json()["jobs"]
+
+    def decisions():
+        return httpx.get(f"{address}/v1/cluster/{job['job']}/decisions").json()["decisions"]
+
+    asked = page.locator(".question")
+    asked.wait_for()
+    page.get_by_role("button", name="The same S", exact=True).focus()
+    page.keyboard.press("s")
+    page.get_by_role("button", name="Undo the last").and_(page.locator(":enabled")).wait_for()
+    assert [entry["undone"] for entry in decisions()] == [None]
+    page.get_by_role("button", name="Undo the last").click()
+    page.locator("button:disabled", has_text="Undo the last").wait_for()
+    assert decisions()[0]["undone"]
+
+    page.get_by_label("Name of person").first.fill("Zoë")
+    page.get_by_label("Name of person").first.press("Enter")
+    page.get_by_text("is Zoë.").wait_for()
+    assert any("Zoë" in entry["what"] for entry in decisions())
+
+
+@pytest.fixture
+def locked(serve, photo, tmp_path):
+    """The address of a service that wants keys, and one that may read."""
+    keys = tmp_path / "keys.json"
+    key = KeyFile(keys).add("reader", as_scopes(["read"]))
+    return serve(gallery=str(tmp_path / "people.db"), keys=keys), key
+
+
+def test_a_key_is_asked_for_and_kept_in_this_tab_alone(locked, browser):
+    address, key = locked
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(f"{address}/#/people")
+    page.get_by_label("Key", exact=True).fill("wrong")
+    page.get_by_role("button", name="Use this key").click()
+    page.get_by_role("alert").wait_for()
+    page.get_by_label("Key", exact=True).fill(key)
+    page.get_by_role("button", name="Use this key").click()
+    page.get_by_role("heading", name="Nobody yet").wait_for()
+    # A key that only reads is not offered what it may not do.
+    assert page.get_by_role("button", name="Enrol").count() == 0
+    assert page.evaluate("JSON.stringify(localStorage)").find(key) < 0
+    assert context.cookies() == []
+    assert page.evaluate("sessionStorage.getItem('facespace.key')") == key
+    another = context.new_page()
+    another.goto(f"{address}/#/people")
+    another.get_by_label("Key", exact=True).wait_for()
+    page.get_by_role("button", name="Forget the key “reader”").click()
+    page.get_by_label("Key", exact=True).wait_for()
+    assert page.evaluate("sessionStorage.length") == 0
+    context.close()
+
+
+def test_without_a_key_the_page_says_so_and_asks_again(locked, browser):
+    address, _ = locked
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(address)
+    page.get_by_role("button", name="Not now").click()
+    page.get_by_role("heading", name="An API key is needed").wait_for()
+    page.get_by_role("button", name="Try again").click()
+    page.get_by_label("Key", exact=True).wait_for()
+    context.close()

@@ -1,0 +1,170 @@
+"""The page does what it says, in a real browser."""
+
+import re
+
+import httpx
+import pytest
+from widths import DESKTOP, PHONE
+
+VIEWS = ("compare", "search", "people", "groups", "map", "model")
+
+
+def choose(page, *photos, at=0):
+    page.locator("main input[type=file]").nth(at).set_input_files(list(photos))
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_a_view_fits_a_phone_and_a_desktop(full, visit, view):
+    for size in (PHONE, DESKTOP):
+        page = visit(full, view, size=size)
+        page.wait_for_selector("main h1")
+        page.wait_for_load_state("networkidle")
+        assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
+
+
+def test_two_photos_are_compared_and_told_in_words(full, visit, photo):
+    page = visit(full)
+    choose(page, photo("s1/3"))
+    page.get_by_text("One more photo").wait_for()
+    choose(page, photo("s1/4"))
+    page.locator(".verdict").wait_for()
+    said = page.locator(".verdict").inner_text()
+    assert re.search(r"same person|two people|cannot be told", said)
+    assert re.search(r"The distance [\d.]+ is (within|beyond) the threshold [\d.]+", said)
+    assert page.locator(".box").count() == 2
+    assert page.locator(".verdict .crop").count() == 2
+    assert "These two are at" in page.locator(".chart svg").get_attribute("aria-label")
+
+
+def test_the_answer_is_the_services_and_changes_with_the_strictness(full, visit, photo):
+    files = {side: photo(name).read_bytes() for side, name in (("a", "s1/3"), ("b", "s4/3"))}
+    page = visit(full)
+    choose(page, photo("s1/3"))
+    choose(page, photo("s4/3"))
+    for far in (0.1, 0.01):
+        told = httpx.post(f"{full}/v1/verify?far={far}", files=files).json()
+        page.locator(".verdict select").select_option(str(far))
+        page.get_by_text(f"threshold {told['threshold']:.3f}").or_(
+            page.get_by_text(f"threshold {told['threshold']:.2f}")
+        ).first.wait_for()
+        says = "pass for one person" if told["same"] else "do not pass for one person"
+        assert page.locator(".verdict strong").first.inner_text() == says
+
+
+def test_a_photo_that_cannot_be_used_is_told_and_the_other_stays(full, visit, photo, tmp_path):
+    broken = tmp_path / "broken.jpg"
+    broken.write_bytes(photo("s1/1").read_bytes()[:400])
+    page = visit(full)
+    choose(page, photo("s1/3"))
+    choose(page, broken)
+    alert = page.get_by_role("alert")
+    alert.wait_for()
+    assert "A photo cannot be used" in alert.inner_text()
+    assert alert.locator("code").inner_text().startswith("Request ")
+    # Put in place of the broken one, a whole one is compared with the photo that stayed.
+    page.get_by_role("button", name="Remove: The second photo").click()
+    choose(page, photo("s1/4"))
+    page.locator(".verdict").wait_for()
+
+
+def test_what_was_chosen_outlives_a_service_that_is_gone_for_a_while(full, visit, photo):
+    page = visit(full)
+    page.route("**/v1/verify*", lambda route: route.abort())
+    choose(page, photo("s1/3"))
+    choose(page, photo("s1/4"))
+    page.get_by_text("Nothing that you entered is lost").wait_for()
+    page.unroute("**/v1/verify*")
+    page.get_by_role("button", name="Try again").click()
+    page.locator(".verdict").wait_for()
+    # Nor does another view lose it.
+    page.get_by_role("link", name="Model").click()
+    page.get_by_role("heading", name="What a distance means").wait_for()
+    page.get_by_role("link", name="Compare").click()
+    page.locator(".verdict").wait_for()
+
+
+def test_a_busy_service_is_asked_again_after_the_time_it_names(full, visit, photo):
+    page = visit(full)
+    refused = []
+
+    def busy_once(route):
+        if refused:
+            route.continue_()
+            return
+        refused.append(route)
+        problem = '{"title": "busy", "detail": "busy", "status": 429}'
+        route.fulfill(status=429, headers={"Retry-After": "1"}, content_type="application/problem+json", body=problem)
+
+    page.route("**/v1/verify*", busy_once)
+    choose(page, photo("s1/3"))
+    choose(page, photo("s1/4"))
+    page.locator(".verdict").wait_for()
+    assert len(refused) == 1
+
+
+def test_a_face_is_searched_for_and_its_candidates_are_shown(full, visit, photo):
+    page = visit(full, "search")
+    choose(page, photo("s2/1"))
+    page.locator(".candidates").wait_for()
+    assert page.locator(".candidate").count() == 3
+    assert page.locator(".candidate").first.locator(".name").inner_text() == "Jürgen Groß"
+    assert page.locator(".found-head h2").inner_text() == "Jürgen Groß"
+    page.locator(".candidate .portrait img").first.wait_for()
+
+
+def test_there_is_a_word_for_a_service_without_a_gallery(serve, visit):
+    address = serve()
+    for view in ("search", "people", "map"):
+        page = visit(address, view)
+        page.get_by_role("heading", name="There is no gallery").wait_for()
+
+
+def test_the_map_is_walked_with_arrows(full, visit):
+    page = visit(full, "map")
+    page.locator(".map-dot").first.wait_for()
+    places = page.evaluate(
+        "Array.from(document.querySelectorAll('.map-dot'), (dot) => [dot.getBoundingClientRect().x, dot.ariaLabel])"
+    )
+    places.sort()
+    page.get_by_role("button", name=places[0][1]).focus()
+    for _ in range(2):
+        page.keyboard.press("ArrowRight")
+    here = page.evaluate("document.activeElement.getBoundingClientRect().x")
+    assert here > places[0][0]
+    chosen = page.evaluate("document.activeElement.ariaLabel").split(",")[0]
+    assert page.locator(".map-panel h2").inner_text() == chosen
+
+
+def test_the_model_is_shown_with_its_thresholds_and_its_roc(full, visit):
+    card = httpx.get(f"{full}/v1/models/default").json()["card"]["decisions"]
+    page = visit(full, "model")
+    page.locator(".chart svg").nth(1).wait_for()
+    rows = page.locator("table tbody tr")
+    assert rows.count() == len(card["thresholds"])
+    assert "1 in 10" in rows.first.inner_text()
+    assert page.locator(".chart svg").nth(1).get_attribute("aria-label").startswith("ROC")
+
+
+def test_light_and_dark_follow_the_system_and_the_switch(full, visit):
+    paper = "getComputedStyle(document.body).backgroundColor"
+    page = visit(full, scheme="light")
+    light = page.evaluate(paper)
+    dark = visit(full, scheme="dark").evaluate(paper)
+    assert light != dark
+    page.get_by_role("button", name="Switch to dark").click()
+    assert page.evaluate(paper) == dark
+    page.reload()
+    page.get_by_role("button", name="Switch to light").wait_for()
+    assert page.evaluate(paper) == dark
+
+
+def test_everything_on_a_view_is_reached_by_the_tabulator_key(full, visit):
+    page = visit(full, "people")
+    page.locator(".person-card").first.wait_for()
+    reached = set()
+    for _ in range(30):
+        page.keyboard.press("Tab")
+        reached.add(page.evaluate("document.activeElement.textContent.trim() || document.activeElement.ariaLabel"))
+    wanted = ("Skip to the content", "Compare", "Model", "Switch to dark", "Enrol", "Merge people")
+    assert set(wanted) <= reached
+    assert any("Jürgen Groß" in name for name in reached)
