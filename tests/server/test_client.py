@@ -2,7 +2,10 @@
 
 import asyncio
 import inspect
+import re
+import shutil
 import time
+from pathlib import Path
 
 import httpx
 import pytest
@@ -106,3 +109,12 @@ def test_a_busy_service_is_asked_again_when_it_says_so(monkeypatch):
         with pytest.raises(ServiceError, match="answered 429"):
             service.service()
         assert len(answers) == 5
+
+
+def test_the_code_of_the_documentation_runs(address, people, tmp_path, monkeypatch, capsys):
+    (code,) = re.findall(r"```py\n(.*?)```", (Path(__file__).parents[2] / "docs" / "service.md").read_text(), re.S)
+    for name, photo in (("ada1.jpg", "1"), ("ada2.jpg", "2"), ("party.jpg", "3")):
+        shutil.copy(people / "s4" / f"{photo}.pgm", tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    exec(compile(code.replace("http://127.0.0.1:8000", address), "service.md", "exec"), {})
+    assert capsys.readouterr().out.splitlines()[0] in ("True", "False")

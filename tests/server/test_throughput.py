@@ -78,6 +78,24 @@ def test_a_full_line_is_told_when_to_come_again():
     line.close()
 
 
+def test_what_would_come_too_late_is_not_accepted():
+    line = desk(doing=1, waiting=100)
+
+    async def busy():
+        with line.place(10):
+            await line.run(lambda: time.sleep(0.2))
+
+    for _ in range(12):
+        asyncio.run(busy())
+    with line.place(10):
+        with pytest.raises(Refusal) as refused, line.place(0.1):
+            pass
+        assert refused.value.kind == "busy"
+        with line.place(10):
+            pass
+    line.close()
+
+
 def test_a_deadline_ends_the_wait_but_the_place_is_taken_until_the_thread_ends():
     line, gate = desk(doing=1, waiting=0), threading.Event()
 

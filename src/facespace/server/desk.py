@@ -56,9 +56,11 @@ class Desk:
     @contextmanager
     def place(self, seconds: float) -> Iterator[None]:
         """Take a place for a request that is given up after so many seconds; refused where there is none."""
-        if self._inside >= self._places:
-            again = self._seconds * self._inside / self._doing
-            raise Refusal("busy", f"{self._inside} requests are at work or waiting, which is all that may", again)
+        again = self._seconds * self._inside / self._doing
+        # What would come too late is not accepted; half, as the next ones may take longer than the last.
+        late = self._inside >= self._doing and again > seconds / 2
+        if self._inside >= self._places or late:
+            raise Refusal("busy", f"{self._inside} requests are at work or waiting, and more may not", again)
         self._move(1)
         token = deadline.set(time.monotonic() + seconds)
         try:
@@ -78,7 +80,7 @@ class Desk:
             try:
                 return work()
             finally:
-                self._seconds += 0.05 * (time.monotonic() - started - self._seconds)
+                self._seconds += 0.1 * (time.monotonic() - started - self._seconds)
 
         future = self._pool.submit(context.run, timed)
         try:

@@ -1,0 +1,79 @@
+"""What is shipped for those who run it fits the command line and the tools that read it."""
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from facespace.cli.app import app, command
+from facespace.server.keys import KeyFile
+
+DEPLOY = Path(__file__).parents[2] / "deploy"
+
+
+@pytest.fixture
+def run():
+    command()
+    return lambda *words: CliRunner().invoke(app, list(words))
+
+
+def test_keys_are_made_listed_and_removed_at_the_command_line(run, tmp_path):
+    path = tmp_path / "keys.json"
+    made = run("keys", "add", "door", "--keys", str(path), "--scope", "read", "--scope", "embeddings", "--rate", "60")
+    assert made.exit_code == 0, made.output
+    assert KeyFile(path).caller(made.output.strip()).name == "door"
+    (listed,) = json.loads(run("keys", "list", "--keys", str(path), "--json").output)["keys"]
+    assert (listed["name"], listed["scopes"], listed["rate"]) == ("door", ["read", "embeddings"], 60.0)
+    assert "sha256" not in listed
+    assert run("keys", "remove", "door", "--keys", str(path)).exit_code == 0
+    assert KeyFile(path).keys() == []
+    wrong = run("keys", "add", "door", "--keys", str(path), "--scope", "raed")
+    assert "did you mean 'read'" in str(wrong.exception)
+
+
+def serving(text):
+    """The options of each `facespace serve` in a text."""
+    flat = text.replace('", "', " ").replace("'", "").replace('"', "")
+    return [re.findall(r"(?<=\s)--[a-z-]+", line) for line in re.findall(r"facespace serve([^\n\]]*)", flat)]
+
+
+@pytest.mark.parametrize("name", ["Containerfile", "compose.yaml", "facespace.service"])
+def test_every_option_in_the_deployment_files_is_one(run, name):
+    known = run("serve", "--help").output
+    used = serving((DEPLOY / name).read_text())
+    assert used
+    for option in (option for options in used for option in options):
+        assert option in known, option
+
+
+def test_the_compose_file_keeps_the_service_from_writing_and_from_the_network():
+    services = yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"]
+    service = services["service"]
+    assert service["read_only"]
+    assert service["cap_drop"] == ["ALL"]
+    assert all(port.startswith("127.0.0.1:") for port in service["ports"])
+    assert "ports" not in services["database"]
+    assert service["depends_on"]["database"]["condition"] == "service_healthy"
+
+
+def test_the_container_runs_as_nobody_that_is_root_and_is_asked_whether_it_is_ready():
+    lines = (DEPLOY / "Containerfile").read_text().splitlines()
+    assert [line for line in lines if line.startswith("USER")] == ["USER 10001"]
+    assert any("/readyz" in line for line in lines)
+
+
+def test_systemd_takes_the_unit(tmp_path):
+    if not shutil.which("systemd-analyze"):
+        pytest.skip("systemd-analyze is not installed")
+    unit = (DEPLOY / "facespace.service").read_text().replace("/opt/facespace/bin/facespace", "/bin/true")
+    (tmp_path / "facespace.service").write_text(unit)
+    done = subprocess.run(
+        ["systemd-analyze", "verify", str(tmp_path / "facespace.service")], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    assert "facespace" not in done.stderr
