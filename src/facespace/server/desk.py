@@ -45,8 +45,8 @@ class Desk:
         self._pool = ThreadPoolExecutor(doing, thread_name_prefix=name)
         self._doing, self._places, self._gauge = doing, doing + waiting, gauge
         self._inside = 0
-        # A moving mean of how long a request holds a thread, for telling when to come again.
-        self._seconds = 0.1
+        # A moving mean of how long a request holds a thread, for telling when to come again; nothing is known yet.
+        self._seconds = 0.0
 
     @property
     def inside(self) -> int:
