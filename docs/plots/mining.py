@@ -126,15 +126,15 @@ def main() -> None:
             last = curves[name][-1]
             print(f"{name}, seed {seed}: VAL {last.val[-1]:.3f}, apart {last.apart[-1]:.4f}", flush=True)
 
-    def plot(axes, c: Colours, what: str, label: str, place: str) -> None:
+    def plot(axes, c: Colours, what: str, label: str) -> None:
         for (name, runs), colour in zip(curves.items(), (c["soft"], c["other"], c["same"]), strict=True):
             for number, run in enumerate(runs):
                 axes.plot(run.steps, getattr(run, what), color=colour, linewidth=1.6, label=None if number else name)
         axes.set(xlabel="steps", ylabel=label, xlim=(0, STEPS), ylim=(0, None))
-        axes.legend(title="negatives chosen", loc=place)
+        axes.legend(title="negatives chosen", loc="best")
 
-    draw("mining-val", lambda axes, c: plot(axes, c, "val", f"VAL at FAR {FAR:g}", "upper left"))
-    draw("mining-apart", lambda axes, c: plot(axes, c, "apart", "distance between people", "center right"))
+    draw("mining-val", lambda axes, c: plot(axes, c, "val", f"VAL at FAR {FAR:g}"))
+    draw("mining-apart", lambda axes, c: plot(axes, c, "apart", "distance between people"))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 // Which view is shown, the bar above it, and the switch of light and dark.
 
 import { forgetPictures } from "./api.js";
-import { fill, h, say, toast } from "./dom.js";
+import { fill, h, say } from "./dom.js";
 import { icon } from "./icons.js";
 import { askKey, currentKey, forgetKey } from "./key.js";
 import { failed, waiting } from "./parts/states.js";
@@ -85,9 +85,9 @@ function tools(service) {
   };
   const key = async () => {
     if (currentKey()) {
+      // What was answered to the key goes with it: all that the page holds.
       forgetKey();
-      renew();
-      toast("The key is forgotten.");
+      location.reload();
     } else if (await askKey()) {
       renew();
     }

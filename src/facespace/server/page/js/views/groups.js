@@ -3,7 +3,7 @@
 import { call, formOf } from "../api.js";
 import { fill, h, say } from "../dom.js";
 import { failed, head, waiting } from "../parts/states.js";
-import { chosenPhotos, hearPhotos, well } from "../parts/well.js";
+import { chosenPhotos, well } from "../parts/well.js";
 import { sheets } from "../parts/sheets.js";
 import { count, when } from "../words.js";
 
@@ -111,5 +111,4 @@ export async function show(root, { service, rest, signal }) {
     say("The groups are ready");
     await sheets(body, job, signal, forget);
   }
-  hearPhotos(root, () => {}, { signal });
 }

@@ -49,8 +49,12 @@ export async function show(root, { service, rest, signal }) {
     await attempt(async () => {
       await call("POST", `v1/people/${number}/merge`, { body: { into: into.person } });
       toast(`${person.name} and ${into.name} are one person now.`, async () => {
-        await call("POST", `v1/people/${into.person}/undo-merge`);
-        location.hash = `#/people/${number}`;
+        try {
+          await call("POST", `v1/people/${into.person}/undo-merge`);
+          location.hash = `#/people/${number}`;
+        } catch (error) {
+          toast(error.message);
+        }
       });
       location.hash = `#/people/${into.person}`;
     });
@@ -121,7 +125,7 @@ export async function show(root, { service, rest, signal }) {
     h("h2.unseen", "Faces"),
     h("ul.people-grid", person.kept.map((face) => h("li.person-card", {},
       portrait(person.name, face.has_picture ? facePicture(face.face) : null, `Face ${face.face}`),
-      h("span.small", h("span.name", face.photo.split("/").at(-1)), h("br"),
+      h("span.small", h("span.name.file", { title: face.photo }, face.photo.split("/").at(-1)),
         h("span.soft", face.quality === null ? "quality not judged" : `quality ${Math.round(100 * face.quality)} of 100`)),
       may("enrol") && h("div.row.close", button("Not them", () => move(face), "quiet"),
         may("admin") && h("button.icon", { type: "button", "aria-label": `Delete face ${face.face}`, title: "Delete", on: { click: () => removeFace(face) } }, icon("close"))),
