@@ -86,7 +86,7 @@ def full(serve, photo, tmp_path_factory):
 
     address = serve(gallery=str(tmp_path_factory.mktemp("full") / "people.db"), keep_pictures=True)
     for person, name in (("s1", "Ada"), ("s2", "Jürgen Groß"), ("s3", "王芳")):
-        photos = [("photos", (f"{n}.jpg", photo(f"{person}/{n}").read_bytes())) for n in (1, 2)]
+        photos = [("photos", (f"the-long-name-of-photo-{n}.jpg", photo(f"{person}/{n}").read_bytes())) for n in (1, 2)]
         httpx.post(f"{address}/v1/people", data={"name": name, "keep": "true"}, files=photos).raise_for_status()
     return address
 

@@ -22,6 +22,13 @@ def test_a_view_fits_a_phone_and_a_desktop(full, visit, view):
         assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
 
 
+def test_a_person_whose_photos_have_long_names_fits_a_phone(full, visit):
+    number = httpx.get(f"{full}/v1/people").json()["people"][0]["person"]
+    page = visit(full, f"people/{number}", size=PHONE)
+    page.locator(".person-head").wait_for()
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+
+
 def test_two_photos_are_compared_and_told_in_words(full, visit, photo):
     page = visit(full)
     choose(page, photo("s1/3"))
