@@ -1,12 +1,13 @@
 """The model file: a card in, the same card out, and nothing wrong gets through."""
 
+import numpy as np
 import onnx
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from facespace.embed import load, read_model, weights_sha256, with_card, write_model
-from facespace.errors import ModelError
+from facespace.errors import ModelError, NoFaceError
 
 
 def test_the_card_comes_back_as_it_was_written(model_path, tmp_path):
@@ -74,9 +75,14 @@ def test_a_missing_file_is_a_clear_error(tmp_path):
         load(tmp_path / "absent.onnx")
 
 
-def test_loading_without_a_name_says_that_there_is_no_default_yet():
-    with pytest.raises(ModelError, match="ships no default model"):
-        load()
+def test_loading_without_a_name_takes_the_model_that_comes_with_the_package():
+    space = load()
+    assert space.card.name == "mobile"
+    assert space.card.detector == "mtcnn"
+    assert space.card.require_decisions().people == 440
+    assert space.card.dimension == 128
+    with pytest.raises(NoFaceError, match="no face found"):
+        space.embed([np.zeros((112, 112, 3), np.uint8)])
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -18,7 +18,7 @@ def recipe(name="small-cnn", steps=4):
         {
             "name": "exported",
             "steps": steps,
-            "data": {"train": "people", "description": "six people"},
+            "data": {"train": "/home/ada/people", "description": "six people"},
             "network": {"name": name, "width": 32, "height": 40, "dimension": 64},
             "batch": {"people": 4, "photos": 4},
             "optimiser": {"rate": 0.01},
@@ -53,6 +53,9 @@ def test_the_file_holds_the_last_checkpoint_and_says_where_it_comes_from(run, tm
     card = export(folder, tmp_path / "model.onnx", faces, others)
     assert (card.training.people, card.training.photos, card.training.steps) == (3, 30, 4)
     assert card.training.recipe["network"]["name"] == "small-cnn"
+    assert card.training.recipe["data"]["train"] == "people"
+    # Where photos lie on whose machine is nobody's business.
+    assert "/" not in str(card.training)
     assert card.decisions.people == 3
     assert "six people" in card.decisions.data
     from facespace.train.checkpoint import last_checkpoint

@@ -28,7 +28,7 @@ from facespace.train.dataset import CROP, DETECTORS_OF_CROPS, FaceSet
 from facespace.train.inputs import MEAN, STD
 from facespace.train.networks import build_network
 from facespace.train.recipe import Recipe, parse_recipe
-from facespace.train.start import stages_of
+from facespace.train.start import stages_of, without_folders
 
 # Largest difference of any number of an embedding between torch and onnxruntime.
 AGREEMENT = 1e-5
@@ -82,7 +82,7 @@ def export(run: Path, path: Path, train: FaceSet, validation: FaceSet | None) ->
                 people=len(train.people),
                 photos=len(train.labels),
                 steps=checkpoint.step,
-                recipe=checkpoint.recipe,
+                recipe=without_folders(checkpoint.recipe),
                 stages=stages_of(run, checkpoint),
             )
         }

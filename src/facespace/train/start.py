@@ -1,6 +1,7 @@
 """Training in stages: a run that begins with the weights another run ended with."""
 
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
@@ -51,6 +52,15 @@ def stages_of(run: Path, checkpoint: Checkpoint) -> tuple[StageCard, ...]:
     return tuple(stages)
 
 
+def without_folders(recipe: dict[str, Any]) -> dict[str, Any]:
+    """A recipe for others to read: its files by their names, not by where they lie on somebody's machine."""
+    told = {**recipe, "data": dict(recipe["data"]), "network": dict(recipe["network"])}
+    for section, key in (("data", "train"), ("data", "validation"), ("data", "old"), ("network", "start")):
+        if told[section].get(key) is not None:
+            told[section][key] = Path(told[section][key]).name
+    return told
+
+
 def _stage(run: Path, checkpoint: Checkpoint) -> StageCard:
     recipe, extra = parse_recipe(checkpoint.recipe, f"of {run}"), checkpoint.extra
     history = run / "history.jsonl"
@@ -69,5 +79,5 @@ def _stage(run: Path, checkpoint: Checkpoint) -> StageCard:
             FigureCard(name=f"VAL at FAR {key.removeprefix('val_at_')}", value=value, data="validation people")
             for key, value in rates.items()
         ),
-        recipe=checkpoint.recipe,
+        recipe=without_folders(checkpoint.recipe),
     )
