@@ -44,11 +44,11 @@ def test_enrol_identify_people_and_remove_work_on_one_file(run, people):
     text = ok(run("enrol", "Ada [admin]", people / "s1" / "1.pgm", people / "s1" / "2.pgm", "-g", "people.db"))
     assert "enrolled Ada [admin] with 2 of 2 photos" in text
     ok(run("enrol", "王芳", people / "s2" / "1.pgm", "--gallery", "people.db"))
-    found = json.loads(ok(run("identify", people / "s1" / "1.pgm", "-g", "people.db", "--json")))
+    found = json.loads(ok(run("identify", people / "s1" / "1.pgm", "-g", "people.db", "--json", "--fpir", "0.5")))
     (face,) = found["photos"][0]["faces"]
     assert face["person"] == "Ada [admin]"
     assert [candidate["name"] for candidate in face["candidates"]] == ["Ada [admin]", "王芳"]
-    table = ok(run("identify", people / "s1" / "1.pgm", "-g", "people.db"))
+    table = ok(run("identify", people / "s1" / "1.pgm", "-g", "people.db", "--fpir", "0.5"))
     assert "Ada [admin]" in table
     assert "王芳" in ok(run("people", "-g", "people.db"))
     ok(run("remove", "王芳", "-g", "people.db"))
