@@ -31,7 +31,8 @@ from facespace.evaluate.metrics import (
 from facespace.evaluate.metrics.intervals import ROUNDS
 from facespace.evaluate.metrics.rates import rate
 from facespace.evaluate.protocols import Protocol
-from facespace.gallery import FPIR
+from facespace.gallery import FPIR, nearest_others
+from facespace.metric import Impostors, open_set_far, template
 
 # Above this many photos the exact clustering would need more than a gigabyte of distances.
 MOST_CLUSTERED = 16_000
@@ -158,9 +159,7 @@ def _search(result: Evaluation, seed: int, rounds: int) -> Evaluation:
     assert trials is not None
     threshold, comparable = None, None
     if card.decisions is not None:
-        # As a gallery of this size decides.
         impostors = card.impostors()
-        threshold = float(impostors.threshold(FPIR / len(np.unique(result.protocol.labels[trials.gallery]))))
 
         def comparable(
             distances: NDArray[np.float64], photos: NDArray[np.int64], lengths: NDArray[np.float64]
@@ -169,11 +168,36 @@ def _search(result: Evaluation, seed: int, rounds: int) -> Evaluation:
                 return impostors.as_single(distances, photos)
             return np.clip(2 - (2 - distances) * lengths, 0, 4)
 
+        kept = trials.gallery[faces.present[trials.gallery]]
+        threshold = _as_a_gallery(faces.embeddings[kept], result.protocol.labels[kept], impostors, comparable)
+
     searches = search(
         faces.embeddings, result.protocol.labels, trials.gallery, trials.probes, faces.present, comparable
     )
     figures = identification(searches, threshold, rounds=rounds, seed=seed)
     return replace(result, search=SearchResult(trials.gallery, trials.probes, searches, figures, threshold))
+
+
+def _as_a_gallery(
+    points: NDArray[np.float32],
+    people: NDArray[np.int64],
+    impostors: Impostors,
+    comparable: Callable[[NDArray[np.float64], NDArray[np.int64], NDArray[np.float64]], NDArray[np.float64]],
+) -> float:
+    """The threshold that a gallery of these faces takes: as near as its people are to each other."""
+    enrolled, first, photos = np.unique(people, return_index=True, return_counts=True)
+    nearest = np.empty(0)
+    if len(enrolled) > 1:
+        members = [points[people == person] for person in enrolled]
+        lengths = np.array([np.linalg.norm(own.mean(axis=0)) for own in members], np.float64)
+        nearest = nearest_others(
+            points[first],
+            np.arange(len(enrolled)),
+            np.stack([template(own) for own in members]),
+            photos,
+            lambda near, place: comparable(near, photos[place], lengths[place]),
+        )
+    return float(impostors.threshold(open_set_far(FPIR, len(enrolled), impostors, nearest)))
 
 
 def _cluster(result: Evaluation) -> Evaluation:

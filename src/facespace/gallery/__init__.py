@@ -2,6 +2,7 @@
 
 from facespace.gallery.audit import acting_as
 from facespace.gallery.care import Checked, Salvaged, backup, check, salvage
+from facespace.gallery.crowd import nearest_others
 from facespace.gallery.enrol import LEAST_QUALITY, Enrolment
 from facespace.gallery.gallery import FPIR, Gallery, Identification, as_attributes
 from facespace.gallery.places import Place
@@ -38,6 +39,7 @@ __all__ = [
     "check",
     "export_gallery",
     "import_gallery",
+    "nearest_others",
     "new_key",
     "open_store",
     "read_key",

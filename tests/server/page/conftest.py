@@ -30,7 +30,8 @@ CHROMIUM = os.environ.get("FACESPACE_CHROMIUM") or shutil.which("chromium") or s
 AXE = "axe-core@4.14.1"
 
 
-@pytest.fixture(scope="session")
+# Not for the session: while Playwright runs, no test can run an event loop of its own.
+@pytest.fixture(scope="module")
 def browser():
     """A headless Chromium; skips where there is none."""
     if not CHROMIUM:
