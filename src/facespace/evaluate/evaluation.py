@@ -26,13 +26,14 @@ from facespace.evaluate.metrics import (
     reliability,
     score,
     search,
+    templates_of,
     verification,
 )
 from facespace.evaluate.metrics.intervals import ROUNDS
 from facespace.evaluate.metrics.rates import rate
 from facespace.evaluate.protocols import Protocol
 from facespace.gallery import FPIR, nearest_others
-from facespace.metric import Impostors, open_set_far, template
+from facespace.metric import Impostors, open_set_far
 
 # Above this many photos the exact clustering would need more than a gigabyte of distances.
 MOST_CLUSTERED = 16_000
@@ -185,15 +186,14 @@ def _as_a_gallery(
     comparable: Callable[[NDArray[np.float64], NDArray[np.int64], NDArray[np.float64]], NDArray[np.float64]],
 ) -> float:
     """The threshold that a gallery of these faces takes: as near as its people are to each other."""
-    enrolled, first, photos = np.unique(people, return_index=True, return_counts=True)
+    enrolled, first = np.unique(people, return_index=True)
     nearest = np.empty(0)
     if len(enrolled) > 1:
-        members = [points[people == person] for person in enrolled]
-        lengths = np.array([np.linalg.norm(own.mean(axis=0)) for own in members], np.float64)
+        templates, photos, lengths = templates_of(points, people)
         nearest = nearest_others(
             points[first],
             np.arange(len(enrolled)),
-            np.stack([template(own) for own in members]),
+            templates,
             photos,
             lambda near, place: comparable(near, photos[place], lengths[place]),
         )

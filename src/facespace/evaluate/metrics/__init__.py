@@ -8,6 +8,7 @@ from facespace.evaluate.metrics.identification import (
     identification,
     leave_one_out_rank1,
     search,
+    templates_of,
 )
 from facespace.evaluate.metrics.intervals import Interval, over_identities
 from facespace.evaluate.metrics.pairs import Pairs, ScoredPairs, all_pairs, identity_folds, sampled_pairs, score
@@ -43,6 +44,7 @@ __all__ = [
     "sampled_pairs",
     "score",
     "search",
+    "templates_of",
     "val_name",
     "verification",
 ]

@@ -100,10 +100,8 @@ def search(
     wanted, enrolled = np.unique(labels[kept]), np.unique(labels[kept[had[kept]]])
     if not len(enrolled):
         raise DataError("nobody is enrolled: no photo of the gallery shows a face that can be used")
-    members = [points[kept[had[kept] & (labels[kept] == person)]] for person in enrolled]
-    templates = np.stack([template(faces) for faces in members])
-    counts = np.array([len(faces) for faces in members], np.int64)
-    lengths = np.array([np.linalg.norm(faces.mean(axis=0)) for faces in members], np.float64)
+    shown = kept[had[kept]]
+    templates, counts, lengths = templates_of(points[shown], labels[shown])
     truth = labels[asked]
     nearest = np.full(len(asked), -1, np.int64)
     distances = np.full(len(asked), np.inf)
@@ -121,6 +119,22 @@ def search(
         place = 1 + (near < own[:, None]).sum(axis=1)
         rank[chosen[known[chosen]]] = place[known[chosen]]
     return Searches(truth, nearest, distances, rank, len(wanted))
+
+
+def templates_of(
+    points: NDArray[np.float32], people: NDArray[np.int64]
+) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.float64]]:
+    """Everybody's template, number of faces, and length of the mean before it was scaled to 1; people in order.
+
+    Parameters
+    ----------
+    points : float32, shape (n, d), L2 norm 1
+    people : int64, shape (n,)
+    """
+    members = [points[people == person] for person in np.unique(people)]
+    counts = np.array([len(faces) for faces in members], np.int64)
+    lengths = np.array([np.linalg.norm(faces.mean(axis=0)) for faces in members], np.float64)
+    return np.stack([template(faces) for faces in members]), counts, lengths
 
 
 def identification(
