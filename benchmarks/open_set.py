@@ -100,7 +100,8 @@ def one_round(
         chosen,
         unit,
         photos_each,
-        lambda near, place: tail.as_single(near, photos_each[place]),
+        np.linalg.norm(np.stack(templates), axis=1),
+        tail,
     )
     limit = float(tail.threshold(open_set_far(0.01, len(enrolled), tail, nearest)))
     by_card = float(tail.threshold(0.01 / len(enrolled)))

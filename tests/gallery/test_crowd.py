@@ -30,13 +30,16 @@ def gallery(tmp_path):
         yield opened
 
 
-def test_the_nearest_other_is_what_comparing_with_each_finds():
+@pytest.mark.parametrize("card", [OLD, Impostors((0.1, 0.01), (1, 4), ((1.5, 1.3), (1.2, 1.1)))])
+def test_the_nearest_other_is_what_comparing_with_each_finds(card):
     rng = np.random.default_rng(0)
     templates, queries = normalise(rng.normal(size=(40, 8))), normalise(rng.normal(size=(25, 8)))
     own, photos = rng.permutation(40)[:25], rng.integers(1, 4, 40)
-    found = nearest_others(queries, own, templates, photos, lambda near, place: near * photos[place])
+    lengths = rng.uniform(0.5, 1, 40)
+    found = nearest_others(queries, own, templates, photos, lengths, card)
     for row, (query, mine) in enumerate(zip(queries, own, strict=True)):
-        others = [((query - templates[i]) ** 2).sum() * photos[i] for i in range(40) if i != mine]
+        plain = ((query - templates) ** 2).sum(axis=1).astype(float)
+        others = [card.comparable(plain[[i]], photos[[i]], lengths[[i]])[0] for i in range(40) if i != mine]
         assert found[row] == pytest.approx(min(others), abs=1e-5)
 
 

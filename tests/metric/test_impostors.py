@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facespace.metric import Impostors
+from facespace.metric import Impostors, normalise, template
 
 FARS = (0.5, 0.1, 0.01, 0.001)
 MEASURED = Impostors(FARS, (1, 2, 4), ((1.4, 1.0, 0.7, 0.5), (1.3, 0.9, 0.6, 0.4), (1.25, 0.85, 0.55)))
@@ -49,6 +49,16 @@ def test_nearer_stays_nearer(distances, photos):
 def test_one_photo_is_left_as_it_is_and_templates_of_more_seem_farther():
     assert MEASURED.as_single([[0.6, 0.9]], 1) == pytest.approx(np.array([[0.6, 0.9]]), abs=1e-7)
     assert MEASURED.as_single(0.6, 2) == pytest.approx(0.7, abs=1e-7)
+
+
+def test_where_templates_were_not_measured_the_mean_distance_to_their_photos_is_compared():
+    rng = np.random.default_rng(0)
+    photos, face = normalise(rng.normal(size=(5, 8))), normalise(rng.normal(size=(1, 8)))
+    length = np.linalg.norm(photos.mean(axis=0))
+    to_template = ((face - template(photos)) ** 2).sum(axis=1).astype(float)
+    found = Impostors(FARS, (1,), ((1.4, 1.0, 0.7, 0.5),)).comparable(to_template, np.array([5]), np.array([length]))
+    assert found[0] == pytest.approx(((face - photos) ** 2).sum(axis=1).mean(), abs=1e-6)
+    assert MEASURED.comparable(to_template, np.array([5]), np.array([length])) == MEASURED.as_single(to_template, 5)
 
 
 def test_single_thresholds_of_an_old_card_serve_for_every_number():

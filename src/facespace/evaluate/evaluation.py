@@ -161,17 +161,9 @@ def _search(result: Evaluation, seed: int, rounds: int) -> Evaluation:
     threshold, comparable = None, None
     if card.decisions is not None:
         impostors = card.impostors()
-
-        def comparable(
-            distances: NDArray[np.float64], photos: NDArray[np.int64], lengths: NDArray[np.float64]
-        ) -> NDArray[np.float64]:
-            if impostors.covers_templates:
-                return impostors.as_single(distances, photos)
-            return np.clip(2 - (2 - distances) * lengths, 0, 4)
-
+        comparable = impostors.comparable
         kept = trials.gallery[faces.present[trials.gallery]]
-        threshold = _as_a_gallery(faces.embeddings[kept], result.protocol.labels[kept], impostors, comparable)
-
+        threshold = _as_a_gallery(faces.embeddings[kept], result.protocol.labels[kept], impostors)
     searches = search(
         faces.embeddings, result.protocol.labels, trials.gallery, trials.probes, faces.present, comparable
     )
@@ -179,24 +171,13 @@ def _search(result: Evaluation, seed: int, rounds: int) -> Evaluation:
     return replace(result, search=SearchResult(trials.gallery, trials.probes, searches, figures, threshold))
 
 
-def _as_a_gallery(
-    points: NDArray[np.float32],
-    people: NDArray[np.int64],
-    impostors: Impostors,
-    comparable: Callable[[NDArray[np.float64], NDArray[np.int64], NDArray[np.float64]], NDArray[np.float64]],
-) -> float:
+def _as_a_gallery(points: NDArray[np.float32], people: NDArray[np.int64], impostors: Impostors) -> float:
     """The threshold that a gallery of these faces takes: as near as its people are to each other."""
     enrolled, first = np.unique(people, return_index=True)
     nearest = np.empty(0)
     if len(enrolled) > 1:
         templates, photos, lengths = templates_of(points, people)
-        nearest = nearest_others(
-            points[first],
-            np.arange(len(enrolled)),
-            templates,
-            photos,
-            lambda near, place: comparable(near, photos[place], lengths[place]),
-        )
+        nearest = nearest_others(points[first], np.arange(len(enrolled)), templates, photos, lengths, impostors)
     return float(impostors.threshold(open_set_far(FPIR, len(enrolled), impostors, nearest)))
 
 

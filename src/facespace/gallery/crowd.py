@@ -1,7 +1,6 @@
 """How near the people of a gallery are to each other: what its open-set threshold follows from."""
 
 import threading
-from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,17 +25,10 @@ class Crowd:
     store : Store
     impostors : Impostors
         Of the space's card.
-    comparable : callable
-        Squared distances, numbers of faces and lengths of the templates to distances as of single photos.
     """
 
-    def __init__(
-        self,
-        store: Store,
-        impostors: Impostors,
-        comparable: Callable[[Floats, NDArray[np.int64], Floats], Floats],
-    ):
-        self._store, self._impostors, self._comparable = store, impostors, comparable
+    def __init__(self, store: Store, impostors: Impostors):
+        self._store, self._impostors = store, impostors
         self._lock = threading.Lock()
         self._measured: tuple[int, Floats, int] | None = None
 
@@ -63,10 +55,7 @@ class Crowd:
         if not len(rows):
             return np.empty(0), len(templates)
         queries = normalise(np.stack([found[int(owners[row])] for row in rows]))
-        nearest = nearest_others(
-            queries, rows, points, faces, lambda near, place: self._comparable(near, faces[place], lengths[place])
-        )
-        return nearest, len(templates)
+        return nearest_others(queries, rows, points, faces, lengths, self._impostors), len(templates)
 
 
 def nearest_others(
@@ -74,7 +63,8 @@ def nearest_others(
     own: NDArray[np.int64],
     templates: NDArray[np.float32],
     photos: NDArray[np.int64],
-    comparable: Callable[[Floats, NDArray[np.int64]], Floats],
+    lengths: Floats,
+    impostors: Impostors,
 ) -> Floats:
     """How near the nearest other person is to each of some enrolled faces.
 
@@ -87,9 +77,10 @@ def nearest_others(
         Of at least two people.
     photos : int64, shape (m,)
         How many each is the mean of.
-    comparable : callable
-        Squared distances to templates, and their rows, to distances as to single photos; rising with the distance
-        among templates of one number of photos.
+    lengths : float64, shape (m,)
+        Of that mean before it was scaled to 1.
+    impostors : Impostors
+        Of the space's card.
 
     Returns
     -------
@@ -99,8 +90,13 @@ def nearest_others(
     of_count = [np.flatnonzero(photos == count) for count in np.unique(photos)]
     for part, block in squared_distance_blocks(queries, templates):
         places = np.arange(len(block))
-        block[places, own[part]] = 4
+        block[places, own[part]] = np.inf
+        if not impostors.covers_templates:
+            nearest[part] = impostors.comparable(block.astype(np.float64), photos, lengths).min(axis=1)
+            continue
+        # What is measured rises with the distance among templates of one number of photos: only the nearest can win.
         for columns in of_count:
             column = columns[block[:, columns].argmin(axis=1)]
-            nearest[part] = np.minimum(nearest[part], comparable(block[places, column].astype(np.float64), column))
+            near = impostors.comparable(block[places, column].astype(np.float64), photos[column], lengths[column])
+            nearest[part] = np.minimum(nearest[part], near)
     return nearest

@@ -77,7 +77,7 @@ class Gallery:
         on_disk = not str(place).startswith(("postgresql://", "postgres://"))
         folder = Path(f"{os.fspath(place)}.index") if on_disk else None
         self.index = Search(self.store, impostors, folder)
-        self._crowd = Crowd(self.store, impostors, self.index.comparable)
+        self._crowd = Crowd(self.store, impostors)
 
     def __enter__(self) -> "Gallery":
         return self

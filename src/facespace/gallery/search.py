@@ -136,19 +136,7 @@ class Search:
             people, near = ids[present], distances[present].astype(np.float64)
             faces = np.array([facts[person][0] for person in people.tolist()], np.int64)
             lengths = np.array([facts[person][1] for person in people.tolist()], np.float64)
-            comparable = self.comparable(near, faces, lengths)
+            comparable = self._impostors.comparable(near, faces, lengths)
             order = np.argsort(comparable, kind="stable")[:k]
             found.append(Nearest(people[order], comparable[order]))
         return found
-
-    def comparable(
-        self, distances: NDArray[np.float64], faces: NDArray[np.int64], lengths: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
-        """Squared distances to templates as to single photos that as many strangers come to.
-
-        A card that tells of single photos only leaves the mean distance to the photos of the template, which is
-        2 - (2 - distance) * length of their mean: strangers come no nearer to that than to a single photo.
-        """
-        if self._impostors.covers_templates:
-            return self._impostors.as_single(distances, faces)
-        return np.clip(2 - (2 - distances) * lengths, 0, 4)

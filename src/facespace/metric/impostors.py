@@ -105,6 +105,30 @@ class Impostors:
             result[here] = np.interp(given[here], self._curve(int(count)), single)
         return np.maximum(result, 0)
 
+    def comparable(self, distances: Floats, photos: NDArray[np.int64], lengths: Floats) -> Floats:
+        """Distances to templates of few and of many photos as distances that can be compared with each other.
+
+        Those of `as_single` where templates were measured. A card that tells of single photos only leaves the mean
+        distance to the photos of the template, which is 2 - (2 - distance) * length: strangers come no nearer to that
+        than to a single photo.
+
+        Parameters
+        ----------
+        distances : float64, shape (..., m)
+            Squared.
+        photos : int64, shape (m,)
+            How many each template is the mean of.
+        lengths : float64, shape (m,)
+            Of that mean before it was scaled to 1.
+
+        Returns
+        -------
+        float64, shape (..., m)
+        """
+        if self.covers_templates:
+            return self.as_single(distances, photos)
+        return np.clip(2 - (2 - distances) * lengths, 0, 4)
+
     def _curve(self, photos: int) -> Floats:
         """Thresholds at `_log_fars` for templates of so many photos: linear in 1 / photos."""
         curves = self._curves
