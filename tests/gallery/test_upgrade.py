@@ -97,6 +97,23 @@ def test_a_photo_that_is_gone_stops_it_at_the_end_unless_it_may_be_dropped(path)
         check(gallery.store)
 
 
+def test_where_a_photo_is_gone_the_picture_kept_of_the_face_serves(path):
+    store = open_store(path, SPACE, DIMENSION)
+    face = NamedSpace().faces("Ada/1")[0]
+    store.add("Ada", [NewFace("upload.jpg", face.box, face.embedding, picture=b"Ada/1")])
+    store.add("Ben", [NewFace("other.jpg", face.box, face.embedding, picture=b"")])
+    store.close()
+    space = NamedSpace(NEW, 48)
+    space.lost = {"upload.jpg", "other.jpg"}
+    by_name = space.faces
+    space.faces = lambda photo: by_name(photo.decode() if isinstance(photo, bytes) else photo)
+    done = upgrade(path, space, drop=True)
+    assert (done.from_pictures, [photo for photo, _ in done.dropped]) == (1, ["other.jpg"])
+    with Gallery(path, space) as gallery:
+        assert gallery.identify("Ada/7")[0].person == "Ada"
+        check(gallery.store)
+
+
 def test_the_enrolled_face_is_found_again_by_its_place_in_the_photo(path):
     store = open_store(path, SPACE, DIMENSION)
     face = NamedSpace().faces("Ada/1+Ben/1")[1]

@@ -203,7 +203,10 @@ def upgrade_command(
     ] = False,
     json: AsJson = False,
 ) -> None:
-    """Move a gallery to another model, from its photos; it can be stopped, continued, and searched meanwhile."""
+    """Move a gallery to another model, from its photos; it can be stopped, continued, and searched meanwhile.
+
+    Where a photo is gone, the picture kept of the face serves, if there is one.
+    """
     secret = read_key(key_file)
     if mix and model is not None:
         galleries.adopt(gallery, read_model(model).card, secret)
@@ -216,7 +219,8 @@ def upgrade_command(
         return
     for photo, reason in done.dropped:
         warn(f"dropped a face of {photo}: {reason}")
-    say(f"embedded {done.faces} faces anew ({done.before} before), dropped {len(done.dropped)}")
+    pictured = f", {done.from_pictures} of them from kept pictures" if done.from_pictures else ""
+    say(f"embedded {done.faces} faces anew{pictured} ({done.before} before), dropped {len(done.dropped)}")
     say(f"{gallery} is of {model} now")
 
 

@@ -1,5 +1,7 @@
 """A gallery to another model: faces embedded anew from their photos, while the old points go on being searched.
 
+Where a photo is gone, the small picture that may have been kept of the face serves: docs/decisions/080.
+
 New points are laid beside the old ones as they come, so it can be stopped and continued. When all are there, one
 transaction puts them in place; until then, and if anything goes wrong, the gallery is what it was.
 """
@@ -9,9 +11,7 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
-
-import numpy as np
+from typing import NamedTuple, Protocol
 
 from facespace.embed import Card, Face
 from facespace.errors import FacespaceError, GalleryError
@@ -40,18 +40,25 @@ class Embedder(Protocol):
         """Numbers in a point."""
         ...
 
-    def faces(self, photo: str) -> list[Face]:
+    def faces(self, photo: str | bytes) -> list[Face]:
         """Every face of a photo."""
         ...
 
 
 @dataclass(frozen=True)
 class Upgraded:
-    """What was done: faces embedded in this run and before it, and those dropped, with the reasons."""
+    """What was done.
+
+    faces : embedded in this run
+    before : embedded before it, by a run that was stopped
+    dropped : photos whose face was dropped, and why
+    from_pictures : of `faces`, those embedded from the picture kept of them, as their photo is of no use any more
+    """
 
     faces: int
     before: int
     dropped: tuple[tuple[str, str], ...]
+    from_pictures: int = 0
 
 
 def space_of(path: str) -> tuple[str, int]:
@@ -91,8 +98,8 @@ def upgrade(
     secret : Secret or None
         The gallery's.
     drop : bool
-        Delete faces that cannot be embedded anew: photo gone, or face no longer found in it. Otherwise they stop the
-        upgrade at its end, with the new points kept for the next try.
+        Delete faces that cannot be embedded anew: photo gone, or face no longer found in it, and no picture of it
+        kept. Otherwise they stop the upgrade at its end, with the new points kept for the next try.
     on_face : callable
         Called with how many faces are done, and of how many.
 
@@ -107,12 +114,14 @@ def upgrade(
             return Upgraded(0, 0, ())
         _begin(store, space.id)
         before = len(store.sql.run("SELECT face FROM renewed"))
-        done = 0
+        done = pictured = 0
         while True:
             waiting = store.unrenewed(space.id)
             for start in range(0, len(waiting), _BATCH):
                 part = waiting[start : start + _BATCH]
-                rows = [_renewed(store, face, space) for face in part]
+                points = [_renewed(store, face, space) for face in part]
+                pictured += sum(point.pictured for point in points)
+                rows = [(face.id, *point.row, face.id) for face, point in zip(part, points, strict=True)]
                 with store.writing("upgrade"):
                     # Somebody may have been removed since.
                     store.sql.many(
@@ -124,7 +133,7 @@ def upgrade(
                 on_face(before + done, before + done + len(waiting) - start - len(part))
             dropped = _finish(store, space, drop)
             if dropped is not None:
-                return Upgraded(done, before, dropped)
+                return Upgraded(done, before, dropped, pictured)
 
 
 def adopt(path: str, card: Card, secret: Secret | None = None) -> None:
@@ -160,16 +169,36 @@ def _begin(store: Store, target: str) -> None:
         store.sql.run("DELETE FROM renewed WHERE original IS NULL")
 
 
-def _renewed(store: Store, face: KeptFace, space: Embedder) -> tuple[object, ...]:
+class _Renewed(NamedTuple):
+    """A face's new point as it is kept, or why there is none."""
+
+    row: tuple[bytes | None, bytes | None, str | None]
+    pictured: bool = False
+
+
+def _renewed(store: Store, face: KeptFace, space: Embedder) -> _Renewed:
     try:
         found = space.faces(face.photo)
+        reason = "the face is no longer found in the photo"
     except FacespaceError as error:
-        return face.id, None, None, str(error), face.id
+        found, reason = [], str(error)
     best = max(found, key=lambda candidate: _overlap(candidate.box, face.box), default=None)
     if best is None or _overlap(best.box, face.box) < _SAME_FACE:
-        return face.id, None, None, "the face is no longer found in the photo", face.id
-    ((quantised, original),) = store.face_values(np.asarray(best.embedding)[None])
-    return face.id, quantised, original, None, face.id
+        picture = store.picture(face.id)
+        best = None if picture is None else _of_picture(picture, space)
+        if best is None:
+            return _Renewed((None, None, reason))
+        return _Renewed((*store.face_values(best.embedding[None])[0], None), pictured=True)
+    return _Renewed((*store.face_values(best.embedding[None])[0], None))
+
+
+def _of_picture(picture: bytes, space: Embedder) -> Face | None:
+    """The face that a picture was kept of: it fills it, so it is the largest."""
+    try:
+        found = space.faces(picture)
+    except FacespaceError:
+        return None
+    return max(found, key=lambda face: face.box[2] - face.box[0], default=None)
 
 
 def _finish(store: Store, space: Embedder, drop: bool) -> tuple[tuple[str, str], ...] | None:
