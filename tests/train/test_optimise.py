@@ -25,10 +25,10 @@ def test_a_number_moves_evenly_over_the_run():
     assert moving(0.3, None, 4, 5) == 0.3
 
 
-@pytest.mark.parametrize("name", ["adagrad", "sgd", "adamw"])
+@pytest.mark.parametrize("name", ["adagrad", "sgd", "adamw", "muon"])
 def test_every_optimiser_goes_downhill(name):
     weight = torch.nn.Parameter(torch.tensor([1.0, -2.0]))
-    optimiser = build_optimiser(OptimiserSection(name=name, rate=0.1), [weight])
+    optimiser = build_optimiser(OptimiserSection(name=name, rate=6.0 if name == "muon" else 0.1), [weight])
     for _ in range(100):
         optimiser.zero_grad()
         weight.square().sum().backward()

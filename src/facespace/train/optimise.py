@@ -6,6 +6,7 @@ from collections.abc import Iterable
 import torch
 from torch import nn
 
+from facespace.train.muon import Muon
 from facespace.train.recipe import OptimiserSection
 
 
@@ -16,6 +17,8 @@ def build_optimiser(section: OptimiserSection, parameters: Iterable[nn.Parameter
         return torch.optim.Adagrad(weights, lr=rate, weight_decay=decay)
     if section.name == "sgd":
         return torch.optim.SGD(weights, lr=rate, momentum=section.momentum, weight_decay=decay)
+    if section.name == "muon":
+        return Muon(weights, lr=rate, momentum=section.momentum, weight_decay=decay)
     return torch.optim.AdamW(weights, lr=rate, weight_decay=decay)
 
 

@@ -130,15 +130,15 @@ class LossSection(_Section):
 
 
 class OptimiserSection(_Section):
-    """How weights move. AdaGrad is the paper's choice.
+    """How weights move. AdaGrad is the paper's choice; muon learns fastest where normalisation follows each layer.
 
     rate : after `warmup` steps of rising to it
     schedule : 'cosine' falls along half a cosine to `final_share` of the rate, 'constant' stays
-    momentum : of sgd
+    momentum : of sgd and muon
     clip : largest norm of the gradient, 0 for any
     """
 
-    name: Literal["adagrad", "sgd", "adamw"] = "adagrad"
+    name: Literal["adagrad", "sgd", "adamw", "muon"] = "adagrad"
     rate: Annotated[float, Field(gt=0)] = 0.05
     warmup: Annotated[int, Field(ge=0)] = 0
     schedule: Literal["cosine", "constant"] = "cosine"
