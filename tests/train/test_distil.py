@@ -10,7 +10,7 @@ from facespace.errors import DataError
 from facespace.train.dataset import FaceSet
 from facespace.train.loop import train
 from facespace.train.losses import Batch, distillation_loss
-from facespace.train.losses.distil import DistillationLoss
+from facespace.train.losses.distil import DistillationLoss, likeness_loss
 from facespace.train.mining import semi_hard
 from facespace.train.recipe import parse_recipe
 from facespace.train.start import stages_of, start_from
@@ -44,6 +44,31 @@ def test_a_turned_copy_of_the_teacher_keeps_its_relations():
     turn = torch.linalg.qr(torch.from_numpy(rng.normal(size=(5, 5)).astype("f4")))[0]
     turned = teacher @ turn
     assert distillation_loss(turned, teacher, 1.0) - distillation_loss(turned, teacher, 0.0) < 1e-8
+
+
+def test_likeness_is_the_divergence_of_two_opinions_on_who_a_face_might_be():
+    rng = np.random.default_rng(7)
+    student, teacher, templates = unit(rng), unit(rng), unit(rng, 20)
+
+    def opinion(points):
+        odds = np.exp(8.0 * points.numpy().astype(np.float64) @ templates.numpy().T)
+        return odds / odds.sum(axis=1, keepdims=True)
+
+    wanted, found = opinion(teacher), opinion(student)
+    divergence = (wanted * np.log(wanted / found)).sum(axis=1).mean()
+    assert likeness_loss(student, teacher, templates, 8.0).item() == pytest.approx(divergence, rel=1e-4)
+    assert likeness_loss(teacher, teacher, templates, 8.0).item() == pytest.approx(0, abs=1e-6)
+
+
+def test_a_persons_template_is_where_the_teacher_has_its_photos_on_average():
+    rng = np.random.default_rng(8)
+    loss, labels = DistillationLoss(templates=1.0), np.array([0, 1, 0, 1, 2])
+    points = loss.teacher_points(rng.normal(size=(5, 4)).astype(np.float32), labels, 6)
+    for person in range(3):
+        mean = points[labels == person].mean(axis=0)
+        np.testing.assert_allclose(loss.templates[person], mean / np.linalg.norm(mean), atol=1e-6)
+    batch = Batch(unit(rng, 5, 6), torch.from_numpy(labels), 0.2, lambda distances: None, torch.from_numpy(points))
+    assert loss(batch)[0] > DistillationLoss()(batch)[0]
 
 
 def test_triplets_count_where_they_are_weighed():

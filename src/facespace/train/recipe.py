@@ -112,8 +112,10 @@ class LossSection(_Section):
     distance : of the triplet loss: the paper's squared distances, or plain ones
     soft : of the triplet loss: log(1 + exp(.)) instead of max(0, .)
     smoothing : of cross-entropy: label smoothing
-    angle, scale : of arcface: degrees, and the factor on the cosines
+    angle : of arcface, in degrees
+    scale : of arcface and of distillation's templates: the factor on the cosines
     relations : of distillation: weight of the distances within the batch beside the points themselves
+    templates : of distillation: weight of the likeness to everybody's template
     triplets : of distillation: weight of the triplet loss beside the teacher
     """
 
@@ -126,6 +128,7 @@ class LossSection(_Section):
     angle: Annotated[float, Field(gt=0, lt=90)] = 28.6
     scale: Annotated[float, Field(gt=0)] = 64.0
     relations: Annotated[float, Field(ge=0)] = 1.0
+    templates: Annotated[float, Field(ge=0)] = 0.0
     triplets: Annotated[float, Field(ge=0)] = 0.0
 
 

@@ -43,7 +43,9 @@ class Loss(nn.Module):
         """The loss of a batch, and the triplets it looked at."""
         raise NotImplementedError
 
-    def teacher_points(self, teacher: NDArray[np.float32], dimension: int) -> NDArray[np.float32]:
+    def teacher_points(
+        self, teacher: NDArray[np.float32], labels: NDArray[np.int64], dimension: int
+    ) -> NDArray[np.float32]:
         """A teacher's embeddings (n, t) of all training faces as this loss is to be given them, L2 norm 1.
 
         As they are, on the sphere, where a loss does not say otherwise.

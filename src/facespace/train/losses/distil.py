@@ -1,11 +1,13 @@
-"""Learning from a teacher: its point of each face, and its distances within the batch."""
+"""Learning from a teacher: its point of each face, its distances within the batch, and who it takes the face for."""
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional
 
 from facespace.errors import DataError
+from facespace.metric import normalise
 from facespace.train.losses.batch import Batch, Loss
 from facespace.train.losses.triplet import TripletLoss
 from facespace.train.mining import Triplets, squared_distance_matrix
@@ -37,17 +39,48 @@ def distillation_loss(embeddings: Tensor, teacher: Tensor, relations: float) -> 
     return points + relations * error[pairs[0], pairs[1]].square().mean()
 
 
+def likeness_loss(embeddings: Tensor, teacher: Tensor, templates: Tensor, scale: float) -> Tensor:
+    """How far the student's opinion of who a face might be is from the teacher's (Kullback-Leibler divergence).
+
+    An opinion is the softmax, over the templates of all training people, of the cosines times `scale`. Each face is
+    thus compared with everybody, not with the batch alone, and those count who might be confused with it (soft
+    targets: Hinton, Vinyals and Dean 2015, section 2; the templates stay where the teacher has them).
+
+    Parameters
+    ----------
+    embeddings, teacher : float tensors, shape (b, d), L2 norm 1
+    templates : float tensor, shape (people, d), L2 norm 1
+    scale : float
+
+    Returns
+    -------
+    float tensor, scalar
+    """
+    student = functional.log_softmax(scale * embeddings @ templates.T, dim=1)
+    wanted = functional.log_softmax(scale * teacher @ templates.T, dim=1)
+    return functional.kl_div(student, wanted, reduction="batchmean", log_target=True)
+
+
 class DistillationLoss(Loss):
-    """`distillation_loss`; with a weight on triplets, the triplet loss beside it."""
+    """`distillation_loss`, and beside it, by weight, `likeness_loss` (`templates`) and the triplet loss (`triplets`)."""
 
-    def __init__(self, relations: float = 1.0, triplets: float = 0.0):
+    def __init__(self, relations: float = 1.0, triplets: float = 0.0, templates: float = 0.0, scale: float = 20.0):
         super().__init__()
-        self._relations, self._triplets = relations, triplets
+        self._relations, self._triplets, self._likeness, self._scale = relations, triplets, templates, scale
         self._triplet_loss = TripletLoss()
+        # Found anew from the data at every start, so no part of a checkpoint.
+        self.register_buffer("templates", torch.zeros(0), persistent=False)
+        self.templates: Tensor
 
-    def teacher_points(self, teacher: NDArray[np.float32], dimension: int) -> NDArray[np.float32]:
-        """The teacher's space as a student of `dimension` numbers can have it."""
-        return targets(teacher, dimension)
+    def teacher_points(
+        self, teacher: NDArray[np.float32], labels: NDArray[np.int64], dimension: int
+    ) -> NDArray[np.float32]:
+        """The teacher's space as a student of `dimension` numbers can have it; keeps each person's template of it."""
+        points = targets(teacher, dimension)
+        sums = np.zeros((int(labels.max()) + 1, dimension), np.float64)
+        np.add.at(sums, labels, points)
+        self.templates = torch.from_numpy(normalise(sums).astype(np.float32)).to(self.templates.device)
+        return points
 
     def forward(self, batch: Batch) -> tuple[Tensor, Triplets | None]:
         """The loss of a batch, and its triplets where they count; DataError where the faces have no teacher."""
@@ -57,6 +90,9 @@ class DistillationLoss(Loss):
                 "table faces.csv, whose column teacher_row names the row"
             )
         imitation = distillation_loss(batch.embeddings, batch.teacher, self._relations)
+        if self._likeness:
+            likeness = likeness_loss(batch.embeddings, batch.teacher, self.templates, self._scale)
+            imitation = imitation + self._likeness * likeness
         if self._triplets == 0:
             return imitation, None
         ranking, triplets = self._triplet_loss(batch)

@@ -18,7 +18,9 @@ LOSSES: dict[str, Callable[[LossSection, int, int], Loss]] = {
     "cross-entropy": lambda section, people, dimension: cross_entropy(people, dimension, section.smoothing),
     "contrastive": lambda section, people, dimension: contrastive(section.margin),
     "arcface": lambda section, people, dimension: arcface(people, dimension, section.angle, section.scale),
-    "distillation": lambda section, people, dimension: DistillationLoss(section.relations, section.triplets),
+    "distillation": lambda section, people, dimension: DistillationLoss(
+        section.relations, section.triplets, section.templates, section.scale
+    ),
 }
 
 
