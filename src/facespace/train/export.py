@@ -29,6 +29,7 @@ from facespace.train.inputs import MEAN, STD
 from facespace.train.networks import build_network
 from facespace.train.recipe import Recipe, parse_recipe
 from facespace.train.start import stages_of, without_folders
+from facespace.train.whiten import whitened
 
 # Largest difference of any number of an embedding between torch and onnxruntime.
 AGREEMENT = 1e-5
@@ -74,6 +75,7 @@ def export(run: Path, path: Path, train: FaceSet, validation: FaceSet | None) ->
     """
     checkpoint = best_checkpoint(run)
     network, recipe = restore(checkpoint)
+    network = whitened(network, recipe, train)
     onnx = to_onnx(network, recipe.network.width, recipe.network.height)
     card = new_card(recipe, onnx, train.crop).model_copy(
         update={

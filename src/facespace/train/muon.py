@@ -36,9 +36,7 @@ class Muon(torch.optim.Optimizer):
         Of what Adam moves; a matrix has none, as its length stays.
     """
 
-    def __init__(
-        self, parameters: Iterable[nn.Parameter], lr: float, momentum: float = 0.6, weight_decay: float = 0.0
-    ):
+    def __init__(self, parameters: Iterable[nn.Parameter], lr: float, momentum: float = 0.6, weight_decay: float = 0.0):
         super().__init__(parameters, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
 
     @torch.no_grad()

@@ -200,6 +200,19 @@ class AugmentSection(_Section):
     jpeg: Share = 0.0
 
 
+class WhiteningSection(_Section):
+    """A linear map after the network, found from the training faces when a run is exported.
+
+    For small sets, hundreds of photos: see `facespace.train.whiten`.
+
+    shrinkage : near 0 believes all that the training faces say of how photos of a person vary, 1 half of it
+    copies : changed versions of each training face beside the face itself
+    """
+
+    shrinkage: Annotated[float, Field(gt=0)] = 0.1
+    copies: Annotated[int, Field(ge=0, le=100)] = 4
+
+
 class Recipe(_Section):
     """Everything that decides what a training run gives."""
 
@@ -218,6 +231,7 @@ class Recipe(_Section):
     augment: AugmentSection = AugmentSection()
     care: CareSection = CareSection()
     validation: ValidationSection = ValidationSection()
+    whitening: WhiteningSection | None = None
 
 
 def read_recipe(path: str | os.PathLike[str], base: Path | None = None) -> Recipe:

@@ -81,9 +81,7 @@ class Run:
         self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.loss = build_loss(recipe.loss, len(faces.people), size.dimension).to(workers.device)
         self._teacher = (
-            None
-            if faces.teacher is None
-            else self.loss.teacher_points(faces.teacher, faces.labels, size.dimension)
+            None if faces.teacher is None else self.loss.teacher_points(faces.teacher, faces.labels, size.dimension)
         )
         self.optimiser = build_optimiser(recipe.optimiser, [*self.network.parameters(), *self.loss.parameters()])
         self.care = Care(recipe.care, recipe.loss.margin if self.loss.by_triplets else None)
