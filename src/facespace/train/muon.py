@@ -21,8 +21,8 @@ class Muon(torch.optim.Optimizer):
     A gradient of a convolution is nearly of low rank: a few directions that every face agrees on, and many faint ones
     that tell people apart. With all of them made equally long the faint ones are learnt from the first step.
 
-    A convolution's weights (c, b, k, k) count as a matrix (c, b k k). Each matrix keeps the length (Frobenius norm) that
-    it began with and only turns: meant for networks where normalisation follows, which undoes its length anyway.
+    A convolution's weights (c, b, k, k) count as a matrix (c, b k k). Each matrix keeps the length (Frobenius norm)
+    that it began with and only turns: meant for networks where normalisation follows, which undoes its length anyway.
     Depthwise convolutions, scales and biases are moved by Adam, at a sixtieth of the rate.
 
     Parameters

@@ -62,7 +62,7 @@ def likeness_loss(embeddings: Tensor, teacher: Tensor, templates: Tensor, scale:
 
 
 class DistillationLoss(Loss):
-    """`distillation_loss`, and beside it, by weight, `likeness_loss` (`templates`) and the triplet loss (`triplets`)."""
+    """`distillation_loss`; beside it, by weight, `likeness_loss` (`templates`) and the triplet loss (`triplets`)."""
 
     def __init__(self, relations: float = 1.0, triplets: float = 0.0, templates: float = 0.0, scale: float = 20.0):
         super().__init__()
