@@ -3,10 +3,11 @@
 Never on LFW: on people of ../shared/data's train, judged on its validation people. Two kinds of faces tell what lowers
 recognition: ordinary ones, by the distance of their teacher embedding to the mean of the person's others; and ones
 made worse on purpose (smaller, blurred, dark, JPEG, partly covered, too bright), embedded by a strong model and
-compared with the same mean. The logarithm of the squared distance is linear in `features`, by ridge regression in two
-steps: size, pose and score on ordinary faces, then sharpness and light on both.
+compared with the same mean. The logarithm of the squared distance is linear in `features`, by ridge regression on both;
+each kind has a level of its own. On validation people it also prints the error-versus-discard curve of these weights
+and of the ones in use.
 
-    python benchmarks/fit_quality.py MODEL [--people 700 --damaged 1500]
+    python benchmarks/fit_quality.py dlib-resnet.onnx [--people 1500 --damaged 1400]
 """
 
 import argparse
@@ -15,21 +16,31 @@ import csv
 import io
 import zipfile
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageFilter
 
 from facespace.embed import load
 from facespace.faces import default_finder
-from facespace.faces.quality import Quality, features
+from facespace.faces.quality import WEIGHTS, Quality, features
+from facespace.metric import squared_distances
 from lfw_photos import DATA
 
-# Columns of `features`: size, yaw, pitch and score; sharpness, too dark, too bright.
-GEOMETRY, LIGHT = [0, 4, 5, 6], [1, 2, 3]
-# All ordinary faces together count as half of all damaged ones.
-ORDINARY = 0.5
+# All ordinary faces together count as so many times all damaged ones.
+ORDINARY = 4.0
+FAR = 1e-3
+SHARES = (0.0, 0.1, 0.2, 0.3, 0.4)
 
 Rows = list[dict[str, str]]
+
+
+class Sample(NamedTuple):
+    """Features of faces (n, k), log of the squared distance to the person's others (n,), their rows of the teacher."""
+
+    features: np.ndarray
+    apart: np.ndarray
+    rows: np.ndarray
 
 
 def worse(face: Image.Image, rng: np.random.Generator) -> Image.Image:
@@ -55,11 +66,14 @@ def worse(face: Image.Image, rng: np.random.Generator) -> Image.Image:
     return Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
 
 
-def row_of(quality: Quality, score: float, eye_distance: float) -> np.ndarray:
+def row_of(quality: Quality, score: float, scale: float) -> np.ndarray:
+    """`features` of a face that was enlarged `scale` times when the set was made."""
     return features(
-        eye_distance,
+        quality.eye_distance / scale,
         quality.sharpness,
         quality.brightness,
+        quality.contrast,
+        quality.occlusion,
         quality.yaw,
         quality.pitch,
         score,
@@ -72,52 +86,61 @@ def apart(point: np.ndarray, others: np.ndarray) -> float:
     return float(((own - mean / np.linalg.norm(mean)) ** 2).sum())
 
 
-def ordinary(people: list[Rows], teacher: np.ndarray, photo: "Photos") -> Iterator[tuple[np.ndarray, float]]:
+Judged = tuple[np.ndarray, float, int]
+
+
+def ordinary(people: list[Rows], teacher: np.ndarray, photo: "Photos") -> Iterator[Judged]:
     finder = default_finder()
     for rows in people:
-        points = teacher[[int(row["teacher_row"]) for row in rows]]
+        numbers = [int(row["teacher_row"]) for row in rows]
+        points = teacher[numbers]
         for index, row in enumerate(rows):
             faces = finder.find(photo(row)).faces
             if faces:
                 face = max(faces, key=lambda face: face.quality.eye_distance)
-                eyes = face.quality.eye_distance / float(row["scale"])
-                yield row_of(face.quality, face.score, eyes), apart(points[index], np.delete(points, index, axis=0))
+                seen = row_of(face.quality, face.score, float(row["scale"]))
+                yield seen, apart(points[index], np.delete(points, index, axis=0)), numbers[index]
 
 
 def damaged(
     people: list[Rows], teacher: np.ndarray, photo: "Photos", model: str, rng: np.random.Generator
-) -> Iterator[tuple[np.ndarray, float]]:
-    space = load(model)
+) -> Iterator[Judged]:
+    space = load(model, threads=1)
     for rows in people:
         index = int(rng.integers(len(rows)))
         faces = space.faces(worse(photo(rows[index]), rng))
         if faces:
             face = max(faces, key=lambda face: face.quality.eye_distance)
             others = teacher[[int(row["teacher_row"]) for at, row in enumerate(rows) if at != index]]
-            eyes = face.quality.eye_distance / float(rows[index]["scale"])
             # The model's last number only keeps its length (docs/models.md).
             point = face.embedding[: teacher.shape[1]]
-            yield row_of(face.quality, face.score, eyes), apart(point, others)
+            seen = row_of(face.quality, face.score, float(rows[index]["scale"]))
+            yield seen, apart(point, others), int(rows[index]["teacher_row"])
 
 
-def ridge(rows: np.ndarray, target: np.ndarray, free: int, weight: np.ndarray) -> np.ndarray:
-    """Slopes by ridge regression; the first columns are levels, which are free."""
-    strength = np.diag([0.0] * free + [1.0] * (rows.shape[1] - free))
-    return np.linalg.solve((rows.T * weight) @ rows + strength, (rows.T * weight) @ target)[free:]
+def fitted(usual: Sample, spoilt: Sample) -> np.ndarray:
+    """Slopes by ridge regression. Two sources of distances: each has a level of its own, the slopes are common."""
+    level = np.repeat([[1.0, 0.0], [0.0, 1.0]], [len(usual.apart), len(spoilt.apart)], axis=0)
+    weight = np.repeat([ORDINARY * len(spoilt.apart) / len(usual.apart), 1.0], [len(usual.apart), len(spoilt.apart)])
+    rows = np.concatenate([level, np.concatenate([usual.features, spoilt.features])], axis=1)
+    strength = np.diag([0.0, 0.0] + [1.0] * usual.features.shape[1])
+    target = np.concatenate([usual.apart, spoilt.apart])
+    return np.linalg.solve((rows.T * weight) @ rows + strength, (rows.T * weight) @ target)[2:]
 
 
-def fitted(rows: np.ndarray, target: np.ndarray, spoilt: np.ndarray, spoilt_target: np.ndarray) -> np.ndarray:
-    """What size, pose and score do is read off ordinary faces; of what is left, what blur and light do off both."""
-    slopes = np.zeros(rows.shape[1])
-    first = np.concatenate([np.ones((len(rows), 1)), rows[:, GEOMETRY]], axis=1)
-    slopes[GEOMETRY] = ridge(first, target, 1, np.ones(len(rows)))
-    left = np.concatenate([target - rows @ slopes, spoilt_target - spoilt @ slopes])
-    # Two sources of distances: each has a level of its own, the slopes are common.
-    level = np.repeat([[1.0, 0.0], [0.0, 1.0]], [len(rows), len(spoilt)], axis=0)
-    weight = np.repeat([ORDINARY * len(spoilt) / len(rows), 1.0], [len(rows), len(spoilt)])
-    second = np.concatenate([level, np.concatenate([rows, spoilt])[:, LIGHT]], axis=1)
-    slopes[LIGHT] = ridge(second, left, 2, weight)
-    return slopes
+def discarded(points: np.ndarray, people: np.ndarray, risk: np.ndarray) -> tuple[list[float], list[float]]:
+    """FNMR at FAR after leaving out the worst shares of one-person pairs: threshold anew, and that of all pairs."""
+    a, b = np.triu_indices(len(points), 1)
+    distances, same = squared_distances(points, points)[a, b], people[a] == people[b]
+    worst = np.maximum(risk[a], risk[b])
+    first = np.quantile(distances[~same], FAR)
+    anew, fixed = [], []
+    for share in SHARES:
+        limit = np.quantile(worst[same], 1 - share)
+        kept, others = distances[same & (worst <= limit)], distances[~same & (worst <= limit)]
+        anew.append(float((kept > np.quantile(others, FAR)).mean()))
+        fixed.append(float((kept > first).mean()))
+    return anew, fixed
 
 
 class Photos:
@@ -137,8 +160,8 @@ def ranks(values: np.ndarray) -> np.ndarray:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("model")
-    parser.add_argument("--people", type=int, default=700)
-    parser.add_argument("--damaged", type=int, default=1500)
+    parser.add_argument("--people", type=int, default=1500)
+    parser.add_argument("--damaged", type=int, default=1400)
     options = parser.parse_args()
     rng, photo = np.random.default_rng(0), Photos()
     teacher = np.load(DATA / "teacher.npy").astype(np.float32)
@@ -147,23 +170,34 @@ def main() -> None:
     with (DATA / "faces.csv").open() as file:
         for row in csv.DictReader(file):
             by_person[(row["split"], row["person"])].append(row)
-    parts = {}
+    parts: dict[tuple[str, str], Sample] = {}
     for split, share in (("train", 1.0), ("val", 0.3)):
         people = [rows for (of, _), rows in sorted(by_person.items()) if of == split and len(rows) >= 4]
         people = [people[index] for index in rng.permutation(len(people))]
+        spoilt = (people * options.damaged)[: round(options.damaged * share)]
+        # All validation people: they are few, and the curve wants many pairs.
+        usual = people[: options.people] if split == "train" else people
         for kind, found in (
-            ("ordinary", ordinary(people[: round(options.people * share)], teacher, photo)),
-            ("damaged", damaged(people[: round(options.damaged * share)], teacher, photo, options.model, rng)),
+            ("ordinary", ordinary(usual, teacher, photo)),
+            ("damaged", damaged(spoilt, teacher, photo, options.model, rng)),
         ):
-            rows, distances = zip(*found, strict=True)
-            parts[split, kind] = np.stack(rows), np.log(np.array(distances))
-    slopes = fitted(*parts["train", "ordinary"], *parts["train", "damaged"])
-    a = parts["train", "ordinary"]
+            rows, distances, numbers = zip(*found, strict=True)
+            parts[split, kind] = Sample(np.stack(rows), np.log(np.array(distances)), np.array(numbers))
+    slopes = fitted(parts["train", "ordinary"], parts["train", "damaged"])
     print("WEIGHTS =", slopes.round(3).tolist())
-    print("RISKS =", np.quantile(a[0] @ slopes, np.linspace(0, 1, 11)).round(3).tolist())
-    for (split, kind), (rows, distances) in parts.items():
-        agreement = np.corrcoef(ranks(rows @ slopes), ranks(distances))[0, 1]
-        print(f"{split}, {kind}: {len(rows)} faces, rank correlation of risk and distance {agreement:.2f}")
+    tenths = np.quantile(parts["train", "ordinary"].features @ slopes, np.linspace(0, 1, 11))
+    print("RISKS =", tenths.round(3).tolist())
+    person = {int(row["teacher_row"]): number for number, rows in enumerate(by_person.values()) for row in rows}
+    for name, weights in (("fitted now", slopes), ("in use", WEIGHTS)):
+        for (split, kind), sample in parts.items():
+            agreement = np.corrcoef(ranks(sample.features @ weights), ranks(sample.apart))[0, 1]
+            print(f"{name}: {split}, {kind}: {len(sample.apart)} faces, rank correlation with distance {agreement:.2f}")
+        usual = parts["val", "ordinary"]
+        own = np.array([person[row] for row in usual.rows])
+        curves = discarded(teacher[usual.rows], own, usual.features @ weights)
+        for how, curve in zip(("anew", "of all pairs"), curves, strict=True):
+            shares = ", ".join(f"{share:.0%}: {rate:.2%}" for share, rate in zip(SHARES, curve, strict=True))
+            print(f"{name}: validation, FNMR at FAR {FAR:g}, threshold {how}, left out {shares}")
 
 
 if __name__ == "__main__":

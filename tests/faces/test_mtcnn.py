@@ -71,6 +71,18 @@ def test_faces_below_the_smallest_size_are_not_looked_for(portraits, lay_out_fac
     assert len(found.boxes) == 0
 
 
+@pytest.mark.parametrize("light", [0.2, 0.05])
+def test_faces_in_the_dark_are_found(detector, portraits, lay_out_faces, light):
+    image, _ = lay_out_faces(portraits)
+    (found,) = detector([(image * light).astype(np.uint8)])
+    assert len(found.boxes) == len(portraits)
+
+
+def test_a_black_picture_shows_nobody(detector, rng):
+    assert len(detector([np.zeros((200, 200, 3), np.uint8)])[0].boxes) == 0
+    assert len(detector([rng.integers(0, 4, (200, 200, 3), np.uint8)])[0].boxes) == 0
+
+
 def test_a_face_cut_by_the_border_is_found(detector, portraits, lay_out_faces):
     image, _ = lay_out_faces(portraits[:1], 2)
     (found,) = detector([image[:, 65:]])

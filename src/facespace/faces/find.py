@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from facespace.faces.align import Crop
+from facespace.faces.align import CROPS, Crop
 from facespace.faces.detection import Detections, Detector
-from facespace.faces.quality import Quality, judge
+from facespace.faces.quality import SIDE, Quality, judge
 
 
 @dataclass(frozen=True)
@@ -49,18 +49,21 @@ def find_faces(image: NDArray[np.uint8], detector: Detector, crop: Crop, width: 
 
 def cut_faces(image: NDArray[np.uint8], found: Detections, crop: Crop, width: int, height: int) -> list[FaceCrop]:
     """Cut out and judge what was found in an image, in reading order."""
+    as_judged = crop is CROPS["arcface-112"] and width == height == SIDE
     faces = []
     for index in reading_order(found.boxes):
         box, score = found.boxes[index], float(found.scores[index])
         landmarks = None if found.landmarks is None else found.landmarks[index]
         left, top, right, bottom = (float(edge) for edge in box)
+        pixels = crop(image, box, landmarks, width, height)
+        aligned = pixels if as_judged else None
         faces.append(
             FaceCrop(
                 box=(left, top, right, bottom),
                 landmarks=landmarks,
                 score=score,
-                quality=None if landmarks is None else judge(image, landmarks, score),
-                pixels=crop(image, box, landmarks, width, height),
+                quality=None if landmarks is None else judge(image, landmarks, score, aligned),
+                pixels=pixels,
             )
         )
     return faces

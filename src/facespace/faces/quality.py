@@ -19,11 +19,11 @@ INNER = slice(24, 104)
 PATCH = 11
 EYES, MOUTH = ((38, 51), (73, 51)), ((41, 92), (70, 92))
 
-# Fitted by the method of benchmarks/fit_quality.py (docs/decisions/011): the logarithm of the squared distance of a
-# face to the others of the same person is linear in `features`; of ordinary photos, one in ten lies between two
-# neighbours of RISKS.
-WEIGHTS = np.array([-0.427, -0.076, 0.084, 0.155, 0.329, 0.319, 0.033])
-RISKS = np.array([-0.496, 0.07, 0.11, 0.144, 0.177, 0.211, 0.25, 0.295, 0.363, 0.451, 1.511])
+# Fitted by benchmarks/fit_quality.py (docs/decisions/011): the logarithm of the squared distance of a face to the
+# others of the same person is linear in `features`; of ordinary photos, one in ten lies between two neighbours of
+# RISKS.
+WEIGHTS = np.array([-0.103, -0.147, 0.053, 0.049, 0.067, 0.241, 0.158, 0.272, 0.035])
+RISKS = np.array([0.027, 0.151, 0.192, 0.232, 0.27, 0.308, 0.349, 0.398, 0.456, 0.544, 1.178])
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,12 @@ def _unlike(grey: NDArray[np.float64], left: tuple[int, int], right: tuple[int, 
     return float(np.clip(1 - (a * b).sum() / max(float(np.sqrt((a * a).sum() * (b * b).sum())), 1e-6), 0, 1))
 
 
-def judge(image: NDArray[np.uint8], landmarks: NDArray[np.floating], score: float) -> Quality:
+def judge(
+    image: NDArray[np.uint8],
+    landmarks: NDArray[np.floating],
+    score: float,
+    aligned: NDArray[np.uint8] | None = None,
+) -> Quality:
     """Judge a face of an image.
 
     Parameters
@@ -81,12 +86,15 @@ def judge(image: NDArray[np.uint8], landmarks: NDArray[np.floating], score: floa
     landmarks : float array, shape (5, 2)
     score : float
         The detector's, 0 to 1.
+    aligned : uint8, shape (112, 112, 3), or None
+        The face as the crop 'arcface-112' cuts it out, where that has been done; it is done here where None.
     """
-    aligned = CROPS["arcface-112"](image, np.zeros(4, np.float32), landmarks.astype(np.float32), SIDE, SIDE)
+    if aligned is None:
+        aligned = CROPS["arcface-112"](image, np.zeros(4, np.float32), landmarks.astype(np.float32), SIDE, SIDE)
     sharpness, brightness, contrast, occlusion = measure(aligned)
     yaw, pitch, roll = (float(angle) for angle in pose(landmarks))
     eye_distance = float(np.linalg.norm(landmarks[1] - landmarks[0]))
-    risk = float(WEIGHTS @ features(eye_distance, sharpness, brightness, yaw, pitch, score))
+    risk = float(WEIGHTS @ features(eye_distance, sharpness, brightness, contrast, occlusion, yaw, pitch, score))
     return Quality(
         value=float(np.interp(-risk, -RISKS[::-1], np.linspace(0, 1, len(RISKS)))),
         eye_distance=eye_distance,
@@ -104,23 +112,28 @@ def features(
     eye_distance: float,
     sharpness: float,
     brightness: float,
+    contrast: float,
+    occlusion: float,
     yaw: float,
     pitch: float,
     score: float,
 ) -> NDArray[np.float64]:
     """The measures as what the risk is linear in: logarithms of ratios, and what is beyond the ordinary.
 
-    Not the roll, as alignment turns every face upright; not contrast and occlusion, which added
-    nothing on ordinary faces of other people (docs/decisions/011).
+    Size, sharpness, too dark, too bright, harsh light, occlusion, turned away, head thrown back, detector score. Not
+    the roll, as alignment turns every face upright. Looking down, and size and sharpness above the ordinary, made no
+    difference (docs/decisions/011).
     """
     return np.array(
         [
-            np.log2(np.clip(eye_distance, 10, 100) / 40),
-            np.log2(np.clip(sharpness, 0.01, 0.2) / 0.1),
-            max(0.35 - brightness, 0) * 10,
-            max(brightness - 0.65, 0) * 10,
-            abs(yaw) / 45,
-            max(abs(pitch) - 10, 0) / 30,
+            np.log2(np.clip(eye_distance, 10, 48) / 40),
+            np.log2(np.clip(sharpness, 0.01, 0.1) / 0.1),
+            max(0.45 - brightness, 0) * 10,
+            max(brightness - 0.6, 0) * 10,
+            max(contrast - 0.18, 0) * 10,
+            occlusion,
+            max(abs(yaw) - 10, 0) / 45,
+            max(pitch, 0) / 30,
             np.log10(np.clip(1 - score, 1e-5, 0.3)) + 5,
         ]
     )
