@@ -1,6 +1,9 @@
 """How does a space compare with what else there is? LFW View 2, all on the same faces and folds, in one run.
 
-    python benchmarks/peers.py ../shared/data [MODEL.onnx ...]
+    python benchmarks/peers.py ../shared/data [MODEL.onnx ...] [--keep runs/peers]
+
+A MODEL is a file or the name of a model that is shipped. dlib itself takes ten minutes of a core: --keep holds on to
+every peer's points and speed, for the next run with another model.
 
 Every peer sees the face that lfw_landmarks.csv marks, cut out as it wants it; the thresholds, figures and intervals are
 those of `facespace evaluate --protocol lfw`. Peers:
@@ -11,10 +14,11 @@ those of `facespace evaluate --protocol lfw`. Peers:
 - raw grey pixels, 32 x 32;
 - any model files named: others' networks too, once they have a card.
 
-Prints accuracy and VAL with intervals, milliseconds a face on one thread, and the difference from the first model (or
-from the first peer where none is named) on the same pairs.
+Prints accuracy and VAL with intervals, milliseconds of the processor a face on one thread, and the difference from the
+first model (or from the first peer where none is named) on the same pairs.
 """
 
+import argparse
 import importlib.util
 import sys
 import time
@@ -50,7 +54,13 @@ TIMED = 64
 
 
 def main() -> None:
-    data, models = Path(sys.argv[1]), sys.argv[2:]
+    words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    words.add_argument("data", type=Path)
+    words.add_argument("models", nargs="*")
+    words.add_argument("--keep", type=Path)
+    words.add_argument("--peers", nargs="*", default=list(PEERS), choices=list(PEERS))
+    given_words = words.parse_args()
+    data, models, keep = given_words.data, given_words.models, given_words.keep
     photos = open_photos(data / "lfw.zip")
     asked = protocols.lfw(data / "pairs.txt", photos)
     given = read_landmarks(data / "lfw_landmarks.csv")
@@ -76,18 +86,23 @@ def main() -> None:
         size = space.card.input
         faces = cut_all(photos, asked.names[:TIMED], given, space.card.crop, size.width)
         tell(f"{space.card.name} {space.card.version}", points, timed(space.engine.embed, faces)[1])
-    for name, crop, side, embed in (
-        ("raw pixels", "arcface-112", 112, raw_pixels),
-        ("local binary patterns", "arcface-112", 112, binary_patterns),
-        ("eigenfaces", "arcface-112", 112, eigenfaces(data)),
-        ("dlib's ResNet by dlib", "dlib-150", 150, dlib_resnet()),
-    ):
-        parts = []
+    for name in given_words.peers:
+        kept = None if keep is None else keep / f"{name.replace(' ', '-')}.npz"
+        if kept is not None and kept.exists():
+            with np.load(kept) as held:
+                tell(name, held["points"], float(held["milliseconds"]))
+            continue
+        crop, side, build = PEERS[name]
+        embed, parts = build(data), []
         for start in track(range(0, len(asked.names), TIMED), name):
             faces = cut_all(photos, asked.names[start : start + TIMED], given, crop, side)
             parts.append(timed(embed, faces))
         points = normalise(np.concatenate([points for points, _ in parts]))
-        tell(name, points, float(np.median([milliseconds for _, milliseconds in parts])))
+        milliseconds = float(np.median([milliseconds for _, milliseconds in parts]))
+        if kept is not None:
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            np.savez(kept, points=points, milliseconds=milliseconds)
+        tell(name, points, milliseconds)
     first = next(iter(figures))
     for name, found in figures.items():
         if name != first:
@@ -96,10 +111,10 @@ def main() -> None:
 
 
 def timed(embed: Embed, faces: Faces) -> tuple[NDArray[np.float32], float]:
-    """Points of faces, and milliseconds a face."""
-    started = time.perf_counter()
+    """Points of faces, and milliseconds of the processor a face."""
+    started = time.process_time()
     points = embed(faces)
-    return points, 1000 * (time.perf_counter() - started) / len(faces)
+    return points, 1000 * (time.process_time() - started) / len(faces)
 
 
 def cut_all(photos: Photos, names: Sequence[str], given: dict[str, GivenFace], crop: str, side: int) -> Faces:
@@ -164,6 +179,14 @@ def small(faces: Faces) -> NDArray[np.float32]:
 
 def grey(faces: Faces) -> NDArray[np.float32]:
     return faces @ np.array([0.299, 0.587, 0.114], np.float32)
+
+
+PEERS: dict[str, tuple[str, int, Callable[[Path], Embed]]] = {
+    "raw pixels": ("arcface-112", 112, lambda data: raw_pixels),
+    "local binary patterns": ("arcface-112", 112, lambda data: binary_patterns),
+    "eigenfaces": ("arcface-112", 112, eigenfaces),
+    "dlib's ResNet by dlib": ("dlib-150", 150, lambda data: dlib_resnet()),
+}
 
 
 if __name__ == "__main__":

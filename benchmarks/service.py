@@ -128,7 +128,7 @@ def overload(given: argparse.Namespace, gallery: Path, photos: list[bytes], rate
 
 
 @contextmanager
-def service(model: str, gallery: Path, **more: object) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+def service(model: str | None, gallery: Path | str, **more: object) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     """A service of its own process, on a free port."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

