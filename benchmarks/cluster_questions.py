@@ -2,8 +2,9 @@
 
     python benchmarks/cluster_questions.py ../shared/data [--set val] [--most 400]
 
-A simulated person answers from the labels. Orders: by expected gain (ours), by probability alone, at random among
-pairs worth asking. Answers in rounds of 20; BCubed F after each power of two of rounds.
+A simulated person answers from the labels. Orders: by expected gain (ours), the same with the probability of two
+single faces at that distance whatever the clusters' sizes, by that probability alone, at random among pairs worth
+asking. Answers in rounds of 20; BCubed F after each power of two of rounds.
 """
 
 import argparse
@@ -19,13 +20,20 @@ from facespace.evaluate.decisions import decide
 from facespace.evaluate.metrics.grouping import bcubed_f
 
 ROUND = 20
-ORDERS = ("expected gain", "probability", "random")
+ORDERS = ("expected gain", "sizes ignored", "probability", "random")
 
 
 def ordered(asked: list[Question], order: str, rng: np.random.Generator) -> list[Question]:
-    if order == "probability":
-        return sorted(asked, key=lambda question: -question.probability)
-    return [asked[i] for i in rng.permutation(len(asked))] if order == "random" else asked
+    if order == "random":
+        return [asked[i] for i in rng.permutation(len(asked))]
+    return sorted(asked, key=lambda question: -rank(question, order)) if order != "expected gain" else asked
+
+
+def rank(question: Question, order: str) -> float:
+    faces = question.gain / question.probability
+    odds = question.probability / (1 - question.probability)
+    single = 1 / (1 + odds ** (-1 / np.sqrt(faces)))
+    return single * faces if order == "sizes ignored" else single
 
 
 def main() -> None:

@@ -81,15 +81,18 @@ def questions(
     """Pairs of clusters that may be one person, those first whose answer is expected to settle most.
 
     A 'yes' joins |A| and |B| faces: in each of A, |B| more of its person are found, so over all faces recall rises by
-    2 |A| |B| / (|A| + |B|) faces' worth, weighed by how likely a 'yes' is. Pairs that are known to be apart are not
-    asked. benchmarks/cluster_questions.py compares other orders.
+    h = 2 |A| |B| / (|A| + |B|) faces' worth, weighed by how likely a 'yes' is. The mean distance of more pairs says
+    more, so the log-odds are those of two single faces times the root of h; without that, doubtful pairs of large
+    clusters come too early. Pairs that are known to be apart are not asked. benchmarks/cluster_questions.py compares
+    other orders.
     """
     groups = Groups(points, labels, knowledge.apart, knowledge.colour)
     graph = candidate_graph(points, used * _REACH)
     a, b, linkage = groups.candidates(labels[graph.a], labels[graph.b], used * _REACH)
-    probability = cut.probability(linkage, used)
     sizes = groups.sizes.astype(np.float64)
-    gain = probability * 2 * sizes[a] * sizes[b] / (sizes[a] + sizes[b])
+    faces = 2 * sizes[a] * sizes[b] / (sizes[a] + sizes[b])
+    probability = cut.probability(used + np.sqrt(faces) * (linkage - used), used)
+    gain = probability * faces
     first = confidence(points, labels, cut, used).representative
     best = np.lexsort((b, a, -gain))[:most]
     return [
