@@ -10,7 +10,6 @@ seconds, as the machine may be busy. 'best' is the BCubed F of the best of twent
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -26,6 +25,7 @@ from facespace.embed import DecisionsCard
 from facespace.evaluate.decisions import decide
 from facespace.evaluate.metrics.grouping import bcubed_f
 from facespace.metric import normalise
+from memory import peak_bytes
 from synthetic import SyntheticFaces, real_faces
 
 
@@ -48,7 +48,7 @@ def measure(folder: Path) -> dict[str, float]:
     used = cut.of(merges, points)
     found = merges.cut(used)
     seconds, work = time.perf_counter() - started, time.process_time() - work
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
+    peak = peak_bytes() / 1024**3
     label = np.load(folder / "label.npy")
     cuts = cut.threshold * np.linspace(0.3, 1, 21)
     scores = [bcubed_f(label, merges.cut(other)) for other in cuts]

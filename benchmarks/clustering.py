@@ -12,7 +12,6 @@ Peers: pip install -r benchmarks/requirements.txt. A peer that is not installed 
 import argparse
 import csv
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -31,6 +30,7 @@ from facespace.embed import DecisionsCard
 from facespace.evaluate.decisions import decide
 from facespace.evaluate.metrics.grouping import bcubed_f, grouping
 from facespace.metric import normalise
+from memory import peak_bytes, reset_peak
 
 CARD: DecisionsCard
 
@@ -232,17 +232,18 @@ def show(options: argparse.Namespace) -> dict[str, float]:
     setting = tuple(setting) if isinstance(setting, list) else setting
     points, people = load(options.data, which, options.lfw)
     function(points[:200], setting)  # imports and thread pools
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    reset_peak()
+    before = peak_bytes()
     started = time.perf_counter()
     labels = function(points, setting)
     seconds = time.perf_counter() - started
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    peak = peak_bytes()
     from sklearn.metrics import normalized_mutual_info_score
 
     figures = grouping(people, labels)
     return {
         "seconds": seconds,
-        "mb": (peak - before) / 1024,
+        "mb": (peak - before) / 1024**2,
         "bcubed_f": figures.bcubed_f.value,
         "low": figures.bcubed_f.low,
         "high": figures.bcubed_f.high,

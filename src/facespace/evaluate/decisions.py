@@ -14,8 +14,8 @@ from facespace.embed import CalibrationCard, ClusteringCard, DecisionsCard, Dist
 from facespace.errors import DataError
 from facespace.evaluate.impostor_tails import LEAST_ACCEPTED, impostor_tails
 from facespace.evaluate.metrics.grouping import bcubed_f
-from facespace.evaluate.metrics.pairs import all_pairs
-from facespace.metric import as_embeddings, fit_calibration, paired_squared_distances, threshold_at
+from facespace.evaluate.metrics.pairs import all_pairs, score
+from facespace.metric import as_embeddings, fit_calibration, threshold_at
 
 FARS = (1e-1, 1e-2, 1e-3, 1e-4)
 
@@ -51,7 +51,7 @@ def decide(embeddings: ArrayLike, people: ArrayLike, data: str, seed: int = 0) -
     """
     points, labels = as_embeddings(embeddings), np.asarray(people)
     pairs = all_pairs(labels)
-    distances = paired_squared_distances(points[pairs.a], points[pairs.b]).astype(np.float64)
+    distances = score(points, labels, pairs).distances
     genuine, impostor = distances[pairs.same], distances[~pairs.same]
     fars = [far for far in FARS if far * len(impostor) >= LEAST_ACCEPTED]
     if not fars or len(genuine) < LEAST_ACCEPTED:
