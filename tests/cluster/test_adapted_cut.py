@@ -35,12 +35,19 @@ def test_more_true_pairs_never_loosen_the_cut(rng):
     assert Cut(0.4, 1e-4, FALSE_ACCEPTS).of(*merges_of(rng, 3, 40)) == 0.4
 
 
-def test_false_accepts_per_true_pair_stay_those_of_the_card(rng):
+def test_false_accepts_per_true_pair_stay_those_of_the_card_where_most_are_alone():
     # With log FAR a straight line, ten times rarer pairs ask for a cut with a tenth of the false accepts.
     straight = ((0.3, 1e-3), (0.4, 1e-2))
-    merges = merges_of(rng, 100, 4)
+    sizes = np.repeat([1.0, 2.0], [80, 20])
+    odds = 10 * 20 / (120 * 119 / 2 - 20)
+    assert Cut(0.4, odds, straight).of_sizes(sizes) == pytest.approx(0.3, abs=1e-3)
+
+
+def test_groups_of_several_faces_move_the_cut_less():
+    straight = ((0.3, 1e-3), (0.4, 1e-2))
+    sizes = np.full(100, 4.0)
     odds = 10 * (100 * 6) / (400 * 399 / 2 - 600)
-    assert Cut(0.4, odds, straight).of(*merges) == pytest.approx(0.3, abs=2e-3)
+    assert Cut(0.4, odds, straight).of_sizes(sizes) == pytest.approx(0.4 - 0.1 * 1.6 / 4, abs=1e-3)
 
 
 def test_strangers_only_do_not_run_to_a_cut_of_nothing(rng):

@@ -2,7 +2,8 @@
 
 Of all pairs of n faces the same-person share falls as n grows, so a cut found on a thousand faces joins strangers
 among a million. The card says how fast the false accept rate falls with the distance; the cut here is where false
-and true pairs stand in the same proportion as at the card's cut on the card's people. How much more often this
+and true pairs stand in the same proportion as at the card's cut on the card's people, and nearer to the card's where
+groups are of many faces, whose mean distance tells more than that of a pair. How much more often this
 collection's strangers are near is read off its own pairs, nearly all of which are strangers.
 docs/decisions/041-cut-by-collection.md has the measurements.
 """
@@ -27,6 +28,10 @@ PARTNERS = 10
 # The card's false accept rate at whose threshold the collection's pairs are counted, and how many points are looked at.
 _COUNTED = 0.01
 _ROWS, _COLUMNS = 1_500, 30_000
+
+# Groups of more faces than so many on average need a cut that moves less, in proportion: the mean distance of many
+# pairs separates people better than that of one, which the card's rates are of. Chosen on train people.
+_ALMOST_SINGLE = 1.6
 
 # The least share of faces taken to have a partner, so that a collection of strangers does not run to a cut of 0.
 LEAST_PAIRED = 0.05
@@ -81,6 +86,7 @@ class Cut:
             of_one = float((sizes * (sizes - 1) / 2).sum())
             strangers = (near * pairs - of_one) / max(pairs - of_one, 1.0)
             rarer += math.log(max(1.0, strangers / self._wide[1]))
+        rarer *= min(1.0, _ALMOST_SINGLE * len(sizes) / count)
         return min(self.threshold, _tightened(self.threshold, rarer, _log_far(self.false_accepts)))
 
     def of(self, merges: Merges, points: NDArray[np.float32]) -> float:

