@@ -5,7 +5,7 @@
 Points are drawn around real embeddings with the real spread, as synthetic.py tells; eight photos a person on
 average, by a geometric law, and written to a file by a process of their own; another reads and groups them, so
 that its time and peak memory (its points among it) are those of the grouping. Processor time stands beside the
-seconds, as the machine may be busy. 'best' is the BCubed F of the best of twenty stricter cuts, chosen by the truth.
+seconds, as the machine may be busy. 'best' is the BCubed F of the best of ten stricter cuts, chosen by the truth.
 """
 
 import argparse
@@ -50,7 +50,7 @@ def measure(folder: Path) -> dict[str, float]:
     seconds, work = time.perf_counter() - started, time.process_time() - work
     peak = peak_bytes() / 1024**3
     label = np.load(folder / "label.npy")
-    cuts = cut.threshold * np.linspace(0.3, 1, 21)
+    cuts = cut.threshold * np.linspace(0.5, 1, 11)
     scores = [bcubed_f(label, merges.cut(other)) for other in cuts]
     return {
         "graph": graph_seconds,

@@ -82,11 +82,11 @@ class Cut:
         partners = np.minimum(sizes - 1, PARTNERS)
         together = max(float((sizes * partners / 2).sum()), LEAST_PAIRED * count, 1.0)
         rarer = math.log(self.odds) - math.log(together / max(pairs - together, 1.0))
+        rarer *= min(1.0, _ALMOST_SINGLE * len(sizes) / count)
         if near is not None:
             of_one = float((sizes * (sizes - 1) / 2).sum())
             strangers = (near * pairs - of_one) / max(pairs - of_one, 1.0)
             rarer += math.log(max(1.0, strangers / self._wide[1]))
-        rarer *= min(1.0, _ALMOST_SINGLE * len(sizes) / count)
         return min(self.threshold, _tightened(self.threshold, rarer, _log_far(self.false_accepts)))
 
     def of(self, merges: Merges, points: NDArray[np.float32]) -> float:
