@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from facespace.cluster.arrange import Knowledge, arrange, carry, join, part, settle
+from facespace.cluster.arrange import Knowledge, arrange, carry, join, loosened, part, settle
 from facespace.cluster.threshold import Cut
 from facespace.metric import normalise
 
@@ -110,3 +110,27 @@ def test_ids_name_the_same_groups_and_never_one_id_two(seed):
     assert len({(a, b) for a, b in zip(labels.tolist(), ids.tolist(), strict=True)}) == len(set(ids.tolist()))
     assert len(set(ids.tolist())) == len(set(labels.tolist()))
     np.testing.assert_array_equal(carry(ids, labels, 200), ids)
+
+
+def on_a_circle(*angles):
+    """Unit vectors at these angles; squared distance 2 - 2 cos of the difference."""
+    return np.array([[np.cos(angle), np.sin(angle)] for angle in angles], np.float32)
+
+
+def test_clusters_that_new_faces_come_near_are_arranged_with_them():
+    # The second is nearer to the newcomer than to the first, which is then too far from the two.
+    points, labels = on_a_circle(0.0, 0.6, 0.75), np.array([0, 0, -1])
+    nothing = Knowledge.nothing(3)
+    assert join(points, labels, 0.4, nothing).tolist() == [0, 0, 0]
+    found = join(points, loosened(points, labels, 0.4, nothing), 0.4, nothing)
+    assert found.tolist() == arrange(points, Cut(0.4)).labels.tolist() == [0, 1, 1]
+
+
+def test_what_new_faces_do_not_come_near_or_somebody_said_stays_as_it_is():
+    points, labels = on_a_circle(0.0, 0.6, 0.75, 3.0, 3.1), np.array([0, 0, -1, 1, 1])
+    nothing = Knowledge.nothing(5)
+    assert loosened(points, labels, 0.4, nothing).tolist() == [-1, -1, -1, 1, 1]
+    said = Knowledge(np.array([[0, 1]]), nothing.apart, nothing.colour)
+    assert loosened(points, labels, 0.4, said).tolist() == labels.tolist()
+    named = Knowledge(nothing.together, nothing.apart, np.array([7, -1, -1, -1, -1]))
+    assert loosened(points, labels, 0.4, named).tolist() == labels.tolist()

@@ -21,6 +21,9 @@ Floats = NDArray[np.float32]
 # The graph of 'everything within one cluster' is complete up to this many members.
 _COMPLETE = 2_000
 
+# At most so many old points are placed again for the sake of new ones: all are compared with each of them.
+_LOOSENED = 20_000
+
 
 @dataclass(frozen=True)
 class Knowledge:
@@ -110,6 +113,19 @@ def join(points: Floats, labels: Ints, cut: float, knowledge: Knowledge) -> Ints
     start = pieces(points, before, cut, knowledge)
     merges = _linked(points, graph_of(points, fresh, cut), cut, start, whole, knowledge)
     return _alone_where_apart(points, _united(merges.cut(cut), ties), knowledge)
+
+
+def loosened(points: Floats, labels: Ints, cut: float, knowledge: Knowledge) -> Ints:
+    """The same labels, with -1 for all points of clusters that a new point (label -1) comes near.
+
+    Placed again together with the new ones they end nearly where clustering anew would put them; left as they are, what
+    was wrong with fewer photos stays wrong (benchmarks/cluster_incremental.py). Clusters that somebody said something
+    about, but that two faces differ, stay whole.
+    """
+    graph = graph_of(points, np.flatnonzero(labels < 0), cut)
+    said = np.concatenate([knowledge.together.ravel(), np.flatnonzero(knowledge.colour >= 0)])
+    again = np.isin(labels, np.setdiff1d(labels[graph.b], labels[said])) & (labels >= 0)
+    return labels if again.sum() > _LOOSENED else np.where(again, -1, labels)
 
 
 def pieces(points: Floats, labels: Ints, cut: float, knowledge: Knowledge) -> Ints:

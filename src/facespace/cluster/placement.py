@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from facespace.cluster.arrange import Ints, Knowledge, arrange, carry, join, settle
+from facespace.cluster.arrange import Ints, Knowledge, arrange, carry, join, loosened, settle
 from facespace.cluster.known import Bond, Known, Naming
 from facespace.cluster.store import AlbumStore, StoredFaces
 from facespace.cluster.threshold import Cut
@@ -49,7 +49,7 @@ class Placement:
         return labels
 
     def join_new(self) -> None:
-        """Place the faces that were not placed yet."""
+        """Place the faces that were not placed yet, and again those of clusters that they come near."""
         faces = self.current()
         new = faces.cluster < 0
         if not new.any():
@@ -62,7 +62,8 @@ class Placement:
             old = np.unique(faces.cluster, return_inverse=True)[1]
             sizes = np.bincount(old[~new])
             cut = min(self.threshold(), self.cut.of_sizes(sizes[sizes > 0].astype(np.float64)))
-            labels = join(faces.points, np.where(new, -1, old), cut, known)
+            labels = loosened(faces.points, np.where(new, -1, old), cut, known)
+            labels = join(faces.points, labels, cut, known)
         self.write(faces, self.named_ids(faces, faces.cluster, labels), cut)
 
     def named_ids(self, faces: StoredFaces, before: Ints, labels: Ints) -> Ints:
