@@ -76,7 +76,8 @@ def known(base: str, name: str, photo: bytes) -> int:
         async def one() -> bool:
             async with httpx.AsyncClient(timeout=120) as client:
                 answer = (await client.post(f"{base}/v1/identify", files={"photo": photo})).json()
-                return any(face["name"] == name for face in answer["faces"])
+                # Random people are unlike any, so the gallery's threshold says nothing here: the nearest counts.
+                return any(face["candidates"][0]["name"] == name for face in answer["faces"])
 
         return sum(await asyncio.gather(*(one() for _ in range(ASKED))))
 

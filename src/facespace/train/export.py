@@ -23,6 +23,7 @@ from facespace.embed import (
 )
 from facespace.errors import ModelError
 from facespace.evaluate.decisions import decide
+from facespace.train.cap import capped
 from facespace.train.checkpoint import Checkpoint, best_checkpoint
 from facespace.train.dataset import CROP, DETECTORS_OF_CROPS, FaceSet
 from facespace.train.inputs import MEAN, STD
@@ -33,6 +34,8 @@ from facespace.train.whiten import whitened
 
 # Largest difference of any number of an embedding between torch and onnxruntime.
 AGREEMENT = 1e-5
+# Training faces that are compared, and by which the network's activations are bounded.
+SOME = 128
 
 
 def restore(checkpoint: Checkpoint) -> tuple[nn.Module, Recipe]:
@@ -90,9 +93,13 @@ def export(run: Path, path: Path, train: FaceSet, validation: FaceSet | None) ->
         }
     )
     engine = Engine(ModelFile(path, card, onnx), provider="cpu")
-    difference = disagreement(network, engine, card, train.crops(slice(None, None, max(1, len(train.labels) // 64))))
+    some = train.crops(slice(None, None, max(1, len(train.labels) // SOME)))
+    difference = disagreement(network, engine, card, some)
     if difference > AGREEMENT:
         raise ModelError(f"onnxruntime and torch differ by {difference:.1e}, more than {AGREEMENT:g}; not exported")
+    onnx = capped(onnx, prepare(some, card))
+    card = card.model_copy(update={"weights_sha256": weights_sha256(onnx)})
+    engine = Engine(ModelFile(path, card, onnx), provider="cpu")
     if validation is not None:
         decisions = _decisions(engine, validation, recipe.data.description)
         card = card.model_copy(update={"decisions": decisions})
