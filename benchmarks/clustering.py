@@ -137,14 +137,12 @@ def dbscan3(points: np.ndarray, cut: float) -> np.ndarray:
     return alone(DBSCAN(eps=squared(cut) ** 0.5, min_samples=3, n_jobs=2).fit_predict(points))
 
 
-def hdbscan(points: np.ndarray, setting: tuple[str, float]) -> np.ndarray:
+def hdbscan(points: np.ndarray, setting: tuple[str, int]) -> np.ndarray:
     from sklearn.cluster import HDBSCAN
 
-    method, share = setting
-    epsilon = squared(share) ** 0.5
-    model = HDBSCAN(
-        min_cluster_size=2, min_samples=1, cluster_selection_method=method, cluster_selection_epsilon=epsilon, n_jobs=2
-    )
+    # With its cluster_selection_epsilon scikit-learn 1.9.1 fails on some of these points (a TypeError inside it).
+    method, size = setting
+    model = HDBSCAN(min_cluster_size=size, min_samples=1, cluster_selection_method=method, n_jobs=2, copy=True)
     return alone(model.fit_predict(points.astype(np.float64)))
 
 
@@ -195,7 +193,7 @@ METHODS: dict[str, tuple[Callable, tuple]] = {
     "sklearn agglomerative": (agglomerative, CUTS),
     "sklearn DBSCAN 2": (dbscan, NEARER_CUTS),
     "sklearn DBSCAN 3": (dbscan3, NEARER_CUTS),
-    "sklearn HDBSCAN": (hdbscan, tuple((m, e) for m in ("leaf", "eom") for e in (0.0, 0.4, 0.55, 0.7))),
+    "sklearn HDBSCAN": (hdbscan, tuple((m, size) for m in ("leaf", "eom") for size in (2, 3, 5))),
     "dlib Chinese whispers": (chinese_whispers, CUTS),
     "connected components": (connected, NEARER_CUTS),
     "rank-order": (rank_order, (0.4, 0.6, 0.8, 1.0, 1.2, 1.5, 2.0)),
