@@ -43,7 +43,7 @@ def test_normalised_rows_have_norm_one_and_keep_their_direction(a):
     unit = normalise(a)
     assert np.abs(np.linalg.norm(unit.astype(float), axis=1) - 1).max() < 1e-6
     assert np.abs(normalise(unit) - unit).max() < 1e-6
-    assert ((unit * a).sum(axis=1) > 0).all()
+    assert ((unit.astype(np.float64) * a).sum(axis=1) > 0).all()
 
 
 @given(a=directions, b=directions)
