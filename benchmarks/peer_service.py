@@ -21,16 +21,14 @@ import subprocess
 import sys
 import tempfile
 import time
-import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 import numpy as np
 
-from service import PHOTOS, service
-from synthetic import DATA
+from service import pair_of, post, service, some_photos
 from workers import spent
 
 FORM = {"model_name": "Dlib", "detector_backend": "dlib", "enforce_detection": "false"}
@@ -85,26 +83,11 @@ def wait_for(url: str) -> None:
     sys.exit(f"{url} does not answer")
 
 
-async def ask(
-    url: str, fields: tuple[str, str], form: dict[str, str], photos: list[bytes], clients: int, seconds: float
-):
-    """Seconds that each answer took."""
-    took: list[float] = []
-    until = time.monotonic() + seconds
-
-    async def caller(client: httpx.AsyncClient, number: int) -> None:
-        while time.monotonic() < until:
-            started = time.monotonic()
-            pair = (photos[number % len(photos)], photos[(7 * number + 1) % len(photos)])
-            files = {field: (f"{field}.jpg", photo) for field, photo in zip(fields, pair, strict=True)}
-            answer = await client.post(url, files=files, data=form)
-            assert answer.status_code == 200, answer.text
-            took.append(time.monotonic() - started)
-            number += clients
-
-    async with httpx.AsyncClient(timeout=120) as client:
-        await asyncio.gather(*(caller(client, number) for number in range(clients)))
-    return took
+def named(fields: tuple[str, str], photos: list[bytes]) -> Callable[[int], dict[str, tuple[str, bytes]]]:
+    """The two photos of a request by its number, under the names a server gives its fields."""
+    return lambda number: {
+        field: (f"{field}.jpg", photo) for field, photo in zip(fields, pair_of(photos, number), strict=True)
+    }
 
 
 def main() -> None:
@@ -114,9 +97,7 @@ def main() -> None:
     words.add_argument("--rounds", type=int, default=2)
     words.add_argument("--clients", type=int, default=4)
     given = words.parse_args()
-    with zipfile.ZipFile(DATA / "lfw.zip") as archive:
-        names = [name for name in archive.namelist() if name.endswith(".jpg")][: 8 * PHOTOS : 8]
-        photos = [archive.read(name) for name in names]
+    photos = some_photos()
     figures: dict[str, list[tuple[float, float, float]]] = {"facespace": [], "deepface": []}
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -130,7 +111,8 @@ def main() -> None:
         for turn in range(1 + given.rounds):
             for name, (url, fields, form, at_work) in asked.items():
                 before = sum(map(spent, at_work))
-                took = asyncio.run(ask(url, fields, form, photos, given.clients, given.seconds if turn else 2))
+                seconds = given.seconds if turn else 2
+                took = asyncio.run(post(url, named(fields, photos), given.clients, seconds, form, timeout=120))
                 work = 1000 * (sum(map(spent, at_work)) - before) / len(took)
                 if turn:
                     figures[name].append((len(took) / given.seconds, 1000 * float(np.median(took)), work))

@@ -23,9 +23,10 @@ import tempfile
 import time
 import zipfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
@@ -52,9 +53,7 @@ def main() -> None:
     words.add_argument("--detector", help="aligned-128: no detection, so that the network is most of the work")
     words.add_argument("--gallery", help="kept from an earlier run, or made there")
     given = words.parse_args()
-    with zipfile.ZipFile(DATA / "lfw.zip") as archive:
-        names = [name for name in archive.namelist() if name.endswith(".jpg")][: 8 * PHOTOS : 8]
-        photos = [archive.read(name) for name in names]
+    photos = some_photos()
     with tempfile.TemporaryDirectory() as folder:
         gallery = Path(given.gallery or f"{folder}/people.db")
         if not gallery.exists():
@@ -155,25 +154,48 @@ def service(model: str | None, gallery: Path | str, **more: object) -> Iterator[
         process.wait(60)
 
 
+def some_photos() -> list[bytes]:
+    """Photos of LFW, mostly of different people."""
+    with zipfile.ZipFile(DATA / "lfw.zip") as archive:
+        names = [name for name in archive.namelist() if name.endswith(".jpg")][: 8 * PHOTOS : 8]
+        return [archive.read(name) for name in names]
+
+
+def pair_of(photos: list[bytes], number: int) -> tuple[bytes, bytes]:
+    return photos[number % len(photos)], photos[(7 * number + 1) % len(photos)]
+
+
 def files_of(what: str, photos: list[bytes], number: int) -> dict[str, bytes]:
-    one, other = photos[number % len(photos)], photos[(7 * number + 1) % len(photos)]
+    one, other = pair_of(photos, number)
     return {"a": one, "b": other} if what == "verify" else {"photo": one}
 
 
 async def ask(base: str, what: str, photos: list[bytes], clients: int, seconds: float) -> list[float]:
-    """Callers who ask again as soon as they are answered: how long each answer took."""
+    """`post` to our service, one or two photos a request."""
+    return await post(f"{base}/v1/{what}", lambda number: files_of(what, photos, number), clients, seconds)
+
+
+async def post(
+    url: str,
+    files: Callable[[int], Mapping[str, Any]],
+    clients: int,
+    seconds: float,
+    form: dict[str, str] | None = None,
+    timeout: float = 60,
+) -> list[float]:
+    """Callers who ask again as soon as they are answered, with the files of each number: how long each answer took."""
     took: list[float] = []
     until = time.monotonic() + seconds
 
     async def caller(client: httpx.AsyncClient, number: int) -> None:
         while time.monotonic() < until:
             started = time.monotonic()
-            answer = await client.post(f"{base}/v1/{what}", files=files_of(what, photos, number))
+            answer = await client.post(url, files=files(number), data=form)
             assert answer.status_code == 200, answer.text
             took.append(time.monotonic() - started)
             number += clients
 
-    async with httpx.AsyncClient(timeout=60) as client:
+    async with httpx.AsyncClient(timeout=timeout) as client:
         await asyncio.gather(*(caller(client, number) for number in range(clients)))
     return took
 

@@ -12,7 +12,6 @@ The database must be empty; a gallery of synthetic people, made once, is left in
 import argparse
 import asyncio
 import os
-import zipfile
 from pathlib import Path
 
 import httpx
@@ -21,8 +20,7 @@ import numpy as np
 from facespace.embed import load
 from facespace.gallery import NewFace, open_store
 from facespace.metric import normalise
-from service import PHOTOS, ask, resident, service
-from synthetic import DATA
+from service import ask, resident, service, some_photos
 
 ASKED = 40
 
@@ -35,9 +33,7 @@ def main() -> None:
     words.add_argument("--seconds", type=float, default=15)
     words.add_argument("--clients", type=int, default=8)
     given = words.parse_args()
-    with zipfile.ZipFile(DATA / "lfw.zip") as archive:
-        names = [name for name in archive.namelist() if name.endswith(".jpg")][: 8 * PHOTOS : 8]
-        photos = [archive.read(name) for name in names]
+    photos = some_photos()
     fill(given.gallery, given.model, given.people)
     for workers in (1, 2):
         with service(given.model, given.gallery, workers=workers) as (base, process):

@@ -183,13 +183,13 @@ def _renewed(store: Store, face: KeptFace, space: Embedder) -> _Renewed:
     except FacespaceError as error:
         found, reason = [], str(error)
     best = max(found, key=lambda candidate: _overlap(candidate.box, face.box), default=None)
-    if best is None or _overlap(best.box, face.box) < _SAME_FACE:
+    pictured = best is None or _overlap(best.box, face.box) < _SAME_FACE
+    if pictured:
         picture = store.picture(face.id)
         best = None if picture is None else _of_picture(picture, space)
-        if best is None:
-            return _Renewed((None, None, reason))
-        return _Renewed((*store.face_values(best.embedding[None])[0], None), pictured=True)
-    return _Renewed((*store.face_values(best.embedding[None])[0], None))
+    if best is None:
+        return _Renewed((None, None, reason))
+    return _Renewed((*store.face_values(best.embedding[None])[0], None), pictured)
 
 
 def _of_picture(picture: bytes, space: Embedder) -> Face | None:

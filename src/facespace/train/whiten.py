@@ -1,18 +1,19 @@
 """The last turn of a small space: directions in which photos of one person vary are drawn together."""
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional
 
 from facespace.train.dataset import FaceSet
 from facespace.train.distort import Draw, distorted
-from facespace.train.inputs import as_input
+from facespace.train.networks.layers import OnSphere
+from facespace.train.people import means_of_people
 from facespace.train.recipe import AugmentSection, Recipe
+from facespace.train.validate import embed_all
 
-# Faces embedded at a time.
-_CHUNK = 256
 # Which chance of a recipe's seed this is; training draws the others.
 _PURPOSE = 9
 
@@ -32,13 +33,15 @@ class Whitened(nn.Module):
         super().__init__()
         self.network = network
         self.map = nn.Linear(len(mean), matrix.shape[1])
+        self.on_sphere = OnSphere()
         with torch.no_grad():
             self.map.weight.copy_(torch.from_numpy(np.ascontiguousarray(matrix.T)))
             self.map.bias.copy_(torch.from_numpy(-mean @ matrix))
 
     def forward(self, faces: Tensor) -> Tensor:
         """Float (n, 3, h, w) to (n, d)."""
-        return functional.normalize(self.map(self.network(faces)), dim=1)
+        found: Tensor = self.on_sphere(self.map(self.network(faces)))
+        return found
 
 
 def whitening(
@@ -63,12 +66,9 @@ def whitening(
     mean : float32, shape (d,)
     matrix : float32, shape (d, d), symmetric
     """
-    found, own = np.unique(labels, return_inverse=True)
     values = points.astype(np.float64)
-    templates = np.zeros((len(found), values.shape[1]))
-    np.add.at(templates, own, values)
-    templates /= np.bincount(own)[:, None]
-    within = values - templates[own]
+    means, own = means_of_people(points, labels)
+    within = values - means[own]
     covariance = within.T @ within / len(within)
     variance = max(float(np.trace(covariance)) / len(covariance), 1e-12)
     spread, directions = np.linalg.eigh(covariance + shrinkage * variance * np.eye(len(covariance)))
@@ -94,25 +94,16 @@ def whitened(network: nn.Module, recipe: Recipe, faces: FaceSet) -> nn.Module:
     if section is None:
         return network
     rng = np.random.default_rng([recipe.seed, _PURPOSE])
-    points = np.concatenate(
-        [_embedded(network, faces, None if copy == 0 else (recipe.augment, rng)) for copy in range(section.copies + 1)]
-    )
+    # One version in memory at a time.
+    versions = (_changed(faces, recipe.augment, rng) if copy else faces for copy in range(section.copies + 1))
+    rows = np.arange(len(faces.labels))
+    points = np.concatenate([embed_all(network, each, rows, torch.device("cpu")).numpy() for each in versions])
     mean, matrix = whitening(points, np.tile(faces.labels, section.copies + 1), section.shrinkage)
     return Whitened(network, mean, matrix).eval()
 
 
-def _embedded(
-    network: nn.Module, faces: FaceSet, change: tuple[AugmentSection, np.random.Generator] | None
-) -> NDArray[np.float32]:
-    found = []
-    for start in range(0, len(faces.labels), _CHUNK):
-        rows = slice(start, start + _CHUNK)
-        if change is None:
-            pixels = np.ascontiguousarray(faces.crops(rows))
-        else:
-            options, rng = change
-            margined = faces.pixels[rows]
-            pixels = distorted(margined, faces.margin, faces.input_size, options, Draw.of(len(margined), rng))
-        with torch.inference_mode():
-            found.append(network(as_input(torch.from_numpy(pixels).permute(0, 3, 1, 2).float())).float().numpy())
-    return np.concatenate(found)
+def _changed(faces: FaceSet, options: AugmentSection, rng: np.random.Generator) -> FaceSet:
+    """The same faces, each changed at random, as the network takes them."""
+    draw = Draw.of(len(faces.labels), rng)
+    pixels = distorted(faces.pixels[:], faces.margin, faces.input_size, options, draw)
+    return replace(faces, pixels=pixels, margin=0, size=None)

@@ -11,6 +11,7 @@ from facespace.metric import normalise
 from facespace.train.losses.batch import Batch, Loss
 from facespace.train.losses.triplet import TripletLoss
 from facespace.train.mining import Triplets, squared_distance_matrix
+from facespace.train.people import means_of_people
 from facespace.train.teacher import targets
 
 
@@ -77,9 +78,8 @@ class DistillationLoss(Loss):
     ) -> NDArray[np.float32]:
         """The teacher's space as a student of `dimension` numbers can have it; keeps each person's template of it."""
         points = targets(teacher, dimension)
-        sums = np.zeros((int(labels.max()) + 1, dimension), np.float64)
-        np.add.at(sums, labels, points)
-        self.templates = torch.from_numpy(normalise(sums).astype(np.float32)).to(self.templates.device)
+        means, _ = means_of_people(points, labels)
+        self.templates = torch.from_numpy(normalise(means).astype(np.float32)).to(self.templates.device)
         return points
 
     def forward(self, batch: Batch) -> tuple[Tensor, Triplets | None]:

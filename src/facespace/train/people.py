@@ -1,0 +1,25 @@
+"""What the photos of one person have in common."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def means_of_people(
+    points: NDArray[np.float32], labels: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """The mean of each person's points, in one pass however many people there are.
+
+    Parameters
+    ----------
+    points : float32, shape (n, d)
+    labels : int64, shape (n,)
+
+    Returns
+    -------
+    means : float64, shape (people, d), in the order of the labels
+    own : int64, shape (n,): the row of `means` that each point belongs to
+    """
+    found, own = np.unique(labels, return_inverse=True)
+    means = np.zeros((len(found), points.shape[1]))
+    np.add.at(means, own, points)
+    return means / np.bincount(own)[:, None], own
