@@ -11,7 +11,7 @@ count waiting for a core, and of photos a second only ratios.
 """
 
 import argparse
-import resource
+import os
 import statistics
 import subprocess
 import sys
@@ -144,16 +144,26 @@ def speed(paths: list[Path], model: str | None, rounds: int = 3) -> None:
         )
 
 
-def memory(count: int) -> None:
-    for photos in (count // 10, count):
-        with tempfile.TemporaryDirectory() as folder:
-            written(Path(folder), photos)
-            command = [sys.executable, "-m", "facespace", "faces", folder, "--out", f"{folder}.jsonl"]
-            subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-            Path(f"{folder}.jsonl").unlink()
-        # Of the largest child so far: the folders grow, so the last is the one that counts.
-        peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-        print(f"{photos:,} photos: at most {peak:.0f} MB", flush=True)
+def memory(count: int, model: str) -> None:
+    with tempfile.TemporaryDirectory() as scratch:
+        for photos in (count // 10, count):
+            folder = Path(scratch) / str(photos)
+            folder.mkdir()
+            written(folder, photos)
+            for name, more in (("faces alone", []), ("with embeddings", ["--model", model])):
+                out = f"{scratch}/{photos}-{name[:5]}.jsonl"
+                command = [sys.executable, "-m", "facespace", "faces", str(folder), "--out", out, *more]
+                process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                _, status, usage = os.wait4(process.pid, 0)
+                process.returncode = os.waitstatus_to_exitcode(status)
+                if process.returncode:
+                    sys.exit(f"{' '.join(command)} ended with {process.returncode}")
+                work = 1000 * (usage.ru_utime + usage.ru_stime) / photos
+                print(
+                    f"{photos:,} photos, {name}: at most {usage.ru_maxrss / 1024:.0f} MB, {work:.1f} ms of the "
+                    "processor a photo",
+                    flush=True,
+                )
 
 
 def main() -> None:
@@ -163,7 +173,7 @@ def main() -> None:
     parser.add_argument("--memory", type=int)
     options = parser.parse_args()
     if options.memory:
-        memory(options.memory)
+        memory(options.memory, options.model or "mobile")
         return
     with tempfile.TemporaryDirectory() as folder:
         paths = written(Path(folder), options.photos)

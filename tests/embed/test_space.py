@@ -106,3 +106,17 @@ def test_a_detector_or_crop_that_does_not_exist_or_fit_is_refused(model_path, tm
         load(space_with(model_path, tmp_path, crop="arcface-112"))
     with pytest.raises(ModelError, match="you want the detector 'eyes'"):
         load(model_path, detector="eyes")
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_a_stream_gives_in_order_what_each_photo_gives_alone(space, people, workers):
+    photos = sorted(people.rglob("*.pgm"))[:30]
+    photos.insert(11, b"no photo")
+    streamed = list(space.stream(iter(photos), workers))
+    assert [found.photo for found in streamed] == photos
+    assert [at for at, found in enumerate(streamed) if found.failure] == [11]
+    for photo, found in zip(photos, streamed, strict=True):
+        if found.failure is None:
+            (alone,), (face,) = space.faces(photo), found.faces
+            assert face.box == alone.box
+            assert np.abs(face.embedding - alone.embedding).max() <= 1e-5

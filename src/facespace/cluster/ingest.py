@@ -9,7 +9,6 @@ from pathlib import Path
 
 from facespace.cluster.store import AlbumStore, NewFace
 from facespace.embed import Failure, Space
-from facespace.faces import find_stream
 from facespace.images import Photo, name_of, small_picture
 
 # Photos kept in one transaction.
@@ -85,7 +84,7 @@ def _ingest(
 
 
 def _found(space: Space, photos: list[Photo], workers: int | None) -> Iterator[tuple[str, str | None, list[NewFace]]]:
-    for found, points in space.embedded(find_stream(space.finder, photos, workers)):
+    for found, points in space.found_stream(photos, workers):
         failure = found.failure or (None if found.faces else "no face found")
         yield (
             name_of(found.photo),

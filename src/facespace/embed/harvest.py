@@ -206,7 +206,7 @@ def _rows(
 
     stream: Iterator[tuple[Found, NDArray[np.float32] | None]]
     if isinstance(finder, Space):
-        stream = finder.embedded(find_stream(finder.finder, photos(), workers))
+        stream = finder.found_stream(photos(), workers)
     else:
         stream = ((found, None) for found in find_stream(finder, photos(), workers))
     for found, points in stream:

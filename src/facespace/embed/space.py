@@ -15,7 +15,7 @@ from facespace.embed.modelfile import ModelFile, read_model
 from facespace.embed.records import Face, Look, PhotoFaces, Verification, main_face
 from facespace.embed.shipped import find_model
 from facespace.errors import ImageError, ModelError, NoFaceError
-from facespace.faces import CROPS, DETECTORS, Detector, FaceCrop, Finder, ForeignDetector, Found, find_stream
+from facespace.faces import CROPS, DETECTORS, Detector, FaceCrop, Finder, ForeignDetector, Found, in_order
 from facespace.images import Photo, name_of
 from facespace.metric import paired_squared_distances
 from facespace.validation import nearest_name
@@ -149,7 +149,7 @@ class Space:
         ]
 
     def stream(self, photos: Iterable[Photo], workers: int | None = None) -> Iterator[PhotoFaces]:
-        """Every face of many photos: decoded, detected and aligned by several threads, embedded in batches.
+        """Every face of many photos: decoded, detected, aligned and embedded by several threads.
 
         Photos are taken from the iterable as they are needed and results come in their order, so memory stays
         bounded whatever their number. One that cannot be used has a failure, and the rest go on.
@@ -158,10 +158,18 @@ class Space:
         ----------
         photos : iterable of photos
         workers : int or None
-            Threads beside the network's; one a core where None.
+            One a core where None.
         """
-        for found, points in self.embedded(find_stream(self.finder, photos, workers)):
+        for found, points in self.found_stream(photos, workers):
             yield PhotoFaces(found.photo, found.width, found.height, tuple(_faces(found, points)), found.failure)
+
+    def found_stream(
+        self, photos: Iterable[Photo], workers: int | None = None
+    ) -> Iterator[tuple[Found, NDArray[np.float32]]]:
+        """As `stream`, with each face as it was cut out: what was found in a photo, and its points (k, d)."""
+        # Each thread embeds what it found: a network that ran beside them would take a core from one of them, or
+        # where it is the slower part, leave them waiting.
+        return in_order(lambda group: list(self.embedded(self.finder.find_all(group))), photos, workers)
 
     def embedded(self, found: Iterable[Found]) -> Iterator[tuple[Found, NDArray[np.float32]]]:
         """Each photo whose faces were found, with their points (k, d); batches reach across photos."""

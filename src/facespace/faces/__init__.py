@@ -9,7 +9,7 @@ from facespace.faces.foreign import ForeignDetector
 from facespace.faces.mtcnn import Mtcnn
 from facespace.faces.pose import pose
 from facespace.faces.quality import Quality
-from facespace.faces.stream import Finder, Found, default_finder, find_stream
+from facespace.faces.stream import Finder, Found, default_finder, find_stream, in_order
 
 __all__ = [
     "CROPS",
@@ -30,6 +30,7 @@ __all__ = [
     "draw_faces",
     "find_faces",
     "find_stream",
+    "in_order",
     "inverse",
     "mapped",
     "pose",

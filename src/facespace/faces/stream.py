@@ -2,10 +2,11 @@
 
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import islice
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,8 @@ from facespace.faces.detection import Detector
 from facespace.faces.find import FaceCrop, cut_faces
 from facespace.faces.mtcnn import Mtcnn
 from facespace.images import Decoded, Limits, Photo, decode_photo, name_of
+
+T = TypeVar("T")
 
 # Photos handed to a thread at once: its networks see the windows of all of them together.
 GROUP = 8
@@ -136,17 +139,32 @@ def find_stream(finder: Finder, photos: Iterable[Photo], workers: int | None = N
     Found
         One a photo, also for those that cannot be used.
     """
+    return in_order(finder.find_all, photos, workers)
+
+
+def in_order(
+    work: Callable[[list[Photo]], list[T]], photos: Iterable[Photo], workers: int | None = None
+) -> Iterator[T]:
+    """What some work makes of each photo, by several threads, in the order of the photos; memory does not grow.
+
+    Parameters
+    ----------
+    work : callable
+        From up to `GROUP` photos to as many results; called by several threads at once.
+    photos, workers
+        As for `find_stream`.
+    """
     workers = workers or os.cpu_count() or 1
     groups = _grouped(photos)
-    waiting: deque[Future[list[Found]]] = deque()
+    waiting: deque[Future[list[T]]] = deque()
     pool = ThreadPoolExecutor(workers, thread_name_prefix="find")
     try:
         for group in islice(groups, 2 * workers):
-            waiting.append(pool.submit(finder.find_all, group))
+            waiting.append(pool.submit(work, group))
         while waiting:
             done = waiting.popleft().result()
             for group in islice(groups, 1):
-                waiting.append(pool.submit(finder.find_all, group))
+                waiting.append(pool.submit(work, group))
             yield from done
     finally:
         # Also where the caller stops early or is interrupted: nothing that has not begun is begun.
