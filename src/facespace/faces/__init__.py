@@ -2,7 +2,7 @@
 
 from facespace.faces.align import CROPS, TEMPLATES, Crop, inverse, mapped, similarity, warp
 from facespace.faces.detect import DETECTORS, Aligned, WholePhoto
-from facespace.faces.detection import Detections, Detector
+from facespace.faces.detection import Detections, Detector, SecondLook
 from facespace.faces.draw import draw_faces
 from facespace.faces.find import FaceCrop, find_faces
 from facespace.faces.foreign import ForeignDetector
@@ -25,6 +25,7 @@ __all__ = [
     "Found",
     "Mtcnn",
     "Quality",
+    "SecondLook",
     "WholePhoto",
     "default_finder",
     "draw_faces",

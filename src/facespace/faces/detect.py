@@ -15,6 +15,7 @@ class WholePhoto:
     """For photos that are faces already: each photo is one face, from border to border."""
 
     gives_landmarks = False
+    second_look = None
 
     def __call__(self, images: Sequence[NDArray[np.uint8]]) -> list[Detections]:
         """One detection an image: all of it."""
@@ -36,6 +37,7 @@ class Aligned:
     """
 
     gives_landmarks = True
+    second_look = None
 
     def __init__(self, template: str = "arcface-112", margin: float = 8 / 112):
         points = TEMPLATES[template]

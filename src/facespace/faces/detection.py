@@ -26,10 +26,32 @@ class Detections:
     scores: NDArray[np.float32]
 
 
+@dataclass(frozen=True)
+class SecondLook:
+    """When a photo is looked at turned, in case it lies on its side or upside down.
+
+    unsure : score below which the best face of a photo leaves room for doubt
+    sure : score that the best face of the photo turned must reach
+    """
+
+    unsure: float
+    sure: float
+
+
 class Detector(Protocol):
-    """Anything that finds faces."""
+    """Anything that finds faces.
+
+    gives_landmarks : whether its detections have any
+    second_look : the scores that tell photos stored turned; None where it does not matter how a photo is turned, or
+        is not known
+    """
 
     gives_landmarks: bool
+
+    @property
+    def second_look(self) -> SecondLook | None:
+        """When to look again; a plain attribute does."""
+        ...
 
     def __call__(self, images: Sequence[NDArray[np.uint8]]) -> list[Detections]:
         """Detections of each RGB image of shape (h, w, 3), in the order given."""

