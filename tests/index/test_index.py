@@ -62,13 +62,48 @@ def test_exact_search_gives_what_all_distances_give(batches, removed, k, seed):
 
 @pytest.mark.parametrize("queries", [1, 7, 600])
 def test_many_blocks_and_threads_give_what_one_comparison_gives(queries):
-    stored, asked = points(70_000), points(queries, 1)
+    stored, asked = points(200_000), points(queries, 1)
     index = ExactIndex(D, threads=3)
     index.add(np.arange(len(stored)), stored)
     hits = index.search(asked, 10)
     distances, rows = nearest(asked, dequantise(quantise(stored)), 10)
     assert hits.distances == pytest.approx(distances, abs=3e-6)
     assert np.mean(hits.ids == rows) > 0.999
+
+
+@pytest.mark.parametrize(("dimension", "queries"), [(1, 2), (5, 3), (128, 1), (130, 40), (600, 2)])
+def test_points_nearer_to_each_other_than_whole_numbers_tell_are_put_in_order(dimension, queries):
+    rng = np.random.default_rng(dimension)
+    codes = quantise(points(1, 3, dimension)).repeat(9000, axis=0)
+    # Half of the points differ from one in a few bytes by one, -128 among them, and half are strangers.
+    codes[4500:] = rng.integers(-128, 128, (4500, dimension))
+    codes[codes.any(axis=1) == 0] = 1
+    rows, columns = rng.integers(0, 4500, (2, 6000))
+    codes[rows, columns % dimension] -= 1
+    codes = codes[rng.permutation(9000)]
+    codes[codes.any(axis=1) == 0] = 1
+    index = ExactIndex(dimension, threads=1)
+    index.add(np.arange(9000), codes)
+    gone = rng.choice(9000, 1000, replace=False)
+    index.remove(gone)
+    left = np.setdiff1d(np.arange(9000), gone)
+    asked = np.concatenate([points(1, 3, dimension), -points(1, 3, dimension), points(queries, 1, dimension)])
+    hits = index.search(asked, 25)
+    unit = codes[left] / np.linalg.norm(codes[left].astype(np.float64), axis=1, keepdims=True)
+    true = ((unit[None] - asked[:, None].astype(np.float64)) ** 2).sum(axis=2)
+    nearest = np.sort(true, axis=1)[:, :25]
+    assert hits.distances == pytest.approx(nearest, abs=3e-6)
+    assert (np.diff(hits.distances, axis=1) >= 0).all()
+    found = np.searchsorted(left, hits.ids)
+    assert (left[found] == hits.ids).all()
+    assert np.take_along_axis(true, found, 1) == pytest.approx(nearest, abs=3e-6)
+    assert all(len(set(row)) == 25 for row in hits.ids.tolist())
+
+
+def test_points_of_more_dimensions_than_sums_hold_are_refused():
+    ExactIndex(4096)
+    with pytest.raises(ValueError, match="1 to 4,096 dimensions, not 5,000"):
+        ExactIndex(5000)
 
 
 def test_of_equal_points_the_first_added_comes_first():

@@ -13,7 +13,7 @@ from facespace.gallery.store import Store
 from facespace.index import ExactIndex, HnswIndex, open_index
 from facespace.metric import Impostors
 
-# Up to so many people an exact search takes some ten milliseconds; docs/decisions/030-index-library.md.
+# Up to so many people an exact search takes two milliseconds or so; docs/decisions/030-index-library.md.
 EXACT_UP_TO = 200_000
 
 # Nearest templates looked at for each face: those of few photos may pass those of many when made comparable.

@@ -1,7 +1,7 @@
 """The nearest of many points: exactly, through a graph, or all points among themselves.
 
 Everything here is derived from points that are kept elsewhere, and may be thrown away and built again.
-`ExactIndex` and `neighbours` need numpy alone, `HnswIndex` the extra `index` (faiss).
+`ExactIndex` and `neighbours` need nothing beyond the base install, `HnswIndex` the extra `index` (faiss).
 """
 
 from facespace.index.exact import ExactIndex

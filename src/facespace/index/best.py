@@ -50,25 +50,29 @@ class Best:
             # The k-th itself belongs to them, and -inf to nobody.
             bar[new] = np.where(kth == -np.inf, kth, np.nextafter(kth, np.float32(-np.inf)))
         own, column = np.nonzero(block > bar[:, None])
-        if not len(own):
-            return
-        counts = np.bincount(own, minlength=len(bar))
-        space = self._values.shape[1] - self._k
-        for crowded in np.flatnonzero(counts > space):
-            own, column = self._thin(own, column, block[crowded], int(crowded))
-            counts[crowded] = self._k
         index = np.arange(len(self._bar))[queries] if isinstance(queries, slice) else queries
-        full = index[self._filled[index] + counts > self._values.shape[1]]
-        if len(full):
-            self._settle(full)
-        first = np.cumsum(counts) - counts
-        place = self._filled[index[own]] + np.arange(len(own)) - first[own]
-        self._values[index[own], place] = block[own, column]
-        self._rows[index[own], place] = column + rows if isinstance(rows, int) else rows[column]
-        self._filled[index] += counts
+        self._keep(index, own, column + rows if isinstance(rows, int) else rows[column], block[own, column])
         fresh = index[new]
         if block.shape[1] > self._k and len(fresh):
             self._bar[fresh] = np.maximum(self._bar[fresh], bar[new])
+
+    def offer_pairs(self, own: NDArray[np.int64], rows: NDArray[np.int64], values: Floats) -> None:
+        """Consider single similarities.
+
+        Parameters
+        ----------
+        own : int64, shape (m,), rising
+            The query of each.
+        rows : int64, shape (m,)
+        values : float32, shape (m,)
+        """
+        passed = values > self._bar[own]
+        self._keep(np.arange(len(self._bar)), own[passed], rows[passed], values[passed])
+
+    @property
+    def bar(self) -> Floats:
+        """What a similarity must be above to be taken, for each query; -inf while there is room for any."""
+        return self._bar
 
     def result(self) -> tuple[Floats, NDArray[np.int64]]:
         """Similarities and rows, largest first, of equal ones the lower row; -inf and -1 where fewer than k came."""
@@ -86,15 +90,28 @@ class Best:
         self._filled[queries] = (best > -np.inf).sum(axis=1)
         self._bar[queries] = np.maximum(self._bar[queries], best[:, -1])
 
-    def _thin(
-        self, own: NDArray[np.int64], column: NDArray[np.int64], similarity: Floats, crowded: int
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """More passed one query's bar than there is room: keep its k largest of this block."""
-        mine = own == crowded
-        columns = column[mine]
-        kept = np.sort(columns[np.argsort(-similarity[columns], kind="stable")[: self._k]])
-        position = int(np.argmax(mine))
-        return (
-            np.concatenate([own[:position], np.full(len(kept), crowded), own[position:][~mine[position:]]]),
-            np.concatenate([column[:position], kept, column[position:][~mine[position:]]]),
-        )
+    def _keep(self, index: NDArray[np.int64], own: NDArray[np.int64], rows: NDArray[np.int64], values: Floats) -> None:
+        """Append similarities to the rooms of the queries `index[own]`; own rises."""
+        if not len(own):
+            return
+        counts = np.bincount(own, minlength=len(index))
+        if counts.max() > self._values.shape[1] - self._k:
+            own, rows, values = self._thinned(own, rows, values)
+            counts = np.bincount(own, minlength=len(index))
+        full = index[self._filled[index] + counts > self._values.shape[1]]
+        if len(full):
+            self._settle(full)
+        first = np.cumsum(counts) - counts
+        place = self._filled[index[own]] + np.arange(len(own)) - first[own]
+        self._values[index[own], place] = values
+        self._rows[index[own], place] = rows
+        self._filled[index] += counts
+
+    def _thinned(
+        self, own: NDArray[np.int64], rows: NDArray[np.int64], values: Floats
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], Floats]:
+        """More came for a query than there is room: the k largest of each."""
+        order = np.lexsort((rows, -values, own))
+        rank = np.arange(len(own)) - np.searchsorted(own, own)
+        kept = order[rank < self._k]
+        return own[kept], rows[kept], values[kept]

@@ -1,4 +1,4 @@
-"""An index that compares with every point: exact, no building, on numpy alone."""
+"""An index that compares with every point: exact, no building, nothing beyond the base install."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ from numpy.typing import ArrayLike
 
 from facespace.index.files import save_rows
 from facespace.index.rows import NOBODY, Hits, Rows, as_codes, as_queries
-from facespace.index.scan import nearest_rows
+from facespace.index.scan import nearest_stored
 
 
 class ExactIndex:
@@ -18,6 +18,7 @@ class ExactIndex:
     Parameters
     ----------
     dimension : int
+        4,096 at most.
     threads : int or None
         Of a search; one a core where None.
 
@@ -85,9 +86,9 @@ class ExactIndex:
         Hits
             Of equal distances, the point added first comes first.
         """
-        codes, ids, inverse = self._rows.arrays()
-        distances, rows = nearest_rows(as_queries(queries, self.dimension, k), codes, inverse, k, self._threads)
-        found = ids[rows] if len(ids) else rows
+        stored = self._rows.stored()
+        distances, rows = nearest_stored(as_queries(queries, self.dimension, k), stored, k, self._threads)
+        found = stored.ids[rows] if len(stored) else rows
         found[rows < 0] = NOBODY
         return Hits(distances, found)
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from facespace.index.hnsw import HnswIndex
 
 DESCRIPTION = "index.json"
-FORMAT = 1
+FORMAT = 2
 
 
 def save_rows(
@@ -29,11 +29,11 @@ def save_rows(
 ) -> None:
     """Write rows, and further files by name with what writes each; the description goes last, in one step."""
     folder.mkdir(parents=True, exist_ok=True)
-    codes, ids, inverse = rows.arrays()
+    stored = rows.stored()
     writers: dict[str, Callable[[Path], None]] = {
-        "codes": lambda path: _save_array(path, codes),
-        "ids": lambda path: _save_array(path, ids),
-        "alive": lambda path: _save_array(path, inverse > 0),
+        "tiles": lambda path: _save_array(path, stored.tiles),
+        "ids": lambda path: _save_array(path, stored.ids),
+        "alive": lambda path: _save_array(path, stored.inverse > 0),
         **extra,
     }
     # Names of this writing alone: readers keep the old files mapped until they let them go.
@@ -43,7 +43,7 @@ def save_rows(
         path = folder / f"{name}.{mark}"
         write(path)
         files[name] = {"name": path.name, "bytes": path.stat().st_size, "crc32": _checksum(path)}
-    description = {"format": FORMAT, "kind": kind, "stamp": stamp, "rows": len(codes), "files": files, **settings}
+    description = {"format": FORMAT, "kind": kind, "stamp": stamp, "rows": len(stored), "files": files, **settings}
     temporary = folder / f"{DESCRIPTION}.{mark}"
     temporary.write_text(json.dumps(description, indent=1))
     temporary.replace(folder / DESCRIPTION)
@@ -84,10 +84,10 @@ def open_index(
             paths[name] = path = folder / entry["name"]
             if path.stat().st_size != entry["bytes"] or _checksum(path) != entry["crc32"]:
                 return None
-        codes, ids, alive = (
-            np.load(paths[name], mmap_mode="r" if memory_map else None) for name in ("codes", "ids", "alive")
+        tiles, ids, alive = (
+            np.load(paths[name], mmap_mode="r" if memory_map else None) for name in ("tiles", "ids", "alive")
         )
-        rows = Rows.of(codes, ids, alive)
+        rows = Rows.of(tiles, ids, alive)
         index = (
             ExactIndex.over(rows)
             if description["kind"] == ExactIndex.kind

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from facespace.index.best import Best
-from facespace.index.scan import nearest_rows
+from facespace.index.scan import nearest_points
 from facespace.metric import normalise
 
 Floats = NDArray[np.float32]
@@ -88,8 +88,7 @@ def neighbours(
     if exact is None:
         exact = len(unit) <= EXACT_UP_TO
     if exact:
-        ones = np.ones(len(unit), np.float32)
-        distances, rows = nearest_rows(unit, unit, ones, k + 1, threads, on_done)
+        distances, rows = nearest_points(unit, unit, k + 1, threads, on_done)
         return Neighbours(*_others(np.arange(len(unit)), distances, rows), True)
     distances = np.full((len(unit), k), np.inf, np.float32)
     rows = np.full((len(unit), k), -1, np.int64)

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from facespace.index.files import save_rows
 from facespace.index.library import faiss_library, has_faiss
 from facespace.index.lock import SharedLock
-from facespace.index.rows import NOBODY, Hits, Rows, as_codes, as_queries
+from facespace.index.rows import NOBODY, Hits, Rows, Stored, as_codes, as_queries
 
 # Links a point keeps (twice as many on the lowest level), and points looked at while building.
 # docs/decisions/030-index-library.md tells recall and time of each choice.
@@ -91,7 +91,8 @@ class HnswIndex:
             if self._rows.needs_compacting:
                 self._rows.compact()
                 self._graph, self._mapped = self._new_graph(), False
-                self._link(self._graph, self._rows.arrays()[0])
+                for codes in self._rows.codes():
+                    self._link(self._graph, codes)
         return removed
 
     def search(self, queries: ArrayLike, k: int) -> Hits:
@@ -103,19 +104,19 @@ class HnswIndex:
             return Hits(distances, found)
         faiss = faiss_library()
         with self._lock.reading():
-            codes, ids, inverse = self._rows.arrays()
+            stored = self._rows.stored()
             # The dead are found like any others: their share of the places is lost.
-            wanted = min(len(codes), max(2 * k, 32) * 4 // 3 + 1)
-            width = self._width or min(MOST_WIDTH, max(LEAST_WIDTH, len(codes) // POINTS_EACH))
+            wanted = min(len(stored), max(2 * k, 32) * 4 // 3 + 1)
+            width = self._width or min(MOST_WIDTH, max(LEAST_WIDTH, len(stored) // POINTS_EACH))
             parameters = faiss.SearchParametersHNSW(efSearch=max(width, wanted))
             _, rows = self._graph.search(_directions(points), wanted, params=parameters)
-        exact = _distances(points, codes, inverse, rows)
+        exact = _distances(points, stored, rows)
         order = np.lexsort((rows, exact), axis=1)[:, :k]
         nearest = np.take_along_axis(exact, order, 1)
         kept = np.isfinite(nearest)
         columns = slice(0, nearest.shape[1])
         distances[:, columns] = nearest
-        found[:, columns][kept] = ids[np.take_along_axis(rows, order, 1)[kept]]
+        found[:, columns][kept] = stored.ids[np.take_along_axis(rows, order, 1)[kept]]
         return Hits(distances, found)
 
     def save(self, folder: Path, stamp: str = "") -> None:
@@ -167,17 +168,10 @@ def _directions(points: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.clip(np.rint(points * (scale / lengths)), -127, 127).astype(np.float32)
 
 
-def _distances(
-    queries: NDArray[np.float32], codes: NDArray[np.int8], inverse: NDArray[np.float32], rows: NDArray[np.int64]
-) -> NDArray[np.float32]:
+def _distances(queries: NDArray[np.float32], stored: Stored, rows: NDArray[np.int64]) -> NDArray[np.float32]:
     """Squared distances of each query to its own rows; inf for no row or a dead one."""
-    distances = np.empty(rows.shape, np.float32)
-    # Rows of many queries at once would be many floats: 1,024 x 64 x 128 are 32 MB.
-    for start in range(0, len(rows), 1024):
-        own = rows[start : start + 1024]
-        similarity = np.einsum("nkd,nd->nk", codes[own].astype(np.float32), queries[start : start + 1024])
-        scaled = inverse[own]
-        distances[start : start + 1024] = np.where(
-            (own < 0) | (scaled == 0), np.inf, np.clip(2 - 2 * similarity * scaled, 0, 4)
-        )
+    distances = np.full(rows.shape, np.inf, np.float32)
+    own, column = np.nonzero((rows >= 0) & (stored.inverse[rows] > 0))
+    similarity = stored.similarities(queries, own, rows[own, column])
+    distances[own, column] = np.clip(2 - 2 * similarity, 0, 4)
     return distances

@@ -1,5 +1,10 @@
-"""Points as an index keeps them: one signed byte a dimension, an id, and a length; rows come and go."""
+"""Points as an index keeps them: one signed byte a dimension, an id, and a length; rows come and go.
 
+The bytes lie in tiles of 32 points on their side, all first dimensions before all second ones: what onnxruntime's
+kernels take in without rearranging much. docs/decisions/030-index-library.md has the measurements.
+"""
+
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -7,6 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from facespace.index.product import MOST_DIMENSIONS
 from facespace.metric import as_embeddings, quantise
 
 Bytes = NDArray[np.int8]
@@ -18,6 +24,12 @@ NOBODY = -1
 
 # Dead rows are dropped once they are this share of all: each removal costs a constant share of a rebuild.
 DEAD_SHARE = 0.25
+
+# Points side by side in a tile: 32 of 128 bytes are a page of memory.
+WIDTH = 32
+
+# Points made floats at once: 16,384 of 128 dimensions are 8 MB.
+PAIRS = 1 << 14
 
 
 @dataclass(frozen=True)
@@ -59,14 +71,58 @@ class Index(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Stored:
+    """Points at one moment. Changes made meanwhile do not show, but that a row died.
+
+    tiles : int8, shape (t, d, WIDTH)
+        Quantised points as columns, WIDTH side by side: row r is `tiles[r // WIDTH, :, r % WIDTH]`.
+    ids : int64, shape (n,)
+    inverse : float32, shape (n,)
+        1 / L2 norm of each quantised point; 0 where the row is dead.
+    """
+
+    tiles: Bytes
+    ids: Ids
+    inverse: Floats
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def codes(self, rows: Ids) -> Bytes:
+        """Quantised points of some rows, int8, shape (m, d)."""
+        return self.tiles[rows // WIDTH, :, rows % WIDTH]
+
+    def similarities(self, queries: Floats, own: Ids, rows: Ids) -> Floats:
+        """Cosine of query `own[i]` and row `rows[i]`: what all distances of an index are taken from.
+
+        Parameters
+        ----------
+        queries : float32, shape (n, d), L2 norm 1
+        own, rows : int64, shape (m,)
+
+        Returns
+        -------
+        float32, shape (m,), 0 for a dead row
+        """
+        found = np.empty(len(rows), np.float32)
+        for start in range(0, len(rows), PAIRS):
+            part = slice(start, start + PAIRS)
+            codes = self.codes(rows[part]).astype(np.float32)
+            found[part] = np.einsum("nd,nd->n", codes, queries[own[part]]) * self.inverse[rows[part]]
+        return found
+
+
 class Rows:
     """Quantised points in growing arrays. What the kinds of index have in common."""
 
     def __init__(self, dimension: int):
-        # Codes, ids, 1 / length of the codes (0 where the row is dead), and how many rows are filled. One tuple,
+        if not 1 <= dimension <= MOST_DIMENSIONS:
+            raise ValueError(f"an index holds points of 1 to {MOST_DIMENSIONS:,} dimensions, not {dimension:,}")
+        # Room for tiles, ids and inverse lengths as in `Stored`, and how many rows are filled. One tuple,
         # replaced as a whole: a search in another thread sees all of a change or nothing.
         self._state: tuple[Bytes, Ids, Floats, int] = (
-            np.empty((0, dimension), np.int8),
+            np.empty((0, dimension, WIDTH), np.int8),
             np.empty(0, np.int64),
             np.empty(0, np.float32),
             0,
@@ -75,11 +131,15 @@ class Rows:
         self._largest_id = -1
 
     @classmethod
-    def of(cls, codes: Bytes, ids: Ids, alive: NDArray[np.bool_]) -> "Rows":
+    def of(cls, tiles: Bytes, ids: Ids, alive: NDArray[np.bool_]) -> "Rows":
         """Rows over arrays that are there already, such as memory-mapped ones; they are not copied."""
-        rows = cls(codes.shape[1])
+        rows = cls(tiles.shape[1])
+        stored = Stored(tiles, ids, np.empty(0, np.float32))
+        inverse = np.concatenate(
+            [np.empty(0, np.float32), *map(_inverse_lengths, _chunks(stored, np.arange(len(ids))))]
+        )
         # An id may stand in a dead row and, added again, in a live one: the rows say which are dead, not the ids.
-        rows._state = (codes, ids, _inverse_lengths(codes) * alive, len(codes))
+        rows._state = (tiles, ids, inverse * alive, len(ids))
         rows._dead = int(len(alive) - alive.sum())
         rows._largest_id = int(ids.max(initial=-1))
         return rows
@@ -97,10 +157,15 @@ class Rows:
         """Whether so many rows are dead that dropping them pays."""
         return self._dead > DEAD_SHARE * self._state[3]
 
-    def arrays(self) -> tuple[Bytes, Ids, Floats]:
-        """Codes, ids and inverse lengths of all rows, dead ones included, as of now."""
-        codes, ids, inverse, count = self._state
-        return codes[:count], ids[:count], inverse[:count]
+    def stored(self) -> Stored:
+        """All rows, dead ones included, as of now."""
+        tiles, ids, inverse, count = self._state
+        return Stored(tiles[: -(-count // WIDTH)], ids[:count], inverse[:count])
+
+    def codes(self) -> Iterator[Bytes]:
+        """The quantised points of all rows, dead ones included, some thousands at a time."""
+        stored = self.stored()
+        return _chunks(stored, np.arange(len(stored)))
 
     def append(self, ids: ArrayLike, codes: Bytes) -> None:
         """Add rows; the arrays double when full, so that n additions copy O(n)."""
@@ -111,34 +176,40 @@ class Rows:
             return
         if given.min() < 0 or len(np.unique(given)) != len(given):
             raise ValueError("ids must be distinct and not negative")
-        old = self.arrays()
+        old = self.stored()
         # Ids mostly rise, and then need no look at all the others.
-        if given.min() <= self._largest_id and np.isin(given, old[1][old[2] > 0]).any():
+        if given.min() <= self._largest_id and np.isin(given, old.ids[old.inverse > 0]).any():
             raise ValueError("an id is in the index already; remove it first")
-        count, needed = len(old[0]), len(old[0]) + len(given)
-        codes_room, ids_room, inverse_room, _ = self._state
-        if needed > len(codes_room) or not codes_room.flags.writeable:
-            room = max(needed, 2 * count, 1024)
-            codes_room, ids_room, inverse_room = _grown(old[0], room), _grown(old[1], room), _grown(old[2], room)
-        codes_room[count:needed] = codes
+        count, needed = len(old), len(old) + len(given)
+        tiles, ids_room, inverse_room, _ = self._state
+        if needed > len(ids_room) or not tiles.flags.writeable:
+            room = -(-max(needed, 2 * count, 1024) // WIDTH) * WIDTH
+            tiles = _grown(old.tiles, room // WIDTH)
+            ids_room, inverse_room = _grown(old.ids, room), _grown(old.inverse, room)
+        _write(tiles, count, codes)
         ids_room[count:needed] = given
         inverse_room[count:needed] = _inverse_lengths(codes)
-        self._state = (codes_room, ids_room, inverse_room, needed)
+        self._state = (tiles, ids_room, inverse_room, needed)
         self._largest_id = max(self._largest_id, int(given.max()))
 
     def kill(self, ids: ArrayLike) -> int:
         """Mark rows dead; how many there were."""
-        _, own, inverse = self.arrays()
-        found = np.flatnonzero(np.isin(own, np.asarray(ids, np.int64)) & (inverse > 0))
-        inverse[found] = 0
+        stored = self.stored()
+        found = np.flatnonzero(np.isin(stored.ids, np.asarray(ids, np.int64)) & (stored.inverse > 0))
+        stored.inverse[found] = 0
         self._dead += len(found)
         return len(found)
 
     def compact(self) -> None:
         """Drop the dead rows."""
-        codes, ids, inverse = self.arrays()
-        alive = inverse > 0
-        self._state = (codes[alive], ids[alive], inverse[alive], int(alive.sum()))
+        stored = self.stored()
+        alive = np.flatnonzero(stored.inverse > 0)
+        tiles = np.zeros((-(-len(alive) // WIDTH), self.dimension, WIDTH), np.int8)
+        at = 0
+        for codes in _chunks(stored, alive):
+            _write(tiles, at, codes)
+            at += len(codes)
+        self._state = (tiles, stored.ids[alive], stored.inverse[alive], len(alive))
         self._dead = 0
 
 
@@ -169,13 +240,30 @@ def as_queries(queries: ArrayLike, dimension: int, k: int) -> Floats:
 def _inverse_lengths(codes: Bytes) -> Floats:
     # In blocks: the float form of a million rows would be four times the index.
     inverse = np.empty(len(codes), np.float32)
-    for start in range(0, len(codes), 1 << 16):
-        block = codes[start : start + (1 << 16)].astype(np.float32)
+    for start in range(0, len(codes), PAIRS):
+        block = codes[start : start + PAIRS].astype(np.float32)
         inverse[start : start + len(block)] = 1 / np.linalg.norm(block, axis=1)
     return inverse
 
 
+def _chunks(stored: Stored, rows: Ids) -> Iterator[Bytes]:
+    return (stored.codes(rows[start : start + PAIRS]) for start in range(0, len(rows), PAIRS))
+
+
+def _write(tiles: Bytes, first: int, codes: Bytes) -> None:
+    """Write points as the rows from `first` on: whole tiles at once, and what is before and behind them."""
+    begin = min(-first % WIDTH, len(codes))
+    whole = (len(codes) - begin) // WIDTH
+    end = begin + whole * WIDTH
+    tile = (first + begin) // WIDTH
+    tiles[tile : tile + whole] = codes[begin:end].reshape(whole, WIDTH, codes.shape[1]).transpose(0, 2, 1)
+    for part in (slice(0, begin), slice(end, len(codes))):
+        rows = np.arange(first, first + len(codes))[part]
+        tiles[rows // WIDTH, :, rows % WIDTH] = codes[part]
+
+
 def _grown(array: NDArray[Any], room: int) -> NDArray[Any]:
-    larger = np.empty((room, *array.shape[1:]), array.dtype)
+    # Zeros, not what the memory held before: the last tile is saved whole.
+    larger = np.zeros((room, *array.shape[1:]), array.dtype)
     larger[: len(array)] = array
     return larger

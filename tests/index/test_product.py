@@ -1,0 +1,37 @@
+"""Products of bytes in whole numbers, against the same in numpy."""
+
+import numpy as np
+import pytest
+
+from facespace.index.product import FINE, LARGEST, MOST_DIMENSIONS, Whole, products
+from facespace.metric import normalise
+
+
+@pytest.mark.parametrize(("dimension", "queries", "tiles", "width"), [(1, 1, 1, 1), (7, 3, 5, 4), (128, 9, 40, 32)])
+def test_products_are_those_of_whole_numbers(dimension, queries, tiles, width):
+    rng = np.random.default_rng(0)
+    whole = Whole.of(normalise(rng.normal(size=(queries, dimension))))
+    codes = rng.integers(-128, 128, (tiles, dimension, width)).astype(np.int8)
+    lengths = rng.random((tiles, 1, width)).astype(np.float32)
+    found, largest = products(whole, codes, lengths)
+    coarse, fine = whole.numbers[0].astype(np.int64).reshape(2, queries, dimension) - LARGEST
+    expected = np.einsum("nd,tdw->tnw", FINE * coarse + fine, codes.astype(np.int64)) * lengths
+    assert found == pytest.approx(expected, rel=1e-6, abs=1e-3)
+    assert (largest == found.max(axis=2)).all()
+
+
+def test_the_largest_products_there_are_fit():
+    whole = Whole.of(np.full((1, MOST_DIMENSIONS), 1 / 64, np.float32))
+    codes = np.full((1, MOST_DIMENSIONS, 32), -128, np.int8)
+    found, _ = products(whole, codes, np.ones((1, 1, 32), np.float32))
+    assert found == pytest.approx(-128.0 * LARGEST * FINE * MOST_DIMENSIONS, rel=1e-6)
+
+
+def test_a_query_is_told_within_what_is_left_of_it():
+    queries = normalise(np.random.default_rng(1).normal(size=(50, 128)))
+    whole = Whole.of(queries)
+    coarse, fine = whole.numbers[0].astype(np.float64).reshape(2, 50, 128) - LARGEST
+    error = np.linalg.norm(queries - whole.scale[:, None] * (FINE * coarse + fine), axis=1)
+    assert error == pytest.approx(whole.left, rel=1e-2)
+    assert whole.left.max() < 4e-4
+    assert whole.numbers.max() <= 2 * LARGEST
