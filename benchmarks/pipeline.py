@@ -22,11 +22,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import onnxruntime as ort
 
 from facenet_peer import facenet_mtcnn
 from facespace.embed import load
 from facespace.faces import CROPS, TEMPLATES, default_finder, find_stream, similarity
-from facespace.faces.quality import judge
+from facespace.faces.quality import SIDE, judge
 from facespace.images import read_image
 from lfw_photos import lfw_bytes
 
@@ -46,9 +47,33 @@ def written(folder: Path, count: int) -> list[Path]:
     return paths
 
 
+class Timed:
+    """onnxruntime's sessions, and the processor's time that they take."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def __enter__(self) -> "Timed":
+        self._run = run = ort.InferenceSession.run
+
+        def timed(session: ort.InferenceSession, *inputs: object) -> object:
+            started = time.process_time()
+            outputs = run(session, *inputs)
+            self.seconds += time.process_time() - started
+            return outputs
+
+        ort.InferenceSession.run = timed
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        ort.InferenceSession.run = self._run
+
+
 def stages(paths: list[Path], model: str | None) -> None:
     finder, space = default_finder(), load(model, threads=1)
     crop, size = CROPS[space.card.crop], space.card.input
+    as_judged = space.card.crop == "arcface-112" and size.width == size.height == SIDE
+    space.faces(paths[0])
     times: dict[str, list[float]] = {name: [] for name in ("decode", "detect", "align", "judge", "embed")}
     for path in paths:
         marks = [time.process_time()]
@@ -58,8 +83,8 @@ def stages(paths: list[Path], model: str | None) -> None:
         marks.append(time.process_time())
         cut = [crop(image, *face, size.width, size.height) for face in zip(found.boxes, found.landmarks, strict=True)]
         marks.append(time.process_time())
-        for points, score in zip(found.landmarks, found.scores, strict=True):
-            judge(image, points, float(score))
+        for points, score, pixels in zip(found.landmarks, found.scores, cut, strict=True):
+            judge(image, points, float(score), pixels if as_judged else None)
         marks.append(time.process_time())
         if cut:
             space.engine.embed(np.stack(cut))
@@ -69,6 +94,15 @@ def stages(paths: list[Path], model: str | None) -> None:
     print(
         "ms of one core a photo, medians: "
         + ", ".join(f"{name} {statistics.median(of):.2f}" for name, of in times.items())
+    )
+    with Timed() as networks:
+        started = time.process_time()
+        for path in paths:
+            space.faces(path)
+        whole = time.process_time() - started
+    print(
+        f"in all {1000 * whole / len(paths):.2f} on average, {1000 * networks.seconds / len(paths):.2f} of it in the "
+        f"networks ({networks.seconds / whole:.0%})"
     )
 
 
@@ -107,7 +141,7 @@ def facenet_loop() -> Callable[[list[Path]], int]:
     return loop
 
 
-def speed(paths: list[Path], model: str | None, rounds: int = 3) -> None:
+def speed(paths: list[Path], model: str | None, rounds: int = 5) -> None:
     finder = default_finder()
     ways: dict[str, Callable[[list[Path]], int]] = {
         "find_stream, 2 threads": lambda paths: sum(len(found.faces) for found in find_stream(finder, paths, 2)),
