@@ -1,6 +1,7 @@
 """The loop: it learns, it resumes with the same numbers, and it says what went wrong."""
 
 import json
+import multiprocessing
 import os
 import resource
 import signal
@@ -16,6 +17,7 @@ from facespace.errors import DataError
 from facespace.train.checkpoint import checkpoints_in, load_checkpoint
 from facespace.train.dataset import read_faces
 from facespace.train.loop import train
+from facespace.train.parallel import Workers
 from facespace.train.recipe import parse_recipe
 
 
@@ -85,6 +87,15 @@ def test_a_resumed_run_gives_the_numbers_of_one_never_stopped(faces, tmp_path, o
         assert torch.equal(tensor, weights(resumed)[name]), name
 
 
+def test_it_makes_no_difference_who_prepares_the_batches(faces, tmp_path, one_thread):
+    mining = {"online": "semi-hard", "offline": {"every": 3, "pool": 40, "share": 0.5, "start": 2}}
+    asked = recipe(steps=10, mining=mining, augment={"rotate": 5, "light": 0.2, "jpeg": 0.5})
+    thread = train(asked, faces, tmp_path / "thread", workers=Workers("cpu"))
+    processes = train(asked, faces, tmp_path / "processes", workers=Workers("cpu", loaders=2))
+    assert numbers(processes) == numbers(thread)
+    assert multiprocessing.active_children() == []
+
+
 def test_a_run_killed_at_any_moment_resumes_with_the_same_numbers(people, faces, tmp_path, one_thread):
     whole = train(recipe(steps=30, checkpoint_every=1), faces, tmp_path / "whole")
     (tmp_path / "recipe.json").write_text(json.dumps(recipe(steps=30, checkpoint_every=1).model_dump(mode="json")))
@@ -92,6 +103,7 @@ def test_a_run_killed_at_any_moment_resumes_with_the_same_numbers(people, faces,
         import json, pathlib, torch
         from facespace.train.dataset import read_faces
         from facespace.train.loop import train
+from facespace.train.parallel import Workers
         from facespace.train.recipe import parse_recipe
         torch.set_num_threads(1)
         recipe = parse_recipe(json.loads(pathlib.Path({str(tmp_path / "recipe.json")!r}).read_text()), "test")

@@ -27,6 +27,9 @@ def train_command(
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue from the last checkpoint.")] = False,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps; auto takes the best there is.")] = "auto",
+    loaders: Annotated[
+        int | None, typer.Option(min=0, help="Processes that prepare batches; by default none for a CPU.")
+    ] = None,
     tensorboard: Annotated[Path | None, typer.Option(help="Also write TensorBoard's records to this folder.")] = None,
     json: AsJson = False,
 ) -> None:
@@ -41,7 +44,7 @@ def train_command(
         from facespace.train.session import train_recipe
         from facespace.train.tensorboard import writing_to
     read = read_recipe(find(recipe), data)
-    workers = Workers(device)
+    workers = Workers(device, loaders)
     try:
         with (
             training_progress(read.steps, workers.first) as show,

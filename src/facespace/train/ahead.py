@@ -33,20 +33,20 @@ class Ahead(Generic[T]):
     ) -> None:
         self._thread.shutdown(cancel_futures=True)
 
-    def get(self, step: int, then: int | None) -> T:
-        """The batch of `step`, waited for where it is not ready; begins with that of `then`.
+    def get(self, step: int, until: int) -> T:
+        """The batch of `step`, waited for where it is not ready; begins with the next.
 
         Parameters
         ----------
         step : int
-        then : int or None
-            The step that follows, or None where its batch depends on what this step changes.
+        until : int
+            The first step after this one whose batch depends on what happens before it: not begun with.
         """
         begun, self._begun = self._begun, None
         ready = begun is not None and begun[0] == step
         batch = begun[1].result() if begun is not None and ready else self._prepare(step)
-        if then is not None:
-            self._begun = (then, self._thread.submit(self._prepare, then))
+        if step + 1 < until:
+            self._begun = (step + 1, self._thread.submit(self._prepare, step + 1))
         return batch
 
     def forget(self) -> None:

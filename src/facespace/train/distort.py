@@ -51,7 +51,12 @@ class Draw:
 
 
 def distorted(
-    pixels: NDArray[np.uint8], margin: int, size: tuple[int, int], options: AugmentSection, draw: Draw
+    pixels: NDArray[np.uint8],
+    margin: int,
+    size: tuple[int, int],
+    options: AugmentSection,
+    draw: Draw,
+    threads: bool = True,
 ) -> NDArray[np.uint8]:
     """Mirror, turn, zoom, move, relight, tint, cover, blur, coarsen and compress faces, as the options say.
 
@@ -64,6 +69,8 @@ def distorted(
     options : AugmentSection
     draw : Draw
         For as many faces.
+    threads : bool
+        Share the work among threads; not where processes share it already.
 
     Returns
     -------
@@ -71,14 +78,16 @@ def distorted(
     """
     result = np.empty((len(pixels), size[1], size[0], 3), np.uint8)
 
+    chunk = _CHUNK if threads else max(len(pixels), 1)
+
     def change(first: int) -> None:
-        for face in range(first, min(first + _CHUNK, len(pixels))):
+        for face in range(first, min(first + chunk, len(pixels))):
             result[face] = _changed(pixels[face], margin, size, options, draw.uniform[face].tolist())
 
-    if len(pixels) <= _CHUNK:
+    if len(pixels) <= chunk:
         change(0)
     else:
-        list(_pool().map(change, range(0, len(pixels), _CHUNK)))
+        list(_pool().map(change, range(0, len(pixels), chunk)))
     return result
 
 

@@ -45,54 +45,72 @@ class Muon(torch.optim.Optimizer):
         if closure is not None:
             raise ValueError("Muon takes no closure")
         for group in self.param_groups:
-            for weight in group["params"]:
-                if weight.grad is None:
-                    continue
-                state = self.state[weight]
-                if _is_matrix(weight):
-                    _turn(weight, weight.grad, state, group["lr"], group["momentum"])
-                else:
-                    _adam(weight, weight.grad, state, group["lr"] * _VECTOR_RATE, group["weight_decay"])
+            moved = [weight for weight in group["params"] if weight.grad is not None]
+            # Matrices of one shape turn together: a GPU would wait for the many small products otherwise.
+            alike: dict[torch.Size, list[nn.Parameter]] = {}
+            for weight in filter(_is_matrix, moved):
+                alike.setdefault(weight.shape, []).append(weight)
+            for weights in alike.values():
+                self._turn(weights, group["lr"], group["momentum"])
+            others = [weight for weight in moved if not _is_matrix(weight)]
+            self._adam(others, group["lr"] * _VECTOR_RATE, group["weight_decay"])
+
+    def _turn(self, weights: list[nn.Parameter], rate: float, momentum: float) -> None:
+        """Turn matrices of one shape."""
+        ahead = []
+        for weight in weights:
+            state = self.state[weight]
+            if not state:
+                state["momentum"] = torch.zeros_like(weight)
+                state["length"] = weight.norm()
+            gradient = weight.grad
+            assert gradient is not None
+            state["momentum"].mul_(momentum).add_(gradient)
+            ahead.append((gradient + momentum * state["momentum"]).flatten(1))
+        turns = orthogonalised(torch.stack(ahead))
+        turns = turns / _lengths(turns).clamp(min=1e-12)
+        before = torch.stack([weight.flatten(1) for weight in weights])
+        lengths = torch.stack([self.state[weight]["length"] for weight in weights])[:, None, None]
+        turned = before - turns * (rate * lengths)
+        turned = turned * (lengths / _lengths(turned).clamp(min=1e-12))
+        for weight, values in zip(weights, turned, strict=True):
+            weight.copy_(values.reshape(weight.shape))
+
+    def _adam(self, weights: list[nn.Parameter], rate: float, decay: float) -> None:
+        """Move scales and biases."""
+        states = [self.state[weight] for weight in weights]
+        for weight, state in zip(weights, states, strict=True):
+            if not state:
+                state["mean"], state["square"] = torch.zeros_like(weight), torch.zeros_like(weight)
+                state["steps"] = torch.zeros(())
+        first, second = _VECTOR_BETAS
+        adamw(
+            [*weights], [weight.grad for weight in weights if weight.grad is not None],
+            [state["mean"] for state in states], [state["square"] for state in states], [],
+            [state["steps"] for state in states],
+            amsgrad=False, beta1=first, beta2=second, lr=rate, weight_decay=decay, eps=1e-8, maximize=False,
+        )  # fmt: skip
 
 
 def orthogonalised(matrix: Tensor) -> Tensor:
-    """The nearest matrix whose singular values are 1, roughly (0.7 to 1.2): float (m, n) to (m, n).
+    """The nearest matrix whose singular values are 1, roughly (0.7 to 1.2): float (..., m, n) to (..., m, n).
 
     A few steps of Newton's and Schulz's iteration instead of a singular value decomposition.
     """
     a, b, c = _QUINTIC
-    tall = matrix.shape[0] > matrix.shape[1]
-    found = matrix.T if tall else matrix
-    found = found / found.norm().clamp(min=1e-12)
+    tall = matrix.shape[-2] > matrix.shape[-1]
+    found = matrix.mT if tall else matrix
+    found = found / _lengths(found).clamp(min=1e-12)
     for _ in range(_ITERATIONS):
-        squared = found @ found.T
+        squared = found @ found.mT
         found = a * found + (b * squared + c * squared @ squared) @ found
-    return found.T if tall else found
+    return found.mT if tall else found
+
+
+def _lengths(matrices: Tensor) -> Tensor:
+    return torch.linalg.matrix_norm(matrices, keepdim=True)
 
 
 def _is_matrix(weight: Tensor) -> bool:
     # One input channel: depthwise, a bundle of small filters rather than a map from channels to channels.
     return weight.ndim >= 2 and weight.shape[1] > 1
-
-
-def _turn(weight: Tensor, gradient: Tensor, state: dict[str, Tensor], rate: float, momentum: float) -> None:
-    if not state:
-        state["momentum"] = torch.zeros_like(weight)
-        state["length"] = weight.norm()
-    state["momentum"].mul_(momentum).add_(gradient)
-    ahead = gradient + momentum * state["momentum"]
-    turn = orthogonalised(ahead.reshape(len(ahead), -1)).reshape(weight.shape)
-    length = state["length"]
-    weight.sub_(turn * (rate * length / turn.norm().clamp(min=1e-12)))
-    weight.mul_(length / weight.norm().clamp(min=1e-12))
-
-
-def _adam(weight: Tensor, gradient: Tensor, state: dict[str, Tensor], rate: float, decay: float) -> None:
-    first, second = _VECTOR_BETAS
-    if not state:
-        state["mean"], state["square"] = torch.zeros_like(weight), torch.zeros_like(weight)
-        state["steps"] = torch.zeros(())
-    adamw(
-        [weight], [gradient], [state["mean"]], [state["square"]], [], [state["steps"]],
-        amsgrad=False, beta1=first, beta2=second, lr=rate, weight_decay=decay, eps=1e-8, maximize=False,
-    )  # fmt: skip

@@ -24,15 +24,26 @@ class Workers:
     rank, size : int
         Which process this is, and of how many.
     device : torch.device
+    loaders : int
+        Processes that prepare batches for this one; 0 where a thread does.
     restarted : bool
         torchrun has started the processes anew after one of them died.
+
+    Parameters
+    ----------
+    device : str
+        As `choose_device` takes it.
+    loaders : int or None
+        None takes a share of the processors where a GPU has to be fed, and none on a CPU.
     """
 
-    def __init__(self, device: str = "auto"):
+    def __init__(self, device: str = "auto", loaders: int | None = None):
         self.rank, self.size = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
         self._restarts = int(os.environ.get("TORCHELASTIC_RESTART_COUNT", 0))
         self.restarted = self._restarts > 0
         self.device = choose_device(device, int(os.environ.get("LOCAL_RANK", 0)))
+        spare = (os.cpu_count() or 1) // int(os.environ.get("LOCAL_WORLD_SIZE", 1)) - 1
+        self.loaders = loaders if loaders is not None else max(spare, 0) if self.device.type == "cuda" else 0
 
     def __enter__(self) -> "Workers":
         if self.size > 1:

@@ -55,6 +55,15 @@ class Plan:
             return False
         return self.mined_at < 0 or step - self.mined_at >= offline.every
 
+    def settled(self, step: int) -> int:
+        """The first step after this one whose faces are not decided yet: a search of the pool comes before it."""
+        offline, last = self._recipe.mining.offline, self._recipe.steps
+        if not offline.every:
+            return last
+        searched = self.mined_at >= 0
+        due = self.mined_at + offline.every if searched else offline.start
+        return min(max(due, step + 1), last)
+
     def pool(self, step: int, count: int) -> NDArray[np.int64]:
         """Which of `count` training faces are embedded for the search before this step, ascending."""
         size = min(self._recipe.mining.offline.pool, count)

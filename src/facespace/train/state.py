@@ -26,6 +26,7 @@ from facespace.train.dataset import FaceSet
 from facespace.train.distort import Draw, distorted
 from facespace.train.history import History, read_history
 from facespace.train.inputs import as_input
+from facespace.train.loaders import Loaders
 from facespace.train.losses import build_loss
 from facespace.train.mining import hard_triplets, suspected_labels
 from facespace.train.networks import build_network
@@ -39,6 +40,9 @@ from facespace.train.suspects import write_suspects
 from facespace.train.validate import BEST_BY, embed_all, validation_rates
 
 Say = Callable[[str], None]
+
+# The faces of a step, and this process's share of them: uint8, shape (b, h, w, 3).
+_Prepared = tuple[StepFaces, Tensor]
 
 # The hardness of each miner where the recipe does not say.
 _HARDNESS = {"semi-hard": 0.0, "batch-hard": 1.0, "batch-all": 1.0, "distance-weighted": 1.0}
@@ -86,7 +90,11 @@ class Run:
         self.optimiser = build_optimiser(recipe.optimiser, [*self.network.parameters(), *self.loss.parameters()])
         self.care = Care(recipe.care, recipe.loss.margin if self.loss.by_triplets else None)
         self.step, self.images, self._best = 0, 0, -1.0
-        self._ahead = Ahead(self._prepare)
+        self._ahead: Ahead[_Prepared] | Loaders[_Prepared] = (
+            Loaders(self._prepare, workers.loaders, pin=workers.device.type == "cuda")
+            if workers.loaders
+            else Ahead(self._prepare)
+        )
         self.network.train()
 
     def __enter__(self) -> "Run":
@@ -121,19 +129,19 @@ class Run:
 
     def batch(self) -> tuple[StepFaces, Tensor]:
         """The faces of this step, and this process's share of them as the network takes them."""
-        following = self.step + 1
-        alone = following >= self._recipe.steps or self.plan.due(following)
-        chosen, pixels = self._ahead.get(self.step, None if alone else following)
-        channels = torch.from_numpy(pixels).to(self.workers.device).permute(0, 3, 1, 2).float()
-        return chosen, as_input(channels)
+        chosen, pixels = self._ahead.get(self.step, self.plan.settled(self.step))
+        return chosen, as_input(pixels.to(self.workers.device, non_blocking=True).permute(0, 3, 1, 2).float())
 
-    def _prepare(self, step: int) -> tuple[StepFaces, NDArray[np.uint8]]:
+    def _prepare(self, step: int) -> _Prepared:
         """The faces of a step, and this process's share of them, changed at random as the recipe says."""
         faces, chosen = self._faces, self.plan.step(step)
         own = self.workers.share(len(chosen.faces))
         draw = Draw.of(len(chosen.faces), np.random.default_rng(step_seed(self._recipe.seed, step, "augment")))[own]
         pixels = faces.pixels[chosen.faces[own]]
-        return chosen, distorted(pixels, faces.margin, faces.input_size, self._recipe.augment, draw)
+        changed = distorted(
+            pixels, faces.margin, faces.input_size, self._recipe.augment, draw, threads=not self.workers.loaders
+        )
+        return chosen, torch.from_numpy(changed)
 
     def teacher_of(self, faces: NDArray[np.int64]) -> Tensor | None:
         """The teacher's points of these faces, as the loss has them; None where the data have none."""
