@@ -103,7 +103,6 @@ def test_a_run_killed_at_any_moment_resumes_with_the_same_numbers(people, faces,
         import json, pathlib, torch
         from facespace.train.dataset import read_faces
         from facespace.train.loop import train
-from facespace.train.parallel import Workers
         from facespace.train.recipe import parse_recipe
         torch.set_num_threads(1)
         recipe = parse_recipe(json.loads(pathlib.Path({str(tmp_path / "recipe.json")!r}).read_text()), "test")

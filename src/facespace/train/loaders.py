@@ -29,7 +29,8 @@ class Loaders(Generic[T]):
 
     def __init__(self, prepare: Callable[[int], T], processes: int, pin: bool):
         self._steps, self._processes, self._pin = _Steps(prepare), processes, pin
-        self._next, self._begun = -1, iter(())  # type: tuple[int, Iterator[T]]
+        self._next = -1
+        self._begun: Iterator[T] = iter(())
 
     def __enter__(self) -> "Loaders[T]":
         return self
