@@ -3,22 +3,29 @@
 The error-versus-discard curve on LFW's View 2 (pairs.txt): a pair is as good as its worse face; the worst shares are
 left out, by quality, and at each share the FNMR at FAR 1e-3 is measured: with the threshold anew (from the impostor
 pairs of up to 3,000 of the photos that are left, so that 1e-3 is more than a few pairs) and with that of all photos.
-Only photos of the matched pairs take part. By chance the curve would be flat. The embeddings are those of a strong
-network; the quality is that of the default detector's face nearest to the one that lfw_landmarks.csv marks, and was
-fitted on other people: docs/decisions/011-quality.md.
+Only photos of the matched pairs take part. By chance the curve would be flat. Intervals are of 95 %, by the bootstrap
+over people (docs/decisions/020-intervals.md), also of how far each share lies below all pairs, in the same draws.
+The model is the shipped one or another whose crop follows landmarks; the faces and their quality are those of the
+default detector nearest to the ones that lfw_landmarks.csv marks, and quality was fitted on other people:
+docs/decisions/011-quality.md.
 
-    python benchmarks/quality.py EMBEDDINGS.npy [--plot docs/images/discard.svg]
+    python benchmarks/quality.py [--model MODEL] [--embeddings EMBEDDINGS.npy] [--plot docs/images/discard.svg]
 
-EMBEDDINGS.npy has a row a photo of LFW in the order of their names, as benchmarks/lfw_embeddings.py writes it.
+EMBEDDINGS.npy, to be used in place of the model, has a row a photo of LFW in the order of their names, as
+benchmarks/lfw_embeddings.py writes it.
 """
 
 import argparse
 import dataclasses
+import sys
 import zipfile
+from collections.abc import Iterator
 
 import numpy as np
 
-from facespace.faces import Mtcnn
+from facespace.embed import Space, load
+from facespace.evaluate.metrics.intervals import Interval, draws, interval
+from facespace.faces import CROPS, Mtcnn, Quality
 from facespace.faces.quality import judge
 from facespace.metric import normalise, squared_distances
 from lfw_photos import DATA, lfw_photos
@@ -27,29 +34,48 @@ SHARES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
 FAR = 1e-3
 
 
-def qualities() -> tuple[list[str], dict[str, np.ndarray]]:
-    """Of the main face of each photo: the value and, for comparison, single measures; higher is better.
+def main_faces() -> Iterator[tuple[str, np.ndarray, np.ndarray, Quality | None, float]]:
+    """Of each photo of a matched pair: name, pixels, landmarks, quality and the detector's score.
 
-    A photo whose main face the default detector does not find is worth nothing.
+    Where the default detector does not find the main face, the landmarks are the table's and the quality is None.
     """
-    names: list[str] = []
-    measures: dict[str, list[float]] = {name: [] for name in ("quality", "detector score", "eye distance", "sharpness")}
     wanted = {name for pair in matched_names() for name in pair}
     detector = Mtcnn()
     for name, image, truth in lfw_photos():
         if name not in wanted:
             continue
-        names.append(name)
         found = detector([image])[0]
         near = np.linalg.norm(found.landmarks - truth, axis=2).mean(axis=1) if len(found.boxes) else np.array([np.inf])
-        values = (0.0, 0.0, 0.0, 0.0)
         if near.min() < np.linalg.norm(truth[1] - truth[0]) / 2:
-            score = float(found.scores[near.argmin()])
-            face = judge(image, found.landmarks[near.argmin()], score)
-            values = (face.value, score, face.eye_distance, face.sharpness)
-        for measure, value in zip(measures.values(), values, strict=True):
-            measure.append(value)
-    return names, {name: np.array(values) for name, values in measures.items()}
+            points, score = found.landmarks[near.argmin()], float(found.scores[near.argmin()])
+            yield name, image, points, judge(image, points, score), score
+        else:
+            yield name, image, truth.astype(np.float32), None, 0.0
+
+
+def measured(space: Space | None) -> tuple[list[str], dict[str, np.ndarray], np.ndarray | None]:
+    """Names, quality and for comparison single measures (higher is better), and the points (n, d) by a space.
+
+    A photo whose main face the default detector does not find is worth nothing.
+    """
+    names: list[str] = []
+    measures: dict[str, list[float]] = {name: [] for name in ("quality", "detector score", "eye distance", "sharpness")}
+
+    def crops() -> Iterator[np.ndarray]:
+        for name, image, landmarks, quality, score in main_faces():
+            names.append(name)
+            values = (quality.value, score, quality.eye_distance, quality.sharpness) if quality else (0.0,) * 4
+            for measure, value in zip(measures.values(), values, strict=True):
+                measure.append(value)
+            if space:
+                size = space.card.input
+                yield CROPS[space.card.crop](image, np.zeros(4, np.float32), landmarks, size.width, size.height)
+
+    every = crops()
+    points = np.stack(list(space.engine.embed_stream(every))) if space else None
+    for _ in every:
+        pass
+    return names, {name: np.array(values) for name, values in measures.items()}, points
 
 
 def matched_names() -> list[tuple[str, str]]:
@@ -67,41 +93,72 @@ def genuine_pairs(names: list[str]) -> np.ndarray:
     return np.array([[number[a], number[b]] for a, b in matched_names() if a in number and b in number])
 
 
+class Level:
+    """What is left at one share: matched pairs with their person, and the nearest pairs of strangers."""
+
+    def __init__(self, points: np.ndarray, people: np.ndarray, genuine: np.ndarray, photos: np.ndarray):
+        self.person = people[genuine[:, 0]]
+        self.distances = ((points[genuine[:, 0]] - points[genuine[:, 1]]) ** 2).sum(axis=1)
+        some = np.random.default_rng(0).choice(photos, min(len(photos), 3000), replace=False)
+        self._owners, self._people = people[some], int(people.max()) + 1
+        a, b = np.nonzero(np.triu(self._owners[:, None] != self._owners[None, :], 1))
+        others = squared_distances(points[some], points[some])[a, b]
+        # A draw of the people moves the threshold, but never so far that more than these matter.
+        nearest = np.argpartition(others, int(20 * FAR * len(others)))[: int(20 * FAR * len(others))]
+        nearest = nearest[np.argsort(others[nearest], kind="stable")]
+        self._nearest, self._a, self._b = others[nearest], self._owners[a[nearest]], self._owners[b[nearest]]
+
+    def threshold(self, drawn: np.ndarray) -> float:
+        """The distance that strangers fall below at the FAR, each person counting as often as drawn."""
+        own = drawn * np.bincount(self._owners, minlength=self._people)
+        whole = (own.sum() ** 2 - (own**2).sum()) / 2
+        below = np.cumsum(drawn[self._a] * drawn[self._b])
+        return float(self._nearest[min(np.searchsorted(below, FAR * whole), len(below) - 1)])
+
+    def missed(self, drawn: np.ndarray, threshold: float) -> float:
+        """FNMR at a threshold, each person counting as often as drawn."""
+        return float(np.average(self.distances > threshold, weights=drawn[self.person]))
+
+
 @dataclasses.dataclass
 class Curve:
-    """FNMR after leaving out each share, with the threshold measured anew and with that of all pairs; pairs kept."""
+    """FNMR at each share left out, with the threshold measured anew and with that of all pairs; its fall, likewise.
 
-    anew: list[float]
-    fixed: list[float]
-    kept: list[int]
+    The fall is how far the FNMR lies below that of all pairs.
+    """
+
+    anew: list[Interval]
+    fixed: list[Interval]
+    fall_anew: list[Interval]
+    fall_fixed: list[Interval]
 
 
-def curve(points: np.ndarray, people: np.ndarray, genuine: np.ndarray, quality: np.ndarray) -> Curve:
+def curve(points: np.ndarray, people: np.ndarray, genuine: np.ndarray, quality: np.ndarray, rounds: int) -> Curve:
     """FNMR at the FAR after leaving out each share of the genuine pairs, and of the photos for the impostors."""
     worth = quality[genuine].min(axis=1)
-    distances = ((points[genuine[:, 0]] - points[genuine[:, 1]]) ** 2).sum(axis=1)
-    found, first = Curve([], [], []), None
+    levels = []
     for share in SHARES:
         # Of equal qualities as many go as the share says, by position: a stable order keeps the count exact.
         kept = np.argsort(-worth, kind="stable")[: round(len(worth) * (1 - share))]
         good = np.flatnonzero(quality >= worth[kept].min()) if share else np.arange(len(quality))
-        rng = np.random.default_rng(0)
-        some = rng.choice(good, min(len(good), 3000), replace=False)
-        all_distances = squared_distances(points[some], points[some])
-        others = all_distances[np.triu(people[some][:, None] != people[some][None, :], 1)]
-        threshold = float(np.quantile(others, FAR))
-        first = first or threshold
-        found.anew.append(float((distances[kept] > threshold).mean()))
-        found.fixed.append(float((distances[kept] > first).mean()))
-        found.kept.append(len(kept))
-    return found
+        levels.append(Level(points, people, genuine[kept], good))
 
+    def rates(drawn: np.ndarray) -> np.ndarray:
+        first = levels[0].threshold(drawn)
+        both = np.array([[level.missed(drawn, t) for t in (level.threshold(drawn), first)] for level in levels]).T
+        return np.concatenate([both, both[:, :1] - both])
 
-def interval(rate: float, count: int) -> tuple[float, float]:
-    """Of 95 % (Wilson, 1927)."""
-    z = 1.96
-    middle, half = rate + z * z / (2 * count), z * np.sqrt(rate * (1 - rate) / count + z * z / (4 * count * count))
-    return (middle - half) / (1 + z * z / count), (middle + half) / (1 + z * z / count)
+    count = int(people.max()) + 1
+    values = rates(np.ones(count, int))
+    samples = np.array([rates(drawn) for drawn in draws(count, rounds, 0)])
+    return Curve(
+        *(
+            [interval(values[row, at], samples[:, row, at]) for at in range(len(SHARES))]
+            if rounds
+            else [Interval(value, np.nan, np.nan) for value in values[row]]
+            for row in range(4)
+        )
+    )
 
 
 def plot(curves: dict[str, Curve], path: str) -> None:
@@ -113,11 +170,11 @@ def plot(curves: dict[str, Curve], path: str) -> None:
     figure, axes = plt.subplots(figsize=(6, 3.8), layout="constrained")
     shares = [100 * share for share in SHARES]
     for name, found in curves.items():
-        (line,) = axes.plot(shares, [100 * rate for rate in found.fixed], "o-", label=name)
+        (line,) = axes.plot(shares, [100 * rate.value for rate in found.fixed], "o-", label=name)
         if name == "quality":
-            bounds = [interval(rate, count) for rate, count in zip(found.fixed, found.kept, strict=True)]
-            axes.fill_between(shares, *(100 * np.array(bounds).T), alpha=0.15)
-            anew = [100 * rate for rate in found.anew]
+            bounds = [(100 * rate.low, 100 * rate.high) for rate in found.fixed]
+            axes.fill_between(shares, *np.array(bounds).T, alpha=0.15)
+            anew = [100 * rate.value for rate in found.anew]
             axes.plot(shares, anew, "--", color=line.get_color(), label="quality, threshold measured anew")
     axes.set(xlabel="pairs left out, % (worst first)", ylabel="FNMR at FAR 0.001, %", ylim=(0, None))
     axes.grid(alpha=0.3)
@@ -127,24 +184,40 @@ def plot(curves: dict[str, Curve], path: str) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("embeddings")
+    parser.add_argument("--model")
+    parser.add_argument("--embeddings")
+    parser.add_argument("--rounds", type=int, default=1000)
     parser.add_argument("--plot")
     options = parser.parse_args()
-    names, measures = qualities()
-    with zipfile.ZipFile(DATA / "lfw.zip") as archive:
-        rows = {name: row for row, name in enumerate(sorted(n for n in archive.namelist() if n.endswith(".jpg")))}
-    every = np.load(options.embeddings).astype(np.float32)
-    points = normalise(every[[rows[f"lfw/{name}"] for name in names]])
+    space = None if options.embeddings else load(options.model, threads=1)
+    if space and not CROPS[space.card.crop].needs_landmarks:
+        sys.exit(f"the crop {space.card.crop!r} does not follow landmarks: give --embeddings")
+    names, measures, points = measured(space)
+    if points is None:
+        with zipfile.ZipFile(DATA / "lfw.zip") as archive:
+            rows = {row: at for at, row in enumerate(sorted(n for n in archive.namelist() if n.endswith(".jpg")))}
+        every = np.load(options.embeddings).astype(np.float32)
+        points = normalise(every[[rows[f"lfw/{name}"] for name in names]])
     people = np.unique([name.split("/")[0] for name in names], return_inverse=True)[1]
     genuine = genuine_pairs(names)
     measures["chance"] = np.random.default_rng(1).random(len(names))
-    curves = {name: curve(points, people, genuine, quality) for name, quality in measures.items()}
+    curves = {
+        name: curve(points, people, genuine, quality, options.rounds if name == "quality" else 0)
+        for name, quality in measures.items()
+    }
+    print(f"{space.card.name if space else options.embeddings}: {len(genuine):,} pairs, FNMR at FAR {FAR:g}")
     print("left out: " + ", ".join(f"{share:.0%}" for share in SHARES))
     for name, found in curves.items():
         for how, rates in (("anew", found.anew), ("of all pairs", found.fixed)):
-            print(f"FNMR at FAR {FAR:g}, threshold {how}, by {name}: " + ", ".join(f"{rate:.2%}" for rate in rates))
-    bounds = [interval(*pair) for pair in zip(curves["quality"].fixed, curves["quality"].kept, strict=True)]
-    print("by quality, threshold of all pairs, 95 %: " + ", ".join(f"{low:.2%} to {high:.2%}" for low, high in bounds))
+            print(f"threshold {how}, by {name}: " + ", ".join(f"{rate.value:.2%}" for rate in rates))
+    found = curves["quality"]
+    for what, rates in (
+        ("by quality, threshold anew", found.anew),
+        ("by quality, threshold of all pairs", found.fixed),
+        ("lower than all pairs by, threshold anew", found.fall_anew),
+        ("lower than all pairs by, threshold of all pairs", found.fall_fixed),
+    ):
+        print(f"{what}, 95 %: " + ", ".join(f"{rate.low:.2%} to {rate.high:.2%}" for rate in rates))
     if options.plot:
         plot(curves, options.plot)
 
