@@ -2,6 +2,7 @@
 
     python benchmarks/scan.py [--sizes 10000,100000,1000000] [--threads 1,2]
     python benchmarks/scan.py --widths 8,16,32,64,256,4096
+    python benchmarks/scan.py --sizes 50000 --looked-at 192,512,1024,2500,4096
 
 Each way looks for the 20 nearest of 1, 8 and 64 faces at once: ours (bytes, each point of its own length), faiss's flat
 indexes of bytes (one length for all, as they compare plain bytes) and of floats, and numpy (blocks of 4,096 rows made
@@ -9,13 +10,18 @@ float32, BLAS). Milliseconds of processor time and of the clock, medians; recall
 Synthetic people around real embeddings (`synthetic.py`), one face each, and other faces of theirs asked for.
 
 --widths: the products of our scan alone, processor time for a million random points, one thread, by points in a tile.
+
+--looked-at: our graph, by how many points it looks at: processor time of one search, recall of the nearest by float32.
 """
 
 import argparse
 import functools
+import json
 import os
+import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 os.environ["OMP_NUM_THREADS"] = "1"  # numpy's; the others are told.
 
@@ -23,7 +29,7 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from facespace.index import ExactIndex
+from facespace.index import ExactIndex, HnswIndex, open_index
 from facespace.index.hnsw import _directions
 from facespace.index.product import Whole, products
 from facespace.metric import quantise
@@ -38,6 +44,7 @@ def main() -> None:
     words.add_argument("--sizes", default="10000,100000,1000000")
     words.add_argument("--threads", default="1,2")
     words.add_argument("--widths")
+    words.add_argument("--looked-at")
     given = words.parse_args()
     if given.widths:
         by_width([int(width) for width in given.widths.split(",")])
@@ -49,6 +56,9 @@ def main() -> None:
         centres = made.people(size, rng)
         faces = np.concatenate([made.faces(centres[i : i + 50_000], rng) for i in range(0, size, 50_000)])
         asked = made.faces(centres[rng.choice(size, max(BATCHES))], rng)
+        if given.looked_at:
+            by_looked_at([int(width) for width in given.looked_at.split(",")], faces, asked)
+            continue
         true = np.argpartition(-(asked @ faces.T), K, axis=1)[:, :K]
         for name, build in WAYS.items():
             for threads in map(int, given.threads.split(",")):
@@ -90,6 +100,24 @@ def multiply(asked: Whole, tiles: NDArray[np.int8], step: int) -> None:
     for start in range(0, len(tiles), step):
         part = tiles[start : start + step]
         products(asked, part, lengths[: len(part)])
+
+
+def by_looked_at(widths: list[int], faces: NDArray[np.float32], asked: NDArray[np.float32]) -> None:
+    nearest = (asked @ faces.T).argmax(axis=1)
+    # Of a graph what is looked at is set when it is made: the points are linked once, and saved between.
+    with tempfile.TemporaryDirectory() as folder:
+        index = HnswIndex(faces.shape[1])
+        index.add(np.arange(len(faces)), faces)
+        index.save(Path(folder))
+        description = json.loads((Path(folder) / "index.json").read_text())
+        for width in widths:
+            (Path(folder) / "index.json").write_text(json.dumps({**description, "width": width}))
+            graph = open_index(folder)
+            processor = np.median([timed(functools.partial(graph.search, query[None], K))[0] for query in asked])
+            recall = np.mean(graph.search(asked, K).ids[:, 0] == nearest)
+            print(
+                f"{len(faces):9,} points, {width:5,} looked at: {processor:6.2f} ms, nearest {recall:.3f}", flush=True
+            )
 
 
 def ours(faces: NDArray[np.float32], threads: int) -> Search:
