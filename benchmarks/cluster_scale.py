@@ -32,7 +32,7 @@ from synthetic import SyntheticFaces, real_faces
 def drawn(count: int, data: Path) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(0)
     label = np.repeat(np.arange(count), rng.geometric(1 / 8, size=count))[:count]
-    source = SyntheticFaces(data)
+    source = SyntheticFaces(*real_faces("train", data))
     centres = source.people(int(label.max()) + 1, rng)
     parts = [source.faces(centres[label[start : start + (1 << 16)]], rng) for start in range(0, count, 1 << 16)]
     return np.concatenate(parts).astype(np.float32), label

@@ -19,7 +19,7 @@ import numpy as np
 from facespace.gallery import NewFace, open_store
 from facespace.gallery.search import Search
 from facespace.metric import Impostors
-from synthetic import SyntheticFaces
+from synthetic import SyntheticFaces, real_faces
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
 from postgres_server import running
@@ -32,7 +32,7 @@ def main() -> None:
     words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     words.add_argument("--sizes", default="1000,10000")
     given = words.parse_args()
-    made, rng = SyntheticFaces(), np.random.default_rng(0)
+    made, rng = SyntheticFaces(*real_faces("train")), np.random.default_rng(0)
     print(
         f"{'people':>7} {'where':28} {'enrolled, ms: of 1,000':>23} {'alone':>7} {'built s':>8} "
         f"{'p50 ms':>7} {'p99 ms':>7}   same person, largest difference of distance"

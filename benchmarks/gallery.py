@@ -25,7 +25,7 @@ from facespace.gallery import NewFace, open_store
 from facespace.gallery.search import Search
 from facespace.index import ExactIndex, HnswIndex
 from facespace.metric import Impostors
-from synthetic import SyntheticFaces
+from synthetic import SyntheticFaces, real_faces
 
 SEARCHES = 100
 TAIL = Impostors((0.1, 0.01, 0.001, 1e-4), (1,), ((0.24, 0.183, 0.149, 0.125),))
@@ -38,7 +38,7 @@ def main() -> None:
     words.add_argument("--store-up-to", type=int, default=10_000)
     words.add_argument("--pickle-up-to", type=int, default=100_000)
     given = words.parse_args()
-    made, rng = SyntheticFaces(), np.random.default_rng(0)
+    made, rng = SyntheticFaces(*real_faces("train")), np.random.default_rng(0)
     print(
         f"{'faces':>9} {'what':28} {'build s':>8} {'B/face':>7} {'disk B':>7} "
         f"{'p50 ms':>8} {'p99 ms':>8} {'CPU ms':>8} {'rank-1':>7}"

@@ -33,7 +33,7 @@ from facespace.index import ExactIndex, HnswIndex, open_index
 from facespace.index.hnsw import _directions
 from facespace.index.product import Whole, products
 from facespace.metric import quantise
-from synthetic import SyntheticFaces
+from synthetic import SyntheticFaces, real_faces
 
 K, BATCHES, REPEATS = 20, (1, 8, 64), 11
 Search = Callable[[NDArray[np.float32]], NDArray[np.int64]]
@@ -49,7 +49,7 @@ def main() -> None:
     if given.widths:
         by_width([int(width) for width in given.widths.split(",")])
         return
-    made, rng = SyntheticFaces(), np.random.default_rng(0)
+    made, rng = SyntheticFaces(*real_faces("train")), np.random.default_rng(0)
     batches = "".join(f"{f'{batch} at once':>18}" for batch in BATCHES)
     print(f"{'points':>9} {'threads':>7} {'what':32}{batches} {'recall':>7}   processor (clock), ms")
     for size in map(int, given.sizes.split(",")):

@@ -1,6 +1,7 @@
 """Claims: what faces batched across callers gain, and that four times too many requests break nothing.
 
-In one run, on photos of LFW (250 x 250 pixels, found by MTCNN) and a gallery of synthetic faces around real ones:
+In one run, on photos of LFW (250 x 250 pixels) with any model, the shipped one by default, and a gallery of synthetic
+faces drawn around that model's own embeddings (benchmarks/synthetic.py):
 
 1. `clients` callers who each ask again as soon as they are answered, against the same service with faces that go
    through the network together (as they come, or after waiting 5 ms for others) and one by one, in turns: requests a
@@ -8,7 +9,7 @@ In one run, on photos of LFW (250 x 250 pixels, found by MTCNN) and a gallery of
 2. Four times as many requests as that, at random moments (Poisson), whatever the answers: what became of each, the
    p99 of those accepted, and the service's memory.
 
-    python benchmarks/service.py --model dlib-resnet.onnx [--people 100000] [--seconds 15] [--rounds 3]
+    python benchmarks/service.py [--model MODEL] [--people 100000] [--seconds 15] [--rounds 3]
 """
 
 import argparse
@@ -33,19 +34,17 @@ import numpy as np
 
 from facespace.embed import load
 from facespace.gallery import NewFace, open_store
-from synthetic import DATA, SyntheticFaces
+from synthetic import DATA, SyntheticFaces, faces_by
 
 PHOTOS = 64
 # Requests that are under way when the service is told to stop.
 STOPPED = 40
-# As docs/decisions/050: dlib's points, as synthetic faces have them, on the sphere of the model file.
-RADIUS = 2.0
 STARTED = "import sys; from facespace.server.run import serve; from facespace.server.settings import Settings"
 
 
 def main() -> None:
     words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    words.add_argument("--model", required=True)
+    words.add_argument("--model", help="a file, or the name of a shipped model; the default one otherwise")
     words.add_argument("--people", type=int, default=100_000)
     words.add_argument("--seconds", type=float, default=15)
     words.add_argument("--rounds", type=int, default=3)
@@ -61,17 +60,14 @@ def main() -> None:
         closed(given, gallery, photos)
 
 
-def fill(gallery: Path, model: str, people: int) -> None:
-    """A gallery of so many synthetic people with one face each."""
-    space, made, rng = load(model), SyntheticFaces(), np.random.default_rng(0)
+def fill(gallery: Path, model: str | None, people: int) -> None:
+    """A gallery of so many synthetic people with one face each, as the model would have embedded them."""
+    space, made, rng = load(model), SyntheticFaces(*faces_by(model)), np.random.default_rng(0)
     store = open_store(gallery, space.id, space.dimension)
     for start in range(0, people, 10_000):
-        count = min(10_000, people - start)
-        raw = made.people(count, rng) + made.residuals[rng.integers(len(made.residuals), size=count)]
-        lifted = np.hstack([raw, np.sqrt(np.maximum(RADIUS**2 - (raw**2).sum(axis=1, keepdims=True), 0))]) / RADIUS
+        faces = made.faces(made.people(min(10_000, people - start), rng), rng)
         store.add_all(
-            (f"P{start + i}", [NewFace("synthetic", (0, 0, 1, 1), point)], None)
-            for i, point in enumerate(lifted.astype(np.float32))
+            (f"P{start + i}", [NewFace("synthetic", (0, 0, 1, 1), point)], None) for i, point in enumerate(faces)
         )
     store.close()
 

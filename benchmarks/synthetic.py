@@ -1,9 +1,12 @@
 """Any number of synthetic faces around real embeddings, one way for every benchmark.
 
-Two-covariance model (Brümmer and De Villiers, The speaker partitioning problem, 2010), fitted to the train people of
-the shared data with three photos or more, before normalising: a person is drawn from a normal distribution with the
-mean and the between-person covariance of the real people, a face of theirs is that plus the residual (face minus
-person's mean) of a real face drawn at random, and then is scaled to length 1.
+Two-covariance model (Brümmer and De Villiers, The speaker partitioning problem, 2010), fitted to the people with three
+photos or more of whichever embeddings are given: a person is drawn from a normal distribution with the mean and the
+between-person covariance of the real people, a face of theirs is that plus the residual (face minus person's mean) of
+a real face drawn at random, and then is scaled to length 1.
+
+The embeddings are the teacher's of the train people of the shared data, before normalising (`real_faces("train")`), or
+any model's own of the val people, whom it was not trained on (`faces_by(model)`).
 """
 
 import csv
@@ -11,6 +14,9 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
+from facespace.embed import load
+from facespace.evaluate import embed_photos, open_photos, protocols
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 
@@ -23,11 +29,20 @@ def real_faces(split: str, data: Path = DATA) -> tuple[NDArray[np.float32], NDAr
     return points, np.unique([row["person"] for row in rows], return_inverse=True)[1]
 
 
-class SyntheticFaces:
-    """Draws people and faces; everything follows from the seed."""
+def faces_by(model: str | None = None, data: Path = DATA) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """A model's embeddings of the val people's aligned faces, (n, d) of length 1, and their person numbers.
 
-    def __init__(self, data: Path = DATA):
-        points, people = real_faces("train", data)
+    The model is a file or the name of a shipped one; the one that `load()` takes where None.
+    """
+    asked = protocols.people(open_photos(data / "val.zip"))
+    faces = embed_photos(load(model, provider="cpu", detector="aligned-128"), asked.photos, asked.names)
+    return faces.embeddings, asked.labels
+
+
+class SyntheticFaces:
+    """Draws people and faces around real ones, (n, d) with their person numbers; everything follows from the seed."""
+
+    def __init__(self, points: NDArray[np.float32], people: NDArray[np.int64]):
         counts = np.bincount(people)
         kept = counts[people] >= 3
         points, people = points[kept].astype(np.float64), np.unique(people[kept], return_inverse=True)[1]
@@ -42,7 +57,7 @@ class SyntheticFaces:
         self.root = vectors * np.sqrt(np.maximum(values, 0))
 
     def people(self, count: int, rng: np.random.Generator) -> NDArray[np.float32]:
-        """Centres of new people, un-normalised, shape (count, 128)."""
+        """Centres of new people, un-normalised, shape (count, d)."""
         return (self.mean + rng.normal(size=(count, len(self.mean))) @ self.root.T).astype(np.float32)
 
     def faces(self, centres: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
