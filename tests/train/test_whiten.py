@@ -77,10 +77,10 @@ def test_a_recipe_that_does_not_ask_for_it_keeps_its_network(people):
     assert whitened(network, recipe(), faces) is network
 
 
-@pytest.mark.parametrize("copies", [0, 2])
-def test_it_is_part_of_the_exported_model(people, tmp_path, copies):
+@pytest.mark.parametrize(("copies", "mirror"), [(0, False), (2, True)])
+def test_it_is_part_of_the_exported_model(people, tmp_path, copies, mirror):
     faces = read_faces(people, 32, 40)
-    asked = recipe(whitening={"shrinkage": 0.1, "copies": copies})
+    asked = recipe(whitening={"shrinkage": 0.1, "copies": copies, "mirror": mirror})
     plain = train(asked, faces, tmp_path / "run").network
     export(tmp_path / "run", tmp_path / "model.onnx", faces, None)
     space = load(tmp_path / "model.onnx", provider="cpu")
@@ -90,6 +90,8 @@ def test_it_is_part_of_the_exported_model(people, tmp_path, copies):
         network = whitened(plain.eval(), asked, faces)
         again = network((torch.from_numpy(crops).permute(0, 3, 1, 2).float() - 127.5) / 127.5).numpy()
     np.testing.assert_allclose(found, again, atol=2e-5)
+    turned = space.engine.embed(np.ascontiguousarray(crops[:, :, ::-1]))
+    assert np.allclose(turned, found, atol=1e-5) == mirror
 
 
 def recipe(**changes):

@@ -207,10 +207,12 @@ class WhiteningSection(_Section):
 
     shrinkage : near 0 believes all that the training faces say of how photos of a person vary, 1 half of it
     copies : changed versions of each training face beside the face itself
+    mirror : the points are means of a face's and of its mirror image's, from here on: twice the work of embedding
     """
 
     shrinkage: Annotated[float, Field(gt=0)] = 0.1
     copies: Annotated[int, Field(ge=0, le=100)] = 4
+    mirror: bool = False
 
 
 class Recipe(_Section):

@@ -18,6 +18,23 @@ from facespace.train.validate import embed_all
 _PURPOSE = 9
 
 
+class Mirrored(nn.Module):
+    """A network, asked twice: (n, 3, h, w) to (n, d) with L2 norm 1, halfway between a face and its mirror image.
+
+    Which way a head is turned says nothing of whose it is.
+    """
+
+    def __init__(self, network: nn.Module):
+        super().__init__()
+        self.network = network
+        self.on_sphere = OnSphere()
+
+    def forward(self, faces: Tensor) -> Tensor:
+        """Float (n, 3, h, w) to (n, d)."""
+        found: Tensor = self.on_sphere(self.network(faces) + self.network(faces.flip(3)))
+        return found
+
+
 class Whitened(nn.Module):
     """A network, and a linear map of its points: (n, 3, h, w) to (n, d) with L2 norm 1.
 
@@ -93,6 +110,8 @@ def whitened(network: nn.Module, recipe: Recipe, faces: FaceSet) -> nn.Module:
     section = recipe.whitening
     if section is None:
         return network
+    if section.mirror:
+        network = Mirrored(network).eval()
     rng = np.random.default_rng([recipe.seed, _PURPOSE])
     # One version in memory at a time.
     versions = (_changed(faces, recipe.augment, rng) if copy else faces for copy in range(section.copies + 1))
