@@ -41,6 +41,9 @@ def test_two_photos_are_compared_and_told_in_words(full, visit, photo):
     assert page.locator(".box").count() == 2
     assert page.locator(".verdict .crop").count() == 2
     assert "These two are at" in page.locator(".chart svg").get_attribute("aria-label")
+    # Words lie above all lines, so that none goes through them.
+    assert page.locator(".chart text.name").count() >= 2
+    assert page.locator(".chart text.name ~ line, .chart text.name ~ path").count() == 0
 
 
 def test_the_answer_is_the_services_and_changes_with_the_strictness(full, visit, photo):
@@ -67,6 +70,7 @@ def test_a_photo_that_cannot_be_used_is_told_and_the_other_stays(full, visit, ph
     alert = page.get_by_role("alert")
     alert.wait_for()
     assert "A photo cannot be used" in alert.inner_text()
+    assert "The second photo is" in alert.inner_text()
     assert alert.locator("code").inner_text().startswith("Request ")
     # Put in place of the broken one, a whole one is compared with the photo that stayed.
     page.get_by_role("button", name="Remove: The second photo").click()
@@ -117,6 +121,8 @@ def test_a_face_is_searched_for_and_its_candidates_are_shown(full, visit, photo)
     assert page.locator(".candidate").first.locator(".name").inner_text() == "Jürgen Groß"
     assert page.locator(".found-head h2").inner_text() == "Jürgen Groß"
     page.locator(".candidate .portrait img").first.wait_for()
+    told = httpx.post(f"{full}/v1/identify", files={"photo": photo("s2/1").read_bytes()}).json()
+    assert f"Among 3 people more is asked: a distance within {told['threshold']:.3g}"[:50] in page.inner_text("main")
 
 
 def test_there_is_a_word_for_a_service_without_a_gallery(serve, visit):
@@ -150,6 +156,22 @@ def test_the_model_is_shown_with_its_thresholds_and_its_roc(full, visit):
     assert rows.count() == len(card["thresholds"])
     assert "1 in 10" in rows.first.inner_text()
     assert page.locator(".chart svg").nth(1).get_attribute("aria-label").startswith("ROC")
+
+
+def test_the_table_of_thresholds_fits_a_phone(full, visit):
+    page = visit(full, "model", size=PHONE)
+    table = page.locator(".scroll")
+    table.wait_for()
+    assert table.evaluate("element => element.scrollWidth - element.clientWidth") == 0
+
+
+def test_numbers_are_short_and_stay_with_their_sign(full, visit):
+    page = visit(full)
+    said = page.evaluate(
+        "import('/js/words.js').then((w) => [w.figure(0.6650597635871359), w.figure(12345), w.percent(0.00001), "
+        "w.percent(0.415), w.capital(w.percent(0.9999))])"
+    )
+    assert said == ["0.6651", "12,345", "under 0.1\u00a0%", "42\u00a0%", "Over 99.9\u00a0%"]
 
 
 def test_light_and_dark_follow_the_system_and_the_switch(full, visit):

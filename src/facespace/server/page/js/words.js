@@ -8,12 +8,20 @@ export const grouped = (n) => GROUPED.format(n);
 /** A squared distance. */
 export const distance = (d) => d.toFixed(d < 1 ? 3 : 2);
 
-/** A probability in per cent; never 0 and never 100. */
+/** A probability in per cent; never 0 and never 100. The number and its sign stay on one line. */
 export function percent(p) {
-  if (p > 0.999) return "over 99.9 %";
-  if (p < 0.001) return "under 0.1 %";
-  return `${(100 * p).toFixed(p > 0.99 || p < 0.01 ? 1 : 0)} %`;
+  if (p > 0.999) return "over 99.9\u00a0%";
+  if (p < 0.001) return "under 0.1\u00a0%";
+  return `${(100 * p).toFixed(p > 0.99 || p < 0.01 ? 1 : 0)}\u00a0%`;
 }
+
+/** The same words at the beginning of a sentence. */
+export const capital = (text) => text.charAt(0).toLocaleUpperCase() + text.slice(1);
+
+const FIGURE = new Intl.NumberFormat("en", { maximumSignificantDigits: 4 });
+
+/** A figure that was measured, with no more digits than say something. */
+export const figure = (value) => (Number.isInteger(value) ? GROUPED : FIGURE).format(value);
 
 /** A false accept rate as odds. */
 export const oneIn = (rate) => `1 in ${GROUPED.format(Math.round(1 / rate))}`;

@@ -38,7 +38,7 @@ export function distances(model, { found, threshold, thresholds = [] } = {}) {
   const base = height - foot;
   return chart(height, said(model, found, threshold), (width) => {
     const x = (d) => 8 + ((width - 16) * Math.min(d, most)) / most;
-    const parts = bars ? hills(bars, most, x, base, roof, width) : slope(model, most, x, base, roof);
+    const [parts, words] = bars ? hills(bars, most, x, base, roof, width) : slope(model, most, x, base, roof);
     parts.push(s("line", { x1: 8, x2: width - 8, y1: base, y2: base, class: "axis" }));
     for (const tick of ticks(most, width < 480 ? 4 : 7)) {
       parts.push(s("text", { x: x(tick), y: base + 20, class: "tick", "text-anchor": tick ? "middle" : "start" }, String(Number(tick.toPrecision(6)))));
@@ -53,16 +53,22 @@ export function distances(model, { found, threshold, thresholds = [] } = {}) {
     }
     // The two labels look away from each other.
     const left = found !== undefined && found <= threshold;
-    if (threshold !== undefined) parts.push(...mark(x(threshold), roof, base, width, "threshold", `threshold ${distance(threshold)}`, !left && x(threshold) > 130, width < 480 ? 18 : 0));
+    const add = ([line, name]) => {
+      parts.push(line);
+      words.push(name);
+    };
+    if (threshold !== undefined) add(mark(x(threshold), roof, base, width, "threshold", `threshold ${distance(threshold)}`, !left && x(threshold) > 130, width < 480 ? 18 : 0));
     if (found !== undefined) {
-      parts.push(...mark(x(found), roof, base, width, "found", `these two ${distance(found)}`, left ? x(found) > 120 : false),
-        s("circle", { cx: x(found), cy: base, r: 6, class: "dot" }));
+      add(mark(x(found), roof, base, width, "found", `these two ${distance(found)}`, left ? x(found) > 120 : false));
+      parts.push(s("circle", { cx: x(found), cy: base, r: 6, class: "dot" }));
     }
     parts.push(s("text", { x: width - 8, y: height - 6, class: "tick", "text-anchor": "end" }, "squared distance"));
-    return parts;
+    // Above every line, so that none goes through a word.
+    return [...parts, ...words];
   });
 }
 
+/** Shapes, and the words on them. */
 function hills(bars, most, x, base, roof, width) {
   const peak = Math.max(...bars.genuine, ...bars.impostor);
   const middle = (i) => x((bars.edges[i] + bars.edges[i + 1]) / 2);
@@ -72,15 +78,15 @@ function hills(bars, most, x, base, roof, width) {
     return [s("path", { d: closed, class: `area ${kind}` }), s("path", { d: path(points), class: `line ${kind}` })];
   });
   const top = (kind) => middle(bars[kind].indexOf(Math.max(...bars[kind])));
-  return [...parts,
+  return [parts, [
     s("text", { x: Math.max(48, top("genuine")), y: base - 12, class: "name genuine", "text-anchor": "middle" }, "one person"),
-    s("text", { x: Math.min(width - 48, top("impostor")), y: base - 12, class: "name impostor", "text-anchor": "middle" }, "two people")];
+    s("text", { x: Math.min(width - 48, top("impostor")), y: base - 12, class: "name impostor", "text-anchor": "middle" }, "two people")]];
 }
 
 function slope(model, most, x, base, roof) {
   const points = model.probability.filter((p) => p.distance <= most).map((p) => [x(p.distance), base - (base - roof) * p.probability]);
-  return [s("path", { d: path(points), class: "line genuine" }),
-    s("text", { x: 12, y: roof + 20, class: "name genuine" }, "probability of one person")];
+  return [[s("path", { d: path(points), class: "line genuine" })],
+    [s("text", { x: 12, y: roof + 20, class: "name genuine" }, "probability of one person")]];
 }
 
 function mark(at, roof, base, width, kind, words, before, lower = 0) {

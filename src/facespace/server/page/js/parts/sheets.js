@@ -3,7 +3,7 @@
 import { call } from "../api.js";
 import { fill, h, newId, say, toast } from "../dom.js";
 import { icon } from "../icons.js";
-import { count, percent, when } from "../words.js";
+import { capital, count, percent, when } from "../words.js";
 import { NOBODY, portrait } from "./portrait.js";
 import { empty, failed, waiting } from "./states.js";
 
@@ -91,7 +91,7 @@ export async function sheets(body, job, signal, forget) {
     h("div.question-faces", face(q.a, names[0]), face(q.b, names[1])),
     h("div.stack", {},
       h("div", h("h3", "Are these the same person?"),
-        h("p.small.soft", `${names.join(" and ")}; ${percent(q.probability)} by distance. ${count(left.length, "question")} left.`)),
+        h("p.small.soft", `${capital(names.join(" and "))}; ${percent(q.probability)} by distance. ${count(left.length, "question")} left.`)),
       h("div.row", same,
         h("button.button", { type: "button", on: { click: () => answer(false) } }, "Not the same ", h("kbd", "N")),
         h("button.button.quiet", { type: "button", on: { click: pass } }, "Pass ", h("kbd", "P"))))));
@@ -122,7 +122,7 @@ export async function sheets(body, job, signal, forget) {
   function section(cluster) {
     const id = newId("cluster");
     const doubtful = cluster.faces.filter((entry) => entry.membership < 0.5).length;
-    const input = h("input.input", { id, value: cluster.name ?? "", placeholder: `Person ${cluster.cluster}`, autocomplete: "off", maxLength: 200 });
+    const input = h("input.input", { id, value: cluster.name ?? "", placeholder: `Name person ${cluster.cluster}`, autocomplete: "off", maxLength: 200 });
     const name = (event) => {
       event.preventDefault();
       const given = input.value.trim();

@@ -7,7 +7,7 @@ import { crop, photo } from "../parts/photo.js";
 import { failed, head, waiting } from "../parts/states.js";
 import { filledWell, well } from "../parts/well.js";
 import { modelNow } from "../session.js";
-import { distance, oneIn, percent, quality, verdict } from "../words.js";
+import { capital, distance, oneIn, percent, quality, verdict } from "../words.js";
 
 // Outlives the view: whoever comes back finds the photos where they were.
 const kept = { files: [null, null], answer: null, far: null };
@@ -59,7 +59,7 @@ export async function show(root, { service, signal }) {
         if (turn !== asked) return;
         kept.answer = found;
       } catch (error) {
-        if (turn === asked && error.name !== "AbortError") fill(answer, failed(error, ask));
+        if (turn === asked && error.name !== "AbortError") fill(answer, failed(named(error), ask));
         return;
       }
       draw();
@@ -103,6 +103,13 @@ export async function show(root, { service, signal }) {
   }, { signal });
   draw();
   await ask();
+}
+
+/** The service names photos by their fields, the page by their places. */
+function named(error) {
+  SIDES.forEach((side, i) => (error.detail = error.detail?.replaceAll(`photo '${side}'`, NAMES[i].toLowerCase())));
+  if (error.detail) error.detail = capital(error.detail);
+  return error;
 }
 
 function hint() {

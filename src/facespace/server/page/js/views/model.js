@@ -4,7 +4,7 @@ import { fill, h } from "../dom.js";
 import { distances, nearest, roc } from "../parts/chart.js";
 import { head } from "../parts/states.js";
 import { modelNow } from "../session.js";
-import { distance, grouped, oneIn } from "../words.js";
+import { distance, figure, grouped, oneIn } from "../words.js";
 
 export async function show(root, { service }) {
   const model = await modelNow();
@@ -44,7 +44,7 @@ function limits(card) {
   const known = card.limits ?? [];
   return h("section.card.stack.tight", h("h2", "What it is bad at"),
     known.length
-      ? h("ul.stack.tight", known.map((entry) => h("li", h("strong", entry.condition), h("br"), h("span.soft", entry.figure ? figureText(entry.figure) : "Nobody has measured it."))))
+      ? h("ul.stack.tight", known.map((entry) => h("li", h("strong", entry.condition), h("br"), h("span.soft", entry.figure ? `${entry.figure.name}: ${figureText(entry.figure)}` : "Nobody has measured it."))))
       : h("p.soft", "The card says nothing of it: nobody has measured it."));
 }
 
@@ -56,9 +56,9 @@ function figures(card) {
       : h("p.soft", "None in the card."));
 }
 
-function figureText(figure) {
-  const interval = figure.low === null || figure.low === undefined ? "" : ` (${figure.low} to ${figure.high})`;
-  return `${figure.value}${interval} on ${figure.data}${figure.note ? `; ${figure.note}` : ""}`;
+function figureText({ value, low, high, data, note }) {
+  const interval = low === null || low === undefined ? "" : ` (${figure(low)} to ${figure(high)})`;
+  return `${figure(value)}${interval} on ${data}${note ? `; ${note}` : ""}`;
 }
 
 function facts(model, card, service) {

@@ -8,7 +8,7 @@ import { facePicture, portrait } from "../parts/portrait.js";
 import { empty, failed, head, waiting } from "../parts/states.js";
 import { filledWell, well } from "../parts/well.js";
 import { enrolDialog } from "../parts/enrol.js";
-import { count, distance, oneIn, percent, quality } from "../words.js";
+import { capital, count, distance, oneIn, percent, quality } from "../words.js";
 
 const kept = { file: null, answer: null, chosen: 0, fpir: null };
 const RATES = [0.1, 0.01, 0.001];
@@ -93,7 +93,8 @@ export async function show(root, { service, signal }) {
             ),
           ),
         ),
-        face.candidates.length > 0 && h("h3", "The nearest in the gallery"),
+        face.candidates.length > 0 && h("div", h("h3", "The nearest in the gallery"),
+          h("p.small.soft", `Per cent: how likely it is one person, if that was as likely as not before. Among ${count(found.people, "person", "people")} more is asked: a distance within ${distance(found.threshold)}.`)),
         h("ol.candidates", face.candidates.map((candidate, i) => candidateCard(candidate, found, i === 0 && face.person === candidate.person))),
       ),
       strictness(() => {
@@ -135,7 +136,7 @@ function sentence(face, found) {
   const among = `among ${count(found.people, "person", "people")}`;
   if (!found.people) return "The gallery is empty: enrol somebody first.";
   if (face.name) {
-    return `${percent(face.candidates[0].probability)} as a pair, and near enough ${among}, where ${oneIn(found.fpir)} strangers may be taken for somebody.`;
+    return `${capital(percent(face.candidates[0].probability))} as a pair, and near enough ${among}, where ${oneIn(found.fpir)} strangers may be taken for somebody.`;
   }
   return `Nobody ${among} is within ${distance(found.threshold)}, where ${oneIn(found.fpir)} strangers may be taken for somebody.`;
 }
@@ -164,7 +165,7 @@ function strictness(onChange) {
   const select = h("select.input", { id, on: { change: () => {
     kept.fpir = Number(select.value);
     onChange();
-  } } }, rates.map((rate) => h("option", { value: String(rate), selected: rate === kept.fpir }, `${oneIn(rate)} strangers may be taken for somebody`)));
+  } } }, rates.map((rate) => h("option", { value: String(rate), selected: rate === kept.fpir }, `${oneIn(rate)} strangers may get a name`)));
   return h("div.field.inline", h("label", { htmlFor: id }, "How strict"), select);
 }
 
