@@ -10,7 +10,7 @@ from test_answers import enrol
 from facespace.errors import FacespaceError
 from facespace.server.keys import KeyFile, KeysError, Rates, Scope, included
 from facespace.server.run import serve
-from facespace.server.settings import Settings
+from facespace.server.settings import ENVIRONMENT, Settings
 
 
 @pytest.fixture
@@ -280,3 +280,12 @@ def test_it_listens_beyond_this_machine_with_keys_only(keys, model_path):
         serve(Settings(model=str(model_path)), "0.0.0.0", 1)
     with pytest.raises(FacespaceError, match="there is no key in .*keys.json"):
         serve(Settings(model=str(model_path), keys=keys.path), "0.0.0.0", 1)
+
+
+def test_idle_connections_are_kept_longer_than_clients_and_proxies_keep_them(monkeypatch, model_path):
+    # Who sends a request while the service closes an idle connection gets no answer: the other side must close first.
+    started = {}
+    monkeypatch.setattr("uvicorn.run", lambda app, **settings: started.update(settings))
+    monkeypatch.setenv(ENVIRONMENT, "{}")
+    serve(Settings(model=str(model_path)), "127.0.0.1", 1)
+    assert started["timeout_keep_alive"] > 60

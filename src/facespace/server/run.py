@@ -14,6 +14,9 @@ from facespace.server.settings import Settings
 
 # Connections at once, whatever they do: more are refused before anything of them is read.
 CONNECTIONS = 1000
+# Seconds that an idle connection stays open: longer than clients and proxies keep one (httpx 5, nginx 60), for who
+# sends a request just as it is closed gets no answer.
+IDLE = 75
 
 
 def serve(settings: Settings, host: str, port: int, without_keys: bool = False) -> None:
@@ -63,7 +66,7 @@ def serve(settings: Settings, host: str, port: int, without_keys: bool = False) 
             access_log=False,
             server_header=False,
             limit_concurrency=CONNECTIONS,
-            timeout_keep_alive=5,
+            timeout_keep_alive=IDLE,
             # Past the longest deadline nothing that was accepted is open any more.
             timeout_graceful_shutdown=int(settings.seconds) + 5,
         )
