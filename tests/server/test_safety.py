@@ -199,6 +199,7 @@ def _crowded(finder):
             for found in finder.detector(images)
         ]
 
+    twice.gives_landmarks, twice.second_look = finder.detector.gives_landmarks, None
     return dataclasses.replace(finder, detector=twice)
 
 
