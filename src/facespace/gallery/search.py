@@ -14,7 +14,7 @@ from facespace.index import ExactIndex, HnswIndex, open_index
 from facespace.metric import Impostors
 
 # Up to so many people a graph that finds nearly all takes no less time; docs/decisions/030-index-library.md.
-EXACT_UP_TO = 500_000
+EXACT_UP_TO = 1_000_000
 
 # Nearest templates looked at for each face: those of few photos may pass those of many when made comparable.
 LOOKED_AT = 20
