@@ -21,7 +21,7 @@ from facespace.recipes import find
 from facespace.train.dataset import FaceSet, read_faces
 from facespace.train.export import export
 from facespace.train.loop import train
-from facespace.train.recipe import OptimiserSection, Recipe, read_recipe
+from facespace.train.recipe import Recipe, read_recipe
 
 DIMENSIONS = (16, 32, 64, 128, 256)
 SHARES = (0.1, 0.25, 0.5, 1.0)
@@ -35,7 +35,7 @@ def recipe_of(faces: int, dimension: int) -> Recipe:
     network = base.network.model_copy(
         update={"name": "small-resnet", "width": SIDE, "height": SIDE, "dimension": dimension}
     )
-    optimiser = OptimiserSection(name="muon", rate=0.12, momentum=0.6, weight_decay=0.01, warmup=50, final_share=0.01)
+    optimiser = read_recipe(find("mobile-112")).optimiser
     validation = base.validation.model_copy(update={"every": steps})
     changes = {"network": network, "optimiser": optimiser, "validation": validation}
     return base.model_copy(update={"steps": steps, "checkpoint_every": steps, **changes})

@@ -50,19 +50,11 @@ class Plan:
 
     def due(self, step: int) -> bool:
         """Whether the pool is to be searched before this step."""
-        offline = self._recipe.mining.offline
-        if not offline.every or step < offline.start:
-            return False
-        return self.mined_at < 0 or step - self.mined_at >= offline.every
+        return bool(self._recipe.mining.offline.every) and step >= self._next_search()
 
     def settled(self, step: int) -> int:
         """The first step after this one whose faces are not decided yet: a search of the pool comes before it."""
-        offline, last = self._recipe.mining.offline, self._recipe.steps
-        if not offline.every:
-            return last
-        searched = self.mined_at >= 0
-        due = self.mined_at + offline.every if searched else offline.start
-        return min(max(due, step + 1), last)
+        return min(max(self._next_search(), step + 1), self._recipe.steps)
 
     def pool(self, step: int, count: int) -> NDArray[np.int64]:
         """Which of `count` training faces are embedded for the search before this step, ascending."""
@@ -95,6 +87,13 @@ class Plan:
         # A face that is in the batch by both ways is embedded once.
         faces = np.concatenate([hard_faces, drawn[~np.isin(drawn, hard_faces)]])
         return StepFaces(faces, places.reshape(rows.shape))
+
+    def _next_search(self) -> int:
+        """The step that the pool is to be searched before; the end of the run where it never is."""
+        offline = self._recipe.mining.offline
+        if not offline.every:
+            return self._recipe.steps
+        return offline.start if self.mined_at < 0 else max(offline.start, self.mined_at + offline.every)
 
     def _triplets_at(self, step: int) -> int:
         offline = self._recipe.mining.offline
