@@ -193,23 +193,6 @@ def test_a_layout_keeps_the_shape_asked_for_and_a_margin(width, height):
     assert max(layout.shape) <= 128
 
 
-@pytest.mark.parametrize("size", [112, 56])
-def test_an_offset_moves_the_crop_to_where_the_template_lies(zipped, tmp_path, size):
-    middle = read_faces(zipped, size, size, cache=tmp_path)
-    moved = read_faces(zipped, size, size, cache=tmp_path, offset=(-2, 4))
-    step = size // 56
-    first = middle.margin - step, middle.margin + 2 * step
-    kept = middle.pixels[:][:, first[1] : first[1] + size, first[0] : first[0] + size]
-    assert np.array_equal(moved.crops(), kept)
-    assert moved.input_size == (size, size)
-    assert moved.margin == middle.margin - 2 * step
-
-
-def test_an_offset_beyond_the_margin_is_refused(zipped, tmp_path):
-    with pytest.raises(DataError, match=r"data\.offset: \(0, -9\) moves the template beyond the margin of 8"):
-        read_faces(zipped, 112, 112, cache=tmp_path, offset=(0, -9))
-
-
 def test_a_network_that_takes_more_pixels_gets_enlarged_crops(zipped, tmp_path):
     faces = read(zipped, tmp_path / "cache", 224)
     assert faces.pixels.shape[1:3] == (128, 128)
@@ -271,5 +254,5 @@ def test_a_data_set_that_cannot_be_read_is_a_clear_error(zipped, tmp_path, spoil
 def test_the_shared_validation_faces_are_all_there(shared_data):
     source = source_of(shared_data / "val.zip")
     assert len({entry.person for entry in source.entries}) == 440
-    assert len(source.entries) == 2938
+    assert len(source.entries) == 2926
     assert source.decode(source.entries[0]).shape == (128, 128, 3)

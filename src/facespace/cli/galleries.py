@@ -12,6 +12,7 @@ from facespace.cli.options import AsJson, GalleryPath, KeyFile, ModelPath
 from facespace.cli.output import print_json, say, table, warn
 from facespace.cli.progress import embedding_progress
 from facespace.embed import load, read_model
+from facespace.errors import GalleryError
 from facespace.gallery import Gallery, read_key
 
 gallery_app = typer.Typer(help="Look after a gallery: who is who, backups, audit, another model.", no_args_is_help=True)
@@ -208,12 +209,23 @@ def upgrade_command(
     Where a photo is gone, the picture kept of the face serves, if there is one.
     """
     secret = read_key(key_file)
-    if mix and model is not None:
-        galleries.adopt(gallery, read_model(model).card, secret)
+    if mix:
+        if model is None:
+            raise GalleryError(
+                "--mix keeps the old points for a model that was trained to be comparable with the gallery's, and "
+                "the model that ships with the package is not: name yours with --model, or leave out --mix to embed "
+                "all faces again"
+            )
+        card = read_model(model).card
+        galleries.adopt(gallery, card, secret)
+        if json:
+            print_json({"model": card.name, "faces": 0})
+            return
         say(f"{gallery} goes on with {model}; old and new points are compared")
         return
+    space = load(model)
     with embedding_progress() as on_face:
-        done = galleries.upgrade(gallery, load(model), secret, drop, on_face)
+        done = galleries.upgrade(gallery, space, secret, drop, on_face)
     if json:
         print_json(done)
         return
@@ -221,7 +233,7 @@ def upgrade_command(
         warn(f"dropped a face of {photo}: {reason}")
     pictured = f", {done.from_pictures} of them from kept pictures" if done.from_pictures else ""
     say(f"embedded {done.faces} faces anew{pictured} ({done.before} before), dropped {len(done.dropped)}")
-    say(f"{gallery} is of {model} now")
+    say(f"{gallery} is of the model {space.card.name} now")
 
 
 @gallery_app.command("key")

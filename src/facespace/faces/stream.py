@@ -1,6 +1,5 @@
 """Many photos to faces, several at a time, in the order given, in memory that does not grow."""
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,6 +17,7 @@ from facespace.faces.find import FaceCrop, cut_faces
 from facespace.faces.mtcnn import Mtcnn
 from facespace.faces.turned import look_turned, turned_back
 from facespace.images import Decoded, Limits, Photo, decode_photo, name_of
+from facespace.processors import available
 
 T = TypeVar("T")
 
@@ -163,7 +163,7 @@ def in_order(
     photos, workers
         As for `find_stream`.
     """
-    workers = workers or os.cpu_count() or 1
+    workers = workers or available()
     groups = _grouped(photos)
     waiting: deque[Future[list[T]]] = deque()
     pool = ThreadPoolExecutor(workers, thread_name_prefix="find")

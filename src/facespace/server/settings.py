@@ -6,6 +6,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from facespace.processors import available
+
 # Workers are processes that are given their settings by the environment.
 ENVIRONMENT = "FACESPACE_SERVE"
 
@@ -45,7 +47,7 @@ class Settings(BaseModel):
     threads: Annotated[int, Field(ge=1)] | None = None
     detector: str | None = None
     workers: Annotated[int, Field(ge=1)] = 1
-    doing: Annotated[int, Field(ge=1)] = 2 * (os.cpu_count() or 1)
+    doing: Annotated[int, Field(ge=1)] = Field(default_factory=lambda: 2 * available())
     waiting: Annotated[int, Field(ge=0)] = 64
     seconds: Annotated[float, Field(gt=0)] = 30.0
     photo_bytes: Annotated[int, Field(ge=1)] = 20 << 20

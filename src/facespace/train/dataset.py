@@ -118,7 +118,6 @@ def read_faces(
     warn: Say = lambda message: None,
     cache: Path | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
-    offset: tuple[float, float] = (0.0, 0.0),
 ) -> FaceSet:
     """Read a data set: a folder of people, or aligned faces with their table (see `source_of`).
 
@@ -136,8 +135,6 @@ def read_faces(
         Folder for decoded faces; the user's cache folder where None.
     progress : callable
         Told how many photos of how many are decoded.
-    offset : (right, down)
-        Where the template of aligned faces lies off the middle of their photos, in pixels of those.
 
     Raises
     ------
@@ -159,9 +156,6 @@ def read_faces(
         warn(f"left out: {message}")
     if not len(kept):
         raise DataError(f"no photo under {path} can be used; see the messages above")
-    if layout is not None:
-        rows, columns, margin = layout.around(offset)
-        pixels = pixels[:, rows, columns]
     persons = [source.entries[row].person for row in kept]
     people = tuple(dict.fromkeys(persons))
     number = {name: label for label, name in enumerate(people)}
@@ -174,7 +168,7 @@ def read_faces(
     )
     if layout is None:
         return faces
-    return replace(faces, margin=margin, size=layout.size, crop=aligned.CROP)
+    return replace(faces, margin=layout.margin, size=layout.size, crop=aligned.CROP)
 
 
 def split_people(faces: FaceSet, validation_people: int, seed: int) -> tuple[FaceSet, FaceSet | None]:

@@ -6,7 +6,6 @@ its place in the batch: whichever thread or process carries them out, they are t
 
 import io
 import math
-import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
@@ -16,6 +15,7 @@ import PIL.Image
 from numpy.typing import NDArray
 from PIL import ImageFilter
 
+from facespace.processors import available
 from facespace.train.recipe import AugmentSection
 
 _BILINEAR = PIL.Image.Resampling.BILINEAR
@@ -94,7 +94,7 @@ def distorted(
 @cache
 def _pool() -> ThreadPoolExecutor:
     # Pillow lets go of the interpreter while it works, so threads are enough.
-    return ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="distort")
+    return ThreadPoolExecutor(available(), thread_name_prefix="distort")
 
 
 def _changed(

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facespace.errors import DataError, ImageError
+from facespace.processors import available
 from facespace.train.sources import Entry, Source
 
 # To be raised whenever the same photos would give other pixels.
@@ -140,7 +141,7 @@ def _fill(
             read(row, entry)
 
     total = len(source.entries)
-    pool = ThreadPoolExecutor(os.cpu_count() or 1)
+    pool = ThreadPoolExecutor(available())
     try:
         for number, _ in enumerate(pool.map(read_chunk, range(0, total, _CHUNK)), start=1):
             progress(min(number * _CHUNK, total), total)

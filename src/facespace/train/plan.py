@@ -74,6 +74,10 @@ class Plan:
         self.mined = torch.from_numpy(pool)[rows].reshape(-1, 3)
         self.mined_at = step
 
+    def forget(self) -> None:
+        """Drop the pool's triplets: the next step that may use them searches first."""
+        self.mined, self.mined_at = torch.empty((0, 3), dtype=torch.int64), -1
+
     def step(self, step: int) -> StepFaces:
         """The faces of a step (from 0)."""
         count = self._triplets_at(step) if len(self.mined) else 0

@@ -21,7 +21,7 @@ class PersonAnswer(Answer):
     attributes: Annotated[dict[str, Any], Field(description="Whatever JSON was given for them.")]
     picture: Annotated[
         int | None,
-        Field(description="Number of a face of theirs whose picture is kept (/v1/faces/N/picture), or null."),
+        Field(description="Number of a face of theirs whose picture is kept (/v1/people/faces/N/picture), or null."),
     ] = None
 
 
@@ -42,7 +42,7 @@ class PersonFace(Answer):
     box: Box
     quality: Annotated[float | None, Field(description="0 to 1; null where it could not be judged.")]
     created: Time
-    has_picture: Annotated[bool, Field(description="Whether /v1/faces/N/picture has one.")]
+    has_picture: Annotated[bool, Field(description="Whether /v1/people/faces/N/picture has one.")]
     embedding: Annotated[
         list[float] | None, Field(description="Null unless `embeddings` asks and the key has that scope.")
     ] = None

@@ -81,7 +81,7 @@ class CandidateAnswer(Answer):
     probability: Annotated[float, Field(ge=0, le=1, description="That it is them and not one other, even prior odds.")]
     picture: Annotated[
         int | None,
-        Field(description="Number of a face of theirs whose picture is kept (/v1/faces/N/picture), or null."),
+        Field(description="Number of a face of theirs whose picture is kept (/v1/people/faces/N/picture), or null."),
     ] = None
 
 
