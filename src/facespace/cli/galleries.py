@@ -12,7 +12,7 @@ from facespace.cli.options import AsJson, GalleryPath, KeyFile, ModelPath
 from facespace.cli.output import print_json, say, table, warn
 from facespace.cli.progress import embedding_progress
 from facespace.embed import load, read_model
-from facespace.errors import GalleryError
+from facespace.embed.shipped import find_model
 from facespace.gallery import Gallery, read_key
 
 gallery_app = typer.Typer(help="Look after a gallery: who is who, backups, audit, another model.", no_args_is_help=True)
@@ -210,18 +210,12 @@ def upgrade_command(
     """
     secret = read_key(key_file)
     if mix:
-        if model is None:
-            raise GalleryError(
-                "--mix keeps the old points for a model that was trained to be comparable with the gallery's, and "
-                "the model that ships with the package is not: name yours with --model, or leave out --mix to embed "
-                "all faces again"
-            )
-        card = read_model(model).card
+        card = read_model(find_model(model)).card
         galleries.adopt(gallery, card, secret)
         if json:
             print_json({"model": card.name, "faces": 0})
             return
-        say(f"{gallery} goes on with {model}; old and new points are compared")
+        say(f"{gallery} goes on with the model {card.name}; old and new points are compared")
         return
     space = load(model)
     with embedding_progress() as on_face:
