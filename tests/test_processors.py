@@ -22,10 +22,10 @@ def write(root, files):
         ("0::/", {"cpu.max": "150000 100000\n"}, 1.5),
         ("0::/", {"cpu.max": "max 100000\n"}, math.inf),
         # A group is bound by those it stands in.
-        ("0::/pod/box", {"cpu.max": "max 100000", "pod/cpu.max": "200000 100000", "pod/box/cpu.max": "900000 100000"}, 2),
+        ("0::/pod/box", {"cpu.max": "max 100000", "pod/cpu.max": "2000 1000", "pod/box/cpu.max": "9000 1000"}, 2),
         # In a container the path may be that of the host.
         ("0::/docker/0123", {"cpu.max": "50000 100000"}, 0.5),
-        ("4:cpu,cpuacct:/box", {"cpu,cpuacct/box/cpu.cfs_quota_us": "300000", "cpu,cpuacct/box/cpu.cfs_period_us": "100000"}, 3),
+        ("4:cpu,x:/box", {"cpu,x/box/cpu.cfs_quota_us": "300", "cpu,x/box/cpu.cfs_period_us": "100"}, 3),
         ("4:cpu:/", {"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, math.inf),
         ("4:memory:/box\n0::/", {}, math.inf),
         ("0::/", {"cpu.max": "nonsense"}, math.inf),

@@ -216,7 +216,9 @@ def test_only_a_model_whose_card_says_so_goes_on_with_the_old_points(run, model_
         "does not say that its points can be compared",
     )
     # Without --model it is the default one, whose card says so neither; nothing is embedded again.
-    with_default = run("gallery", "upgrade", "--mix", "-g", "people.db", FACESPACE_MODEL=str(another_model("third.onnx")))
+    with_default = run(
+        "gallery", "upgrade", "--mix", "-g", "people.db", FACESPACE_MODEL=str(another_model("third.onnx"))
+    )
     refused(with_default, "does not say that its points can be compared")
     harmonic = another_model("harmonic.onnx", comparable_with=read_model(model_path).card.space_id)
     said = ok(run("gallery", "upgrade", "--mix", "-g", "people.db", "-m", harmonic))

@@ -67,7 +67,9 @@ def test_a_persons_template_is_where_the_teacher_has_its_photos_on_average():
     for person in range(3):
         mean = points[labels == person].mean(axis=0)
         np.testing.assert_allclose(loss.templates[person], mean / np.linalg.norm(mean), atol=1e-6)
-    batch = Batch(unit(rng, 5, 6), torch.from_numpy(labels), 0.2, lambda distances, people: None, torch.from_numpy(points))
+    batch = Batch(
+        unit(rng, 5, 6), torch.from_numpy(labels), 0.2, lambda distances, people: None, torch.from_numpy(points)
+    )
     assert loss(batch)[0] > DistillationLoss()(batch)[0]
 
 

@@ -9,10 +9,11 @@ from torch.nn import functional
 
 from facespace.embed import load
 from facespace.errors import DataError
+from facespace.train.care import Care
 from facespace.train.dataset import read_faces
 from facespace.train.harmonic import compatibility, harmonic_triplets, mixed
 from facespace.train.losses import Batch, HarmonicTripletLoss
-from facespace.train.mining import semi_hard
+from facespace.train.mining import mine, semi_hard
 from facespace.train.oldspace import OldSpace
 from facespace.train.recipe import parse_recipe
 from facespace.train.session import train_recipe
@@ -160,9 +161,8 @@ def test_the_loss_is_the_mean_violation_over_all_pairs_of_the_mixed_set():
     assert float(loss) == pytest.approx(sum(violations) / pairs, rel=1e-4)
 
 
-def test_a_run_learns_to_be_compared_with_an_old_model(people, model_path, tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    recipe = parse_recipe(
+def harmonic_recipe(people, model_path, mining=None):
+    return parse_recipe(
         {
             "name": "harmonic",
             "steps": 3,
@@ -170,12 +170,43 @@ def test_a_run_learns_to_be_compared_with_an_old_model(people, model_path, tmp_p
             "network": {"name": "small-cnn", "width": 32, "height": 40, "dimension": 128},
             "batch": {"people": 4, "photos": 4},
             "loss": {"name": "harmonic"},
+            "mining": mining or {},
         },
         "of the test",
     )
+
+
+def test_a_run_learns_to_be_compared_with_an_old_model(people, model_path, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    recipe = harmonic_recipe(people, model_path)
     trained = train_recipe(recipe, tmp_path / "run", False, lambda record: None, pytest.fail)
     assert len(trained.history) == 3
     assert all(record["pairs"] > 4 * 4 * 3 for record in trained.history)
+
+
+@pytest.mark.parametrize("mining", [{"online": "batch-hard"}, {"pairs": "one"}])
+def test_the_miner_of_the_recipe_mines_over_both_spaces(people, model_path, tmp_path, monkeypatch, mining):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    recipe = harmonic_recipe(people, model_path, mining)
+    trained = train_recipe(recipe, tmp_path / "run", False, lambda record: None, pytest.fail)
+    # One pair for each of the 2 x 16 points; all pairs would be 2 x 16 x 7.
+    assert {record["pairs"] for record in trained.history} == {32}
+
+
+def test_the_hardness_of_a_harmonic_run_is_eased_after_a_rollback(people, model_path, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    asked = []
+
+    def noted(*given):
+        asked.append(given[4])
+        return mine(*given)
+
+    monkeypatch.setattr("facespace.train.loop.mine", noted)
+    monkeypatch.setattr(Care, "failure", lambda care, record: "sick" if not care.rollbacks else None)
+    recipe = harmonic_recipe(people, model_path, {"hardness": 0.8})
+    trained = train_recipe(recipe, tmp_path / "run", False, lambda record: None, lambda message: None)
+    assert asked == pytest.approx([0.8, 0.4, 0.4, 0.4])
+    assert [record["hardness"] for record in trained.history] == pytest.approx([0.4, 0.4, 0.4])
 
 
 def test_old_points_are_those_of_the_model_and_found_once(people, model_path, tmp_path, monkeypatch):

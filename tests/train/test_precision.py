@@ -13,7 +13,10 @@ CPU = torch.device("cpu")
 @pytest.mark.parametrize(
     ("text", "has"),
     [
-        ("processor : 0\nflags\t\t: fpu avx512f avx512_bf16 amx_bf16\n\nprocessor : 1\nflags : fpu avx512_bf16\n", True),
+        (
+            "processor : 0\nflags\t\t: avx512f avx512_bf16 amx_bf16\n\nprocessor : 1\nflags : fpu avx512_bf16\n",
+            True,
+        ),
         ("processor : 0\nflags\t\t: fpu avx2 avx512f avx512vl\n", False),
         # Every processor must have it: the system may put a thread on any.
         ("flags : avx512_bf16\nflags : avx2\n", False),

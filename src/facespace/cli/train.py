@@ -71,8 +71,8 @@ def train_command(
         return
     say(
         f"trained steps {trained.resumed_from + 1} to {len(trained.history)} in {trained.seconds:.0f} s "
-        f"({trained.precision}): loss {last['loss']:.3f}, mean squared distance {last['positive_distance']:.2f} within people, "
-        f"{last['negative_distance']:.2f} between them"
+        f"({trained.precision}): loss {last['loss']:.3f}, mean squared distance {last['positive_distance']:.2f} "
+        f"within people, {last['negative_distance']:.2f} between them"
     )
     rates = [f"{key.removeprefix('val_at_')}: {value:.3f}" for key, value in last.items() if key.startswith("val_at")]
     if rates:
