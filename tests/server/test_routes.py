@@ -10,7 +10,7 @@ from facespace.server.settings import Settings
 
 # A route in running text or code; parts in capitals, braces or digits stand for values.
 ROUTE = re.compile(r"(?<![\w.])/(?:v1/[\w/{}$.-]+|(?:healthz|readyz|metrics)\b)")
-VALUE = re.compile(r"\$?\{[^}]*\}|[A-Z]+|\d+|\$\w+")
+VALUE = re.compile(r"\$?\{[^}/]*\}?|\b(?:[A-Z]+|\d+)\b|\$\w+")
 
 
 @cache
@@ -26,9 +26,11 @@ def named_in(text):
 
 
 def unknown_in(text):
-    known = routes()
-    prefixes = {path[: at.start()] for path in known for at in re.finditer(r"/", path)}
-    return {route for route in named_in(text) if route not in known | prefixes}
+    # A literal may stand for a value, and the start of a path for all that follow it.
+    patterns = [re.escape(path).replace(r"\*", "[^/]+") for path in routes()]
+    prefixes = {path[: at.start()] for path in routes() for at in re.finditer(r"/", path)}
+    served = re.compile("|".join(patterns))
+    return {route for route in named_in(text) - prefixes if not served.fullmatch(route)}
 
 
 def test_a_route_that_is_not_there_is_found():
