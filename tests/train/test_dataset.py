@@ -11,7 +11,7 @@ import pytest
 from facespace.errors import DataError
 from facespace.train import facecache
 from facespace.train.aligned import layout_for
-from facespace.train.dataset import FaceSet, Rows, read_faces, split_people
+from facespace.train.dataset import FaceSet, Rows, read_faces, split_people, without_doubtful_names
 from facespace.train.sources import source_of
 
 PEOPLE = {"Ada": 3, "Blaise": 2, "Carl": 4}
@@ -256,3 +256,37 @@ def test_the_shared_validation_faces_are_all_there(shared_data):
     assert len({entry.person for entry in source.entries}) == 440
     assert len(source.entries) == 2926
     assert source.decode(source.entries[0]).shape == (128, 128, 3)
+
+
+def test_several_zips_with_one_table_make_one_set(zipped, tmp_path):
+    with zipfile.ZipFile(tmp_path / "extra.zip", "w") as archive:
+        archive.writestr("extra/0.webp", encoded(face(9)))
+    write_table(tmp_path, [*rows(), ("extra/0.webp", "extra 0", 9)])
+    alone = read(zipped, tmp_path / "cache")
+    both = read(zipped, tmp_path / "cache", more=[tmp_path / "extra.zip"])
+    assert both.people == (*alone.people, "extra 0")
+    assert np.array_equal(both.pixels[: len(alone.labels)], alone.pixels)
+    assert np.array_equal(both.pixels[-1], face(9))
+    assert np.array_equal(both.teacher[:-1], alone.teacher)
+
+
+def test_aligned_faces_and_a_folder_of_people_make_no_common_set(zipped, tmp_path, people):
+    with pytest.raises(DataError, match="cannot make one training set"):
+        read(zipped, tmp_path / "cache", more=[people])
+
+
+def test_a_face_that_the_teacher_sees_far_from_its_person_gets_a_person_of_its_own():
+    towards = np.eye(4, dtype=np.float32)
+    teacher = np.stack([towards[0], towards[0], towards[0], towards[3], towards[1], towards[1]])
+    labels = np.array([0, 0, 0, 0, 1, 1])
+    faces = FaceSet(np.zeros((6, 8, 8, 3), np.uint8), labels, ("Ada", "Ben"), teacher=teacher)
+    found = without_doubtful_names(faces, limit=1.5)
+    assert found.labels.tolist() == [0, 0, 0, 2, 1, 1]
+    assert found.people[2].startswith("Ada")
+    assert without_doubtful_names(faces, limit=2.5).labels.tolist() == labels.tolist()
+
+
+def test_doubtful_names_without_a_teacher_are_a_clear_error():
+    faces = FaceSet(np.zeros((2, 8, 8, 3), np.uint8), np.array([0, 0]), ("Ada",))
+    with pytest.raises(DataError, match="needs a teacher's embedding"):
+        without_doubtful_names(faces, limit=1.0)

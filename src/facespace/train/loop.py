@@ -138,7 +138,10 @@ def _step(recipe: Recipe, state: Run) -> dict[str, float]:
         group["lr"] = rate
     state.optimiser.zero_grad()
     seed = step_seed(recipe.seed, step, "network")
-    batch_gradient(state.network, pixels, len(labels), recipe.batch.chunk, backward, state.workers, seed, state.bf16)
+    batch_gradient(
+        state.network, pixels, len(labels), recipe.batch.chunk, backward, state.workers, seed,
+        state.bf16, state.forward,
+    )  # fmt: skip
     weights = [weight for weight in state.network.parameters() if weight.grad is not None]
     norm = nn.utils.clip_grad_norm_(weights, recipe.optimiser.clip or float("inf"))
     state.optimiser.step()

@@ -86,7 +86,7 @@ class Plan:
         first = (step - self.mined_at) * count
         rows = self.mined[torch.arange(first, first + count) % len(self.mined)].numpy()
         hard_faces, places = np.unique(rows, return_inverse=True)
-        room = max(self._batches.people * self._batches.photos - 3 * count, 0)
+        room = max(self._batches.size - 3 * count, 0)
         drawn = self._batches.batch(step)[:room]
         # A face that is in the batch by both ways is embedded once.
         faces = np.concatenate([hard_faces, drawn[~np.isin(drawn, hard_faces)]])
@@ -102,7 +102,7 @@ class Plan:
     def _triplets_at(self, step: int) -> int:
         offline = self._recipe.mining.offline
         share = moving(offline.share, offline.final_share, step, self._recipe.steps)
-        return round(share * self._batches.people * self._batches.photos / 3)
+        return round(share * self._batches.size / 3)
 
     def _rng(self, purpose: int, step: int) -> np.random.Generator:
         return np.random.default_rng([self._recipe.seed, purpose, step])

@@ -30,14 +30,20 @@ class DataSection(_Section):
     """Which faces to learn from.
 
     train : folder with one sub-folder of photos a person; relative to the recipe's own folder
+    unnamed : more faces of the same kind without names, each a person of its own in the table; for distillation, which
+        needs no names. How many of them a batch has: `singles` of [batch]
     validation : another such folder with other people, on whom thresholds and calibration are measured
     validation_people : or, how many people of `train` to set aside for that
     old : a model file whose points the new network's are to be comparable with (loss 'harmonic'); without it the
         teacher's embeddings beside the faces stand for the old space
+    label_limit : squared distance from their person's mean, by the teacher, beyond which faces count as wrongly named:
+        they get a person of their own, so that only distillation sees them. None keeps every name
     description, licence, terms : what the model card will say of the data
     """
 
     train: Path
+    unnamed: Path | None = None
+    label_limit: Annotated[float, Field(gt=0, le=4)] | None = None
     validation: Path | None = None
     validation_people: Annotated[int, Field(ge=0)] = 0
     old: Path | None = None
@@ -63,12 +69,16 @@ class NetworkSection(_Section):
 class BatchSection(_Section):
     """Identity-balanced batches: `people` identities with `photos` faces each.
 
+    singles : how many faces of people with a single photo each batch has beside them; they are negatives and, in
+        distillation, faces like any other
+
     chunk : 0, or how many faces go through the network at a time; the step is that of the whole batch all the
         same (gradient caching), in the memory of a chunk and a third more time
     """
 
     people: Annotated[int, Field(ge=2)]
     photos: Annotated[int, Field(ge=2)]
+    singles: Annotated[int, Field(ge=0)] = 0
     chunk: Annotated[int, Field(ge=0)] = 0
 
 
@@ -275,6 +285,10 @@ class AugmentSection(_Section):
     scale, shift : largest zoom and move, as a share of the size
     light : largest change of contrast and brightness, as a share of the range
     colour : largest change of saturation; half as much of the colour of the light
+    grey : chance to take all colour away
+    turn : largest share by which the face is narrowed or widened, as by a head that turns
+    frame : chance that one to three sides lie beyond the edge of the photo, up to 35 % of the face deep, at any slight
+        angle: black mostly, else of one colour
     erase : chance to cover a rectangle of a tenth to a third of each side
     blur : chance of a Gaussian blur of up to 1.5 % of the width
     low_resolution : chance to shrink it, down to a quarter of each side, and enlarge it again
@@ -287,6 +301,9 @@ class AugmentSection(_Section):
     shift: Annotated[float, Field(ge=0, le=0.5)] = 0.05
     light: Annotated[float, Field(ge=0, le=1)] = 0.2
     colour: Annotated[float, Field(ge=0, le=1)] = 0.0
+    grey: Share = 0.0
+    turn: Annotated[float, Field(ge=0, le=0.5)] = 0.0
+    frame: Share = 0.0
     erase: Share = 0.0
     blur: Share = 0.0
     low_resolution: Share = 0.0
@@ -312,12 +329,15 @@ class Recipe(_Section):
     """Everything that decides what a training run gives.
 
     precision : 'bf16' runs the network in bfloat16, 'auto' does so where the device computes in it natively
+    compile : translate the network's training step to machine code first (torch.compile, which needs a C++ compiler):
+        a minute at the start, then about a third faster on a CPU
     """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
     seed: Annotated[int, Field(ge=0)] = 1
     steps: Count
     checkpoint_every: Count = 100
+    compile: bool = False
     keep_checkpoints: Count = 3
     precision: Literal["auto", "fp32", "bf16"] = "fp32"
     data: DataSection
@@ -365,6 +385,7 @@ def read_recipe(path: str | os.PathLike[str], base: Path | None = None) -> Recip
             "data": data.model_copy(
                 update={
                     "train": base / data.train,
+                    "unnamed": None if data.unnamed is None else base / data.unnamed,
                     "validation": None if data.validation is None else base / data.validation,
                     "old": None if data.old is None else base / data.old,
                 }

@@ -9,7 +9,7 @@ from pathlib import Path
 from facespace.embed import Card
 from facespace.errors import DataError
 from facespace.train.checkpoint import best_checkpoint
-from facespace.train.dataset import FaceSet, read_faces, split_people
+from facespace.train.dataset import FaceSet, read_faces, split_people, without_doubtful_names
 from facespace.train.export import export
 from facespace.train.loop import Trained, train
 from facespace.train.oldspace import OldSpace
@@ -31,11 +31,13 @@ def faces_of(recipe: Recipe, warn: Say) -> tuple[FaceSet, FaceSet | None]:
     width, height = recipe.network.width, recipe.network.height
     old = None if recipe.data.old is None else OldSpace(recipe.data.old)
 
-    def read(path: Path) -> FaceSet:
-        faces = read_faces(path, width, height, warn)
+    def read(path: Path, *more: Path) -> FaceSet:
+        faces = read_faces(path, width, height, warn, more=more)
         return faces if old is None else old.beside(faces, path)
 
-    faces = read(recipe.data.train)
+    faces = read(recipe.data.train, *([] if recipe.data.unnamed is None else [recipe.data.unnamed]))
+    if recipe.data.label_limit is not None:
+        faces = without_doubtful_names(faces, recipe.data.label_limit)
     if recipe.data.validation is not None:
         others = read(recipe.data.validation)
         both = set(faces.people) & set(others.people)

@@ -3,7 +3,7 @@
 import csv
 import os
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -78,6 +78,23 @@ def source_of(path: Path) -> Source:
         if table.parent == path:
             raise DataError(f"{table} has no row for a face under {path}; its column 'path' counts from its folder")
     return _people(path)
+
+
+def joined(sources: Sequence[Source]) -> Source:
+    """Several sources as one; DataError where they are of different kinds or have different teachers."""
+    if len(sources) == 1:
+        return sources[0]
+    where = ", ".join(str(source.where) for source in sources)
+    if len({source.aligned for source in sources}) > 1 or len({source.teacher for source in sources}) > 1:
+        raise DataError(f"{where} cannot make one training set: all must be aligned faces with one table and teacher")
+    readers = {entry.name: source.read for source in sources for entry in source.entries}
+    return Source(
+        where=sources[0].where,
+        entries=tuple(entry for source in sources for entry in source.entries),
+        read=lambda entry: readers[entry.name](entry),
+        aligned=sources[0].aligned,
+        teacher=sources[0].teacher,
+    )
 
 
 def _zip(path: Path) -> Source:

@@ -68,8 +68,8 @@ class Run:
         self.workers = workers
         if checkpoints_in(self._folder) and not resume:
             raise DataError(f"{run} holds a training run already; continue it with --resume or name another folder")
-        batches = IdentityBatches(faces.labels, recipe.batch.people, recipe.batch.photos, recipe.seed)
-        if batches.single_photo_people:
+        batches = IdentityBatches(faces.labels, recipe.batch.people, recipe.batch.photos, recipe.seed, recipe.batch.singles)
+        if batches.single_photo_people and not batches.singles:
             self._warn(
                 f"{batches.single_photo_people} people have one photo only and are never anchors; they are left out"
             )
@@ -86,6 +86,8 @@ class Run:
             start_from(network, size.start)
         # Channels last in memory: 1.5 times as fast on a CPU, the same numbers.
         self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        # Batches are embedded through this; everything else, such as validation, takes the network as it is.
+        self.forward: Callable[[Tensor], Tensor] = torch.compile(self.network) if recipe.compile else self.network
         self.loss = build_loss(recipe.loss, len(faces.people), size.dimension).to(workers.device)
         self._teacher = (
             None if faces.teacher is None else self.loss.teacher_points(faces.teacher, faces.labels, size.dimension)
