@@ -79,7 +79,7 @@ def test_a_card_that_knows_single_photos_only_judges_by_the_mean_distance(tmp_pa
         gallery.store.add("Ada", faces)
         probe = new_faces("Ada", 9)[8].embedding
         mean = np.mean([((face.embedding - probe) ** 2).sum() for face in faces])
-        assert gallery.identify("Ada/8")[0].candidates[0].distance == pytest.approx(mean, abs=0.01)
+        assert gallery.identify("Ada/8")[0].candidates[0].adjusted_distance == pytest.approx(mean, abs=0.01)
 
 
 def test_a_search_and_who_was_found_are_in_the_audit_log_by_number(gallery):
