@@ -242,7 +242,7 @@ class Gallery:
 
     def faces(self, person: int | str) -> list[KeptFace]:
         """The faces kept of a person."""
-        return self.store.faces(self._id(person))
+        return upkeep.faces_of(self.store, self._id(person))
 
     def pictured(self, people: Iterable[int]) -> dict[int, int]:
         """For some people (ids), the first face of theirs of which a picture is kept."""
