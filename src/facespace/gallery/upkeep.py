@@ -5,8 +5,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from facespace.errors import GalleryError, UnknownPersonError
-from facespace.gallery.records import Person, Removal
+from facespace.gallery.records import KeptFace, Person, Removal
 from facespace.gallery.store import Store, now
+
+
+def faces_of(store: Store, person: int) -> list[KeptFace]:
+    """The faces of a person, in the order they were kept."""
+    with store.reading():
+        _known(store, person)
+        return store.faces(person)
 
 
 def change(store: Store, person: int, name: str | None = None, attributes: Mapping[str, Any] | None = None) -> Person:
