@@ -19,6 +19,7 @@ from facespace.errors import (
     ModelError,
     NoFaceError,
     RecipeError,
+    UnknownPersonError,
 )
 from facespace.gallery import Gallery, Identification
 
@@ -40,6 +41,7 @@ __all__ = [
     "NoFaceError",
     "RecipeError",
     "Space",
+    "UnknownPersonError",
     "Verification",
     "cluster",
     "load",

@@ -24,6 +24,10 @@ class GalleryError(FacespaceError):
     """A gallery cannot be opened or changed as asked."""
 
 
+class UnknownPersonError(GalleryError):
+    """There is nobody with that id in the gallery, or nobody any more."""
+
+
 class AlbumError(FacespaceError):
     """An album cannot be opened or changed as asked, or what was said contradicts what was said before."""
 

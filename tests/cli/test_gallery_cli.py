@@ -226,6 +226,35 @@ def test_only_a_model_whose_card_says_so_goes_on_with_the_old_points(run, model_
     assert listed(run, FACESPACE_MODEL=str(harmonic)) == {"Ada": 2, "Ben": 2, "Cleo": 2}
 
 
+def test_commands_that_do_not_enrol_or_import_create_no_gallery(run, people, tmp_path):
+    before = sorted(path.name for path in tmp_path.iterdir())
+    for words in (
+        ("identify", people / "s1" / "3.pgm"),
+        ("people",),
+        ("remove", "Ada"),
+        ("gallery", "show", "Ada"),
+        ("gallery", "rename", "Ada", "Augusta"),
+        ("gallery", "merge", "Ada", "Ben"),
+        ("gallery", "undo", "Ada"),
+        ("gallery", "move", 1, "Ada"),
+        ("gallery", "audit"),
+        ("gallery", "check"),
+        ("gallery", "index"),
+        ("gallery", "backup", "copy.db"),
+        ("gallery", "export", "all.jsonl"),
+        ("gallery", "upgrade"),
+    ):
+        refused(run(*words, "-g", "typo.db"), r"there is no gallery typo\.db; check the path")
+    assert sorted(path.name for path in tmp_path.iterdir()) == before
+
+
+def test_a_suspected_duplicate_is_reported_with_what_ignoring_it_costs(run, people):
+    done = run("enrol", "Augusta", people / "s1" / "1.pgm", "-g", "people.db")
+    ok(done)
+    assert "Augusta looks like Ada" in done.stderr
+    assert "may be given either name" in " ".join(done.stderr.split())
+
+
 @pytest.mark.parametrize("words", [("show", "Ada"), ("audit",), ("check",), ("backup", "copy.db"), ("upgrade",)])
 def test_what_is_no_gallery_is_one_message_and_status_2(run, tmp_path, words):
     (tmp_path / "notes.db").write_text("not a database at all, whatever its name says" * 30)

@@ -56,7 +56,7 @@ def test_a_person_is_enrolled_found_renamed_merged_and_removed(client, photo):
     assert found["people"] == 2
     face = found["faces"][0]
     assert (face["candidates"][0]["name"], face["candidates"][0]["person"]) == ("Ada", number)
-    accepted = face["candidates"][0]["distance"] <= found["threshold"]
+    accepted = face["candidates"][0]["adjusted_distance"] <= found["threshold"]
     assert (face["name"], face["person"]) == (("Ada", number) if accepted else (None, None))
     assert face["candidates"][0]["picture"] is not None
     picture = client.get(f"/v1/people/faces/{face['candidates'][0]['picture']}/picture")

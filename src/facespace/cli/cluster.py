@@ -192,8 +192,8 @@ def know_command(
     from facespace.gallery import Gallery
 
     space = load(model)
-    with Gallery(gallery, space) as people:
-        known = {person.name: [face.embedding for face in people.faces(person.name)] for person in people.people()}
+    with Gallery(gallery, space, create=False) as people:
+        known = {person.name: [face.embedding for face in people.faces(person.id)] for person in people.people()}
     with Album(album, space) as opened:
         opened.know(known)
         named = [c.name for c in opened.clusters() if c.name]

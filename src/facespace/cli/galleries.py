@@ -21,8 +21,8 @@ app.add_typer(gallery_app, name="gallery")
 Name = Annotated[str, typer.Argument(help="The person's name.")]
 
 
-def _open(gallery: str, model: Path | None, key_file: Path | None) -> Gallery:
-    return Gallery(gallery, load(model), read_key(key_file))
+def _open(gallery: str, model: Path | None, key_file: Path | None, create: bool = False) -> Gallery:
+    return Gallery(gallery, load(model), read_key(key_file), create)
 
 
 @gallery_app.command("show")
@@ -31,7 +31,8 @@ def show_command(
 ) -> None:
     """A person's attributes and faces, with the number of each face."""
     with _open(gallery, model, key_file) as people:
-        faces, person = people.faces(name), people.store.find(name)
+        person = people.find(name)
+        faces = people.faces(person.id)
     if json:
         print_json({"person": person, "faces": [replace(face, embedding=face.embedding.tolist()) for face in faces]})
         return
@@ -76,7 +77,7 @@ def undo_command(name: Name, gallery: GalleryPath, model: ModelPath = None, key_
     """Take back the last merge into a person."""
     with _open(gallery, model, key_file) as people:
         other = people.undo_merge(name)
-    say(f"{other} is somebody of their own again")
+    say(f"{other.name} is somebody of their own again")
 
 
 @gallery_app.command("move")
@@ -175,7 +176,7 @@ def import_command(
     key_file: KeyFile = None,
 ) -> None:
     """Add everybody of an exported gallery."""
-    with _open(gallery, model, key_file) as people:
+    with _open(gallery, model, key_file, create=True) as people:
         done = galleries.import_gallery(people.store, file)
     say(f"added {done.people} people and {done.faces} faces; {done.known} faces were there already")
 
@@ -188,7 +189,7 @@ def salvage_command(
     key_file: KeyFile = None,
 ) -> None:
     """Save what can be saved of a damaged gallery into a new one."""
-    with _open(gallery, model, key_file) as people:
+    with _open(gallery, model, key_file, create=True) as people:
         done = galleries.salvage(damaged, people.store)
     say(f"saved {done.faces} faces of {done.people} people; {done.lost} faces were lost")
 

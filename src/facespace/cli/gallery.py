@@ -41,7 +41,9 @@ def enrol_command(
         warn(f"look at {photo_name(outlier.photo)}: {outlier.reason}")
     for other in enrolment.alike:
         warn(
-            f"{enrolment.person} looks like {other.name}, who is enrolled already (probability {other.probability:.0%})"
+            f"{enrolment.person} looks like {other.name}, who is enrolled already (probability "
+            f"{other.probability:.0%}). If they are one person, merge them (facespace gallery merge): until then their "
+            "photos may be given either name, and each name is recognised by its own photos only"
         )
     say(f"enrolled {enrolment.person} with {enrolment.faces} of {len(photos)} photos in {gallery}")
 
@@ -61,7 +63,7 @@ def identify_command(
     json: AsJson = False,
 ) -> None:
     """Who is this? The nearest people of a gallery, or nobody we know."""
-    with Gallery(gallery, load(model, provider=provider, threads=threads), read_key(key_file)) as people:
+    with Gallery(gallery, load(model, provider=provider, threads=threads), read_key(key_file), create=False) as people:
         found = {photo: people.identify(photo, fpir=fpir, top=top) for photo in photos}
     if json:
         print_json({"photos": [{"photo": photo, "faces": faces} for photo, faces in found.items()]})
@@ -70,12 +72,12 @@ def identify_command(
         [
             str(photo),
             face.person or "nobody we know",
-            ", ".join(f"{c.name} ({c.distance:.2f}, {c.probability:.0%})" for c in face.candidates),
+            ", ".join(f"{c.name} ({c.adjusted_distance:.2f}, {c.probability:.0%})" for c in face.candidates),
         ]
         for photo, faces in found.items()
         for face in faces
     ]
-    table("", ["photo", "who", "nearest (squared distance, probability)"], rows)
+    table("", ["photo", "who", "nearest (adjusted distance, probability)"], rows)
 
 
 @app.command("people")
@@ -83,7 +85,7 @@ def people_command(
     gallery: GalleryPath, model: ModelPath = None, key_file: KeyFile = None, json: AsJson = False
 ) -> None:
     """List the people of a gallery."""
-    with Gallery(gallery, load(model), read_key(key_file)) as opened:
+    with Gallery(gallery, load(model), read_key(key_file), create=False) as opened:
         people = opened.people()
     if json:
         print_json({"people": people})
@@ -99,8 +101,13 @@ def remove_command(
     key_file: KeyFile = None,
 ) -> None:
     """Delete a person and all their faces from a gallery, for good."""
-    with Gallery(gallery, load(model), read_key(key_file)) as people:
+    with Gallery(gallery, load(model), read_key(key_file), create=False) as people:
         removal = people.remove(name)
     say(f"removed {removal.person} with {removal.faces} faces from {gallery}")
+    if not removal.overwritten:
+        warn(
+            f"another process is reading {gallery}: deleted bytes are left in {gallery}-wal until it has finished "
+            "and the gallery is opened again"
+        )
     for backup in removal.backups:
         warn(f"the backup {backup} still holds them: delete it if they must be gone everywhere")

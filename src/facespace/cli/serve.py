@@ -66,6 +66,8 @@ def serve_command(
             jobs=jobs,
             job_seconds=round(3600 * job_hours),
         )
+        if gallery and "://" not in gallery and not Path(gallery).exists():
+            say(f"there is no gallery {gallery} yet; it is created")
         if without_keys and keys is None:
             warn(f"everybody who reaches {host}:{port} may read and change all that is served")
         say(f"facespace listens on http://{host}:{port}")

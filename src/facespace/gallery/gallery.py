@@ -35,7 +35,7 @@ class Identification:
     box : left, top, right, bottom, in pixels of the photo
     person : the name, or None for nobody we know
     candidates : nearest first
-    threshold : squared distance up to which somebody is taken
+    threshold : `adjusted_distance` of a candidate up to which they are taken for the person
     fpir : the share of strangers' faces that are at most taken for somebody in a gallery of this size
     number : id of the person, or None
     """
@@ -51,16 +51,19 @@ class Identification:
 class Gallery:
     """People one knows, in one SQLite file or a PostgreSQL database. Use it in a `with` statement, or `close` it.
 
-    Safe to share between threads; several processes may have it open.
+    Safe to share between threads; several processes may have it open. A file that may only be read can be listed and
+    searched; such searches are not in the audit log. Where a method takes a `person`, that is their id, or their name.
 
     Parameters
     ----------
     place : path, or URL
-        A file, made if it does not exist; or postgresql://... (extra `postgres`).
+        A file; or postgresql://... (extra `postgres`).
     space : Space
         The one whose points it holds.
     secret : Secret or None
         Encrypts names, photos and embeddings (extra `encryption`); see `read_key`.
+    create : bool
+        Make it where it does not exist; else that is an error.
 
     Raises
     ------
@@ -70,10 +73,10 @@ class Gallery:
         The space's card does not say what a distance means.
     """
 
-    def __init__(self, place: str | os.PathLike[str], space: Space, secret: Secret | None = None):
+    def __init__(self, place: str | os.PathLike[str], space: Space, secret: Secret | None = None, create: bool = True):
         self._space = space
         impostors = space.card.impostors()
-        self.store = open_store(place, space.id, space.dimension, secret)
+        self.store = open_store(place, space.id, space.dimension, secret, create)
         on_disk = not str(place).startswith(("postgresql://", "postgres://"))
         folder = Path(f"{os.fspath(place)}.index") if on_disk else None
         self.index = Search(self.store, impostors, folder)
@@ -173,7 +176,7 @@ class Gallery:
         once : bool
             Nobody is in a photo twice: where two faces are nearest to one person, the better keeps them.
         audit : bool
-            Write the search, and who was found, to the audit log.
+            Write the search, and who was found, to the audit log, unless the gallery may only be read.
 
         Returns
         -------
@@ -197,11 +200,12 @@ class Gallery:
             raise GalleryError(f"fpir must be above 0 and below 1, not {fpir}")
         if not faces:
             return []
-        nearest = self.index.nearest(np.stack([face.embedding for face in faces]), top)
         threshold = self.threshold(fpir)
+        with self.index.up_to_date():
+            nearest = self.index.nearest(np.stack([face.embedding for face in faces]), top)
+            people = self.store.by_ids(int(i) for near in nearest for i in near.people)
         chosen = self._decide(nearest, threshold, once)
-        people = self.store.by_ids(int(i) for near in nearest for i in near.people)
-        if audit:
+        if audit and not self.store.read_only:
             self.store.record("search", {"faces": len(faces), "found": chosen})
         return [
             Identification(
@@ -216,11 +220,11 @@ class Gallery:
         ]
 
     def threshold(self, fpir: float = FPIR) -> float:
-        """Squared distance (as to a single photo) up to which somebody is taken, for the people there are now.
+        """The `adjusted_distance` up to which a candidate is taken for the person, for the people there are now.
 
         FPIR(N) <= N * FAR for N people (Boole's inequality), so the threshold is at most that of one comparison at
         fpir / N; where the people of the gallery are more alike than those of the card it is lower, as
-        `facespace.metric.open_set` tells.
+        `facespace.metric.open_set` says. Somebody who seems to be enrolled twice does not make it lower.
         """
         return self._crowd.threshold(fpir, len(self.index))
 
@@ -228,13 +232,17 @@ class Gallery:
         """Everybody in the gallery, by name."""
         return self.store.people()
 
-    def person(self, number: int) -> Person | None:
+    def person(self, person_id: int) -> Person | None:
         """Somebody by id, or None."""
-        return self.store.by_ids([number]).get(number)
+        return self.store.by_ids([person_id]).get(person_id)
 
-    def faces(self, name: str) -> list[KeptFace]:
-        """The faces kept of a person; GalleryError where nobody has that name."""
-        return self.store.faces(self.store.find(clean_name(name)).id)
+    def find(self, name: str) -> Person:
+        """Somebody by name; GalleryError, which names the nearest known, where nobody has it."""
+        return self.store.find(clean_name(name))
+
+    def faces(self, person: int | str) -> list[KeptFace]:
+        """The faces kept of a person."""
+        return upkeep.faces_of(self.store, self._id(person))
 
     def pictured(self, people: Iterable[int]) -> dict[int, int]:
         """For some people (ids), the first face of theirs of which a picture is kept."""
@@ -244,43 +252,49 @@ class Gallery:
         """The small picture kept of a face, WebP; None where there is none."""
         return self.store.picture(face)
 
-    def remove(self, name: str) -> Removal:
-        """Delete a person and all their faces for good; GalleryError where nobody has that name.
+    def remove(self, person: int | str) -> Removal:
+        """Delete a person and all their faces for good.
 
-        A saved index goes too, as it holds the person; build it anew when it suits.
+        A saved index goes too, as it holds the person; `facespace gallery index` builds it again.
         """
-        removal = upkeep.remove(self.store, clean_name(name))
+        removal = upkeep.remove(self.store, self._id(person))
         self.index.forget()
         return removal
 
-    def rename(self, old: str, new: str) -> None:
-        """Give a person another name; GalleryError where nobody has the old, or somebody has the new."""
-        upkeep.rename(self.store, clean_name(old), clean_name(new))
+    def rename(self, person: int | str, name: str) -> Person:
+        """Give a person another name; GalleryError where somebody else has it."""
+        return self.change(person, name=name)
 
-    def merge(self, name: str, into: str) -> None:
-        """Two names were one person: give all faces of one to the other. `undo_merge` takes it back."""
-        upkeep.merge(self.store, clean_name(name), clean_name(into))
+    def change(self, person: int | str, attributes: Mapping[str, Any] | None = None, name: str | None = None) -> Person:
+        """Give a person other attributes, another name, or both; GalleryError, and no change, where it is taken."""
+        return upkeep.change(self.store, self._id(person), None if name is None else clean_name(name), attributes)
 
-    def undo_merge(self, name: str) -> str:
-        """Take back the last merge into a person; the name of who is their own again."""
-        return upkeep.undo_merge(self.store, clean_name(name))
+    def merge(self, person: int | str, into: int | str) -> Person:
+        """Two people were one: give all faces of one to the other, who is returned. `undo_merge` takes it back."""
+        return upkeep.merge(self.store, self._id(person), self._id(into))
 
-    def merged(self, name: str) -> list[str]:
-        """Who was merged into a person, the last last: `undo_merge` takes back that one."""
-        return upkeep.merged_into(self.store, clean_name(name))
+    def undo_merge(self, person: int | str) -> Person:
+        """Take back the last merge into a person; returns who is somebody of their own again."""
+        return upkeep.undo_merge(self.store, self._id(person))
+
+    def merged(self, person: int | str) -> list[str]:
+        """Names of who was merged into a person, the last one last: `undo_merge` takes back that one."""
+        return upkeep.merged_into(self.store, self._id(person))
 
     def remove_face(self, face: int) -> None:
-        """Delete one face (by the id that `faces` tells) for good; whose it was stays, if without faces."""
+        """Delete one face (by the id that `faces` gives) for good; whose it was stays, if without faces."""
         upkeep.remove_face(self.store, face)
         self.index.forget()
 
-    def change(self, name: str, attributes: Mapping[str, Any]) -> None:
-        """Put other attributes in place of a person's; GalleryError where nobody has that name."""
-        self.store.add(self.store.find(clean_name(name)).name, [], attributes)
+    def move(self, face: int, to: int | str) -> int:
+        """Give one face (by the id that `faces` gives) to another person, who is made where a name is unknown.
 
-    def move(self, face: int, to: str) -> None:
-        """Give one face (by the id that `faces` tells) to somebody else, who is made if unknown."""
-        upkeep.move_face(self.store, face, clean_name(to))
+        Returns
+        -------
+        int
+            The id of that person.
+        """
+        return upkeep.move_face(self.store, face, clean_name(to) if isinstance(to, str) else to)
 
     def map(self, most: int = 2000) -> list[Place]:
         """The people in two dimensions, to look around in; of more than `most`, those enrolled first."""
@@ -295,39 +309,43 @@ class Gallery:
         if not faces:
             return ()
         threshold = self.threshold()
-        found: dict[int, float] = {}
-        for near in self.index.nearest(np.stack([face.embedding for face in faces]), 2):
-            for person, distance in zip(near.people.tolist(), near.distances.tolist(), strict=True):
-                if person != own and distance <= threshold:
-                    found[person] = min(distance, found.get(person, distance))
-        order = sorted(found, key=found.__getitem__)
-        people = self.store.by_ids(order)
-        return tuple(self._candidate(people[i], found[i]) for i in order if i in people)
+        found: dict[int, Candidate] = {}
+        with self.index.up_to_date():
+            nearest = self.index.nearest(np.stack([face.embedding for face in faces]), 2)
+            people = self.store.by_ids(int(i) for near in nearest for i in near.people)
+        for near in nearest:
+            for candidate in self._named(near, people):
+                known = found.get(candidate.person)
+                nearer = known is None or candidate.adjusted_distance < known.adjusted_distance
+                if candidate.person != own and candidate.adjusted_distance <= threshold and nearer:
+                    found[candidate.person] = candidate
+        return tuple(sorted(found.values(), key=lambda candidate: candidate.adjusted_distance))
+
+    def _id(self, person: int | str) -> int:
+        return self.find(person).id if isinstance(person, str) else int(person)
 
     def _decide(self, nearest: list[Nearest], threshold: float, once: bool) -> list[int | None]:
         """The person of each face, or None for nobody we know."""
         if not once:
             return [
-                int(near.people[0]) if len(near.people) and near.distances[0] <= threshold else None for near in nearest
+                int(near.people[0]) if len(near.people) and near.adjusted[0] <= threshold else None for near in nearest
             ]
         people = sorted({int(person) for near in nearest for person in near.people})
         costs = np.full((len(nearest), len(people)), np.inf)
         for row, near in enumerate(nearest):
-            accepted = near.distances <= threshold
+            accepted = near.adjusted <= threshold
             columns = np.searchsorted(people, near.people[accepted])
             # How far below the threshold; a face at it is still better with its person than without.
-            costs[row, columns] = near.distances[accepted] - threshold - 1e-9
+            costs[row, columns] = near.adjusted[accepted] - threshold - 1e-9
         return [people[column] if column >= 0 else None for column in assign(costs).tolist()]
 
     def _named(self, near: Nearest, people: Mapping[int, Person]) -> tuple[Candidate, ...]:
         return tuple(
-            self._candidate(people[person], distance)
-            for person, distance in zip(near.people.tolist(), near.distances.tolist(), strict=True)
-            if person in people
+            Candidate(people[person].name, distance, adjusted, float(self._space.probability(adjusted)), person)
+            for person, distance, adjusted in zip(
+                near.people.tolist(), near.distances.tolist(), near.adjusted.tolist(), strict=True
+            )
         )
-
-    def _candidate(self, person: Person, distance: float) -> Candidate:
-        return Candidate(person.name, distance, float(self._space.probability(distance)), person.id)
 
 
 def clean_name(name: str) -> str:

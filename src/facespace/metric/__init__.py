@@ -13,12 +13,13 @@ from facespace.metric.distance import (
     squared_distances,
 )
 from facespace.metric.impostors import Impostors
-from facespace.metric.open_set import open_set_far
+from facespace.metric.open_set import DUPLICATES, open_set_far
 from facespace.metric.quantised import dequantise, quantise, quantised_squared_distances
 from facespace.metric.template import template
 from facespace.metric.threshold import OperatingPoint, threshold_at, val_at_far, val_far
 
 __all__ = [
+    "DUPLICATES",
     "Calibration",
     "Impostors",
     "OperatingPoint",

@@ -130,7 +130,7 @@ def add_people(app: FastAPI, photos: int) -> None:
             return PersonFaces(
                 **_told(found, {person: pictured[0]} if pictured else {}).model_dump(),
                 kept=[_kept(face, face.id in pictured, embeddings) for face in kept],
-                merged=gallery.merged(found.name),
+                merged=gallery.merged(person),
             )
 
         return await service.desk.run(work)
@@ -143,12 +143,7 @@ def add_people(app: FastAPI, photos: int) -> None:
 
         def work() -> PersonAnswer:
             gallery = service.known()
-            found = _person(gallery, person)
-            if to.attributes is not None:
-                gallery.change(found.name, to.attributes)
-            if name is not None:
-                gallery.rename(found.name, name)
-            return _told(_person(gallery, person), gallery.pictured([person]))
+            return _told(gallery.change(person, to.attributes, name), gallery.pictured([person]))
 
         return await service.desk.run(work)
 
@@ -159,7 +154,7 @@ def add_people(app: FastAPI, photos: int) -> None:
 
         def work() -> RemovalAnswer:
             gallery = service.known()
-            removal = gallery.remove(_person(gallery, person).name)
+            removal = gallery.remove(person)
             return RemovalAnswer(person=person, faces=removal.faces, backups=len(removal.backups))
 
         return await service.desk.run(work)
@@ -171,9 +166,7 @@ def add_people(app: FastAPI, photos: int) -> None:
 
         def work() -> PersonAnswer:
             gallery = service.known()
-            one, into = _person(gallery, person), _person(gallery, merge.into)
-            gallery.merge(one.name, into.name)
-            return _told(_person(gallery, into.id), gallery.pictured([into.id]))
+            return _told(gallery.merge(person, merge.into), gallery.pictured([merge.into]))
 
         return await service.desk.run(work)
 
@@ -184,7 +177,7 @@ def add_people(app: FastAPI, photos: int) -> None:
 
         def work() -> UndoneMerge:
             gallery = service.known()
-            restored = gallery.store.find(gallery.undo_merge(_person(gallery, person).name))
+            restored = gallery.undo_merge(person)
             pictures = gallery.pictured([restored.id, person])
             return UndoneMerge(restored=_told(restored, pictures), person=_told(_person(gallery, person), pictures))
 
@@ -199,9 +192,8 @@ def add_people(app: FastAPI, photos: int) -> None:
         def work() -> PersonAnswer:
             gallery = service.known()
             _face(gallery, face)
-            gallery.move(face, name)
-            person = gallery.store.find(name)
-            return _told(person, gallery.pictured([person.id]))
+            person = gallery.move(face, name)
+            return _told(_person(gallery, person), gallery.pictured([person]))
 
         return await service.desk.run(work)
 
@@ -312,7 +304,13 @@ def _enrolled(gallery: Gallery, done: Enrolment, files: list[io.BytesIO]) -> Enr
         folded=reasons(done.folded),
         outliers=reasons(done.outliers),
         alike=[
-            SimilarPerson(person=other.person, name=other.name, distance=other.distance, probability=other.probability)
+            SimilarPerson(
+                person=other.person,
+                name=other.name,
+                distance=other.distance,
+                adjusted_distance=other.adjusted_distance,
+                probability=other.probability,
+            )
             for other in done.alike
         ],
     )

@@ -116,6 +116,7 @@ def add_photos(app: FastAPI) -> None:
                                 person=candidate.person,
                                 name=candidate.name,
                                 distance=candidate.distance,
+                                adjusted_distance=candidate.adjusted_distance,
                                 probability=candidate.probability,
                                 picture=pictures.get(candidate.person),
                             )

@@ -10,7 +10,15 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
-from facespace.errors import AlbumError, FacespaceError, GalleryError, ImageError, ModelError, NoFaceError
+from facespace.errors import (
+    AlbumError,
+    FacespaceError,
+    GalleryError,
+    ImageError,
+    ModelError,
+    NoFaceError,
+    UnknownPersonError,
+)
 from facespace.server.schemas import InvalidField, Problem
 
 log = logging.getLogger("facespace.service")
@@ -130,6 +138,7 @@ def _kind_of(error: Exception) -> Refusal:
     kinds: Mapping[type[Exception], str] = {
         NoFaceError: "no-face",
         ImageError: "image",
+        UnknownPersonError: "not-found",
         GalleryError: "conflict",
         AlbumError: "conflict",
         ModelError: "invalid",

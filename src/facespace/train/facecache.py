@@ -5,7 +5,6 @@ is named by a hash of everything that decides its content, so it never has to be
 at any time.
 """
 
-import fcntl
 import hashlib
 import json
 import os
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from filelock import FileLock
 from numpy.typing import NDArray
 
 from facespace.errors import DataError, ImageError
@@ -166,6 +166,5 @@ def _key(source: Source, shape: tuple[int, int]) -> str:
 @contextmanager
 def _alone(lock: Path) -> Iterator[None]:
     """One process at a time; the lock ends with its process, however that ends."""
-    with lock.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    with FileLock(lock):
         yield

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from facespace.server.schemas.base import Answer, Box, Distance, Number, Probability, Request, Time
+from facespace.server.schemas.base import AdjustedDistance, Answer, Box, Distance, Number, Probability, Request, Time
 
 Name = Annotated[
     str, Field(min_length=1, max_length=500, description="Any Unicode, not blank.", examples=["Jürgen 张伟"])
@@ -61,6 +61,7 @@ class SimilarPerson(Answer):
     person: Number
     name: str
     distance: Distance
+    adjusted_distance: AdjustedDistance
     probability: Probability
 
 
@@ -80,7 +81,13 @@ class EnrolAnswer(Answer):
     failures: Annotated[list[PhotoReason], Field(description="Photos left out, and why.")]
     folded: Annotated[list[PhotoReason], Field(description="Photos left out: the same one is there already.")]
     outliers: Annotated[list[PhotoReason], Field(description="Enrolled, but look like somebody else.")]
-    alike: Annotated[list[SimilarPerson], Field(description="Others who look the same: perhaps the same person.")]
+    alike: Annotated[
+        list[SimilarPerson],
+        Field(
+            description="Others who look the same. If they are the same person, merge them: until then either name "
+            "may be given to that person's photos."
+        ),
+    ]
 
 
 class ChangePersonRequest(Request):

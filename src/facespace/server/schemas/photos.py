@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from facespace.server.schemas.base import Answer, Box, Distance, Number, Probability
+from facespace.server.schemas.base import AdjustedDistance, Answer, Box, Distance, Number, Probability
 
 
 class QualityAnswer(Answer):
@@ -78,6 +78,7 @@ class CandidateAnswer(Answer):
     person: Annotated[Number, Field(description="Number of the person.")]
     name: str
     distance: Distance
+    adjusted_distance: AdjustedDistance
     probability: Annotated[float, Field(ge=0, le=1, description="That it is them and not one other, even prior odds.")]
     picture: Annotated[
         int | None,
@@ -98,7 +99,7 @@ class IdentifyAnswer(Answer):
 
     width: Annotated[int, Field(description="Pixels, upright.")]
     height: Annotated[int, Field(description="Pixels, upright.")]
-    threshold: Annotated[float, Field(description="Squared distance up to which somebody is taken.")]
+    threshold: Annotated[float, Field(description="`adjusted_distance` up to which a candidate is the person.")]
     fpir: Annotated[float, Field(description="Share of strangers' faces that may at most be taken for somebody.")]
     people: Annotated[int, Field(ge=0, description="How many people the gallery has.")]
     faces: Annotated[list[IdentifiedFace], Field(description="In reading order.")]

@@ -142,14 +142,14 @@ function sentence(face, found) {
 }
 
 function candidateCard(candidate, found, taken) {
-  const within = candidate.distance <= found.threshold;
+  const within = candidate.adjusted_distance <= found.threshold;
   return h("li.candidate", { class: taken ? "taken" : "" },
     h("a", { href: `#/people/${candidate.person}` },
       portrait(candidate.name, facePicture(candidate.picture)),
       h("span.name", candidate.name)),
-    track(candidate.distance, found.threshold),
+    track(candidate.adjusted_distance, found.threshold),
     h("span.small.number", percent(candidate.probability)),
-    h("span.small.soft.number", `${distance(candidate.distance)}, ${within ? "near enough" : "too far"}`),
+    h("span.small.soft.number", `${distance(candidate.adjusted_distance)}, ${within ? "near enough" : "too far"}`),
   );
 }
 
