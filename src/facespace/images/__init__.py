@@ -1,7 +1,8 @@
 """Bytes to images: RGB, upright, within limits; and where photos lie in folders and videos."""
 
 from facespace.images.decode import Decoded, Image, Limits, Photo, decode_photo, name_of, read_image, write_image
-from facespace.images.folder import EXTENSIONS, natural, people_in, photos_in, walk_photos
+from facespace.images.folder import natural, people_in, photos_in, walk_photos
+from facespace.images.formats import EXTENSIONS
 from facespace.images.scale import resize, small_picture
 from facespace.images.video import VIDEO_EXTENSIONS, Frame, read_video
 

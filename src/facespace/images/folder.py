@@ -6,10 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from facespace.errors import DataError
-
-EXTENSIONS = frozenset(
-    {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".heic", ".heif", ".pgm", ".ppm", ".pnm"}
-)
+from facespace.images.formats import EXTENSIONS
 
 
 def walk_photos(folder: str | os.PathLike[str]) -> Iterator[Path]:

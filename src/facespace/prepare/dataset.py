@@ -69,6 +69,7 @@ def prepare(
     at_least: int = 2,
     workers: int | None = None,
     on_photo: Callable[[dict[str, Any]], None] = lambda row: None,
+    truncated: bool = False,
 ) -> Prepared:
     """Turn FOLDER/PERSON/photo into a training set of aligned faces.
 
@@ -89,7 +90,9 @@ def prepare(
     workers : int or None
         As for `find_stream`.
     on_photo : callable
-        Told of each photo that is done.
+        Called with the row of each photo that is done.
+    truncated : bool
+        Take what is there of JPEG files that end too early.
 
     Raises
     ------
@@ -101,7 +104,7 @@ def prepare(
         raise DataError(f"{out} holds a prepared set already; name another folder, or remove it")
     people = people_in(folder)
     work = out / ".work"
-    rows = _found(folder, work, workers, on_photo)
+    rows = _found(folder, work, workers, on_photo, truncated)
     candidates, failures = _candidates(rows, people)
     decisions = {person: _decide(own, work / "crops", space) for person, own in candidates.items()}
     for person, own in decisions.items():
@@ -125,10 +128,12 @@ def prepare(
     return prepared
 
 
-def _found(folder: Path, work: Path, workers: int | None, on_photo: Callable[[dict[str, Any]], None]) -> Path:
+def _found(
+    folder: Path, work: Path, workers: int | None, on_photo: Callable[[dict[str, Any]], None], truncated: bool
+) -> Path:
     done = work / "faces.jsonl"
     if not done.exists():
-        finder = Finder(Mtcnn(), TemplateCrop("arcface-112", margin=MARGIN / 112), SIDE, SIDE)
+        finder = Finder(Mtcnn(), TemplateCrop("arcface-112", margin=MARGIN / 112), SIDE, SIDE, truncated=truncated)
         harvest(_of_people(folder), done, finder, work / "crops", workers, on_photo)
     return done
 
