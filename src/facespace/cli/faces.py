@@ -10,13 +10,13 @@ import typer
 from facespace.cli.app import app
 from facespace.cli.extras import extra
 from facespace.cli.options import AsJson, ModelPath, Provider, Threads, Truncated
-from facespace.cli.output import print_json, say, table, warn
+from facespace.cli.output import print_json, say, table, warn, warn_passed_over
 from facespace.cli.progress import photo_progress
 from facespace.embed import Space, describe, harvest, load, sources_in
 from facespace.embed.spread import harvest_with_ray
 from facespace.errors import FacespaceError
 from facespace.faces import Finder, default_finder, draw_faces, scaled
-from facespace.images import write_image
+from facespace.images import PassedOver, text_of, write_image
 
 
 class Engine(StrEnum):
@@ -61,8 +61,10 @@ def faces_command(
         return
     many = engine is Engine.threads and not Path(source).is_file()
     failures: list[str] = []
+    passed: list[PassedOver] = []
     try:
-        with photo_progress("finding faces", sum(1 for _ in sources_in(source)) if many else None) as step:
+        total = sum(1 for _ in sources_in(source, on_passed=passed.append)) if many else None
+        with photo_progress("finding faces", total) as step:
 
             def on_photo(row: dict[str, str]) -> None:
                 step()
@@ -79,8 +81,9 @@ def faces_command(
         warn("stopped; the same command goes on from here")
         raise
     if json:
-        print_json({"out": out, **vars(done), "failed": failures})
+        print_json({"out": out, **vars(done), "failed": failures, "passed_over": passed})
         return
+    warn_passed_over(Path(source), passed)
     say(
         f"{done.faces:,} faces in {done.photos:,} photos in {done.seconds:.0f} s "
         f"({done.photos / max(done.seconds, 1e-9):.1f} photos/s); {done.failures:,} photos could not be used"
@@ -126,9 +129,11 @@ def prepare_command(
                 "faces": done.faces,
                 "left_out": done.left_out,
                 "failed": done.failures,
+                "passed_over": done.passed_over,
             }
         )
         return
+    warn_passed_over(folder, done.passed_over)
     for split in ("train", "val"):
         say(f"{split}: {done.faces[split]:,} faces of {done.people[split]:,} people")
     say("left out: " + (", ".join(f"{count:,} ({reason})" for reason, count in done.left_out.items()) or "nothing"))
@@ -168,7 +173,7 @@ def _show(photo: Path, finder: Finder | Space, draw: Path | None, json: bool) ->
             else ["", "", ""]
         )
         rows.append([str(number), box, f"{face.score:.3f}", *measures])
-    say(f"{len(rows)} faces in {photo} ({found.width} x {found.height})")
+    say(f"{len(rows)} faces in {text_of(photo)} ({found.width} x {found.height})")
     table("", ["face", "left, top, right, bottom", "score", "quality", "eyes apart, pixels", "yaw, pitch, roll"], rows)
     if draw is not None:
         say(str(draw))

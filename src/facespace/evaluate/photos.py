@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Protocol
 
 from facespace.errors import DataError, ImageError
-from facespace.images import EXTENSIONS, Limits, natural, photos_in
+from facespace.images import EXTENSIONS, Limits, natural, path_of, photos_in, text_of
 
 
 class MissingPhotoError(ImageError):
@@ -44,17 +44,17 @@ class FolderPhotos:
     """The photos under a folder."""
 
     def __init__(self, folder: str | os.PathLike[str]):
-        self.where = os.fspath(folder)
+        self.where = text_of(folder)
         self._root = Path(folder)
 
     @cached_property
     def names(self) -> tuple[str, ...]:
         """All photos under the folder."""
-        return tuple(path.relative_to(self._root).as_posix() for path in photos_in(self._root))
+        return tuple(text_of(path.relative_to(self._root).as_posix()) for path in photos_in(self._root))
 
     def read(self, name: str) -> bytes:
         """As `Photos.read`."""
-        path = self._root / name
+        path = self._root / path_of(name)
         limit = Limits().file_bytes
         try:
             with path.open("rb") as file:
@@ -62,9 +62,9 @@ class FolderPhotos:
         except FileNotFoundError:
             raise _missing(name, self.names, self.where) from None
         except OSError as error:
-            raise ImageError(f"cannot read {path}: {error.strerror}; check the file") from None
+            raise ImageError(f"cannot read {text_of(path)}: {error.strerror}; check the file") from None
         if len(content) > limit:
-            raise ImageError(f"{path} is larger than {limit:,} bytes; save it smaller")
+            raise ImageError(f"{text_of(path)} is larger than {limit:,} bytes; save it smaller")
         return content
 
 
@@ -72,7 +72,7 @@ class ZipPhotos:
     """The photos in a zip file; a folder that holds all of them is left out of their names."""
 
     def __init__(self, path: str | os.PathLike[str]):
-        self.where = os.fspath(path)
+        self.where = text_of(path)
         try:
             self._archive = zipfile.ZipFile(path)
         except (OSError, zipfile.BadZipFile) as error:
@@ -140,7 +140,7 @@ def open_photos(path: str | os.PathLike[str]) -> Photos:
         return FolderPhotos(path)
     if Path(path).is_file():
         return ZipPhotos(path)
-    raise DataError(f"{os.fspath(path)} does not exist; name a folder of photos, or a zip file of them")
+    raise DataError(f"{text_of(path)} does not exist; name a folder of photos, or a zip file of them")
 
 
 def by_person(photos: Photos) -> dict[str, list[str]]:

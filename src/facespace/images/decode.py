@@ -17,6 +17,7 @@ from PIL import UnidentifiedImageError
 
 from facespace.errors import ImageError
 from facespace.images.formats import BYTES_A_PIXEL, FORMATS, formats_for, jpeg_in_one_scan
+from facespace.images.names import text_of
 from facespace.images.scale import resize
 from facespace.images.shrink import drawn
 
@@ -158,13 +159,13 @@ def write_image(path: str | os.PathLike[str], image: Image) -> None:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         PIL.Image.fromarray(image).save(path)
     except (OSError, ValueError, KeyError) as error:
-        raise ImageError(f"cannot write {os.fspath(path)}: {error}") from None
+        raise ImageError(f"cannot write {text_of(path)}: {error}") from None
 
 
 def name_of(photo: Photo) -> str:
-    """What to call a photo in a message."""
+    """What to call a photo: its path as text, see `text_of`; what a file or image says it is; or 'the photo'."""
     if isinstance(photo, str | os.PathLike):
-        return os.fspath(photo)
+        return text_of(photo)
     if isinstance(photo, np.ndarray):
         return "the array"
     return str(getattr(photo, "name", "") or getattr(photo, "filename", "") or "the photo")

@@ -18,7 +18,7 @@ EXTENSIONS = frozenset(
     | {".avif", ".avifs", ".heic", ".heif", ".hif"}
 )
 
-# Bytes that decoding a pixel takes at its peak, measured by benchmarks/decode_memory.py; 4 where not named here.
+# Bytes that decoding a pixel takes at its peak, measured by benchmarks/large_photos.py; 4 where not named here.
 BYTES_A_PIXEL = {"WEBP": 16, "JPEG2000": 20, "AVIF": 10, "HEIF": 7.5}
 
 
