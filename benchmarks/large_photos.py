@@ -21,7 +21,7 @@ finder = default_finder()
 finder.detector([np.zeros((64, 64, 3), np.uint8)])
 before, started = peak(), time.process_time()
 found = finder.find(sys.argv[1])
-print(f"{found.width} x {found.height}: {len(found.faces)} faces, {time.process_time() - started:.1f} s of the processor, "
+print(f"{len(found.faces)} faces of {found.width} x {found.height} pixels, {time.process_time() - started:.1f} s CPU, "
       f"{peak():.0f} MB, of which {before:.0f} before the photo")
 """
 DECODE = """
@@ -68,7 +68,9 @@ def main() -> None:
 
 
 def run(code: str, path: Path) -> str:
-    return subprocess.run([sys.executable, "-c", PEAK + code, path], capture_output=True, text=True, check=True).stdout.strip()
+    return subprocess.run(
+        [sys.executable, "-c", PEAK + code, path], capture_output=True, text=True, check=True
+    ).stdout.strip()
 
 
 if __name__ == "__main__":

@@ -79,6 +79,7 @@ def test_every_photo_is_taken_once_whatever_links_to_it(tmp_path):
         "twice.jpg": "links to photos that are taken anyway",
         "up/elsewhere/deep": "links to folders that are searched anyway",
         "up/photos": "links to folders that are searched anyway",
+        "up/single.jpg": "links to photos that are taken anyway",
     }
 
 

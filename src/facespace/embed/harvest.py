@@ -182,8 +182,8 @@ def writing(path: str | os.PathLike[str]) -> Iterator[None]:
         yield
     except OSError as error:
         raise DataError(
-            f"cannot write {text_of(path)}: {error.strerror or error}; check its path, its permissions and the space on "
-            "the disk; the same command goes on from there"
+            f"cannot write {text_of(path)}: {error.strerror or error}; check the path, its permissions and the space "
+            "on the disk; the same command goes on from there"
         ) from None
 
 

@@ -177,7 +177,7 @@ class _Walk:
             self._pass(path, f"files ending in {path.suffix.lower()}" if path.suffix else "files without an ending")
         elif not stat.S_ISREG(status.st_mode):
             self._pass(path, "entries that are no files")
-        elif lies_in_root or (linked and number in self.met):
+        elif lies_in_root or number in self.met:
             self._pass(path, "links to photos that are taken anyway")
         else:
             if linked:
