@@ -3,14 +3,15 @@
 import difflib
 import os
 import threading
+import warnings
 import zipfile
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
-from facespace.errors import DataError, ImageError
-from facespace.images import EXTENSIONS, Limits, natural, path_of, photos_in, text_of
+from facespace.errors import DataError, FacespaceWarning, ImageError
+from facespace.images import EXTENSIONS, Limits, PassedOver, natural, path_of, photos_in, summary_of, text_of
 
 
 class MissingPhotoError(ImageError):
@@ -79,14 +80,13 @@ class ZipPhotos:
             reason = getattr(error, "strerror", None) or "it is not a zip file, or damaged"
             raise DataError(f"cannot read photos from {self.where}: {reason}") from None
         self._lock = threading.Lock()
-        members = [
-            info.filename
-            for info in self._archive.infolist()
-            if PurePosixPath(info.filename).suffix.lower() in EXTENSIONS and "__MACOSX" not in info.filename
-        ]
+        files = [info.filename for info in self._archive.infolist() if not info.is_dir()]
+        members = [name for name in files if _is_photo(name)]
         if not members:
             raise DataError(f"no photos in {self.where}; looked for files ending in {', '.join(sorted(EXTENSIONS))}")
         root = os.path.commonpath([PurePosixPath(member).parent.parent for member in members])
+        if passed := [PassedOver(Path(name), "files that are no photos") for name in files if not _is_photo(name)]:
+            warnings.warn(f"in {self.where} passed over {summary_of(passed)}", FacespaceWarning, stacklevel=2)
         self._members = {PurePosixPath(member).relative_to(root).as_posix(): member for member in members}
 
     @cached_property
@@ -159,6 +159,10 @@ def by_person(photos: Photos) -> dict[str, list[str]]:
     if not people:
         raise DataError(f"nobody in {photos.where}: it must hold one folder of photos a person, PERSON/photo.jpg")
     return people
+
+
+def _is_photo(member: str) -> bool:
+    return PurePosixPath(member).suffix.lower() in EXTENSIONS and "__MACOSX" not in member
 
 
 def _missing(name: str, names: tuple[str, ...], where: str) -> MissingPhotoError:
