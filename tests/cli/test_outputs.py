@@ -62,9 +62,10 @@ def test_names_that_are_not_utf8_go_through_clustering_and_galleries(run, latin)
     assert r"caf\xe91.pgm" in ok(run("identify", photo, "-g", "people.db"))
     status, _, errors = run("enrol", os.fsdecode(b"Zo\xeb"), photo, "-g", "people.db")
     assert status == 2
-    assert r"Zo\xeb" in errors
+    assert "is not valid" in errors
 
 
+@pytest.mark.filterwarnings("default::facespace.errors.FacespaceWarning")
 def test_names_that_are_not_utf8_go_through_preparation_and_evaluation(run, latin, tmp_path, model_path):
     pytest.importorskip("pyarrow", reason="Parquet needs the extra `table`")
     ok(run("prepare", "people", "set", "--validation", "0"))
