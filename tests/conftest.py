@@ -29,6 +29,15 @@ def _cache_of_the_tests(tmp_path_factory) -> None:
 
 
 @pytest.fixture(scope="session")
+def cases() -> Path:
+    """Small inputs that failed once, beside the project; skips where they are absent."""
+    folder = DATA.parent / "cases"
+    if not (folder / "README.md").is_file():
+        pytest.skip(f"no shared cases in {folder}")
+    return folder
+
+
+@pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder of shared face data: lfw.zip, train.zip, val.zip and their tables; skips where it is absent."""
     if not (DATA / "faces.csv").is_file():

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from facespace.cli.app import app
-from facespace.cli.options import AsJson, Far, ModelPath, Provider, Threads
+from facespace.cli.options import AsJson, Far, ModelPath, Provider, Threads, Truncated
 from facespace.cli.output import print_json, say, table
 from facespace.embed import load
 
@@ -19,10 +19,11 @@ def verify_command(
     far: Far = None,
     provider: Provider = None,
     threads: Threads = None,
+    truncated: Truncated = False,
     json: AsJson = False,
 ) -> None:
     """Are these two the same person?"""
-    answer = load(model, provider=provider, threads=threads).verify(a, b, far)
+    answer = load(model, provider=provider, threads=threads, truncated=truncated).verify(a, b, far)
     if json:
         print_json(answer)
         return

@@ -1,16 +1,20 @@
 """Who are all these people? And what a person says about it."""
 
+import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from facespace.cli.app import app
-from facespace.cli.options import AsJson, ModelPath, Provider, Threads
-from facespace.cli.output import photo_name, print_json, say, table, warn
+from facespace.cli.options import AsJson, ModelPath, Provider, Threads, Truncated
+from facespace.cli.output import photo_name, print_json, say, table, warn, warn_passed_over
 from facespace.cli.progress import photo_progress
-from facespace.cluster import Album, AlbumCluster, cluster, write_sheet
+from facespace.cluster import Added, Album, AlbumCluster, cluster, write_sheet
 from facespace.embed import load
+from facespace.errors import AlbumError
+from facespace.images import text_of
 
 album_app = typer.Typer(help="An album: people, and everything that was said about them.", no_args_is_help=True)
 app.add_typer(album_app, name="album")
@@ -35,15 +39,17 @@ def cluster_command(
     threshold: Threshold = None,
     provider: Provider = None,
     threads: Threads = None,
+    truncated: Truncated = False,
     json: AsJson = False,
 ) -> None:
     """Who are all these people? Groups the faces of a folder by person."""
-    space = load(model, provider=provider, threads=threads)
+    space = load(model, provider=provider, threads=threads, truncated=truncated)
     if out is None:
         clusters = cluster(space, folder, threshold)
         if json:
             print_json(clusters)
             return
+        warn_passed_over(folder, clusters.passed_over)
         for failure in clusters.failures:
             warn(f"left out {photo_name(failure.photo)}: {failure.reason}")
         table(
@@ -55,16 +61,20 @@ def cluster_command(
             ],
         )
         return
-    out.mkdir(parents=True, exist_ok=True)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise AlbumError(f"cannot make the folder {text_of(out)}: {error.strerror}; name another with --out") from None
     try:
         with Album(out / "album.db", space, threshold) as album, photo_progress("finding faces", None) as step:
             added = album.add(folder, step)
             page, people = write_sheet(album, out), album.clusters()
     except KeyboardInterrupt:
-        warn(f"stopped; the same command goes on from there: facespace cluster {folder} --out {out}")
+        command = shlex.join(["facespace", "cluster", text_of(folder), "--out", text_of(out)])
+        warn(f"stopped; the same command goes on from there: {command}")
         raise
-    for failure in added.failures:
-        warn(f"left out {photo_name(failure.photo)}: {failure.reason}")
+    if not json:
+        _tell_added(folder, out, added)
     if json:
         print_json({"added": added, "clusters": people, "sheet": page, "album": out / "album.db"})
         return
@@ -200,6 +210,27 @@ def know_command(
     say(f"{len(named)} of {len(known)} people of {gallery} are in {album}: {', '.join(named)}")
 
 
+@album_app.command("missing")
+def missing_command(
+    album: AlbumPath,
+    forget: Annotated[
+        bool, typer.Option("--forget", help="Delete their faces, and what was said of them, for good.")
+    ] = False,
+    model: ModelPath = None,
+    json: AsJson = False,
+) -> None:
+    """Photos of an album whose file is not there any more, or whose drive is not connected."""
+    with Album(album, load(model)) as opened:
+        photos = opened.missing()
+        faces = opened.forget_missing() if forget else 0
+    if json:
+        print_json({"missing": photos, "forgotten_faces": faces})
+        return
+    for photo in photos:
+        say(photo)
+    say(f"{len(photos):,} photos are missing" + (f"; deleted their {faces:,} faces" if forget else ""))
+
+
 @album_app.command("sheet")
 def sheet_command(
     album: AlbumPath, out: Annotated[Path, typer.Argument(help="Folder to write.")], model: ModelPath = None
@@ -207,6 +238,25 @@ def sheet_command(
     """Write the contact sheet, table, JSON and links."""
     with Album(album, load(model)) as opened:
         say(str(write_sheet(opened, out)))
+
+
+def _tell_added(folder: Path, out: Path, added: Added) -> None:
+    warn_passed_over(folder, added.passed_over)
+    for failure in added.failures:
+        warn(f"left out {photo_name(failure.photo)}: {failure.reason}")
+    if added.moved:
+        old, new = added.moved[0]
+        warn(f"{len(added.moved):,} photos lie elsewhere now and keep their faces: {old} is {new}" + _more(added.moved))
+    if added.missing:
+        command = shlex.join(["facespace", "album", "missing", text_of(out / "album.db")])
+        warn(
+            f"{len(added.missing):,} photos of the album are not there any more: {added.missing[0]}"
+            f"{_more(added.missing)}; {command} lists them, and with --forget deletes their faces"
+        )
+
+
+def _more(listed: Sequence[object]) -> str:
+    return f", and {len(listed) - 1:,} more" if len(listed) > 1 else ""
 
 
 def _row(found: AlbumCluster) -> list[str]:

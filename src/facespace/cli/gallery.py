@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from facespace.cli.app import app
-from facespace.cli.options import AsJson, GalleryPath, KeyFile, ModelPath, Provider, Threads
+from facespace.cli.options import AsJson, GalleryPath, KeyFile, ModelPath, Provider, Threads, Truncated
 from facespace.cli.output import photo_name, print_json, say, table, warn
 from facespace.embed import load
 from facespace.gallery import FPIR, LEAST_QUALITY, Gallery, as_attributes, read_key
@@ -25,10 +25,12 @@ def enrol_command(
     key_file: KeyFile = None,
     provider: Provider = None,
     threads: Threads = None,
+    truncated: Truncated = False,
     json: AsJson = False,
 ) -> None:
     """Keep a person's face in a gallery, to be recognised later."""
-    with Gallery(gallery, load(model, provider=provider, threads=threads), read_key(key_file)) as people:
+    space = load(model, provider=provider, threads=threads, truncated=truncated)
+    with Gallery(gallery, space, read_key(key_file)) as people:
         enrolment = people.enrol(name, photos, as_attributes(attributes), least_quality)
     if json:
         print_json(enrolment)
@@ -60,10 +62,12 @@ def identify_command(
     top: Annotated[int, typer.Option(min=1, help="How many candidates to show for each face.")] = 3,
     provider: Provider = None,
     threads: Threads = None,
+    truncated: Truncated = False,
     json: AsJson = False,
 ) -> None:
     """Who is this? The nearest people of a gallery, or nobody we know."""
-    with Gallery(gallery, load(model, provider=provider, threads=threads), read_key(key_file), create=False) as people:
+    space = load(model, provider=provider, threads=threads, truncated=truncated)
+    with Gallery(gallery, space, read_key(key_file), create=False) as people:
         found = {photo: people.identify(photo, fpir=fpir, top=top) for photo in photos}
     if json:
         print_json({"photos": [{"photo": photo, "faces": faces} for photo, faces in found.items()]})

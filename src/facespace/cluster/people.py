@@ -12,7 +12,7 @@ from facespace.cluster.arrange import Knowledge, arrange
 from facespace.cluster.threshold import Cut
 from facespace.embed import Face, Failure, Space
 from facespace.errors import DataError
-from facespace.images import Photo, photos_in
+from facespace.images import PassedOver, Photo, photos_in
 from facespace.metric import as_embeddings
 
 
@@ -31,11 +31,13 @@ class Clusters:
     groups : largest first; of equal size, the one seen first
     failures : photos that could not be used
     threshold : the squared distance the groups were cut at
+    passed_over : entries of the folder that were not taken, and why
     """
 
     groups: tuple[tuple[Member, ...], ...]
     failures: tuple[Failure, ...]
     threshold: float
+    passed_over: tuple[PassedOver, ...] = ()
 
 
 @overload
@@ -83,7 +85,8 @@ def cluster(
     if photos is None:
         raise DataError("a space groups the faces of photos: name a folder, as in cluster(space, 'photos/')")
     cut = Cut.of_card(what.card.require_decisions()) if threshold is None else Cut(threshold)
-    listed = photos_in(photos) if isinstance(photos, str | os.PathLike) else photos
+    passed: list[PassedOver] = []
+    listed = photos_in(photos, passed.append) if isinstance(photos, str | os.PathLike) else photos
     members: list[Member] = []
     points: list[NDArray[np.float32]] = []
     failures: list[Failure] = []
@@ -105,7 +108,7 @@ def cluster(
     for member, label in zip(members, arranged.labels, strict=True):
         groups[label].append(member)
     ordered = sorted(groups, key=len, reverse=True)
-    return Clusters(tuple(tuple(group) for group in ordered), tuple(failures), arranged.cut)
+    return Clusters(tuple(tuple(group) for group in ordered), tuple(failures), arranged.cut, tuple(passed))
 
 
 def _groups_of(what: ArrayLike | Iterable[Face], threshold: float | None) -> NDArray[np.int64]:

@@ -59,9 +59,7 @@ def _column(measure: str) -> str:
 
 
 def _table_rows(row: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    # A file name that is not UTF-8 cannot be a string in Parquet.
-    photo = row["photo"].encode("utf-8", "backslashreplace").decode()
-    common = {**{key: row.get(key) for key in ("seconds", "width", "height", "failure")}, "photo": photo}
+    common = {key: row.get(key) for key in ("photo", "seconds", "width", "height", "failure")}
     for number, face in enumerate(row["faces"]):
         quality = face.get("quality", {})
         yield {

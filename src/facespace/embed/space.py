@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO, TypeVar, cast
 
@@ -261,6 +262,7 @@ def load(
     provider: str | None = None,
     threads: int | None = None,
     detector: str | None = None,
+    truncated: bool = False,
 ) -> Space:
     """Open a space from a model file.
 
@@ -271,13 +273,17 @@ def load(
         Nothing is ever fetched.
     provider, threads, detector
         As for `Space`.
+    truncated : bool
+        Take what is there of JPEG files that end too early, in place of refusing them.
 
     Raises
     ------
     ModelError
         The file is missing or cannot be used as its card says.
     """
-    return Space(read_model(find_model(model)), provider, threads, detector)
+    space = Space(read_model(find_model(model)), provider, threads, detector)
+    space.finder = replace(space.finder, truncated=truncated)
+    return space
 
 
 def _named(known: dict[str, T], wanted: str, sentence: str) -> T:

@@ -25,6 +25,8 @@ T = TypeVar("T")
 GROUP = 8
 # Pixels that a thread holds decoded at once, unless one photo alone has more.
 HELD = 8_000_000
+# Longest side in pixels at which a photo is looked at and its faces are cut out: docs/decisions/013-large-photos.md.
+LONGEST = 4096
 
 
 @dataclass(frozen=True)
@@ -59,11 +61,13 @@ class Finder:
         Size of each crop in pixels.
     longest : int or None
         Photos with a longer side are scaled down to this first, which saves most of the time on large photos and
-        loses their smallest faces.
+        loses their smallest faces. Never more than 4,096, which bounds memory and time; that where None.
     limits : Limits or None
         The largest photo that is decoded; the default limits where None.
     most : int or None
         Photos with more faces are refused: a crowd would hold up everybody else.
+    truncated : bool
+        Take what is there of JPEG files that end too early.
     """
 
     detector: Detector
@@ -73,10 +77,16 @@ class Finder:
     longest: int | None = None
     limits: Limits | None = None
     most: int | None = None
+    truncated: bool = False
+
+    def decode(self, photo: Photo) -> Decoded:
+        """A photo as the detector sees it; ImageError where it cannot be used."""
+        longest = min(self.longest or LONGEST, LONGEST)
+        return decode_photo(photo, self.limits, longest=longest, truncated=self.truncated)
 
     def find(self, photo: Photo) -> Found:
         """Faces of one photo; ImageError where it cannot be used."""
-        found = self._cut([photo], [decode_photo(photo, self.limits, longest=self.longest)])[0]
+        found = self._cut([photo], [self.decode(photo)])[0]
         if found.failure:
             raise ImageError(found.failure)
         return found
@@ -94,7 +104,7 @@ class Finder:
 
         for number, photo in enumerate(photos):
             try:
-                held.append(decode_photo(photo, self.limits, longest=self.longest))
+                held.append(self.decode(photo))
             except ImageError as error:
                 results[number] = Found(photo, failure=str(error))
                 continue
@@ -124,9 +134,9 @@ class Finder:
         return found
 
 
-def default_finder(longest: int | None = None) -> Finder:
+def default_finder(longest: int | None = None, truncated: bool = False) -> Finder:
     """Faces by MTCNN, aligned on the usual template, 112 pixels square: what most networks take."""
-    return Finder(Mtcnn(), CROPS["arcface-112"], 112, 112, longest)
+    return Finder(Mtcnn(), CROPS["arcface-112"], 112, 112, longest, truncated=truncated)
 
 
 def find_stream(finder: Finder, photos: Iterable[Photo], workers: int | None = None) -> Iterator[Found]:
