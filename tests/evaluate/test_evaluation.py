@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from facespace.cluster import agglomerative
-from facespace.errors import DataError
+from facespace.cluster import cluster
+from facespace.errors import DataError, ModelError
 from facespace.evaluate import (
     Preparation,
     all_pairs,
@@ -78,9 +78,27 @@ def test_searches_answer_as_a_gallery_does(answered, space, people):
     assert agreed >= len(s.probes) - 2
 
 
-def test_clustering_cuts_where_the_card_says(answered, space):
-    cut = space.clustering
-    assert (answered.groups == agglomerative(answered.faces.embeddings, cut.threshold, cut.linkage)).all()
+def test_the_grouping_that_is_judged_is_the_one_that_cluster_gives(answered, space, people):
+    found = cluster(space, people)
+    group_of = {
+        member.photo.relative_to(people).as_posix(): at for at, group in enumerate(found.groups) for member in group
+    }
+    theirs = np.array([group_of[answered.faces.names[row]] for row in answered.grouped])
+    assert answered.cut == found.threshold
+    assert ((theirs[:, None] == theirs) == (answered.groups[:, None] == answered.groups)).all()
+
+
+def test_a_card_with_a_cut_of_complete_linkage_is_refused_and_evaluated_without_groups(space, photos, people):
+    complete = space.card.decisions.clustering.model_copy(update={"linkage": "complete"})
+    decisions = space.card.decisions.model_copy(update={"clustering": complete})
+    other = replace_card(space, space.card.model_copy(update={"decisions": decisions}))
+    with pytest.raises(ModelError, match="complete linkage, and faces are grouped by average linkage"):
+        cluster(other, people)
+    found = evaluate(other, protocols.groups_of_people(photos))
+    assert found.groups is None
+    assert any("complete linkage" in note for note in found.notes)
+    # A threshold of one's own needs nothing from the card.
+    assert cluster(other, people, threshold=0.001).threshold == 0.001
 
 
 def test_a_list_of_pairs_is_judged_by_its_own_folds(space, photos, lfw_like):

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from facespace.cluster import agglomerative
+from facespace.cluster import Cut, arrange
 from facespace.embed import CalibrationCard, ClusteringCard, DecisionsCard, DistancesCard, ThresholdCard
 from facespace.errors import DataError
 from facespace.evaluate.impostor_tails import LEAST_ACCEPTED, impostor_tails
@@ -118,7 +118,8 @@ def _clustering(
     Among equally good cuts the middle of the widest run is taken: the one farthest from a mistake.
     """
     cuts = np.linspace(distances.min(), distances.max(), _CUTS)
-    scores = np.array([bcubed_f(labels, agglomerative(points, cut, "average")) for cut in cuts])
+    merges = arrange(points, Cut(float(cuts[-1]))).merges
+    scores = np.array([bcubed_f(labels, merges.cut(cut)) for cut in cuts])
     best = np.flatnonzero(scores >= scores.max() - 1e-9)
     runs = np.split(best, np.flatnonzero(np.diff(best) > 1) + 1)
     widest = max(runs, key=len)

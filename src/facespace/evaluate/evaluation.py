@@ -9,9 +9,9 @@ from pathlib import PurePath
 import numpy as np
 from numpy.typing import NDArray
 
-from facespace.cluster import agglomerative
+from facespace.cluster import Cut, arrange
 from facespace.embed import Space
-from facespace.errors import DataError
+from facespace.errors import DataError, ModelError
 from facespace.evaluate.answers import AtThreshold, Evaluation, SearchResult
 from facespace.evaluate.breakdown import Column, breakdowns, photo_columns
 from facespace.evaluate.cache import EmbeddingCache
@@ -34,9 +34,6 @@ from facespace.evaluate.metrics.rates import rate
 from facespace.evaluate.protocols import Protocol
 from facespace.gallery import FPIR, nearest_others
 from facespace.metric import Impostors, open_set_far
-
-# Above this many photos the exact clustering would need more than a gigabyte of distances.
-MOST_CLUSTERED = 16_000
 
 
 def evaluate(
@@ -186,14 +183,17 @@ def _cluster(result: Evaluation) -> Evaluation:
     had = np.flatnonzero(faces.present)
     points, truth = faces.embeddings[had], labels[had]
     result = replace(result, rank1=leave_one_out_rank1(points, truth))
-    if result.space.card.decisions is None:
+    decisions = result.space.card.decisions
+    if decisions is None:
         return result
-    if len(had) > MOST_CLUSTERED:
-        note = f"{len(had):,} photos are too many to group exactly ({MOST_CLUSTERED:,} at most); they were not grouped"
-        return replace(result, notes=(*result.notes, note))
-    cut = result.space.clustering
-    groups = agglomerative(points, cut.threshold, cut.linkage)
-    return replace(result, grouped=had, groups=groups, grouping=grouping(truth, groups))
+    try:
+        cut = Cut.of_card(decisions)
+    except ModelError as error:
+        return replace(result, notes=(*result.notes, f"the photos were not grouped: {error}"))
+    arranged = arrange(points, cut)
+    return replace(
+        result, grouped=had, groups=arranged.labels, cut=arranged.cut, grouping=grouping(truth, arranged.labels)
+    )
 
 
 def _notes(space: Space, protocol: Protocol, faces: EmbeddedPhotos) -> tuple[str, ...]:

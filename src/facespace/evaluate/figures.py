@@ -84,6 +84,7 @@ def as_figures(evaluation: Evaluation) -> dict[str, object]:
     if g is not None:
         found |= {
             "groups": g.groups,
+            "cut": evaluation.cut,
             "bcubed_precision": g.bcubed_precision,
             "bcubed_recall": g.bcubed_recall,
             "pairwise_precision": g.pairwise_precision,
