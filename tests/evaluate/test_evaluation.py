@@ -208,3 +208,26 @@ def test_extra_figures_are_shown(answered):
     told = replace(answered, extra={"train_seconds": 61.7})
     assert as_figures(told)["train_seconds"] == 61.7
     assert any(row.name == "train seconds" and row.value == "62" for row in figure_rows(told))
+
+
+def pairs_of(tmp_path, photos, text):
+    (tmp_path / "pairs.csv").write_text(text)
+    return protocols.pair_list(tmp_path / "pairs.csv", photos)
+
+
+@pytest.mark.parametrize(("same", "kind"), [(1, "same-person"), (0, "different-person")])
+def test_where_no_pair_of_a_kind_can_be_compared_the_first_photo_is_named(space, photos, tmp_path, same, kind):
+    there = ["s1/1.pgm,s1/2.pgm,1", "s2/1.pgm,s2/2.pgm,1"] if not same else ["s1/1.pgm,s3/1.pgm,0", "s2/1.pgm,s4/1.pgm,0"]
+    absent = [f"s5/90.pgm,s6/1.pgm,{same}", f"s5/91.pgm,s6/2.pgm,{same}"]
+    asked = pairs_of(tmp_path, photos, "\n".join(["a,b,same", *there, *absent]))
+    with pytest.raises(DataError, match=rf"none of the 2 {kind} pairs can be compared.*s5/90\.pgm"):
+        evaluate(space, asked, rounds=5)
+
+
+def test_a_fold_that_cannot_be_judged_is_told(space, photos, tmp_path):
+    rows = ["s1/1.pgm,s1/2.pgm,1,1", "s1/1.pgm,s2/1.pgm,0,1", "s3/1.pgm,s3/2.pgm,1,2", "s3/1.pgm,s4/1.pgm,0,2"]
+    asked = pairs_of(tmp_path, photos, "\n".join(["a,b,same,fold", *rows, "s5/1.pgm,s5/2.pgm,1,3"]))
+    found = evaluate(space, asked, rounds=5)
+    assert found.verification.not_judged == (2,)
+    assert len(found.verification.pairs) == 5
+    assert any("no accuracy for fold 3 of 3" in note for note in found.notes)

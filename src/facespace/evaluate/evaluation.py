@@ -18,6 +18,7 @@ from facespace.evaluate.cache import EmbeddingCache
 from facespace.evaluate.embedding import EmbeddedPhotos, Preparation, embed_photos
 from facespace.evaluate.metrics import (
     FARS,
+    Pairs,
     VerificationFigures,
     grouping,
     identification,
@@ -114,9 +115,24 @@ def verify_embeddings(
     had = np.ones(len(embeddings), bool) if present is None else present
     if trials.pairs is None or trials.fold is None:
         return verification(embeddings[had], protocol.labels[had], fars, seed=seed, rounds=rounds)
+    _require_both_kinds(protocol, trials.pairs, had)
     scored = score(embeddings, protocol.labels, trials.pairs, had)
     tested = [int(number) for number in np.unique(trials.fold) if number >= 0]
     return judge(scored, trials.pairs, (trials.fold, trials.fold), tested, fars, seed=seed, rounds=rounds)
+
+
+def _require_both_kinds(protocol: Protocol, pairs: Pairs, had: NDArray[np.bool_]) -> None:
+    """DataError where no pair of one kind has both its faces: no figure would say anything."""
+    faces = had[pairs.a] & had[pairs.b]
+    for kind, of_kind in (("same-person", pairs.same), ("different-person", ~pairs.same)):
+        if of_kind.any() and not faces[of_kind].any():
+            lacking = np.concatenate([pairs.a[of_kind], pairs.b[of_kind]])
+            absent = protocol.names[lacking[~had[lacking]][0]]
+            raise DataError(
+                f"none of the {int(of_kind.sum()):,} {kind} pairs can be compared, as each has a photo that is missing, "
+                f"cannot be read or shows no face: the first is {absent} ({protocol.photos.where}); check the names in "
+                "the list of pairs"
+            )
 
 
 def _verify(result: Evaluation, columns: list[Column], fars: tuple[float, ...], seed: int, rounds: int) -> Evaluation:
@@ -127,6 +143,14 @@ def _verify(result: Evaluation, columns: list[Column], fars: tuple[float, ...], 
         # All pairs were made among the photos that have a face: their indices are among those.
         had = np.flatnonzero(faces.present)
         figures = replace(figures, pairs=replace(figures.pairs, a=had[figures.pairs.a], b=had[figures.pairs.b]))
+    notes = result.notes
+    if figures.not_judged:
+        numbers = ", ".join(str(number + 1) for number in figures.not_judged)
+        notes = (
+            *notes,
+            f"no accuracy for fold {numbers} of {len(figures.folds) + len(figures.not_judged)}: it needs same-person and "
+            "different-person pairs both in it and outside it; its pairs count in all other figures",
+        )
     thresholds: tuple[AtThreshold, ...] = ()
     reliable = None
     if card.decisions is not None:
@@ -145,6 +169,7 @@ def _verify(result: Evaluation, columns: list[Column], fars: tuple[float, ...], 
         reliable = reliability(result.space.probability(scored.distances[finite]), scored.same[finite])
     return replace(
         result,
+        notes=notes,
         verification=figures,
         at_thresholds=thresholds,
         reliability=reliable,
