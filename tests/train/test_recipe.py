@@ -76,3 +76,21 @@ def test_an_unknown_network_is_refused_with_the_nearest_known():
 def test_a_recipe_that_is_nowhere_is_refused_with_the_ready_ones():
     with pytest.raises(RecipeError, match="no ready recipe of that name; did you mean 'demo'"):
         find("demos")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_recipe_with_a_byte_order_mark_is_read(tmp_path, encoding):
+    path = tmp_path / "mine.toml"
+    path.write_bytes(GOOD.encode(encoding))
+    assert read_recipe(path).name == "mine"
+
+
+@pytest.mark.parametrize(
+    ("train", "message"),
+    [('"C:\\Users\\me"', "write a path in single quotes"), ('"faces\\new"', "data.train: the path holds a tab, a line")],
+)
+def test_a_backslash_in_double_quotes_is_told(tmp_path, train, message):
+    path = tmp_path / "mine.toml"
+    path.write_text(GOOD.replace('"photos"', train))
+    with pytest.raises(RecipeError, match=message):
+        read_recipe(path)

@@ -5,13 +5,24 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from facespace.errors import RecipeError
+from facespace.textfile import BACKSLASHES, read_toml
 from facespace.validation import explain
 
 Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
+
+
+def _whole(path: Path) -> Path:
+    # "faces\new" in TOML is a name with a line break in it, and no error of TOML's.
+    if any(ord(letter) < 32 for letter in str(path)):
+        raise ValueError(f"the path holds a tab, a line break or the like; {BACKSLASHES}")
+    return path
+
+
+Folder = Annotated[Path, AfterValidator(_whole)]
 
 
 class _Section(BaseModel):
@@ -31,10 +42,10 @@ class DataSection(_Section):
     description, licence, terms : what the model card will say of the data
     """
 
-    train: Path
-    validation: Path | None = None
+    train: Folder
+    validation: Folder | None = None
     validation_people: Annotated[int, Field(ge=0)] = 0
-    old: Path | None = None
+    old: Folder | None = None
     offset: tuple[float, float] = (0.0, 0.0)
     description: str = "not described"
     licence: str = "not stated"
@@ -52,7 +63,7 @@ class NetworkSection(_Section):
     width: Annotated[int, Field(ge=16, le=1024)]
     height: Annotated[int, Field(ge=16, le=1024)]
     dimension: Annotated[int, Field(ge=2, le=4096)] = 128
-    start: Path | None = None
+    start: Folder | None = None
 
 
 class BatchSection(_Section):
@@ -247,7 +258,7 @@ def read_recipe(path: str | os.PathLike[str], base: Path | None = None) -> Recip
     """
     path = Path(path)
     try:
-        values = tomllib.loads(path.read_text("utf-8"))
+        values = read_toml(path)
     except OSError as error:
         raise RecipeError(f"cannot read the recipe {path}: {error.strerror}; check the path") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

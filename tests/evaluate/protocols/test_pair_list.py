@@ -69,7 +69,7 @@ def test_a_list_that_is_wrong_is_told_by_line(tmp_path, text, message):
 
 
 def test_a_file_that_is_no_text_is_told(tmp_path):
-    (tmp_path / "pairs.csv").write_bytes(b"\xff\xfe\x00\x01" * 10)
+    (tmp_path / "pairs.csv").write_bytes(b"\x89PNG\r\n\x1a\n" * 10)
     with pytest.raises(DataError, match="is not a CSV file"):
         protocols.pair_list(tmp_path / "pairs.csv", NOTHING)
 
