@@ -217,7 +217,9 @@ def pairs_of(tmp_path, photos, text):
 
 @pytest.mark.parametrize(("same", "kind"), [(1, "same-person"), (0, "different-person")])
 def test_where_no_pair_of_a_kind_can_be_compared_the_first_photo_is_named(space, photos, tmp_path, same, kind):
-    there = ["s1/1.pgm,s1/2.pgm,1", "s2/1.pgm,s2/2.pgm,1"] if not same else ["s1/1.pgm,s3/1.pgm,0", "s2/1.pgm,s4/1.pgm,0"]
+    there = (
+        ["s1/1.pgm,s1/2.pgm,1", "s2/1.pgm,s2/2.pgm,1"] if not same else ["s1/1.pgm,s3/1.pgm,0", "s2/1.pgm,s4/1.pgm,0"]
+    )
     absent = [f"s5/90.pgm,s6/1.pgm,{same}", f"s5/91.pgm,s6/2.pgm,{same}"]
     asked = pairs_of(tmp_path, photos, "\n".join(["a,b,same", *there, *absent]))
     with pytest.raises(DataError, match=rf"none of the 2 {kind} pairs can be compared.*s5/90\.pgm"):

@@ -87,7 +87,10 @@ def test_a_recipe_with_a_byte_order_mark_is_read(tmp_path, encoding):
 
 @pytest.mark.parametrize(
     ("train", "message"),
-    [('"C:\\Users\\me"', "write a path in single quotes"), ('"faces\\new"', "data.train: the path holds a tab, a line")],
+    [
+        ('"C:\\Users\\me"', "write a path in single quotes"),
+        ('"faces\\new"', "data.train: the path holds a tab, a line"),
+    ],
 )
 def test_a_backslash_in_double_quotes_is_told(tmp_path, train, message):
     path = tmp_path / "mine.toml"

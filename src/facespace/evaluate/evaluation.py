@@ -2,7 +2,7 @@
 
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import PurePath
 
@@ -158,12 +158,12 @@ def _verify(result: Evaluation, columns: list[Column], fars: tuple[float, ...], 
         genuine, impostor = (scored[np.flatnonzero(kind)] for kind in (scored.same, ~scored.same))
         thresholds = tuple(
             AtThreshold(
-                entry.far,
-                entry.threshold,
-                rate(impostor, impostor.distances <= entry.threshold, min(rounds, 200), seed),
-                rate(genuine, genuine.distances > entry.threshold, min(rounds, 200), seed),
+                far,
+                card.threshold(far),
+                rate(impostor, impostor.distances <= card.threshold(far), min(rounds, 200), seed),
+                rate(genuine, genuine.distances > card.threshold(far), min(rounds, 200), seed),
             )
-            for entry in card.decisions.thresholds
+            for far in card.decisions.fars
         )
         finite = np.isfinite(scored.distances)
         reliable = reliability(result.space.probability(scored.distances[finite]), scored.same[finite])
@@ -257,4 +257,9 @@ def data_name(protocol: Protocol) -> str:
 
 def fingerprint(protocol: Protocol) -> str:
     """Eight hex digits over the names of the photos, whatever their order and folder."""
-    return hashlib.sha256("\n".join(sorted(protocol.names)).encode()).hexdigest()[:8]
+    return fingerprint_of(protocol.names)
+
+
+def fingerprint_of(names: Iterable[str]) -> str:
+    """As `fingerprint`, of names alone."""
+    return hashlib.sha256("\n".join(sorted(names)).encode("utf-8", "surrogateescape")).hexdigest()[:8]

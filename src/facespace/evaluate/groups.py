@@ -7,6 +7,7 @@ or children, can be accepted a hundred times as often. ISO/IEC 19795-10 asks for
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +15,10 @@ from numpy.typing import NDArray
 from facespace.errors import DataError
 from facespace.evaluate.metrics.intervals import Interval
 from facespace.evaluate.metrics.pairs import ScoredPairs, all_pairs, score
+from facespace.evaluate.metrics.reliability import reliability
 from facespace.evaluate.metrics.strangers import Strangers, WorstThreshold, val_at_drawn, worst_thresholds
 from facespace.images import natural
+from facespace.metric import Calibration
 
 # The rates that thresholds of the worst group are stated at, as far as the groups have pairs for them.
 FARS = (1e-1, 1e-2, 5e-3, 1e-3, 1e-4)
@@ -56,7 +59,7 @@ class StatedThreshold:
 
     far: float
     threshold: float
-    holds_for: str
+    holds_for: Literal["worst group", "average pair"]
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,7 @@ class GroupFigures:
     thresholds : for each rate
     at : the thresholds that `groups` have their rates at
     groups : the deciding ones first, then those by other columns, and all faces
+    calibration_error : of the probabilities on the genuine pairs and the strangers of the deciding groups
     """
 
     data: str
@@ -101,6 +105,7 @@ class GroupFigures:
     thresholds: tuple[WorstFigures, ...]
     at: tuple[StatedThreshold, ...]
     groups: tuple[GroupRates, ...]
+    calibration_error: float | None = None
 
     def worst(self, far: float = KEY_FAR) -> WorstFigures:
         """Threshold and VAL at the worst group's `far`; DataError where the groups cannot show that rate."""
@@ -118,7 +123,8 @@ class GroupFigures:
         raise DataError(f"there is no figure for {column} {name!r} of {self.data} at {far:g}")
 
 
-WORST, AVERAGE = "worst group", "average pair"
+WORST: Literal["worst group"] = "worst group"
+AVERAGE: Literal["average pair"] = "average pair"
 CHILDREN = ("age", f"up to {CHILD}")
 
 
@@ -128,6 +134,7 @@ def measure_groups(
     genuine: ScoredPairs | None = None,
     average: Mapping[float, float] | None = None,
     default_far: float = 1e-3,
+    calibration: Calibration | None = None,
     seed: int = 0,
     rounds: int = _ROUNDS,
 ) -> GroupFigures:
@@ -143,6 +150,8 @@ def measure_groups(
     average : mapping of false accept rate to threshold, or None
         Thresholds measured on pairs of all kinds; the groups' rates are stated at the one of `default_far` too.
     default_far : float
+    calibration : Calibration or None
+        Whose error to measure, given genuine pairs.
     seed, rounds : of the bootstrap
 
     Raises
@@ -180,6 +189,12 @@ def measure_groups(
     everybody = strangers(np.arange(len(faces.people)))
     if everybody is not None:
         shown.append(_rates(ALL, "all pairs", everybody, at))
+    error = None
+    if calibration is not None and genuine is not None:
+        near = np.concatenate([genuine.genuine, *(group.distances() for group in deciding.values())])
+        same = np.arange(len(near)) < len(genuine)
+        known = np.isfinite(near)
+        error = reliability(calibration.probability(near[known]), same[known]).error
     return GroupFigures(
         data=faces.data,
         by=asked[0],
@@ -193,6 +208,7 @@ def measure_groups(
         ),
         at=at,
         groups=tuple(shown),
+        calibration_error=error,
     )
 
 

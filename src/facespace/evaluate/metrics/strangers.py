@@ -154,7 +154,9 @@ def worst_thresholds(groups: Mapping[str, Strangers], fars: Sequence[float]) -> 
             continue
         drawn = samples[known, :, at]
         # A group drawn too small to have any pair says nothing in that round.
-        drawn = np.where(np.isfinite(drawn).any(axis=0), np.nanmin(np.where(np.isfinite(drawn), drawn, np.inf), axis=0), np.nan)
+        drawn = np.where(
+            np.isfinite(drawn).any(axis=0), np.nanmin(np.where(np.isfinite(drawn), drawn, np.inf), axis=0), np.nan
+        )
         worst = int(np.nanargmin(values[:, at]))
         value, name = float(values[worst, at]), names[worst]
         if found and found[-1].threshold.value < value:
