@@ -1,7 +1,7 @@
 """How often strangers of one group are accepted as one person, and the threshold at which no group exceeds a rate.
 
-Intervals draw people anew, as everywhere here. All is computed from matrices of people by people, so that all pairs of a
-few thousand faces take seconds.
+Intervals draw people anew, as everywhere here. All is computed from matrices of people by people, so that all pairs
+of a few thousand faces take seconds.
 """
 
 from collections.abc import Mapping, Sequence
@@ -57,7 +57,8 @@ class Strangers:
 
         Where that is none or all, the open end is the exact binomial bound with each two people as one trial.
         """
-        accepted = (self._distances <= threshold).astype(np.float32)
+        # As float64: rounded to float32 a threshold just below a distance would accept it.
+        accepted = (self._distances <= np.float64(threshold)).astype(np.float32)
         starts = np.searchsorted(self._owner, np.arange(len(self._counts)))
         if len(starts) < len(self._owner):
             accepted = np.add.reduceat(np.add.reduceat(accepted, starts, axis=0), starts, axis=1)
@@ -134,7 +135,9 @@ class WorstThreshold:
 
 
 def worst_thresholds(groups: Mapping[str, Strangers], fars: Sequence[float]) -> tuple[WorstThreshold, ...]:
-    """For each rate the threshold of the group whose strangers are most alike; rates that no group can show are left out.
+    """For each rate the threshold of the group whose strangers are most alike.
+
+    Rates that no group can show are left out.
 
     Parameters
     ----------

@@ -146,7 +146,7 @@ def _fold_of(rows: Sequence[Row], owner: Mapping[str, str], most: int) -> dict[H
 
 
 def _dealt(met: Sequence[_Met], folds: int) -> dict[Hashable, int] | None:
-    """The largest groups first, each into the fold that has fewest of the kinds it brings; None where a fold lacks one."""
+    """The largest groups first, each into the fold with fewest of the kinds it brings; None where a fold lacks one."""
     all_same = max(1, sum(each.same for each in met))
     all_different = max(1, sum(each.different for each in met))
     same, different = [0] * folds, [0] * folds
