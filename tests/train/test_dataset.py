@@ -236,7 +236,7 @@ def test_people_set_aside_are_not_trained_on():
     ("spoil", "said"),
     [
         (lambda folder: (folder / "faces.csv").unlink(), "has no table"),
-        (lambda folder: (folder / "faces.csv").write_text("path,name\na,b\n"), "lacks the column person"),
+        (lambda folder: (folder / "faces.csv").write_text("path,name\na,b\n"), "has no column person"),
         (lambda folder: (folder / "faces.csv").write_text("path,person\na,b\n"), "no row for any of the 9 members"),
         (lambda folder: (folder / "train.zip").write_bytes(b"PK no zip"), "is not a zip that can be read"),
         (lambda folder: (folder / "train.zip").unlink(), "train.zip does not exist"),

@@ -116,7 +116,22 @@ def test_a_recipe_is_the_same_after_a_checkpoint_kept_it(name):
     assert parse_recipe(recipe.model_dump(mode="json"), "kept") == recipe
 
 
-def test_a_byte_order_mark_is_no_part_of_a_recipe(tmp_path):
-    path = tmp_path / "recipe.toml"
-    path.write_bytes(b"\xef\xbb\xbf" + GOOD.encode())
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_recipe_with_a_byte_order_mark_is_read(tmp_path, encoding):
+    path = tmp_path / "mine.toml"
+    path.write_bytes(GOOD.encode(encoding))
     assert read_recipe(path).name == "mine"
+
+
+@pytest.mark.parametrize(
+    ("train", "message"),
+    [
+        ('"C:\\Users\\me"', "write a path in single quotes"),
+        ('"faces\\new"', "data.train: the path holds a tab, a line"),
+    ],
+)
+def test_a_backslash_in_double_quotes_is_told(tmp_path, train, message):
+    path = tmp_path / "mine.toml"
+    path.write_text(GOOD.replace('"photos"', train))
+    with pytest.raises(RecipeError, match=message):
+        read_recipe(path)

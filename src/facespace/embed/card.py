@@ -6,6 +6,7 @@ docs/model-file.md describes every key for people who write a card by hand.
 import hashlib
 import itertools
 import json
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -40,11 +41,28 @@ class ThresholdCard(_Record):
     high: Annotated[float, Field(ge=0, le=4)]
 
 
+class CalibrationErrorCard(_Record):
+    """How wrong the probabilities are on some pairs: expected calibration error, both kinds of pairs weighing the same.
+
+    data : whose the pairs are
+    error : mean gap between the probability stated and the share of same-person pairs seen, 0 to 1
+    """
+
+    data: Annotated[str, Field(min_length=1)]
+    error: Annotated[float, Field(ge=0, le=1)]
+
+
 class CalibrationCard(_Record):
-    """Log-odds of 'same person' = intercept + slope * squared distance."""
+    """Log-odds of 'same person' = intercept + slope * squared distance.
+
+    population : whose pairs the curve was fitted on, so for whom it holds
+    errors : how wrong it is on them and on others
+    """
 
     slope: Annotated[float, Field(lt=0)]
     intercept: float
+    population: str | None = None
+    errors: tuple[CalibrationErrorCard, ...] = ()
 
 
 class ClusteringCard(_Record):
@@ -103,8 +121,82 @@ class DistancesCard(_Record):
         return self
 
 
+class ShareCard(_Record):
+    """A share with its 95 % interval."""
+
+    value: Annotated[float, Field(ge=0, le=1)]
+    low: Annotated[float, Field(ge=0, le=1)]
+    high: Annotated[float, Field(ge=0, le=1)]
+
+
+class GroupThresholdCard(ThresholdCard):
+    """The squared distance at which no measured group of strangers exceeds a false accept rate.
+
+    group : the group that decides it
+    groups : how many had enough pairs for this rate
+    val : the share of the validation people's same-person pairs accepted there
+    """
+
+    group: str
+    groups: Positive
+    val: ShareCard | None = None
+
+
+class StatedThresholdCard(_Record):
+    """A threshold at which the rate of each group is stated.
+
+    holds_for : 'worst group', or 'average pair' where it was measured on pairs of all kinds
+    """
+
+    far: Annotated[float, Field(gt=0, lt=1)]
+    threshold: Annotated[float, Field(ge=0, le=4)]
+    holds_for: Literal["worst group", "average pair"]
+
+
+class GroupRatesCard(_Record):
+    """How often strangers of a group are accepted as one person, at each of `GroupsCard.at`."""
+
+    column: str
+    name: str
+    faces: Positive
+    pairs: Positive
+    rates: Annotated[tuple[ShareCard, ...], Field(min_length=1)]
+
+
+class GroupsCard(_Record):
+    """Strangers within groups, who were measured beside the validation people.
+
+    data, faces : whose faces they are, and how many
+    by : the columns whose combinations are the groups that decide the thresholds
+    thresholds : for each false accept rate the groups can show
+    at : the thresholds that `groups` state their rates at
+    groups : the deciding groups first, then those by other columns
+    """
+
+    data: Annotated[str, Field(min_length=1)]
+    faces: Positive
+    by: Annotated[tuple[str, ...], Field(min_length=1)]
+    thresholds: Annotated[tuple[GroupThresholdCard, ...], Field(min_length=1)]
+    at: Annotated[tuple[StatedThresholdCard, ...], Field(min_length=1)]
+    groups: tuple[GroupRatesCard, ...] = ()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "GroupsCard":
+        ordered = sorted(self.thresholds, key=lambda entry: entry.far)
+        if any(a.threshold > b.threshold for a, b in itertools.pairwise(ordered)):
+            raise ValueError("thresholds of the worst group must not fall as the false accept rate rises")
+        for group in self.groups:
+            if len(group.rates) != len(self.at):
+                raise ValueError(f"{group.name} has {len(group.rates)} rates for {len(self.at)} thresholds")
+        return self
+
+
 class DecisionsCard(_Record):
-    """What distances mean in this space, and on whose faces that was found."""
+    """What distances mean in this space, and on whose faces that was found.
+
+    thresholds : for the average pair of strangers
+    groups : for the worst of several groups of strangers, where they were measured; these decide then
+    """
 
     data: Annotated[str, Field(min_length=1)]
     people: Positive
@@ -116,6 +208,28 @@ class DecisionsCard(_Record):
     clustering: ClusteringCard
     impostors: ImpostorsCard | None = None
     distances: DistancesCard | None = None
+    groups: GroupsCard | None = None
+
+    @property
+    def fars(self) -> tuple[float, ...]:
+        """The false accept rates that there is a threshold for, falling."""
+        groups = () if self.groups is None else self.groups.thresholds
+        return tuple(sorted({entry.far for entry in (*self.thresholds, *groups)}, reverse=True))
+
+    def threshold(self, far: float) -> float | None:
+        """The squared distance up to which two faces are one person; None where `far` was not measured.
+
+        Where groups were measured, neither the average pair nor any group exceeds the rate. A rate that the groups are
+        too small for takes the average's threshold, but none looser than the groups' at a higher rate.
+        """
+        average = _threshold_of(self.thresholds, far)
+        if self.groups is None:
+            return average
+        worst = _threshold_of(self.groups.thresholds, far)
+        if average is None and worst is None:
+            return None
+        bounds = [entry.threshold for entry in self.groups.thresholds if entry.far > far * (1 + 1e-9)]
+        return min(found for found in (average, worst, *bounds) if found is not None)
 
     @model_validator(mode="after")
     def _consistent(self) -> "DecisionsCard":
@@ -126,6 +240,10 @@ class DecisionsCard(_Record):
         if any(a.threshold > b.threshold for a, b in itertools.pairwise(ordered)):
             raise ValueError("thresholds must not fall as the false accept rate rises")
         return self
+
+
+def _threshold_of(entries: Iterable[ThresholdCard], far: float) -> float | None:
+    return next((entry.threshold for entry in entries if abs(entry.far - far) <= 1e-9 * far), None)
 
 
 class FigureCard(_Record):
@@ -255,6 +373,8 @@ class Card(_Record):
     def threshold(self, far: float | None = None) -> float:
         """The squared distance up to which two faces are one person, at a FAR the card supports.
 
+        Where the card has measured groups of strangers it holds for the worst of them, else for the average pair.
+
         Raises
         ------
         ModelError
@@ -262,10 +382,10 @@ class Card(_Record):
         """
         decisions = self.require_decisions()
         wanted = decisions.default_far if far is None else far
-        for entry in decisions.thresholds:
-            if abs(entry.far - wanted) <= 1e-9 * wanted:
-                return entry.threshold
-        known = ", ".join(f"{entry.far:g}" for entry in decisions.thresholds)
+        found = decisions.threshold(wanted)
+        if found is not None:
+            return found
+        known = ", ".join(f"{far:g}" for far in decisions.fars)
         raise ModelError(
             f"model {self.name!r} has no threshold for a false accept rate of {wanted:g}; its card has {known}"
         )

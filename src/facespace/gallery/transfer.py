@@ -138,7 +138,7 @@ def _write_lines(path: Path, header: dict[str, Any], entries: Iterable[dict[str,
 
 def _read_lines(path: Path, store: Store) -> Iterator[dict[str, Any]]:
     try:
-        with path.open(encoding="utf-8") as file:
+        with path.open(encoding="utf-8-sig") as file:
             for number, line in enumerate(file, start=1):
                 try:
                     entry = json.loads(line)

@@ -5,9 +5,10 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
 
 from facespace.errors import RecipeError
+from facespace.textfile import BACKSLASHES, read_toml
 from facespace.validation import explain
 
 Count = Annotated[int, Field(ge=1)]
@@ -20,6 +21,16 @@ _REMOVED = {
     "data.offset": "this option was removed: aligned faces have their template in the middle. Delete the key; faces "
     "that were aligned by other landmarks must be aligned again: facespace prepare",
 }
+
+
+def _whole(path: Path) -> Path:
+    # "faces\new" in TOML is a name with a line break in it, and no error of TOML's.
+    if any(ord(letter) < 32 for letter in str(path)):
+        raise ValueError(f"the path holds a tab, a line break or the like; {BACKSLASHES}")
+    return path
+
+
+Folder = Annotated[Path, AfterValidator(_whole)]
 
 
 class _Section(BaseModel):
@@ -41,12 +52,12 @@ class DataSection(_Section):
     description, licence, terms : what the model card will say of the data
     """
 
-    train: Path
-    unnamed: Path | None = None
+    train: Folder
+    unnamed: Folder | None = None
     label_limit: Annotated[float, Field(gt=0, le=4)] | None = None
-    validation: Path | None = None
+    validation: Folder | None = None
     validation_people: Annotated[int, Field(ge=0)] = 0
-    old: Path | None = None
+    old: Folder | None = None
     description: str = "not described"
     licence: str = "not stated"
     terms: str = "not stated"
@@ -63,7 +74,7 @@ class NetworkSection(_Section):
     width: Annotated[int, Field(ge=16, le=1024)]
     height: Annotated[int, Field(ge=16, le=1024)]
     dimension: Annotated[int, Field(ge=2, le=4096)] = 128
-    start: Path | None = None
+    start: Folder | None = None
 
 
 class BatchSection(_Section):
@@ -373,7 +384,7 @@ def read_recipe(path: str | os.PathLike[str], base: Path | None = None) -> Recip
     """
     path = Path(path)
     try:
-        values = tomllib.loads(path.read_text("utf-8-sig"))
+        values = read_toml(path)
     except OSError as error:
         raise RecipeError(f"cannot read the recipe {path}: {error.strerror}; check the path") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -1,6 +1,5 @@
 """Where training faces lie: a folder of people, or a folder or zip of aligned faces with its table."""
 
-import csv
 import os
 import zipfile
 from collections.abc import Callable, Sequence
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facespace.errors import DataError, ImageError
+from facespace.evaluate.table import read_table
 from facespace.images import people_in, read_image
 
 TABLE, TEACHER = "faces.csv", "teacher.npy"
@@ -145,15 +145,7 @@ def _people(path: Path) -> Source:
 
 
 def _rows(table: Path) -> list[dict[str, str]]:
-    try:
-        with table.open(newline="", encoding="utf-8") as file:
-            reader = csv.DictReader(file)
-            absent = {"path", "person"} - set(reader.fieldnames or ())
-            if absent:
-                raise DataError(f"{table} lacks the column {' and '.join(sorted(absent))}; it needs path and person")
-            rows = [row for row in reader if row["path"] and row["person"]]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"cannot read the table {table}: {error}") from None
+    rows = [row.values for row in read_table(table, ("path", "person")).rows]
     # Faces of a person stand together, whatever the table's order, so that numbers of people follow the names.
     return sorted(rows, key=lambda row: (row["person"], row["path"]))
 
