@@ -78,9 +78,17 @@ class Client:
         """Every face of a photo."""
         return self.ask(calls.faces(photo, crops, embeddings))
 
-    def verify(self, a: Sent, b: Sent, far: float | None = None, crops: bool = False) -> s.VerifyAnswer:
-        """Are the main faces of two photos the same person?"""
-        return self.ask(calls.verify(a, b, far, crops))
+    def verify(
+        self,
+        a: Sent,
+        b: Sent,
+        far: float | None = None,
+        crops: bool = False,
+        face_a: int | None = None,
+        face_b: int | None = None,
+    ) -> s.VerifyAnswer:
+        """Are two photos of the same person? `face_a` and `face_b` choose among several faces, from 1."""
+        return self.ask(calls.verify(a, b, far, crops, face_a, face_b))
 
     def identify(
         self, photo: Sent, fpir: float | None = None, top: int | None = None, crops: bool = False

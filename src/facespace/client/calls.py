@@ -49,9 +49,12 @@ def faces(photo: Sent, crops: bool, embeddings: bool) -> Call[s.FacesAnswer]:
     return Call("POST", "/v1/faces", s.FacesAnswer, query, (_file("photo", photo),))
 
 
-def verify(a: Sent, b: Sent, far: float | None, crops: bool) -> Call[s.VerifyAnswer]:
+def verify(
+    a: Sent, b: Sent, far: float | None, crops: bool, face_a: int | None = None, face_b: int | None = None
+) -> Call[s.VerifyAnswer]:
     """As `Client.verify`."""
-    return Call("POST", "/v1/verify", s.VerifyAnswer, {"far": far, "crops": crops}, (_file("a", a), _file("b", b)))
+    query = {"far": far, "crops": crops, "face_a": face_a, "face_b": face_b}
+    return Call("POST", "/v1/verify", s.VerifyAnswer, query, (_file("a", a), _file("b", b)))
 
 
 def identify(photo: Sent, fpir: float | None, top: int | None, crops: bool) -> Call[s.IdentifyAnswer]:
