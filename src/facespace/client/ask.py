@@ -111,9 +111,10 @@ class Client:
         attributes: Mapping[str, Any] | None = None,
         least_quality: float | None = None,
         keep: bool = False,
+        accept_doubtful: bool = False,
     ) -> s.EnrolAnswer:
         """Keep a person's faces."""
-        return self.ask(calls.enrol(name, photos, attributes, least_quality, keep))
+        return self.ask(calls.enrol(name, photos, attributes, least_quality, keep, accept_doubtful))
 
     def change(
         self, number: int, name: str | None = None, attributes: Mapping[str, Any] | None = None

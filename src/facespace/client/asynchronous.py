@@ -103,9 +103,10 @@ class AsyncClient:
         attributes: Mapping[str, Any] | None = None,
         least_quality: float | None = None,
         keep: bool = False,
+        accept_doubtful: bool = False,
     ) -> s.EnrolAnswer:
         """Keep a person's faces."""
-        return await self.ask(calls.enrol(name, photos, attributes, least_quality, keep))
+        return await self.ask(calls.enrol(name, photos, attributes, least_quality, keep, accept_doubtful))
 
     async def change(
         self, number: int, name: str | None = None, attributes: Mapping[str, Any] | None = None

@@ -74,10 +74,15 @@ def person(number: int) -> Call[s.PersonFaces]:
 
 
 def enrol(
-    name: str, photos: Iterable[Sent], attributes: Mapping[str, Any] | None, least_quality: float | None, keep: bool
+    name: str,
+    photos: Iterable[Sent],
+    attributes: Mapping[str, Any] | None,
+    least_quality: float | None,
+    keep: bool,
+    accept_doubtful: bool = False,
 ) -> Call[s.EnrolAnswer]:
     """As `Client.enrol`."""
-    form = {"name": name, "keep": str(keep).lower()}
+    form = {"name": name, "keep": str(keep).lower(), "accept_doubtful": str(accept_doubtful).lower()}
     if attributes is not None:
         form["attributes"] = json.dumps(dict(attributes))
     if least_quality is not None:

@@ -4,7 +4,7 @@ from facespace.gallery.audit import acting_as
 from facespace.gallery.care import Checked, Salvaged, backup, check, salvage
 from facespace.gallery.crowd import nearest_others
 from facespace.gallery.enrol import LEAST_QUALITY, ChooseFace, Doubt, Enrolment, largest_face, unlike_others
-from facespace.gallery.folder import EnrolledPerson, enrol_people
+from facespace.gallery.folder import EnrolledPerson, enrol_people, loose_photos
 from facespace.gallery.gallery import FPIR, Gallery, Identification, as_attributes
 from facespace.gallery.places import Place
 from facespace.gallery.records import Candidate, Event, KeptFace, NewFace, Person, Removal, Template
@@ -48,6 +48,7 @@ __all__ = [
     "import_gallery",
     "largest_face",
     "last_entry",
+    "loose_photos",
     "nearest_others",
     "new_key",
     "open_store",

@@ -3,11 +3,12 @@
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from facespace.errors import GalleryError
 from facespace.gallery.enrol import LEAST_QUALITY, ChooseFace, Enrolment
 from facespace.gallery.gallery import Gallery
-from facespace.images import people_in
+from facespace.images import EXTENSIONS, people_in
 
 
 @dataclass(frozen=True)
@@ -58,3 +59,8 @@ def enrol_people(
             yield EnrolledPerson(name, len(photos), failure=str(error))
         else:
             yield EnrolledPerson(name, len(photos), done)
+
+
+def loose_photos(folder: str | os.PathLike[str]) -> list[Path]:
+    """Photos that lie in the folder itself, in no person's subfolder, so that nobody knows whose they are."""
+    return sorted(path for path in Path(folder).iterdir() if path.is_file() and path.suffix.lower() in EXTENSIONS)

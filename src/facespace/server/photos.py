@@ -150,4 +150,3 @@ def check_embeddings(request: Request, wanted: bool) -> None:
     """Refuse embeddings to a key that has not their scope."""
     if wanted and Scope.EMBEDDINGS not in caller_of(request).scopes:
         raise Refusal("scope", f"embeddings are given to keys with the scope {Scope.EMBEDDINGS.value!r} only")
-

@@ -10,7 +10,15 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
-from facespace.errors import AlbumError, EmbeddingError, FacespaceError, GalleryError, ImageError, ModelError, NoFaceError
+from facespace.errors import (
+    AlbumError,
+    EmbeddingError,
+    FacespaceError,
+    GalleryError,
+    ImageError,
+    ModelError,
+    NoFaceError,
+)
 from facespace.server.schemas import InvalidField, Problem
 
 log = logging.getLogger("facespace.service")

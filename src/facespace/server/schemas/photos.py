@@ -85,10 +85,10 @@ class VerifyAnswer(Answer):
     ]
     a: Annotated[PhotoAnswer, Field(description="The first photo, all its faces.")]
     b: Annotated[PhotoAnswer, Field(description="The second photo, all its faces.")]
-    main_a: Annotated[int, Field(ge=0, description="Which of a's faces was compared: its place in `a.faces`, from 0.")]
-    main_b: Annotated[int, Field(ge=0, description="Which of b's faces was compared: its place in `b.faces`, from 0.")]
-    face_a: Annotated[int, Field(ge=1, description="The number of that face, from 1: what the parameter `face_a` takes.")]
-    face_b: Annotated[int, Field(ge=1, description="The number of that face, from 1: what the parameter `face_b` takes.")]
+    main_a: Annotated[int, Field(ge=0, description="Place of the compared face in `a.faces`, from 0.")]
+    main_b: Annotated[int, Field(ge=0, description="Place of the compared face in `b.faces`, from 0.")]
+    face_a: Annotated[int, Field(ge=1, description="Its number from 1, which `face_a` takes.")]
+    face_b: Annotated[int, Field(ge=1, description="Its number from 1, which `face_b` takes.")]
 
 
 class CandidateAnswer(Answer):
