@@ -53,9 +53,7 @@ def test_too_few_people_with_two_photos_is_a_clear_error():
         IdentityBatches([0, 0, 1, 2], people=2, photos=2, seed=0)
 
 
-@given(
-    alone=st.integers(1, 9), singles=st.integers(1, 12), people=st.integers(2, 4), step=st.integers(0, 40)
-)
+@given(alone=st.integers(1, 9), singles=st.integers(1, 12), people=st.integers(2, 4), step=st.integers(0, 40))
 def test_singles_come_first_and_are_people_with_one_photo(alone, singles, people, step):
     labels = np.concatenate([np.repeat(np.arange(5), 3), 5 + np.arange(alone)])
     batches = IdentityBatches(labels, people, 2, seed=2, singles=singles)

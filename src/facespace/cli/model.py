@@ -159,6 +159,11 @@ def show_card(card: Card) -> None:
         if decisions.calibration.population is not None:
             rows.append(["probabilities hold for", decisions.calibration.population])
         rows += [["calibration error", f"{entry.error:.3f} on {entry.data}"] for entry in decisions.calibration.errors]
+        rows += [
+            [f"rejection at FRR {r.frr:g}", f"{r.distance:.3f} ({r.low:.3f} to {r.high:.3f})"]
+            for r in decisions.rejections
+        ]
+        rows.append(["default answers", card.decision().errors])
         cut = decisions.clustering
         rows.append(["clustering", f"{cut.linkage} linkage, cut at {cut.threshold:.3f}"])
     else:

@@ -16,6 +16,7 @@ from facespace.embed.card import (
     InputCard,
     LimitCard,
     QuantisedCard,
+    RejectionCard,
     ShareCard,
     StageCard,
     StatedThresholdCard,
@@ -27,7 +28,16 @@ from facespace.embed.engine import Embedder, Engine, prepare
 from facespace.embed.harvest import Harvest, Source, describe, harvest, sources_in
 from facespace.embed.listing import ListedModel, list_models
 from facespace.embed.modelfile import ModelFile, read_model, weights_sha256, with_card, write_model
-from facespace.embed.records import Face, Failure, Look, PhotoFaces, Verification, main_face
+from facespace.embed.records import (
+    Compared,
+    Face,
+    Failure,
+    Look,
+    PhotoFaces,
+    Verification,
+    compared_face,
+    main_face,
+)
 from facespace.embed.shipped import find_model, ship, shipped_model, shipped_models
 from facespace.embed.space import Space, as_photos, load
 from facespace.embed.together import SharedEngine, Together
@@ -37,6 +47,7 @@ __all__ = [
     "CalibrationErrorCard",
     "Card",
     "ClusteringCard",
+    "Compared",
     "DecisionsCard",
     "DistancesCard",
     "Embedder",
@@ -57,6 +68,7 @@ __all__ = [
     "ModelFile",
     "PhotoFaces",
     "QuantisedCard",
+    "RejectionCard",
     "ShareCard",
     "SharedEngine",
     "Source",
@@ -69,6 +81,7 @@ __all__ = [
     "Verification",
     "as_photos",
     "check_model",
+    "compared_face",
     "describe",
     "find_model",
     "harvest",

@@ -19,6 +19,7 @@ from facespace.embed import (
     GroupRatesCard,
     GroupsCard,
     GroupThresholdCard,
+    RejectionCard,
     ShareCard,
     StatedThresholdCard,
     ThresholdCard,
@@ -30,7 +31,15 @@ from facespace.evaluate.metrics.grouping import bcubed_f
 from facespace.evaluate.metrics.intervals import Interval
 from facespace.evaluate.metrics.pairs import all_pairs, score
 from facespace.evaluate.metrics.reliability import Reliability, reliability
-from facespace.metric import Calibration, as_embeddings, fit_calibration, threshold_at
+from facespace.metric import (
+    FRRS,
+    Calibration,
+    as_points,
+    fit_calibration,
+    measurable_frr,
+    rejection_at,
+    threshold_at,
+)
 
 FARS = (1e-1, 1e-2, 1e-3, 1e-4)
 
@@ -69,14 +78,17 @@ def decide(
     Returns
     -------
     DecisionsCard
-        With thresholds at those of FAR 1e-1..1e-4 that at least ten impostor pairs decide.
+        With thresholds at those of FAR 1e-1..1e-4 that at least ten impostor pairs decide, and the distances of
+        rejection at those of `FRRS` that at least ten genuine pairs decide.
 
     Raises
     ------
+    EmbeddingError
+        An embedding is not finite, or not of L2 norm 1.
     DataError
         Too few people or photos for any threshold, or the space does not separate people at all.
     """
-    points, labels = as_embeddings(embeddings), np.asarray(people)
+    points, labels = as_points(embeddings), np.asarray(people)
     pairs = all_pairs(labels)
     distances = score(points, labels, pairs).distances
     genuine, impostor = distances[pairs.same], distances[~pairs.same]
@@ -115,6 +127,7 @@ def decide(
                     error=measured.calibration_error,
                 )
             )
+    rejections = _rejections(genuine, labels[pairs.a[pairs.same]], seed)
     return DecisionsCard(
         data=data,
         people=len(np.unique(labels)),
@@ -125,6 +138,8 @@ def decide(
             ThresholdCard(far=far, threshold=threshold, low=_clip(low), high=_clip(high))
             for far, threshold, (low, high) in zip(fars, thresholds, spread, strict=True)
         ],
+        rejections=rejections,
+        default_frr=measurable_frr(len(genuine)) if rejections else None,
         calibration=CalibrationCard(
             slope=calibration.slope, intercept=calibration.intercept, population=data, errors=tuple(errors)
         ),
@@ -221,6 +236,28 @@ def _bootstrap_thresholds(
         accepted = np.cumsum(weights) / weights.sum()
         found.append([impostor[order[np.searchsorted(accepted, far, side="right")]] for far in fars])
     return np.percentile(found, [2.5, 97.5], axis=0).T
+
+
+def _rejections(genuine: NDArray[np.float64], owners: NDArray[np.int64], seed: int) -> list[RejectionCard]:
+    """The distances beyond which few same-person pairs lie, with 95 % intervals by resampling identities.
+
+    A pair counts as often as its person was drawn.
+    """
+    frrs = [frr for frr in FRRS if frr * len(genuine) >= LEAST_ACCEPTED - 1e-9]
+    rng = np.random.default_rng(seed)
+    identities, owners = np.unique(owners, return_inverse=True)
+    order = np.argsort(genuine)
+    found = []
+    for _ in range(_ROUNDS):
+        drawn = np.bincount(rng.integers(len(identities), size=len(identities)), minlength=len(identities))
+        weights = drawn[owners][order]
+        within = np.cumsum(weights) / weights.sum()
+        found.append([genuine[order[np.searchsorted(within, 1 - frr - 1e-12)]] for frr in frrs])
+    spread = np.percentile(np.array(found).reshape(_ROUNDS, len(frrs)), [2.5, 97.5], axis=0).T
+    return [
+        RejectionCard(frr=frr, distance=_clip(rejection_at(frr, genuine)), low=_clip(low), high=_clip(high))
+        for frr, (low, high) in zip(frrs, spread, strict=True)
+    ]
 
 
 def _clustering(

@@ -16,7 +16,7 @@ from facespace.faces.detection import Detector
 from facespace.faces.find import FaceCrop, cut_faces
 from facespace.faces.mtcnn import Mtcnn
 from facespace.faces.turned import look_turned, turned_back
-from facespace.images import Decoded, Limits, Photo, decode_photo, name_of
+from facespace.images import Colour, Decoded, Limits, Photo, as_photo, called, decode_photo, name_of
 from facespace.processors import available
 
 T = TypeVar("T")
@@ -68,6 +68,8 @@ class Finder:
         Photos with more faces are refused: a crowd would hold up everybody else.
     truncated : bool
         Take what is there of JPEG files that end too early.
+    colour : 'RGB' or 'BGR'
+        Order of the channels of arrays given as photos.
     """
 
     detector: Detector
@@ -78,21 +80,26 @@ class Finder:
     limits: Limits | None = None
     most: int | None = None
     truncated: bool = False
+    colour: Colour = "RGB"
 
-    def decode(self, photo: Photo) -> Decoded:
-        """A photo as the detector sees it; ImageError where it cannot be used."""
+    def decode(self, photo: Photo, name: str = "the photo") -> Decoded:
+        """A photo as the detector sees it; ImageError where it cannot be used, which calls a value that is none `name`."""
+        given = as_photo(photo, name, self.colour)
         longest = min(self.longest or LONGEST, LONGEST)
-        return decode_photo(photo, self.limits, longest=longest, truncated=self.truncated)
+        return decode_photo(given, self.limits, longest=longest, truncated=self.truncated, name=called(photo, name))
 
-    def find(self, photo: Photo) -> Found:
-        """Faces of one photo; ImageError where it cannot be used."""
-        found = self._cut([photo], [self.decode(photo)])[0]
+    def find(self, photo: Photo, name: str = "the photo") -> Found:
+        """Faces of one photo; ImageError where it cannot be used, which calls a value that is no photo `name`."""
+        found = self._cut([photo], [self.decode(photo, name)])[0]
         if found.failure:
             raise ImageError(found.failure)
         return found
 
-    def find_all(self, photos: Sequence[Photo]) -> list[Found]:
-        """Faces of some photos, in the order given; one that cannot be used has a failure and the rest go on."""
+    def find_all(self, photos: Sequence[Photo], names: Sequence[str] | None = None) -> list[Found]:
+        """Faces of some photos, in the order given; one that cannot be used has a failure and the rest go on.
+
+        `names` are what to call values that are no photos in the message.
+        """
         results: dict[int, Found] = {}
         numbers: list[int] = []
         held: list[Decoded] = []
@@ -104,7 +111,7 @@ class Finder:
 
         for number, photo in enumerate(photos):
             try:
-                held.append(self.decode(photo))
+                held.append(self.decode(photo, names[number] if names else "the photo"))
             except ImageError as error:
                 results[number] = Found(photo, failure=str(error))
                 continue

@@ -13,6 +13,7 @@ from facespace.images.folder import (
     walk_photos,
 )
 from facespace.images.formats import EXTENSIONS
+from facespace.images.given import Colour, as_photo, called
 from facespace.images.names import path_of, printable, text_of
 from facespace.images.scale import resize, small_picture
 from facespace.images.video import VIDEO_EXTENSIONS, Frame, read_video
@@ -21,6 +22,7 @@ __all__ = [
     "EXTENSIONS",
     "MARKER",
     "VIDEO_EXTENSIONS",
+    "Colour",
     "Decoded",
     "Frame",
     "Image",
@@ -28,6 +30,8 @@ __all__ = [
     "OnPassed",
     "PassedOver",
     "Photo",
+    "as_photo",
+    "called",
     "decode_photo",
     "mark_as_output",
     "name_of",

@@ -103,7 +103,12 @@ def read_image(photo: Photo, limits: Limits | None = None, *, truncated: bool = 
 
 
 def decode_photo(
-    photo: Photo, limits: Limits | None = None, *, longest: int | None = None, truncated: bool = False
+    photo: Photo,
+    limits: Limits | None = None,
+    *,
+    longest: int | None = None,
+    truncated: bool = False,
+    name: str | None = None,
 ) -> Decoded:
     """Decode a photo, no larger than needed.
 
@@ -116,6 +121,8 @@ def decode_photo(
         leaving out frequencies, so the large photo never exists, and a JPEG of up to four times the pixels allowed
         is taken; where that gives at least 95 % of the side asked for, it is not scaled any further. Other formats
         are decoded whole first, and converted and scaled down a band of rows at a time.
+    name : str or None
+        What to call the photo in a message; its path, or what it is, where None.
 
     Raises
     ------
@@ -123,9 +130,9 @@ def decode_photo(
         As for `read_image`.
     """
     limits = limits or Limits()
-    name = name_of(photo)
+    name = name or name_of(photo)
     if isinstance(photo, np.ndarray):
-        return _fitted(_from_array(photo, limits), longest)
+        return _fitted(_from_array(photo, limits, name), longest)
     try:
         with warnings.catch_warnings():
             # Pillow warns of large images; the limits decide here.
@@ -256,14 +263,14 @@ def _fitted(pixels: Image, longest: int | None) -> Decoded:
     return Decoded(pixels, width, height)
 
 
-def _from_array(array: NDArray[np.uint8], limits: Limits) -> Image:
+def _from_array(array: NDArray[np.uint8], limits: Limits, name: str) -> Image:
     shape = array.shape
     grey, colour = array.ndim == 2, array.ndim == 3 and shape[-1] == 3
     if array.dtype != np.uint8 or not (grey or colour) or 0 in shape:
         raise ImageError(
             f"an array given as a photo must be uint8 of shape (h, w, 3) in RGB or (h, w), not {array.dtype} {shape}"
         )
-    _check_pixels(shape[1], shape[0], "the array", limits)
+    _check_pixels(shape[1], shape[0], name, limits)
     return np.repeat(array[..., None], 3, axis=2) if grey else array
 
 

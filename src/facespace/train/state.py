@@ -68,7 +68,9 @@ class Run:
         self.workers = workers
         if checkpoints_in(self._folder) and not resume:
             raise DataError(f"{run} holds a training run already; continue it with --resume or name another folder")
-        batches = IdentityBatches(faces.labels, recipe.batch.people, recipe.batch.photos, recipe.seed, recipe.batch.singles)
+        batches = IdentityBatches(
+            faces.labels, recipe.batch.people, recipe.batch.photos, recipe.seed, recipe.batch.singles
+        )
         if batches.single_photo_people and not batches.singles:
             self._warn(
                 f"{batches.single_photo_people} people have one photo only and are never anchors; they are left out"
