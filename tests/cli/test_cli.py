@@ -74,7 +74,7 @@ def test_model_show_tells_what_the_model_is(run, model_path):
     ("words", "message"),
     [
         (["verify", "absent.jpg", "absent.jpg"], r"cannot read absent\.jpg: No such file"),
-        (["identify", "absent.jpg", "-g", "no/such/people.db"], "cannot open the gallery"),
+        (["identify", "absent.jpg", "-g", "no/such/people.db"], r"there is no gallery no/such/people\.db"),
         (["cluster", "absent"], "absent does not exist; name a folder of photos"),
         (["train", "demos"], "no ready recipe of that name; did you mean 'demo'"),
         (["export", "model.onnx", "--run", "nowhere"], "holds no checkpoint; train first"),

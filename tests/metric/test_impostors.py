@@ -75,9 +75,11 @@ def test_single_thresholds_of_an_old_card_serve_for_every_number():
     st.integers(1, 40),
 )
 def test_two_distances_never_become_one(distances, photos):
-    low, high = MEASURED.as_single(sorted(distances), photos)
-    assert 0 <= low < high
-    assert MEASURED.as_single(0, photos) == 0
+    flat = Impostors((0.1, 0.01), (1, 2), ((1.0, 0.99), (0.9, 0.895)))
+    steep = Impostors((0.1, 0.01), (1, 2), ((1.0, 0.3), (0.9, 0.8)))
+    for card in (MEASURED, flat, steep):
+        low, high = card.as_single(sorted(distances), photos)
+        assert 0 <= low < high
 
 
 @pytest.mark.parametrize("far", [0, -0.1, 1.5])

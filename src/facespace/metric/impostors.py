@@ -87,8 +87,8 @@ class Impostors:
         """Distances to templates as the distances to single photos that as many strangers come to.
 
         This makes templates of few and of many photos comparable. Of two distances to templates of the same number of
-        photos the smaller stays the smaller. Nearer than any stranger was measured, where the curves say little, the
-        result is at least in proportion to the distance, so it is 0 for a distance of 0 alone.
+        photos the smaller stays the smaller: nearer than any stranger was measured, where the curves would end at 0,
+        the result goes on in proportion to the distance.
 
         Parameters
         ----------
@@ -134,6 +134,9 @@ class Impostors:
     def _as_single(self, distances: Floats, curve: Floats) -> Floats:
         single = self._curve(1)
         found = np.interp(distances, curve, single)
+        if curve[0] > 0:
+            before = distances < curve[0]
+            found[before] = single[0] * distances[before] / curve[0]
         beyond = distances > curve[-1]
         found[beyond] = single[-1] + distances[beyond] - curve[-1]
         # The second point of a curve is the smallest rate measured.

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 
-# By hand, for longer: FACESPACE_ROUNDS=40 python -m pytest tests/server/test_concurrency.py -s
+# By hand, for longer: FACESPACE_ROUNDS=40 python -m pytest tests/server/test_many_callers.py -s
 ROUNDS = int(os.environ.get("FACESPACE_ROUNDS", "2"))
 CALLERS = 7
 
