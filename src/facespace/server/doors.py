@@ -8,10 +8,10 @@ from fastapi import FastAPI, Request, Response
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
-from facespace.server.body import Wanted
 from facespace.server.keys import Scope
 from facespace.server.problems import Refusal, described
 from facespace.server.service import Service
+from facespace.server.uploads import Wanted
 
 Handler = TypeVar("Handler", bound=Callable[..., Coroutine[Any, Any, Any]])
 

@@ -7,13 +7,14 @@ from fastapi import FastAPI, Query, Request
 from facespace.embed import Look
 from facespace.errors import NoFaceError
 from facespace.gallery import FPIR
-from facespace.server.body import Wanted, read_form
+from facespace.server.body import read_form
 from facespace.server.doors import Rule, door
 from facespace.server.keys import Scope
 from facespace.server.pictures import faces_of, photo_of
 from facespace.server.problems import Refusal
 from facespace.server.schemas import CandidateAnswer, FacesAnswer, IdentifiedFace, IdentifyAnswer, VerifyAnswer
 from facespace.server.service import caller_of, service_of
+from facespace.server.uploads import Wanted
 
 Crops = Annotated[bool, Query(description="Give each face as the network sees it, a JPEG in base64.")]
 Embeddings = Annotated[bool, Query(description="Give each face's point; needs the scope `embeddings`.")]
@@ -35,7 +36,7 @@ def add_photos(app: FastAPI) -> None:
         """Every face of a photo: where it is, what it offers, and, where asked for, its embedding."""
         service = service_of(request)
         check_embeddings(request, embeddings)
-        form = await read_form(request, ONE, service.settings.photo_bytes, service.settings.request_bytes)
+        form = await read_form(request, ONE, *service.settings.body_limits)
 
         def work() -> FacesAnswer:
             look = service.space.look(form.photo("photo"))
@@ -53,7 +54,7 @@ def add_photos(app: FastAPI) -> None:
         service = service_of(request)
         check_embeddings(request, embeddings)
         service.space.threshold(far)
-        form = await read_form(request, TWO, service.settings.photo_bytes, service.settings.request_bytes)
+        form = await read_form(request, TWO, *service.settings.body_limits)
 
         def work() -> VerifyAnswer:
             a, b = service.space.look_all([form.file(field, f"photo {field!r}") for field in ("a", "b")])
@@ -93,7 +94,7 @@ def add_photos(app: FastAPI) -> None:
         """Who are the faces of a photo, among the people of the gallery, or nobody we know?"""
         service = service_of(request)
         check_embeddings(request, embeddings)
-        form = await read_form(request, ONE, service.settings.photo_bytes, service.settings.request_bytes)
+        form = await read_form(request, ONE, *service.settings.body_limits)
 
         def work() -> IdentifyAnswer:
             gallery = service.known()

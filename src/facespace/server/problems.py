@@ -3,7 +3,8 @@
 import logging
 import math
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -97,6 +98,18 @@ def described(*kinds: str) -> dict[int | str, dict[str, object]]:
     return found
 
 
+def invalid_fields(found: Sequence[Any], where: str = "") -> Refusal:
+    """The refusal of fields that pydantic found wrong; `where` they stand, such as 'body'. No value is repeated."""
+    errors = [
+        InvalidField(
+            field=".".join(str(part) for part in (*filter(None, [where]), *entry["loc"])),
+            message=str(entry["msg"]).removeprefix("Value error, ")[:500],
+        )
+        for entry in found[:20]
+    ]
+    return Refusal("invalid", "; ".join(f"{entry.field}: {entry.message}" for entry in errors[:3]), errors=errors)
+
+
 async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, Refusal)
     return problem(request, error)
@@ -108,12 +121,7 @@ async def _facespace(request: Request, error: Exception) -> Response:
 
 async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    errors = [
-        InvalidField(field=".".join(str(part) for part in entry["loc"]), message=str(entry["msg"])[:500])
-        for entry in error.errors()[:20]
-    ]
-    detail = "; ".join(f"{entry.field}: {entry.message}" for entry in errors[:3])
-    return problem(request, Refusal("invalid", detail, errors=errors))
+    return problem(request, invalid_fields(error.errors()))
 
 
 async def _http(request: Request, error: Exception) -> Response:

@@ -62,6 +62,11 @@ class Settings(BaseModel):
     jobs: Path | None = None
     job_seconds: Annotated[int, Field(ge=1)] = 3600
 
+    @property
+    def body_limits(self) -> tuple[int, int]:
+        """Bytes of one photo, and of one request, at most."""
+        return self.photo_bytes, self.request_bytes
+
     @classmethod
     def of_environment(cls) -> "Settings":
         """What `to_environment` of the parent process has left."""
