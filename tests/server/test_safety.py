@@ -63,17 +63,26 @@ def test_a_damaged_key_file_is_an_error_that_says_so(keys):
         keys.keys()
 
 
-def test_each_level_includes_those_before_it_and_embeddings_stand_alone():
+def test_each_level_includes_those_before_it_and_the_others_stand_alone():
     assert included(frozenset({Scope.ENROL})) == {Scope.VERIFY, Scope.READ, Scope.ENROL}
     assert Scope.EMBEDDINGS not in included(frozenset({Scope.ADMIN}))
     assert Scope.METRICS in included(frozenset({Scope.ADMIN}))
     assert included(frozenset({Scope.METRICS})) == {Scope.METRICS}
+    assert included(frozenset({Scope.EMBEDDING_SEARCH})) == {Scope.EMBEDDING_SEARCH}
+    assert Scope.EMBEDDING_SEARCH not in included(frozenset({Scope.ADMIN, Scope.EMBEDDINGS}))
 
 
 # What each route needs, as the list of scopes has it; a route that is missing here fails the test.
 NEEDS = {
-    "verify": {"/v1/faces", "/v1/verify", "/v1/service", "/v1/models", "/v1/models/{space}"},
-    "read": {"/v1/identify", "/v1/people/map", "/v1/people/faces/{face}/picture"},
+    "verify": {"/v1/faces", "/v1/faces/batch", "/v1/verify", "/v1/service", "/v1/models", "/v1/models/{space}"},
+    "read": {
+        "/v1/identify",
+        "/v1/identify/batch",
+        "/v1/people/map",
+        "/v1/people/{person_id}/verify",
+        "/v1/people/faces/{face}/picture",
+    },
+    "embedding-search": {"/v1/search"},
     "metrics": {"/metrics"},
     None: {"/healthz", "/readyz"},
 }

@@ -11,6 +11,7 @@ from facespace.gallery.secret import Secret, new_key, read_key, write_key
 from facespace.gallery.store import Store, open_store
 from facespace.gallery.transfer import Imported, export_gallery, import_gallery
 from facespace.gallery.upgrade import Upgraded, adopt, space_of, upgrade
+from facespace.gallery.verify import PersonVerification, verify_person
 
 __all__ = [
     "FPIR",
@@ -25,6 +26,7 @@ __all__ = [
     "KeptFace",
     "NewFace",
     "Person",
+    "PersonVerification",
     "Place",
     "Removal",
     "Salvaged",
@@ -46,5 +48,6 @@ __all__ = [
     "salvage",
     "space_of",
     "upgrade",
+    "verify_person",
     "write_key",
 ]

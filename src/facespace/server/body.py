@@ -12,7 +12,9 @@ from collections.abc import AsyncGenerator
 from fastapi import Request
 from python_multipart.exceptions import FormParserError
 from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.types import Message
 
 from facespace.server.base64_body import read_json
 from facespace.server.desk import deadline
@@ -21,6 +23,9 @@ from facespace.server.uploads import Form, Upload, Wanted, check_size
 
 # Types that a photo may have as a raw body; what it really is, is seen from its bytes.
 RAW = ("image/", "application/octet-stream")
+
+# The most of a body that brings no photos, in bytes: a request to search with as many embeddings as may be fits.
+JSON_BYTES = 16 << 20
 
 
 def named(upload: Upload) -> io.BytesIO:
@@ -97,6 +102,28 @@ async def _read_form(request: Request, kind: str, wanted: Wanted, photo_bytes: i
         else:
             raise Refusal("invalid", f"a form field {field[:60]!r} is not known here, or not as a {_other(value)}")
     return wanted.checked(Form(photos, texts))
+
+
+def bounded(request: Request, most: int) -> Request:
+    """A request whose body ends with 413 when it passes `most` bytes, and with 408 at the deadline."""
+    length = request.headers.get("content-length", "")
+    if length.isdecimal() and int(length) > most:
+        raise Refusal("too-large", f"the request has {int(length):,} bytes; the limit is {most:,}")
+    read = 0
+
+    async def receive() -> Message:
+        nonlocal read
+        try:
+            async with asyncio.timeout(max(0.0, deadline.get() - time.monotonic())):
+                message = await request.receive()
+        except TimeoutError:
+            raise HTTPException(408, "the request did not arrive before its deadline") from None
+        read += len(message.get("body", b""))
+        if read > most:
+            raise HTTPException(413, f"the request has more bytes than the limit of {most:,}")
+        return message
+
+    return Request(request.scope, receive)
 
 
 async def limited(request: Request, most: int) -> AsyncGenerator[bytes, None]:

@@ -32,7 +32,7 @@ class _Fields(BaseModel):
     attributes: Annotated[dict[str, Any] | None, BeforeValidator(_attributes)] = None
     least_quality: Annotated[float, Field(ge=0, le=1)] = LEAST_QUALITY
     keep: bool = False
-    face: Annotated[int | None, Field(ge=0)] = None
+    face: Annotated[int | None, Field(ge=1)] = None
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,13 @@
 """The answers from photos: their faces, the same person or not, who it is."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import FastAPI, Query, Request
 
 from facespace.embed import Look
 from facespace.errors import NoFaceError
-from facespace.gallery import FPIR
+from facespace.gallery import FPIR, Gallery, Identification
 from facespace.server.body import read_form
 from facespace.server.doors import Rule, door
 from facespace.server.keys import Scope
@@ -99,35 +100,47 @@ def add_photos(app: FastAPI) -> None:
         def work() -> IdentifyAnswer:
             gallery = service.known()
             look = service.space.look(form.photo("photo"))
-            found = gallery.identify_faces(look.faces, fpir, top, once)
-            pictures = gallery.pictured({c.person for face in found for c in face.candidates})
+            faces = identified(gallery, look, fpir, top, once, crops, embeddings)
             return IdentifyAnswer(
                 width=look.width,
                 height=look.height,
                 threshold=gallery.threshold(fpir),
                 fpir=fpir,
                 people=len(gallery.index),
-                faces=[
-                    IdentifiedFace(
-                        **told.model_dump(),
-                        person=face.number,
-                        name=face.person,
-                        candidates=[
-                            CandidateAnswer(
-                                person=candidate.person,
-                                name=candidate.name,
-                                distance=candidate.distance,
-                                probability=candidate.probability,
-                                picture=pictures.get(candidate.person),
-                            )
-                            for candidate in face.candidates
-                        ],
-                    )
-                    for face, told in zip(found, faces_of(look, crops, embeddings), strict=True)
-                ],
+                faces=faces,
             )
 
         return await service.photos.run(work)
+
+
+def identified(
+    gallery: Gallery, look: Look, fpir: float, top: int, once: bool, crops: bool, embeddings: bool
+) -> list[IdentifiedFace]:
+    """Who the faces of a photo are."""
+    found = gallery.identify_faces(look.faces, fpir, top, once)
+    named = candidates_of(gallery, found)
+    return [
+        IdentifiedFace(**told.model_dump(), person=face.number, name=face.person, candidates=candidates)
+        for face, told, candidates in zip(found, faces_of(look, crops, embeddings), named, strict=True)
+    ]
+
+
+def candidates_of(gallery: Gallery, found: Sequence[Identification]) -> list[list[CandidateAnswer]]:
+    """The candidates of each face, with the pictures that are kept of them."""
+    pictures = gallery.pictured({candidate.person for face in found for candidate in face.candidates})
+    return [
+        [
+            CandidateAnswer(
+                person=candidate.person,
+                name=candidate.name,
+                distance=candidate.distance,
+                probability=candidate.probability,
+                picture=pictures.get(candidate.person),
+            )
+            for candidate in face.candidates
+        ]
+        for face in found
+    ]
 
 
 def check_embeddings(request: Request, wanted: bool) -> None:

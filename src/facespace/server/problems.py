@@ -126,7 +126,7 @@ async def _invalid(request: Request, error: Exception) -> Response:
 
 async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    kind = {404: "not-found", 405: "method", 413: "too-large", 415: "media-type"}.get(error.status_code)
+    kind = {404: "not-found", 405: "method", 408: "slow", 413: "too-large", 415: "media-type"}.get(error.status_code)
     refusal = Refusal(kind or ("internal" if error.status_code >= 500 else "bad-request"), str(error.detail))
     answer = problem(request, refusal)
     for name, value in (error.headers or {}).items():

@@ -28,9 +28,9 @@ FIELDS: dict[str, dict[str, Any]] = {
     },
     "face": {
         "type": "integer",
-        "minimum": 0,
-        "description": "Which face of the photo to enrol, by its place among those that /v1/faces gives, from 0. For "
-        "one photo a call; without it the photo must show one face alone.",
+        "minimum": 1,
+        "description": "Which face of the photo to enrol: its number, from 1 in reading order, the order of "
+        "/v1/faces. For one photo a call; without it the photo must show one face alone.",
     },
 }
 REQUIRED = ("name",)

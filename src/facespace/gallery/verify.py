@@ -1,0 +1,84 @@
+"""One face against one person of a gallery (1:1 verification): is it the person that somebody claims to be?"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facespace.embed import Space
+from facespace.errors import GalleryError
+from facespace.gallery.records import Person
+from facespace.gallery.store import Store
+from facespace.metric import squared_distances, template
+
+
+@dataclass(frozen=True)
+class PersonVerification:
+    """Is this face that person's?
+
+    person : who was claimed
+    same : whether the distance is at most the threshold
+    probability : that it is the same person, for even prior odds
+    distance : squared distance to the person's template, as to a single photo that as many strangers come to:
+        comparable with the threshold, whatever the number of photos
+    template_distance : squared distance to the template itself
+    threshold : squared distance up to which two faces are one person
+    far : the false accept rate that the threshold was chosen for
+    """
+
+    person: Person
+    same: bool
+    probability: float
+    distance: float
+    template_distance: float
+    threshold: float
+    far: float
+
+
+def verify_person(
+    store: Store, space: Space, person_id: int, embedding: NDArray[np.float32], far: float | None = None
+) -> PersonVerification:
+    """Compare an embedding with a person's template.
+
+    Nobody else of the gallery plays a part, so the threshold is that of one comparison. An entry is added to the audit
+    log.
+
+    Parameters
+    ----------
+    store : Store
+    space : Space
+    person_id : int
+    embedding : float32, shape (d,), L2 norm 1
+    far : float or None
+        False accept rate to decide at, one of the card's; its default where None.
+
+    Raises
+    ------
+    GalleryError
+        There is nobody with that id, or no face is kept of them.
+    ModelError
+        The card has no threshold for that rate.
+    """
+    threshold = space.threshold(far)
+    person = store.by_ids([person_id]).get(person_id)
+    if person is None:
+        raise GalleryError(f"there is nobody with the id {person_id} in the gallery")
+    kept = [face.embedding for face in store.faces(person_id)]
+    if not kept:
+        raise GalleryError(f"no face is kept of the person with the id {person_id}; enrol a photo first")
+    points = np.stack(kept)
+    away = float(squared_distances(embedding[None], template(points)[None])[0, 0])
+    length = float(np.linalg.norm(points.astype(np.float64).mean(axis=0)))
+    comparable = space.card.impostors().comparable(np.array([away]), np.array([len(kept)]), np.array([length]))
+    distance = float(comparable[0])
+    same = distance <= threshold
+    store.record("verify", {"person": person_id, "same": same})
+    return PersonVerification(
+        person=person,
+        same=same,
+        probability=float(space.probability(distance)),
+        distance=distance,
+        template_distance=away,
+        threshold=threshold,
+        far=space.far if far is None else far,
+    )

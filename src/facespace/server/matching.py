@@ -1,0 +1,153 @@
+"""A photo against one person of the gallery, and searches by embedding."""
+
+from typing import Annotated
+
+import numpy as np
+from fastapi import FastAPI, Path, Query, Request
+
+from facespace.embed import Face, Look, Space
+from facespace.errors import NoFaceError
+from facespace.gallery import FPIR, verify_person
+from facespace.server.body import read_form
+from facespace.server.doors import Rule, door
+from facespace.server.keys import Scope
+from facespace.server.photos import Crops, Embeddings, Far, Fpir, Top, candidates_of, check_embeddings
+from facespace.server.pictures import photo_of
+from facespace.server.problems import Refusal
+from facespace.server.schemas import (
+    EmbeddingMatch,
+    EmbeddingSearchAnswer,
+    EmbeddingSearchRequest,
+    InvalidField,
+    PersonVerifyAnswer,
+)
+from facespace.server.schemas.base import Number
+from facespace.server.service import service_of
+from facespace.server.uploads import Wanted
+
+PersonId = Annotated[Number, Path(description="Id of the person.")]
+FaceNumber = Annotated[
+    int | None,
+    Query(description="Which face of the photo to compare, from 1 in reading order; the largest if not given.", ge=1),
+]
+
+ONE = Wanted(("photo",), raw=True)
+
+# How far an embedding's L2 norm may be from 1: one that was kept in half precision is off by less.
+NORM_SLACK = 0.01
+
+
+def add_matching(app: FastAPI) -> None:
+    """Declare the routes."""
+
+    @door(
+        app,
+        "POST",
+        "/v1/people/{person_id}/verify",
+        PersonVerifyAnswer,
+        Rule(Scope.READ, heavy=True, gallery=True),
+        ("no-face",),
+        ONE,
+        tags=["people"],
+    )
+    async def verify(
+        request: Request,
+        person_id: PersonId,
+        far: Far = None,
+        face: FaceNumber = None,
+        crops: Crops = False,
+        embeddings: Embeddings = False,
+    ) -> PersonVerifyAnswer:
+        """Is the face of a photo this person's? Nobody else of the gallery plays a part in the answer."""
+        service = service_of(request)
+        check_embeddings(request, embeddings)
+        service.space.threshold(far)
+        form = await read_form(request, ONE, *service.settings.body_limits)
+
+        def work() -> PersonVerifyAnswer:
+            gallery = service.known()
+            if gallery.person(person_id) is None:
+                raise Refusal("not-found", f"there is nobody with the id {person_id} in the gallery")
+            look = service.space.look(form.photo("photo"))
+            compared = chosen(look, face)
+            found = verify_person(gallery.store, service.space, person_id, look.faces[compared].embedding, far)
+            return PersonVerifyAnswer(
+                person_id=found.person.id,
+                name=found.person.name,
+                same=found.same,
+                probability=found.probability,
+                distance=found.distance,
+                template_distance=found.template_distance,
+                threshold=found.threshold,
+                far=found.far,
+                face=compared + 1,
+                photo=photo_of(look, crops, embeddings),
+            )
+
+        return await service.photos.run(work)
+
+    @door(
+        app,
+        "POST",
+        "/v1/search",
+        EmbeddingSearchAnswer,
+        Rule(Scope.EMBEDDING_SEARCH, gallery=True),
+        ("too-large",),
+        tags=["people"],
+    )
+    async def search(
+        request: Request, probes: EmbeddingSearchRequest, fpir: Fpir = FPIR, top: Top = 5
+    ) -> EmbeddingSearchAnswer:
+        """Who are these embeddings, among the people of the gallery, or nobody we know?"""
+        service = service_of(request)
+        points = as_points(probes, service.space)
+
+        def work() -> EmbeddingSearchAnswer:
+            gallery = service.known()
+            # Where a face was in its photo plays no part in who it is.
+            faces = [Face((0.0, 0.0, 0.0, 0.0), None, 1.0, point) for point in points]
+            found = gallery.identify_faces(faces, fpir, top, once=False)
+            return EmbeddingSearchAnswer(
+                threshold=gallery.threshold(fpir),
+                fpir=fpir,
+                people=len(gallery.index),
+                matches=[
+                    EmbeddingMatch(person_id=match.number, name=match.person, candidates=candidates)
+                    for match, candidates in zip(found, candidates_of(gallery, found), strict=True)
+                ],
+            )
+
+        return await service.desk.run(work)
+
+
+def chosen(look: Look, face: int | None) -> int:
+    """The place of the face to compare: the one of that number, or the largest; NoFaceError where there is none."""
+    if look.main is None:
+        raise NoFaceError("no face found in the photo; take one that shows a face, larger or clearer")
+    if face is None:
+        return look.main
+    if face > len(look.faces):
+        shows = "one face" if len(look.faces) == 1 else f"{len(look.faces)} faces"
+        raise NoFaceError(f"the photo shows {shows}, so there is no face {face}; they are numbered from 1")
+    return face - 1
+
+
+def as_points(probes: EmbeddingSearchRequest, space: Space) -> list[np.ndarray]:
+    """Embeddings that this space can compare; refused where they are another's, or have not norm 1."""
+    if probes.model not in (space.id, "default"):
+        raise _wrong("body.model", f"this service answers with the space {space.id}; embed the photos with it")
+    points = []
+    for place, embedding in enumerate(probes.embeddings):
+        where = f"body.embeddings.{place}"
+        if len(embedding) != space.dimension:
+            raise _wrong(where, f"has {len(embedding)} numbers; this space has {space.dimension}")
+        point = np.array(embedding, np.float32)
+        norm = float(np.linalg.norm(point.astype(np.float64)))
+        if abs(norm - 1) > NORM_SLACK:
+            raise _wrong(where, f"has L2 norm {norm:.4g}, and an embedding must have 1; send it as it was returned")
+        points.append(point)
+    return points
+
+
+def _wrong(field: str, message: str) -> Refusal:
+    return Refusal("invalid", f"{field}: {message}", errors=[InvalidField(field=field, message=message)])

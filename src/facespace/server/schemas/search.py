@@ -1,0 +1,112 @@
+"""Several photos in one call, one face against one person, and searches by embedding."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from facespace.server.schemas.base import Answer, Distance, Number, Probability, Request
+from facespace.server.schemas.photos import CandidateAnswer, FaceAnswer, IdentifiedFace, PhotoAnswer
+
+# Embeddings of one request to search.
+MOST_EMBEDDINGS = 100
+# The longest that a space's embeddings may be.
+MOST_DIMENSIONS = 4096
+
+
+class PhotoFailure(Answer):
+    """Why a photo of several could not be used; the others are answered all the same."""
+
+    type: Annotated[str, Field(description="The kind of problem.", examples=["urn:facespace:image"])]
+    detail: Annotated[str, Field(description="What was wrong and what to do.")]
+
+
+class BatchPhoto(Answer):
+    """One photo of several."""
+
+    photo: Annotated[int, Field(ge=0, description="Its place among the photos sent, from 0.")]
+    name: Annotated[str, Field(description="The name it was uploaded under.")]
+    failure: Annotated[PhotoFailure | None, Field(description="Why it could not be used; null where it could.")] = None
+    width: Annotated[int, Field(ge=0, description="Pixels, upright; 0 where it could not be used.")]
+    height: Annotated[int, Field(ge=0, description="Pixels, upright; 0 where it could not be used.")]
+
+
+class FacesOfPhoto(BatchPhoto):
+    """The faces of one photo of several."""
+
+    faces: Annotated[list[FaceAnswer], Field(description="In reading order.")]
+
+
+class FacesBatchAnswer(Answer):
+    """Every face of several photos."""
+
+    model: Annotated[str, Field(description="The space's name, hex sha256; embeddings of others cannot be compared.")]
+    photos: Annotated[list[FacesOfPhoto], Field(description="In the order in which they were sent.")]
+
+
+class IdentifiedPhoto(BatchPhoto):
+    """Who the faces of one photo of several are."""
+
+    faces: Annotated[list[IdentifiedFace], Field(description="In reading order.")]
+
+
+class IdentifyBatchAnswer(Answer):
+    """Who are the faces of several photos?"""
+
+    threshold: Annotated[float, Field(description="Squared distance up to which a candidate is accepted.")]
+    fpir: Annotated[float, Field(description="False positive identification rate that the threshold was chosen for.")]
+    people: Annotated[int, Field(ge=0, description="How many people the gallery has.")]
+    photos: Annotated[list[IdentifiedPhoto], Field(description="In the order in which they were sent.")]
+
+
+class PersonVerifyAnswer(Answer):
+    """Is the face of a photo (the probe) this person's?"""
+
+    person_id: Annotated[Number, Field(description="Who was claimed.")]
+    name: str
+    same: Annotated[bool, Field(description="Whether the distance is at most the threshold.")]
+    probability: Probability
+    distance: Annotated[
+        float,
+        Field(
+            ge=0,
+            description="Squared distance to the person's template, as to a single photo that as many strangers come "
+            "to: comparable with the threshold, whatever the number of photos enrolled.",
+        ),
+    ]
+    template_distance: Annotated[Distance, Field(description="Squared distance to the template itself, 0 to 4.")]
+    threshold: Annotated[float, Field(description="Squared distance up to which two faces are one person.")]
+    far: Annotated[float, Field(description="The false accept rate that the threshold was chosen for.")]
+    face: Annotated[int, Field(ge=1, description="Which face of the photo was compared, from 1 in reading order.")]
+    photo: Annotated[PhotoAnswer, Field(description="The photo, all its faces.")]
+
+
+Embedding = Annotated[
+    list[Annotated[float, Field(ge=-1.01, le=1.01)]],
+    Field(min_length=1, max_length=MOST_DIMENSIONS, description="One face's embedding, L2 norm 1."),
+]
+
+
+class EmbeddingSearchRequest(Request):
+    """Embeddings (probes) to search the gallery for."""
+
+    model: Annotated[
+        str, Field(max_length=64, description="The space that they are of, as /v1/faces gives it, or `default`.")
+    ]
+    embeddings: Annotated[list[Embedding], Field(min_length=1, max_length=MOST_EMBEDDINGS)]
+
+
+class EmbeddingMatch(Answer):
+    """Who an embedding is."""
+
+    person_id: Annotated[int | None, Field(description="Who was accepted; null for nobody in the gallery.")]
+    name: Annotated[str | None, Field(description="Their name; null for nobody in the gallery.")]
+    candidates: Annotated[list[CandidateAnswer], Field(description="Nearest first, whether accepted or not.")]
+
+
+class EmbeddingSearchAnswer(Answer):
+    """Who are these embeddings?"""
+
+    threshold: Annotated[float, Field(description="Squared distance up to which a candidate is accepted.")]
+    fpir: Annotated[float, Field(description="False positive identification rate that the threshold was chosen for.")]
+    people: Annotated[int, Field(ge=0, description="How many people the gallery has.")]
+    matches: Annotated[list[EmbeddingMatch], Field(description="One for each embedding, in the order sent.")]
