@@ -3,7 +3,7 @@
 from facespace.gallery.audit import acting_as
 from facespace.gallery.care import Checked, Salvaged, backup, check, salvage
 from facespace.gallery.crowd import nearest_others
-from facespace.gallery.enrol import LEAST_QUALITY, Enrolment
+from facespace.gallery.enrol import LEAST_QUALITY, Enrolment, LowQualityError, NotEnrolledError
 from facespace.gallery.gallery import FPIR, Gallery, Identification, as_attributes
 from facespace.gallery.places import Place
 from facespace.gallery.records import Candidate, Event, KeptFace, NewFace, Person, Removal, Template
@@ -24,7 +24,9 @@ __all__ = [
     "Identification",
     "Imported",
     "KeptFace",
+    "LowQualityError",
     "NewFace",
+    "NotEnrolledError",
     "Person",
     "PersonVerification",
     "Place",

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facespace.embed import Face, Failure, Space
-from facespace.errors import GalleryError
+from facespace.errors import FacespaceError, GalleryError, ImageError, NoFaceError, SeveralFacesError
 from facespace.gallery.records import Candidate, NewFace
 from facespace.images import Photo, name_of, small_picture
 from facespace.metric import squared_distances, template
@@ -21,6 +21,24 @@ PICTURE = 160
 # Squared distance up to which two faces are one photo stored twice, as a share of the threshold for one pair.
 # docs/decisions/034-enrolment.md tells how far the same photo saved anew moves, and how near two photos come.
 SAME_PHOTO = 0.05
+
+
+class NotEnrolledError(GalleryError):
+    """None of the photos given can be enrolled.
+
+    Attributes
+    ----------
+    failures : tuple of Failure
+        Each photo, and why it cannot be used.
+    """
+
+    def __init__(self, message: str, failures: tuple[Failure, ...] = ()):
+        super().__init__(message)
+        self.failures = failures
+
+
+class LowQualityError(GalleryError):
+    """A face is of too low a quality to enrol."""
 
 
 @dataclass(frozen=True)
@@ -52,26 +70,54 @@ class Judged:
     outliers: tuple[tuple[int, str], ...]
 
 
-def usable_face(space: Space, photo: Photo, least_quality: float, keep: bool = False) -> NewFace:
-    """The one face of a photo, to enrol; with a small picture of it where `keep` asks.
+# Why a photo cannot be enrolled: what `usable_face` raises, and the kind of the failure.
+REFUSALS: dict[type[FacespaceError], str] = {
+    ImageError: "image",
+    NoFaceError: "no-face",
+    SeveralFacesError: "several-faces",
+    LowQualityError: "low-quality",
+}
+
+
+def usable_face(
+    space: Space, photo: Photo, least_quality: float, keep: bool = False, face: int | None = None
+) -> NewFace:
+    """A face of a photo, to enrol; with a small picture of it where `keep` asks.
+
+    Parameters
+    ----------
+    space : Space
+    photo : a photo
+    least_quality : float
+    keep : bool
+    face : int or None
+        Its number, from 1 in reading order; where None the photo must show one face alone.
 
     Raises
     ------
-    ImageError
-        The photo cannot be used.
-    GalleryError
-        It shows no face, or several, or one of too low a quality; the message says what is wrong with it.
+    ImageError, NoFaceError, SeveralFacesError, LowQualityError
+        The photo cannot be used, shows no face (or none of that number), shows several of which none was chosen, or
+        the face is not good enough; the message says what to do.
     """
     look = space.look(photo) if keep else None
     found = look.faces if look else space.faces(photo)
-    if len(found) != 1:
-        raise GalleryError(f"{len(found)} faces found; a photo to enrol must show just one")
-    face = found[0]
-    quality = None if face.quality is None else face.quality.value
+    if not found:
+        raise NoFaceError("0 faces found; take a photo that shows one, larger or clearer")
+    if face is None and len(found) > 1:
+        raise SeveralFacesError(
+            f"{len(found)} faces found; a photo to enrol must show just one, or a face must be chosen by its number, "
+            "from 1 in reading order"
+        )
+    place = 0 if face is None else face - 1
+    if not 0 <= place < len(found):
+        shows = "one face" if len(found) == 1 else f"{len(found)} faces"
+        raise NoFaceError(f"there is no face {face}: the photo shows {shows}, numbered from 1 in reading order")
+    chosen = found[place]
+    quality = None if chosen.quality is None else chosen.quality.value
     if quality is not None and quality < least_quality:
-        raise GalleryError(f"quality {quality:.2f} is below {least_quality:g}: {_why(face)}; take a better photo")
-    picture = small_picture(look.crops[0], PICTURE) if look else None
-    return NewFace(name_of(photo), face.box, face.embedding, quality, picture)
+        raise LowQualityError(f"quality {quality:.2f} is below {least_quality:g}: {_why(chosen)}; take a better photo")
+    picture = small_picture(look.crops[place], PICTURE) if look else None
+    return NewFace(name_of(photo), chosen.box, chosen.embedding, quality, picture)
 
 
 def judge_new(faces: Sequence[NewFace], kept: Sequence[NDArray[np.float32]], space: Space) -> Judged:

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 
 from facespace.embed import Face, Failure, Space, as_photos
-from facespace.errors import GalleryError, ImageError
+from facespace.errors import GalleryError
 from facespace.gallery import upkeep
 from facespace.gallery.assignment import assign
 from facespace.gallery.crowd import Crowd
-from facespace.gallery.enrol import LEAST_QUALITY, Enrolment, judge_new, usable_face
+from facespace.gallery.enrol import LEAST_QUALITY, REFUSALS, Enrolment, NotEnrolledError, judge_new, usable_face
 from facespace.gallery.places import Place, project
 from facespace.gallery.records import Box, Candidate, Event, KeptFace, NewFace, Person, Removal
 from facespace.gallery.search import Nearest, Search
@@ -101,6 +101,7 @@ class Gallery:
         attributes: Mapping[str, Any] | None = None,
         least_quality: float = LEAST_QUALITY,
         keep: bool = False,
+        face: int | None = None,
     ) -> Enrolment:
         """Keep a person's face. Somebody already known gets the new faces added.
 
@@ -116,6 +117,8 @@ class Gallery:
             Faces of a lower quality (share of ordinary photos that are worse) are refused; 0 takes all.
         keep : bool
             Keep a small picture of each face too, to show who is who. Photos themselves are never kept.
+        face : int or None
+            Number of the face to enrol, from 1 in reading order, of a photo that may show several; for one photo.
 
         Returns
         -------
@@ -126,7 +129,8 @@ class Gallery:
         Raises
         ------
         GalleryError
-            The name is blank, no photo can be used, or the gallery cannot be written; nothing is changed then.
+            The name is blank, no photo can be used (NotEnrolledError has the reason of each), a face was chosen of
+            several photos, or the gallery cannot be written; nothing is changed then.
         """
         name = clean_name(name)
         faces: list[NewFace] = []
@@ -134,13 +138,15 @@ class Gallery:
         failures: list[Failure] = []
         for photo in as_photos(photos):
             try:
-                faces.append(usable_face(self._space, photo, least_quality, keep))
+                if face is not None and given + failures:
+                    raise GalleryError("a face is chosen of one photo; enrol each of several photos by itself")
+                faces.append(usable_face(self._space, photo, least_quality, keep, face))
                 given.append(photo)
-            except (ImageError, GalleryError) as error:
-                failures.append(Failure(photo, str(error)))
+            except tuple(REFUSALS) as error:
+                failures.append(Failure(photo, str(error), REFUSALS[type(error)]))
         if not faces:
             reasons = "; ".join(failure.reason for failure in failures[:3]) or "none were given"
-            raise GalleryError(f"no photo of {name!r} can be enrolled: {reasons}")
+            raise NotEnrolledError(f"no photo of {name!r} can be enrolled: {reasons}", tuple(failures))
         named = self.store.people_named(name)
         kept = self.store.faces(named[0].id) if named else []
         judged = judge_new(faces, [face.embedding for face in kept], self._space)

@@ -1,16 +1,19 @@
 """What a request to enrol says beside its photos: the same checks for a form's strings and for JSON's values."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from facespace.embed import Failure
 from facespace.errors import GalleryError
-from facespace.gallery import LEAST_QUALITY
+from facespace.gallery import LEAST_QUALITY, NotEnrolledError
 from facespace.gallery import gallery as galleries
 from facespace.server.problems import Refusal, invalid_fields
+from facespace.server.schemas import InvalidField
 from facespace.server.schemas.people import Name
 
 
@@ -67,6 +70,27 @@ def enrol_fields(values: Mapping[str, Any], photos: int) -> EnrolFields:
             "invalid", f"body.face: chooses a face of one photo, and {photos} photos were sent; send it alone"
         )
     return EnrolFields(cleaned(fields.name), fields.attributes, fields.least_quality, fields.keep, fields.face)
+
+
+@contextmanager
+def explaining(photos: Sequence[object]) -> Iterator[None]:
+    """Say of each of these photos why it cannot be enrolled, where none can; the problem is of their common kind."""
+    try:
+        yield
+    except NotEnrolledError as error:
+        place = {id(photo): number for number, photo in enumerate(photos)}
+        kinds = {failure.kind for failure in error.failures}
+        common = next(iter(kinds)) if len(kinds) == 1 else None
+        reasons = [
+            InvalidField(field=f"body.photos.{place[id(failure.photo)]}", message=failure.reason)
+            for failure in error.failures
+        ]
+        raise Refusal(common or "not-enrolled", str(error), errors=reasons) from None
+
+
+def kind_of(failure: Failure) -> str | None:
+    """The kind of problem that a photo left out is."""
+    return failure.kind and f"urn:facespace:{failure.kind}"
 
 
 def cleaned(name: str) -> str:

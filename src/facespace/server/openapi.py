@@ -7,6 +7,7 @@ from fastapi.openapi.utils import get_openapi
 
 from facespace import __version__
 from facespace.server.keys import Scope
+from facespace.server.schemas import Problem
 
 # Name of the security scheme that routes refer to.
 SCHEME = "key"
@@ -65,7 +66,11 @@ def _described(app: FastAPI, keys: bool) -> dict[str, Any]:
         license_info={"name": "MIT", "identifier": "MIT"},
     )
     allowed = "; ".join(f"`{scope.value}`: {text}" for scope, text in SCOPES.items())
-    found.setdefault("components", {})["securitySchemes"] = {
+    components = found.setdefault("components", {})
+    # FastAPI knows of the records in answers, not of those in problems.
+    problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}", mode="serialization")
+    components["schemas"] |= {**problem.pop("$defs", {}), Problem.__name__: problem}
+    components["securitySchemes"] = {
         SCHEME: {
             "type": "http",
             "scheme": "bearer",

@@ -8,7 +8,7 @@ from fastapi import FastAPI, Path, Query, Request, Response
 from facespace.gallery import Enrolment, Gallery, KeptFace, Person
 from facespace.server.body import named, read_form
 from facespace.server.doors import Rule, door
-from facespace.server.enrolment import NAMES, cleaned, enrol_fields
+from facespace.server.enrolment import NAMES, cleaned, enrol_fields, explaining, kind_of
 from facespace.server.keys import Scope
 from facespace.server.photos import Embeddings, check_embeddings
 from facespace.server.problems import Refusal
@@ -70,7 +70,7 @@ def add_people(app: FastAPI, photos: int) -> None:
         "/v1/people",
         EnrolAnswer,
         Rule(Scope.ENROL, heavy=True, gallery=True),
-        ("not-enrolled",),
+        ("no-face", "several-faces", "low-quality", "not-enrolled"),
         enrolment,
         tags=["people"],
     )
@@ -87,9 +87,11 @@ def add_people(app: FastAPI, photos: int) -> None:
         def work() -> EnrolAnswer:
             gallery = service.known()
             files = [named(upload) for upload in form.photos["photos"]]
-            return _enrolled(
-                gallery, gallery.enrol(fields.name, files, fields.attributes, fields.least_quality, fields.keep), files
-            )
+            with explaining(files):
+                done = gallery.enrol(
+                    fields.name, files, fields.attributes, fields.least_quality, fields.keep, fields.face
+                )
+            return _enrolled(gallery, done, files)
 
         return await service.photos.run(work)
 
@@ -281,7 +283,9 @@ def _enrolled(gallery: Gallery, done: Enrolment, files: list[io.BytesIO]) -> Enr
     place = {id(file): number for number, file in enumerate(files)}
 
     def reasons(failures: Any) -> list[PhotoReason]:
-        return [PhotoReason(photo=place[id(f.photo)], name=f.photo.name, reason=f.reason) for f in failures]
+        return [
+            PhotoReason(photo=place[id(f.photo)], name=f.photo.name, reason=f.reason, type=kind_of(f)) for f in failures
+        ]
 
     return EnrolAnswer(
         person=_told(person, gallery.pictured([person.id])),

@@ -11,7 +11,15 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
-from facespace.errors import AlbumError, FacespaceError, GalleryError, ImageError, ModelError, NoFaceError
+from facespace.errors import (
+    AlbumError,
+    FacespaceError,
+    GalleryError,
+    ImageError,
+    ModelError,
+    NoFaceError,
+    SeveralFacesError,
+)
 from facespace.server.schemas import InvalidField, Problem
 
 log = logging.getLogger("facespace.service")
@@ -22,21 +30,23 @@ KINDS: dict[str, tuple[int, str]] = {
     "no-key": (401, "An API key is needed"),
     "scope": (403, "The API key does not allow this"),
     "cross-site": (403, "Another site may not ask this"),
-    "not-found": (404, "There is no such thing"),
-    "method": (405, "Not with this method"),
-    "slow": (408, "The request came too slowly"),
-    "conflict": (409, "It does not fit what is there"),
-    "too-large": (413, "More than is taken"),
-    "media-type": (415, "Not a form in which this can be sent"),
-    "invalid": (422, "A field is not as it must be"),
+    "not-found": (404, "Not found"),
+    "method": (405, "Method not allowed"),
+    "slow": (408, "The request arrived too slowly"),
+    "conflict": (409, "Conflict with what is stored"),
+    "too-large": (413, "Payload too large"),
+    "media-type": (415, "Unsupported media type"),
+    "invalid": (422, "A field is not valid"),
     "image": (422, "A photo cannot be used"),
     "no-face": (422, "A photo shows no face"),
+    "several-faces": (422, "A photo shows several faces and none was chosen"),
+    "low-quality": (422, "A face is not good enough to enrol"),
     "not-enrolled": (422, "None of the photos can be enrolled"),
     "rate": (429, "The API key has been used too often"),
-    "busy": (429, "Too much is waiting already"),
+    "busy": (429, "Too many requests are waiting"),
     "internal": (500, "The service has a fault"),
-    "deadline": (503, "It took too long"),
-    "unavailable": (503, "What this needs cannot be reached"),
+    "deadline": (503, "The deadline has passed"),
+    "unavailable": (503, "The database cannot be reached"),
 }
 
 
@@ -137,6 +147,7 @@ async def _http(request: Request, error: Exception) -> Response:
 def _kind_of(error: Exception) -> Refusal:
     kinds: Mapping[type[Exception], str] = {
         NoFaceError: "no-face",
+        SeveralFacesError: "several-faces",
         ImageError: "image",
         GalleryError: "conflict",
         AlbumError: "conflict",

@@ -86,7 +86,7 @@ def _operation(path: str, method: str, operation: Json) -> str:
         f"<p>Scope: <code>{escape(scopes[0])}</code></p>" if scopes else "<p>No key is needed.</p>",
     ]
     if parameters := operation.get("parameters"):
-        rows = [
+        given = [
             (
                 f"<code>{escape(one['name'])}</code>{_required(one.get('required', False))}",
                 escape(one["in"]),
@@ -95,18 +95,20 @@ def _operation(path: str, method: str, operation: Json) -> str:
             )
             for one in parameters
         ]
-        parts.append(_table("Parameters", ("name", "in", "type", ""), rows))
+        parts.append(_table("Parameters", ("name", "in", "type", ""), given))
     for kind, content in operation.get("requestBody", {}).get("content", {}).items():
         parts.append(f"<h4>Body as <code>{escape(kind)}</code></h4>{_fields(content['schema'])}")
-    rows = [
-        (
-            f"<code>{status}</code>",
-            _text(answer["description"] if int(status) >= 400 else _STATUSES[status]),
-            _bodies(answer),
-        )
-        for status, answer in operation["responses"].items()
-    ]
+    answers = [(status, answer) for status, answer in operation["responses"].items() if int(status) < 400]
+    rows = [(f"<code>{status}</code>", _STATUSES.get(status, ""), _bodies(answer)) for status, answer in answers]
     parts.append(_table("Answers", ("status", "", "body"), rows))
+    # 'kind: title; kind: title', as `described` has it.
+    kinds = [
+        f"{status} <code>{escape(part.partition(':')[0])}</code>"
+        for status, answer in sorted(operation["responses"].items())
+        if int(status) >= 400
+        for part in answer["description"].split("; ")
+    ]
+    parts.append(f'<p><a href="#problems">Problems</a>: {", ".join(kinds)}</p>')
     return "\n".join([*parts, "</section>"])
 
 
@@ -115,7 +117,7 @@ def _problems() -> Iterable[str]:
         (f"<code>urn:facespace:{kind}</code>", f"<code>{status}</code>", escape(title))
         for kind, (status, title) in KINDS.items()
     ]
-    yield "<h2>Kinds of problem</h2>"
+    yield '<h2 id="problems">Kinds of problem</h2>'
     yield _table("Values of <code>type</code>", ("type", "status", "title"), rows)
 
 

@@ -43,6 +43,7 @@ _BASE64 = {
     "description": "A photo in base64 (RFC 4648 section 4), or as a data: URL.",
 }
 _IN_JSON = {
+    "description": "A photo in base64, as it is or with the name of its file.",
     "anyOf": [
         _BASE64,
         {
@@ -54,7 +55,7 @@ _IN_JSON = {
             "required": ["content"],
             "additionalProperties": False,
         },
-    ]
+    ],
 }
 
 
