@@ -21,7 +21,7 @@ def test_a_person_of_one_photo_is_compared_as_two_photos_are(client, photo):
         assert answer["distance"] == pytest.approx(searched["distance"], abs=5e-3)
         assert (answer["threshold"], answer["far"]) == (pair["threshold"], 0.1)
         assert answer["same"] == (answer["distance"] <= answer["threshold"])
-    event = [e for e in client.app.state.service.gallery.audit() if e.action == "verify"][0]
+    event = next(e for e in client.app.state.service.gallery.audit() if e.action == "verify")
     assert event.detail["person"] == ada
 
 
