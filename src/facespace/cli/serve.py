@@ -41,9 +41,9 @@ def serve_command(
         bool, typer.Option("--keep-pictures", help="Allow a small picture of each enrolled face to be kept.")
     ] = False,
     cors: Annotated[
-        list[str],
+        list[str] | None,
         typer.Option(help="Origin of another site whose pages may ask, as https://photos.example; may be repeated."),
-    ] = [],
+    ] = None,
     jobs: Annotated[Path | None, typer.Option(help="Folder for clusterings; a temporary one where not given.")] = None,
     job_hours: Annotated[float, typer.Option(min=0.01, help="Hours until a clustering is deleted.")] = 1.0,
     detector: Annotated[str | None, typer.Option(help="How to find faces, in place of the model card's.")] = None,
@@ -67,7 +67,7 @@ def serve_command(
             waiting=waiting,
             seconds=seconds,
             keep_pictures=keep_pictures,
-            cors=tuple(cors),
+            cors=tuple(cors or ()),
             jobs=jobs,
             job_seconds=round(3600 * job_hours),
         )

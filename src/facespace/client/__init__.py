@@ -7,6 +7,6 @@
 
 from facespace.client.ask import Client
 from facespace.client.asynchronous import AsyncClient
-from facespace.client.errors import ServiceError
+from facespace.client.errors import EmbeddingsError, ServiceError
 
-__all__ = ["AsyncClient", "Client", "ServiceError"]
+__all__ = ["AsyncClient", "Client", "EmbeddingsError", "ServiceError"]
