@@ -4,14 +4,15 @@ import numpy as np
 import pytest
 from points import NamedSpace, new_faces, point
 
-from facespace.errors import GalleryError
+from facespace.errors import EmbeddingError, GalleryError
 from facespace.gallery import Gallery, verify_person
+from facespace.metric import Decision
 
 
 @pytest.fixture
 def gallery(tmp_path):
     space = NamedSpace()
-    space.far = 0.001
+    space.decision = lambda far=None: Decision(0.5, far or 0.001, 0.9, 0.01)
     with Gallery(tmp_path / "people.db", space) as opened:
         opened.store.add_all([("Ada", new_faces("Ada", 3), None), ("Ben", new_faces("Ben", 1), None)])
         yield opened
@@ -27,7 +28,15 @@ def test_the_distance_is_that_to_the_mean_of_the_kept_faces(gallery):
     impostors = gallery._space.card.impostors()
     assert found.distance == pytest.approx(float(impostors.as_single(expected, 3)), abs=5e-3)
     assert (found.same, found.threshold, found.person.name) == (found.distance <= 0.5, 0.5, "Ada")
-    assert not verify_person(gallery.store, gallery._space, ada.id, point("Ben", 9)).same
+    assert found.verdict == "same"
+    stranger = verify_person(gallery.store, gallery._space, ada.id, point("Ben", 9))
+    assert (stranger.same, stranger.verdict) == (False, "different")
+    assert (found.rejection, found.frr, found.far) == (0.9, 0.01, 0.001)
+
+
+def test_a_point_of_another_size_is_refused(gallery):
+    with pytest.raises(EmbeddingError, match="has 2 numbers, but this space has 32"):
+        verify_person(gallery.store, gallery._space, 1, np.array([1.0, 0.0]))
 
 
 def test_each_comparison_is_in_the_audit_log_by_id(gallery):

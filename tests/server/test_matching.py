@@ -21,6 +21,9 @@ def test_a_person_of_one_photo_is_compared_as_two_photos_are(client, photo):
         assert answer["distance"] == pytest.approx(searched["distance"], abs=5e-3)
         assert (answer["threshold"], answer["far"]) == (pair["threshold"], 0.1)
         assert answer["same"] == (answer["distance"] <= answer["threshold"])
+        assert (answer["verdict"] == "same") == answer["same"]
+        assert answer["explanation"].startswith("The squared distance is")
+        assert answer["note"] is None
     event = next(e for e in client.app.state.service.gallery.audit() if e.action == "verify")
     assert event.detail["person"] == ada
 
@@ -42,7 +45,7 @@ def test_a_chosen_face_is_compared_and_one_that_is_not_there_refused(client, pho
     assert client.post(f"/v1/people/{ada}/verify?face=1", files={"photo": photo("s1/1")}).json()["face"] == 1
     answer = client.post(f"/v1/people/{ada}/verify?face=2", files={"photo": photo("s1/1")})
     assert (answer.status_code, answer.json()["type"]) == (422, "urn:facespace:no-face")
-    assert "the photo shows one face, so there is no face 2" in answer.json()["detail"]
+    assert "shows one face, so there is no face 2" in answer.json()["detail"]
 
 
 def test_a_search_by_embedding_finds_whom_the_photo_finds(client, photo):
@@ -65,10 +68,11 @@ def test_a_search_by_embedding_finds_whom_the_photo_finds(client, photo):
     ("changes", "field", "says"),
     [
         ({"model": "0" * 64}, "body.model", "this service answers with the space"),
-        ({"embeddings": [[1.0] + [0.0] * 126]}, "body.embeddings.0", "has 127 numbers; this space has 128"),
-        ({"embeddings": [[1.0] + [0.0] * 127, [0.0] * 128]}, "body.embeddings.1", "has L2 norm 0"),
-        ({"embeddings": [[1.0, 1.0] + [0.0] * 126]}, "body.embeddings.0", "has L2 norm 1.414"),
+        ({"embeddings": [[1.0] + [0.0] * 126]}, "body.embeddings", "have 127 numbers each, but this space has 128"),
+        ({"embeddings": [[1.0] + [0.0] * 127, [0.0] * 128]}, "body.embeddings", "row 1 of embeddings is all zeros"),
+        ({"embeddings": [[1.0, 1.0] + [0.0] * 126]}, "body.embeddings", "row 0 of embeddings has L2 norm 1.414"),
         ({"embeddings": [[2.0] + [0.0] * 127]}, "body.embeddings.0.0", "less than or equal to 1.01"),
+        ({"embeddings": [[1.0] + [0.0] * 127, [1.0]]}, "body.embeddings", "of one length"),
         ({"embeddings": [["x"] * 128]}, "body.embeddings.0.0", "valid number"),
         ({"embeddings": []}, "body.embeddings", "at least 1"),
         ({"model": None}, "body.model", "string"),

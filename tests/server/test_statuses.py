@@ -84,6 +84,7 @@ def test_several_faces_are_a_problem_where_one_would_be_kept_and_a_choice_elsewh
         counting.post(f"/v1/people/{ada}/verify?face={face}", files={"photo": couple}).json() for face in (1, 2)
     )
     assert (left["face"], right["face"], len(left["photo"]["faces"])) == (1, 2, 2)
+    assert "shows 2 faces" in left["note"]
     assert left["template_distance"] < 0.01 < right["template_distance"]
 
 

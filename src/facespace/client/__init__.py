@@ -7,6 +7,6 @@
 
 from facespace.client.ask import Client
 from facespace.client.asynchronous import AsyncClient
-from facespace.client.errors import EmbeddingsError, ServiceError
+from facespace.client.errors import ServiceError
 
-__all__ = ["AsyncClient", "Client", "EmbeddingsError", "ServiceError"]
+__all__ = ["AsyncClient", "Client", "ServiceError"]

@@ -1,11 +1,12 @@
 """The client that waits for each answer."""
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import Any, TypeVar
 
 import httpx
+from numpy.typing import ArrayLike
 from pydantic import BaseModel, ValidationError
 
 from facespace.client import calls
@@ -107,12 +108,15 @@ class Client:
 
     def search(
         self,
-        embeddings: Iterable[Sequence[float]],
+        embeddings: ArrayLike,
         model: str = "default",
         fpir: float | None = None,
         top: int | None = None,
     ) -> s.EmbeddingSearchAnswer:
-        """Who are these embeddings, shape (n, d)? `model` names their space, as `faces` gives it."""
+        """Who are these embeddings, shape (n, d)? `model` names their space, as `faces` gives it.
+
+        EmbeddingError where they are not finite numbers of L2 norm 1; nothing is sent then.
+        """
         return self.ask(calls.search(embeddings, model, fpir, top))
 
     def people(self, search: str | None = None, offset: int = 0, limit: int | None = None) -> s.PeopleAnswer:

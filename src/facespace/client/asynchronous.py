@@ -1,11 +1,12 @@
 """The client for asyncio: `Client`'s calls, awaited."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import Any, TypeVar
 
 import httpx
+from numpy.typing import ArrayLike
 
 from facespace.client import calls
 from facespace.client.ask import TRIES, answered, headers_of, pause, request_of, unreachable
@@ -101,12 +102,15 @@ class AsyncClient:
 
     async def search(
         self,
-        embeddings: Iterable[Sequence[float]],
+        embeddings: ArrayLike,
         model: str = "default",
         fpir: float | None = None,
         top: int | None = None,
     ) -> s.EmbeddingSearchAnswer:
-        """Who are these embeddings, shape (n, d)? `model` names their space, as `faces` gives it."""
+        """Who are these embeddings, shape (n, d)? `model` names their space, as `faces` gives it.
+
+        EmbeddingError where they are not finite numbers of L2 norm 1; nothing is sent then.
+        """
         return await self.ask(calls.search(embeddings, model, fpir, top))
 
     async def people(self, search: str | None = None, offset: int = 0, limit: int | None = None) -> s.PeopleAnswer:

@@ -2,15 +2,16 @@
 
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from numpy.typing import ArrayLike
+from pydantic import BaseModel
 
-from facespace.client.errors import EmbeddingsError
 from facespace.errors import ImageError
+from facespace.metric import as_points
 from facespace.server import schemas as s
 
 Answer = TypeVar("Answer")
@@ -84,17 +85,9 @@ def verify_person(
     return Call("POST", path, s.PersonVerifyAnswer, query, (_file("photo", photo),))
 
 
-def search(
-    embeddings: Iterable[Sequence[float]], model: str, fpir: float | None, top: int | None
-) -> Call[s.EmbeddingSearchAnswer]:
+def search(embeddings: ArrayLike, model: str, fpir: float | None, top: int | None) -> Call[s.EmbeddingSearchAnswer]:
     """As `Client.search`."""
-    try:
-        probes = s.EmbeddingSearchRequest(
-            model=model, embeddings=[[float(number) for number in point] for point in embeddings]
-        )
-    except (TypeError, ValueError) as error:
-        reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
-        raise EmbeddingsError(f"embeddings must be lists of numbers of L2 norm 1, shape (n, d): {reason}") from None
+    probes = s.EmbeddingSearchRequest(model=model, embeddings=as_points(embeddings).tolist())
     return Call("POST", "/v1/search", s.EmbeddingSearchAnswer, {"fpir": fpir, "top": top}, body=probes)
 
 

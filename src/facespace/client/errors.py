@@ -4,10 +4,6 @@ from facespace.errors import FacespaceError
 from facespace.server.schemas import Problem
 
 
-class EmbeddingsError(FacespaceError, ValueError):
-    """Embeddings passed to a search are not as they must be; nothing was sent."""
-
-
 class ServiceError(FacespaceError):
     """A service did not answer as asked.
 

@@ -23,6 +23,7 @@ from facespace.gallery.search import Nearest, Search
 from facespace.gallery.secret import Secret
 from facespace.gallery.store import open_store
 from facespace.images import Photo
+from facespace.metric import as_points
 
 # Share of strangers that may be taken for somebody, where the caller does not say.
 FPIR = 0.01
@@ -203,7 +204,8 @@ class Gallery:
             raise GalleryError(f"fpir must be above 0 and below 1, not {fpir}")
         if not faces:
             return []
-        nearest = self.index.nearest(np.stack([face.embedding for face in faces]), top)
+        points = as_points([face.embedding for face in faces], self._space.dimension, "embeddings of faces")
+        nearest = self.index.nearest(points, top)
         threshold = self.threshold(fpir)
         chosen = self._decide(nearest, threshold, once)
         people = self.store.by_ids(int(i) for near in nearest for i in near.people)

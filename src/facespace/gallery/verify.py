@@ -9,7 +9,7 @@ from facespace.embed import Space
 from facespace.errors import GalleryError
 from facespace.gallery.records import Person
 from facespace.gallery.store import Store
-from facespace.metric import squared_distances, template
+from facespace.metric import Outcome, as_point, squared_distances, template
 
 
 @dataclass(frozen=True)
@@ -17,6 +17,8 @@ class PersonVerification:
     """Is this face that person's?
 
     person : who was claimed
+    verdict : 'same' up to the threshold, 'different' beyond the rejection, 'unclear' between them
+    headline, explanation : the verdict in words, with both error rates
     same : whether the distance is at most the threshold
     probability : that it is the same person, for even prior odds
     distance : squared distance to the person's template, as to a single photo that as many strangers come to:
@@ -24,15 +26,22 @@ class PersonVerification:
     template_distance : squared distance to the template itself
     threshold : squared distance up to which two faces are one person
     far : the false accept rate that the threshold was chosen for
+    rejection : squared distance beyond which they are different people; None where the model's card does not tell
+    frr : the share of same-person pairs beyond that (false reject rate)
     """
 
     person: Person
+    verdict: Outcome
+    headline: str
+    explanation: str
     same: bool
     probability: float
     distance: float
     template_distance: float
     threshold: float
     far: float
+    rejection: float | None
+    frr: float | None
 
 
 def verify_person(
@@ -56,10 +65,12 @@ def verify_person(
     ------
     GalleryError
         There is nobody with that id, or no face is kept of them.
+    EmbeddingError
+        Not d finite numbers of L2 norm 1.
     ModelError
         The card has no threshold for that rate.
     """
-    threshold = space.threshold(far)
+    decision = space.decision(far)
     person = store.by_ids([person_id]).get(person_id)
     if person is None:
         raise GalleryError(f"there is nobody with the id {person_id} in the gallery")
@@ -67,18 +78,24 @@ def verify_person(
     if not kept:
         raise GalleryError(f"no face is kept of the person with the id {person_id}; enrol a photo first")
     points = np.stack(kept)
-    away = float(squared_distances(embedding[None], template(points)[None])[0, 0])
+    probe = as_point(embedding, space.dimension)
+    away = float(squared_distances(probe[None], template(points)[None])[0, 0])
     length = float(np.linalg.norm(points.astype(np.float64).mean(axis=0)))
     comparable = space.card.impostors().comparable(np.array([away]), np.array([len(kept)]), np.array([length]))
     distance = float(comparable[0])
-    same = distance <= threshold
-    store.record("verify", {"person": person_id, "same": same})
+    verdict = decision.verdict(distance)
+    store.record("verify", {"person": person_id, "same": verdict.outcome == "same"})
     return PersonVerification(
         person=person,
-        same=same,
+        verdict=verdict.outcome,
+        headline=verdict.headline,
+        explanation=verdict.explanation,
+        same=verdict.outcome == "same",
         probability=float(space.probability(distance)),
         distance=distance,
         template_distance=away,
-        threshold=threshold,
-        far=space.far if far is None else far,
+        threshold=decision.accept,
+        far=decision.far,
+        rejection=None if decision.reject is None else decision.beyond,
+        frr=decision.frr,
     )

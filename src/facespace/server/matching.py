@@ -4,10 +4,13 @@ from typing import Annotated
 
 import numpy as np
 from fastapi import FastAPI, Path, Query, Request
+from numpy.typing import NDArray
 
-from facespace.embed import Face, Look, Space
-from facespace.errors import NoFaceError
+from facespace.embed import Face, Space
+from facespace.embed.records import compared_face
+from facespace.errors import EmbeddingError
 from facespace.gallery import FPIR, verify_person
+from facespace.metric import as_points
 from facespace.server.body import read_form
 from facespace.server.doors import Rule, door
 from facespace.server.keys import Scope
@@ -32,9 +35,6 @@ FaceNumber = Annotated[
 ]
 
 ONE = Wanted(("photo",), raw=True)
-
-# How far an embedding's L2 norm may be from 1: one that was kept in half precision is off by less.
-NORM_SLACK = 0.01
 
 
 def add_matching(app: FastAPI) -> None:
@@ -69,18 +69,25 @@ def add_matching(app: FastAPI) -> None:
             if gallery.person(person_id) is None:
                 raise Refusal("not-found", f"there is nobody with the id {person_id} in the gallery")
             look = service.space.look(form.photo("photo"))
-            compared = chosen(look, face)
-            found = verify_person(gallery.store, service.space, person_id, look.faces[compared].embedding, far)
+            compared = compared_face(look.faces, "the photo", face)
+            probe = look.faces[compared.face - 1].embedding
+            found = verify_person(gallery.store, service.space, person_id, probe, far)
             return PersonVerifyAnswer(
                 person_id=found.person.id,
                 name=found.person.name,
+                verdict=found.verdict,
+                headline=found.headline,
+                explanation=found.explanation,
                 same=found.same,
                 probability=found.probability,
                 distance=found.distance,
                 template_distance=found.template_distance,
                 threshold=found.threshold,
                 far=found.far,
-                face=compared + 1,
+                rejection=found.rejection,
+                frr=found.frr,
+                face=compared.face,
+                note=compared.note,
                 photo=photo_of(look, crops, embeddings),
             )
 
@@ -100,7 +107,7 @@ def add_matching(app: FastAPI) -> None:
     ) -> EmbeddingSearchAnswer:
         """Who are these embeddings, among the people of the gallery, or nobody we know?"""
         service = service_of(request)
-        points = as_points(probes, service.space)
+        points = probes_of(probes, service.space)
 
         def work() -> EmbeddingSearchAnswer:
             gallery = service.known()
@@ -120,33 +127,14 @@ def add_matching(app: FastAPI) -> None:
         return await service.desk.run(work)
 
 
-def chosen(look: Look, face: int | None) -> int:
-    """The place of the face to compare: the one of that number, or the largest; NoFaceError where there is none."""
-    if look.main is None:
-        raise NoFaceError("no face found in the photo; take one that shows a face, larger or clearer")
-    if face is None:
-        return look.main
-    if face > len(look.faces):
-        shows = "one face" if len(look.faces) == 1 else f"{len(look.faces)} faces"
-        raise NoFaceError(f"the photo shows {shows}, so there is no face {face}; they are numbered from 1")
-    return face - 1
-
-
-def as_points(probes: EmbeddingSearchRequest, space: Space) -> list[np.ndarray]:
-    """Embeddings that this space can compare; refused where they are another's, or have not norm 1."""
-    if probes.model not in (space.id, "default"):
+def probes_of(request: EmbeddingSearchRequest, space: Space) -> NDArray[np.float32]:
+    """Embeddings (n, d) that this space can compare; refused where they are another's, or have not norm 1."""
+    if request.model not in (space.id, "default"):
         raise _wrong("body.model", f"this service answers with the space {space.id}; embed the photos with it")
-    points = []
-    for place, embedding in enumerate(probes.embeddings):
-        where = f"body.embeddings.{place}"
-        if len(embedding) != space.dimension:
-            raise _wrong(where, f"has {len(embedding)} numbers; this space has {space.dimension}")
-        point = np.array(embedding, np.float32)
-        norm = float(np.linalg.norm(point.astype(np.float64)))
-        if abs(norm - 1) > NORM_SLACK:
-            raise _wrong(where, f"has L2 norm {norm:.4g}, and an embedding must have 1; send it as it was returned")
-        points.append(point)
-    return points
+    try:
+        return as_points(request.embeddings, space.dimension)
+    except EmbeddingError as error:
+        raise _wrong("body.embeddings", str(error)) from None
 
 
 def _wrong(field: str, message: str) -> Refusal:

@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 
 from facespace.errors import (
     AlbumError,
+    EmbeddingError,
     FacespaceError,
     GalleryError,
     ImageError,
@@ -152,6 +153,7 @@ def _kind_of(error: Exception) -> Refusal:
         GalleryError: "conflict",
         AlbumError: "conflict",
         ModelError: "invalid",
+        EmbeddingError: "invalid",
     }
     # An error of the database is the cause of the gallery's: nothing that the caller could mend.
     cause = error.__context__

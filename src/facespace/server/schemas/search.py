@@ -1,6 +1,6 @@
 """Several photos in one call, one face against one person, and searches by embedding."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -63,6 +63,15 @@ class PersonVerifyAnswer(Answer):
 
     person_id: Annotated[Number, Field(description="Who was claimed.")]
     name: str
+    verdict: Annotated[
+        Literal["same", "unclear", "different"],
+        Field(
+            description="`same` up to the threshold, `different` beyond the rejection, `unclear` (too close to call) "
+            "between them."
+        ),
+    ]
+    headline: Annotated[str, Field(description="The verdict in a few words.", examples=["Too close to call"])]
+    explanation: Annotated[str, Field(description="The verdict in whole sentences, with both error rates.")]
     same: Annotated[bool, Field(description="Whether the distance is at most the threshold.")]
     probability: Probability
     distance: Annotated[
@@ -76,7 +85,15 @@ class PersonVerifyAnswer(Answer):
     template_distance: Annotated[Distance, Field(description="Squared distance to the template itself, 0 to 4.")]
     threshold: Annotated[float, Field(description="Squared distance up to which two faces are one person.")]
     far: Annotated[float, Field(description="The false accept rate that the threshold was chosen for.")]
+    rejection: Annotated[
+        float | None,
+        Field(description="Squared distance beyond which two faces are different people; null where it is not known."),
+    ]
+    frr: Annotated[
+        float | None, Field(description="The share of same-person pairs beyond that (false reject rate), or null.")
+    ]
     face: Annotated[int, Field(ge=1, description="Which face of the photo was compared, from 1 in reading order.")]
+    note: Annotated[str | None, Field(description="What to know of further faces in the photo; null where none.")]
     photo: Annotated[PhotoAnswer, Field(description="The photo, all its faces.")]
 
 
