@@ -79,14 +79,14 @@ def test_two_faces_in_a_photo_to_enrol_are_refused(gallery):
 
 def test_a_chosen_face_of_a_photo_of_several_is_enrolled(tmp_path):
     with Gallery(tmp_path / "people.db", NamedSpace()) as gallery:
-        gallery.enrol("Ben", "Ada/1+Ben/1", face=2)
+        gallery.enrol("Ben", "Ada/1+Ben/1", choose=2)
         (kept,) = gallery.faces("Ben")
         np.testing.assert_allclose(kept.embedding, point("Ben", "1"), atol=1e-3)
-        with pytest.raises(NotEnrolledError, match="no face 3: the photo shows 2 faces") as refused:
-            gallery.enrol("Cleo", "Ada/1+Ben/1", face=3)
+        with pytest.raises(NotEnrolledError, match="2 faces found, so there is no face 3") as refused:
+            gallery.enrol("Cleo", "Ada/1+Ben/1", choose=3)
         assert [failure.kind for failure in refused.value.failures] == ["no-face"]
-        with pytest.raises(GalleryError, match="enrol each of several photos by itself"):
-            gallery.enrol("Cleo", ["Cleo/1", "Cleo/2"], face=1)
+        with pytest.raises(NotEnrolledError, match="1 face found, so there is no face 2"):
+            gallery.enrol("Cleo", "Cleo/1", choose=2)
         assert [person.name for person in gallery.people()] == ["Ben"]
 
 

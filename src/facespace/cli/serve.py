@@ -75,8 +75,7 @@ def serve_command(
             warn(f"pages of {', '.join(cors)} may read and change all that is served; make keys and give --keys FILE")
         if without_keys and keys is None:
             warn(f"everybody who reaches {host}:{port} may read and change all that is served")
-        say(f"facespace listens on http://{host}:{port}")
-        serve(settings, host, port, without_keys)
+        serve(settings, host, port, without_keys, lambda: say(f"facespace listens on http://{host}:{port}"))
 
 
 @keys_app.command("add")

@@ -84,9 +84,17 @@ class Client:
         """Every face of several photos; one that cannot be used has a failure, and the others are answered."""
         return self.ask(calls.faces_batch(photos, crops, embeddings))
 
-    def verify(self, a: Sent, b: Sent, far: float | None = None, crops: bool = False) -> s.VerifyAnswer:
-        """Are the main faces of two photos the same person?"""
-        return self.ask(calls.verify(a, b, far, crops))
+    def verify(
+        self,
+        a: Sent,
+        b: Sent,
+        far: float | None = None,
+        crops: bool = False,
+        face_a: int | None = None,
+        face_b: int | None = None,
+    ) -> s.VerifyAnswer:
+        """Are two photos of the same person? `face_a` and `face_b` choose among several faces, from 1."""
+        return self.ask(calls.verify(a, b, far, crops, face_a, face_b))
 
     def identify(
         self, photo: Sent, fpir: float | None = None, top: int | None = None, crops: bool = False
@@ -135,9 +143,10 @@ class Client:
         least_quality: float | None = None,
         keep: bool = False,
         face: int | None = None,
+        accept_doubtful: bool = False,
     ) -> s.EnrolAnswer:
         """Keep a person's faces. Of one photo that shows several, `face` chooses, from 1 in reading order."""
-        return self.ask(calls.enrol(name, photos, attributes, least_quality, keep, face))
+        return self.ask(calls.enrol(name, photos, attributes, least_quality, keep, face, accept_doubtful))
 
     def change(
         self, number: int, name: str | None = None, attributes: Mapping[str, Any] | None = None

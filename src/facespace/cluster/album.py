@@ -168,7 +168,10 @@ class Album:
 
     def know(self, people: Mapping[str, ArrayLike]) -> None:
         """Take names from a gallery: points (k, d) of each person, in place of those taken before."""
-        self._store.replace_people((name, as_points(points, self._space.dimension, f"embeddings of {name!r}")) for name, points in people.items())
+        self._store.replace_people(
+            (name, as_points(points, self._space.dimension, f"embeddings of {name!r}"))
+            for name, points in people.items()
+        )
         self._placement.join_new()
 
     def recluster(self, on_done: Callable[[int], None] | None = None) -> None:

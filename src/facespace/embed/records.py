@@ -72,7 +72,7 @@ class Look:
 class Failure:
     """A photo that could not be used, and why.
 
-    kind : 'image', 'no-face', 'several-faces' or 'low-quality', where one of these is the reason
+    kind : 'image', 'no-face', 'several-faces', 'low-quality' or 'doubtful', where one of these is the reason
     """
 
     photo: Photo

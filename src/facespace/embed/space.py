@@ -396,4 +396,3 @@ def as_photos(photos: Photo | Iterable[Photo]) -> Iterable[Photo]:
     if hasattr(photos, "read") or hasattr(photos, "detach") or not hasattr(photos, "__iter__"):
         return _OnePhoto([cast(BinaryIO, photos)])
     return photos
-

@@ -12,8 +12,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from facespace.index.product import MOST_DIMENSIONS
 from facespace.errors import EmbeddingError
+from facespace.index.product import MOST_DIMENSIONS
 from facespace.metric import as_points, quantise
 
 Bytes = NDArray[np.int8]

@@ -88,7 +88,9 @@ class Decision:
                 "so it never answers 'too close to call'."
             )
         most = "at most " if self.reject < self.accept else ""
-        return f"{accepted}; of pairs of the same person, {most}{share_in_words(self.frr)} are beyond {self.beyond:.3f}."
+        return (
+            f"{accepted}; of pairs of the same person, {most}{share_in_words(self.frr)} are beyond {self.beyond:.3f}."
+        )
 
 
 def measurable_frr(genuine_pairs: int) -> float | None:

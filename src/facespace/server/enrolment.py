@@ -36,6 +36,7 @@ class _Fields(BaseModel):
     least_quality: Annotated[float, Field(ge=0, le=1)] = LEAST_QUALITY
     keep: bool = False
     face: Annotated[int | None, Field(ge=1)] = None
+    accept_doubtful: bool = False
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ class EnrolFields:
     least_quality: float
     keep: bool
     face: int | None
+    accept_doubtful: bool
 
 
 # In the order in which a form may have them.
@@ -69,7 +71,14 @@ def enrol_fields(values: Mapping[str, Any], photos: int) -> EnrolFields:
         raise Refusal(
             "invalid", f"body.face: chooses a face of one photo, and {photos} photos were sent; send it alone"
         )
-    return EnrolFields(cleaned(fields.name), fields.attributes, fields.least_quality, fields.keep, fields.face)
+    return EnrolFields(
+        cleaned(fields.name),
+        fields.attributes,
+        fields.least_quality,
+        fields.keep,
+        fields.face,
+        fields.accept_doubtful,
+    )
 
 
 @contextmanager

@@ -6,8 +6,7 @@ import numpy as np
 from fastapi import FastAPI, Path, Query, Request
 from numpy.typing import NDArray
 
-from facespace.embed import Face, Space
-from facespace.embed.records import compared_face
+from facespace.embed import Face, Space, compared_face
 from facespace.errors import EmbeddingError
 from facespace.gallery import FPIR, verify_person
 from facespace.metric import as_points

@@ -70,7 +70,7 @@ def add_people(app: FastAPI, photos: int) -> None:
         "/v1/people",
         EnrolAnswer,
         Rule(Scope.ENROL, heavy=True, gallery=True),
-        ("no-face", "several-faces", "low-quality", "not-enrolled"),
+        ("no-face", "several-faces", "low-quality", "doubtful", "not-enrolled"),
         enrolment,
         tags=["people"],
     )
@@ -89,7 +89,13 @@ def add_people(app: FastAPI, photos: int) -> None:
             files = [named(upload) for upload in form.photos["photos"]]
             with explaining(files):
                 done = gallery.enrol(
-                    fields.name, files, fields.attributes, fields.least_quality, fields.keep, fields.face
+                    fields.name,
+                    files,
+                    fields.attributes,
+                    fields.least_quality,
+                    fields.keep,
+                    fields.face,
+                    fields.accept_doubtful,
                 )
             return _enrolled(gallery, done, files)
 
@@ -292,6 +298,7 @@ def _enrolled(gallery: Gallery, done: Enrolment, files: list[io.BytesIO]) -> Enr
         added=done.faces,
         failures=reasons(done.failures),
         folded=reasons(done.folded),
+        doubtful=reasons(done.doubtful),
         outliers=reasons(done.outliers),
         alike=[
             SimilarPerson(person=other.person, name=other.name, distance=other.distance, probability=other.probability)

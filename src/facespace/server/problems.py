@@ -42,6 +42,7 @@ KINDS: dict[str, tuple[int, str]] = {
     "no-face": (422, "A photo shows no face"),
     "several-faces": (422, "A photo shows several faces and none was chosen"),
     "low-quality": (422, "A face is not good enough to enrol"),
+    "doubtful": (409, "The photos look like somebody else"),
     "not-enrolled": (422, "None of the photos can be enrolled"),
     "rate": (429, "The API key has been used too often"),
     "busy": (429, "Too many requests are waiting"),

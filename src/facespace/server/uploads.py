@@ -26,6 +26,10 @@ FIELDS: dict[str, dict[str, Any]] = {
         "type": "boolean",
         "description": "true: store a picture of each face, where the service allows it.",
     },
+    "accept_doubtful": {
+        "type": "boolean",
+        "description": "true: also enrol photos that look like somebody else than the person's others.",
+    },
     "face": {
         "type": "integer",
         "minimum": 1,
