@@ -24,10 +24,10 @@ def test_the_distance_is_that_to_the_mean_of_the_kept_faces(gallery):
     found = verify_person(gallery.store, gallery._space, ada.id, probe)
     mean = np.mean([point("Ada", n) for n in range(3)], axis=0)
     expected = np.sum((probe - mean / np.linalg.norm(mean)) ** 2)
-    assert found.template_distance == pytest.approx(expected, abs=2e-3)
+    assert found.distance == pytest.approx(expected, abs=2e-3)
     impostors = gallery._space.card.impostors()
-    assert found.distance == pytest.approx(float(impostors.as_single(expected, 3)), abs=5e-3)
-    assert (found.same, found.threshold, found.person.name) == (found.distance <= 0.5, 0.5, "Ada")
+    assert found.adjusted_distance == pytest.approx(float(impostors.as_single(expected, 3)), abs=5e-3)
+    assert (found.same, found.threshold, found.person.name) == (found.adjusted_distance <= 0.5, 0.5, "Ada")
     assert found.verdict == "same"
     stranger = verify_person(gallery.store, gallery._space, ada.id, point("Ben", 9))
     assert (stranger.same, stranger.verdict) == (False, "different")

@@ -14,13 +14,13 @@ def test_a_person_of_one_photo_is_compared_as_two_photos_are(client, photo):
         pair = client.post("/v1/verify?far=0.1", files={"a": photo("s1/1"), "b": photo(other)}).json()
         assert (answer["person_id"], answer["name"], answer["face"]) == (ada, "Ada", 1)
         # Kept in half precision.
-        assert answer["template_distance"] == pytest.approx(pair["distance"], abs=2e-3)
+        assert answer["distance"] == pytest.approx(pair["distance"], abs=2e-3)
         # The same measure as the candidates of a search have, but for the byte a dimension that searches use.
         (face,) = client.post("/v1/identify", files={"photo": photo(other)}).json()["faces"]
         searched = next(candidate for candidate in face["candidates"] if candidate["person"] == ada)
-        assert answer["distance"] == pytest.approx(searched["distance"], abs=5e-3)
+        assert answer["adjusted_distance"] == pytest.approx(searched["distance"], abs=5e-3)
         assert (answer["threshold"], answer["far"]) == (pair["threshold"], 0.1)
-        assert answer["same"] == (answer["distance"] <= answer["threshold"])
+        assert answer["same"] == (answer["adjusted_distance"] <= answer["threshold"])
         assert (answer["verdict"] == "same") == answer["same"]
         assert answer["explanation"].startswith("The squared distance is")
         assert answer["note"] is None

@@ -85,7 +85,7 @@ def test_several_faces_are_a_problem_where_one_would_be_kept_and_a_choice_elsewh
     )
     assert (left["face"], right["face"], len(left["photo"]["faces"])) == (1, 2, 2)
     assert "shows 2 faces" in left["note"]
-    assert left["template_distance"] < 0.01 < right["template_distance"]
+    assert left["distance"] < 0.01 < right["distance"]
 
 
 def test_the_chosen_face_of_a_photo_is_enrolled(counting, couple):

@@ -21,12 +21,11 @@ class PersonVerification:
     headline, explanation : the verdict in words, with both error rates
     same : whether the distance is at most the threshold
     probability : that it is the same person, for even prior odds
-    distance : squared distance to the person's template, as to a single photo that as many strangers come to:
-        comparable with the threshold, whatever the number of photos
-    template_distance : squared distance to the template itself
-    threshold : squared distance up to which two faces are one person
+    distance : squared distance to the person's template, the mean of their photos
+    adjusted_distance : that distance as if the template were a single photo, which the threshold is for
+    threshold : `adjusted_distance` up to which two faces are one person
     far : the false accept rate that the threshold was chosen for
-    rejection : squared distance beyond which they are different people; None where the model's card does not tell
+    rejection : `adjusted_distance` beyond which they are different people; None where the model's card does not tell
     frr : the share of same-person pairs beyond that (false reject rate)
     """
 
@@ -37,7 +36,7 @@ class PersonVerification:
     same: bool
     probability: float
     distance: float
-    template_distance: float
+    adjusted_distance: float
     threshold: float
     far: float
     rejection: float | None
@@ -79,11 +78,11 @@ def verify_person(
         raise GalleryError(f"no face is kept of the person with the id {person_id}; enrol a photo first")
     points = np.stack(kept)
     probe = as_point(embedding, space.dimension)
-    away = float(squared_distances(probe[None], template(points)[None])[0, 0])
+    distance = float(squared_distances(probe[None], template(points)[None])[0, 0])
     length = float(np.linalg.norm(points.astype(np.float64).mean(axis=0)))
-    comparable = space.card.impostors().comparable(np.array([away]), np.array([len(kept)]), np.array([length]))
-    distance = float(comparable[0])
-    verdict = decision.verdict(distance)
+    comparable = space.card.impostors().comparable(np.array([distance]), np.array([len(kept)]), np.array([length]))
+    adjusted = float(comparable[0])
+    verdict = decision.verdict(adjusted)
     store.record("verify", {"person": person_id, "same": verdict.outcome == "same"})
     return PersonVerification(
         person=person,
@@ -91,9 +90,9 @@ def verify_person(
         headline=verdict.headline,
         explanation=verdict.explanation,
         same=verdict.outcome == "same",
-        probability=float(space.probability(distance)),
+        probability=float(space.probability(adjusted)),
         distance=distance,
-        template_distance=away,
+        adjusted_distance=adjusted,
         threshold=decision.accept,
         far=decision.far,
         rejection=None if decision.reject is None else decision.beyond,

@@ -80,7 +80,7 @@ def add_matching(app: FastAPI) -> None:
                 same=found.same,
                 probability=found.probability,
                 distance=found.distance,
-                template_distance=found.template_distance,
+                adjusted_distance=found.adjusted_distance,
                 threshold=found.threshold,
                 far=found.far,
                 rejection=found.rejection,

@@ -74,20 +74,20 @@ class PersonVerifyAnswer(Answer):
     explanation: Annotated[str, Field(description="The verdict in whole sentences, with both error rates.")]
     same: Annotated[bool, Field(description="Whether the distance is at most the threshold.")]
     probability: Probability
-    distance: Annotated[
+    distance: Distance
+    adjusted_distance: Annotated[
         float,
         Field(
             ge=0,
-            description="Squared distance to the person's template, as to a single photo that as many strangers come "
-            "to: comparable with the threshold, whatever the number of photos enrolled.",
+            description="The distance as if the person had a single photo, which is compared with the threshold.",
+            examples=[0.72],
         ),
     ]
-    template_distance: Annotated[Distance, Field(description="Squared distance to the template itself, 0 to 4.")]
-    threshold: Annotated[float, Field(description="Squared distance up to which two faces are one person.")]
+    threshold: Annotated[float, Field(description="`adjusted_distance` up to which the face is the person's.")]
     far: Annotated[float, Field(description="The false accept rate that the threshold was chosen for.")]
     rejection: Annotated[
         float | None,
-        Field(description="Squared distance beyond which two faces are different people; null where it is not known."),
+        Field(description="`adjusted_distance` beyond which it is somebody else; null where it is not known."),
     ]
     frr: Annotated[
         float | None, Field(description="The share of same-person pairs beyond that (false reject rate), or null.")
