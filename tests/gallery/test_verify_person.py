@@ -6,14 +6,11 @@ from points import NamedSpace, new_faces, point
 
 from facespace.errors import EmbeddingError, GalleryError
 from facespace.gallery import Gallery, verify_person
-from facespace.metric import Decision
 
 
 @pytest.fixture
 def gallery(tmp_path):
-    space = NamedSpace()
-    space.decision = lambda far=None: Decision(0.5, far or 0.001, 0.9, 0.01)
-    with Gallery(tmp_path / "people.db", space) as opened:
+    with Gallery(tmp_path / "people.db", NamedSpace()) as opened:
         opened.store.add_all([("Ada", new_faces("Ada", 3), None), ("Ben", new_faces("Ben", 1), None)])
         yield opened
 

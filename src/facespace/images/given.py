@@ -109,7 +109,7 @@ def _from_stream(stream: Any, name: str) -> Photo:
         stream.seek(-1, os.SEEK_CUR)
     except (OSError, ValueError) as error:
         raise ImageError(f"{name} is an open file that cannot be read: {error}; open it again") from None
-    return stream  # type: ignore[no-any-return]
+    return stream
 
 
 class _Prefixed:
