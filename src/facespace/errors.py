@@ -16,6 +16,10 @@ class NoFaceError(FacespaceError):
     """A photo was read, but no face was found in it."""
 
 
+class SeveralFacesError(FacespaceError):
+    """A photo shows several faces where one is needed and none was chosen."""
+
+
 class ModelError(FacespaceError):
     """A model file is missing, damaged, without a card, or of another space."""
 

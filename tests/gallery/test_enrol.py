@@ -8,7 +8,15 @@ from points import NamedSpace, point
 
 from facespace.errors import GalleryError
 from facespace.faces import Quality
-from facespace.gallery import Gallery, enrol_people, largest_face, last_entry, loose_photos, unlike_others
+from facespace.gallery import (
+    Gallery,
+    NotEnrolledError,
+    enrol_people,
+    largest_face,
+    last_entry,
+    loose_photos,
+    unlike_others,
+)
 
 GOOD = Quality(0.6, 60, 0.2, 0.5, 0.2, 3, 2, 1, 0.1)
 
@@ -199,3 +207,24 @@ def test_attributes_are_kept_replaced_and_checked(gallery):
 def test_two_faces_in_a_photo_to_enrol_are_refused(gallery):
     with pytest.raises(GalleryError, match="2 faces found; a photo to enrol must show just one"):
         gallery.enrol("Ada", "Ada/1+Ben/1")
+
+
+def test_a_chosen_face_of_a_photo_of_several_is_enrolled(tmp_path):
+    with Gallery(tmp_path / "people.db", NamedSpace()) as gallery:
+        gallery.enrol("Ben", "Ada/1+Ben/1", choose=2)
+        (kept,) = gallery.faces("Ben")
+        np.testing.assert_allclose(kept.embedding, point("Ben", "1"), atol=1e-3)
+        with pytest.raises(NotEnrolledError, match="2 faces found, so there is no face 3") as refused:
+            gallery.enrol("Cleo", "Ada/1+Ben/1", choose=3)
+        assert [failure.kind for failure in refused.value.failures] == ["no-face"]
+        with pytest.raises(NotEnrolledError, match="1 face found, so there is no face 2"):
+            gallery.enrol("Cleo", "Cleo/1", choose=2)
+        assert [person.name for person in gallery.people()] == ["Ben"]
+
+
+def test_why_each_photo_was_left_out_is_named(tmp_path):
+    space = NamedSpace()
+    space.lost.add("lost")
+    with Gallery(tmp_path / "people.db", space) as gallery:
+        done = gallery.enrol("Ada", ["Ada/1", "+", "Ada/1+Ben/1", "lost"])
+        assert [failure.kind for failure in done.failures] == ["no-face", "several-faces", "image"]

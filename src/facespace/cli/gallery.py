@@ -70,7 +70,7 @@ def enrol_command(
     if people is not None and (attributes is not None or face is not None):
         raise FacespaceError("--attributes and --face belong to one person, not to --people")
     space, secret = load(model, provider=provider, threads=threads, truncated=truncated), read_key(key_file)
-    choose = largest_face if largest else None if face is None else (lambda photo, faces: face - 1)
+    choose = largest_face if largest else face
     with Gallery(gallery, space, secret) as opened:
         if people is not None:
             _enrol_folder(opened, gallery, people, least_quality, keep, choose, accept_doubtful, json)

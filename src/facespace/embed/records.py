@@ -70,10 +70,14 @@ class Look:
 
 @dataclass(frozen=True)
 class Failure:
-    """A photo that could not be used, and why."""
+    """A photo that could not be used, and why.
+
+    kind : 'image', 'no-face', 'several-faces', 'low-quality' or 'doubtful', where one of these is the reason
+    """
 
     photo: Photo
     reason: str
+    kind: str | None = None
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,16 @@
 from facespace.gallery.audit import acting_as
 from facespace.gallery.care import Checked, Salvaged, backup, check, salvage
 from facespace.gallery.crowd import nearest_others
-from facespace.gallery.enrol import LEAST_QUALITY, ChooseFace, Doubt, Enrolment, largest_face, unlike_others
+from facespace.gallery.enrol import (
+    LEAST_QUALITY,
+    ChooseFace,
+    Doubt,
+    Enrolment,
+    LowQualityError,
+    NotEnrolledError,
+    largest_face,
+    unlike_others,
+)
 from facespace.gallery.folder import EnrolledPerson, enrol_people, loose_photos
 from facespace.gallery.gallery import FPIR, Gallery, Identification, as_attributes
 from facespace.gallery.places import Place
@@ -13,6 +22,7 @@ from facespace.gallery.store import Store, open_store
 from facespace.gallery.transfer import Imported, export_gallery, import_gallery
 from facespace.gallery.undo import UndoneEnrolment, last_entry
 from facespace.gallery.upgrade import Upgraded, adopt, space_of, upgrade
+from facespace.gallery.verify import PersonVerification, verify_person
 
 __all__ = [
     "FPIR",
@@ -28,8 +38,11 @@ __all__ = [
     "Identification",
     "Imported",
     "KeptFace",
+    "LowQualityError",
     "NewFace",
+    "NotEnrolledError",
     "Person",
+    "PersonVerification",
     "Place",
     "Removal",
     "Salvaged",
@@ -57,5 +70,6 @@ __all__ = [
     "space_of",
     "unlike_others",
     "upgrade",
+    "verify_person",
     "write_key",
 ]

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facespace.embed import Face, Failure, Space, main_face
-from facespace.errors import GalleryError
+from facespace.errors import FacespaceError, GalleryError, ImageError, NoFaceError, SeveralFacesError
 from facespace.gallery.records import Candidate, NewFace
 from facespace.images import Photo, name_of, small_picture
 from facespace.metric import Decision, squared_distances, template
@@ -28,8 +28,41 @@ SAME_PHOTO = 0.05
 # docs/decisions/034-enrolment.md has how many photos of whom that holds back.
 DOUBTFUL = 0.5
 
-# Given a photo and its faces in reading order: the place of the one to enrol, or None to leave the photo out.
-ChooseFace = Callable[[Photo, Sequence[Face]], int | None]
+# The number of the face to enrol, from 1 in reading order; or, given a photo of several faces and those faces in that
+# order, the place of the one to enrol, None to leave the photo out.
+ChooseFace = Callable[[Photo, Sequence[Face]], int | None] | int
+
+
+class NotEnrolledError(GalleryError):
+    """None of the photos given can be enrolled.
+
+    Attributes
+    ----------
+    failures : tuple of Failure
+        Each photo, and why it cannot be used.
+    """
+
+    def __init__(self, message: str, failures: tuple[Failure, ...] = ()):
+        super().__init__(message)
+        self.failures = failures
+
+
+class LowQualityError(GalleryError):
+    """A face is of too low a quality to enrol."""
+
+
+# Why a photo cannot be enrolled: what `usable_face` raises, and the kind of the failure.
+REFUSALS: dict[type[FacespaceError], str] = {
+    ImageError: "image",
+    NoFaceError: "no-face",
+    SeveralFacesError: "several-faces",
+    LowQualityError: "low-quality",
+}
+
+
+def kind_of(error: Exception) -> str:
+    """The kind of a failure, from the error."""
+    return next(kind for known, kind in REFUSALS.items() if isinstance(error, known))
 
 
 @dataclass(frozen=True)
@@ -98,31 +131,32 @@ def usable_face(
 
     Raises
     ------
-    ImageError
-        The photo cannot be used.
-    GalleryError
-        It shows no face, several of which none was chosen, or one of too low a quality; the message says what is
-        wrong with it.
+    ImageError, NoFaceError, SeveralFacesError, LowQualityError
+        The photo cannot be used, shows no face (or none of that number), shows several of which none was chosen, or
+        the face is not good enough; the message says what is wrong with it.
     """
     look = space.look(photo) if keep else None
     found = look.faces if look else space.faces(photo)
     place: int | None = 0
-    if len(found) > 1:
+    if isinstance(choose, int):
+        place = choose - 1
+    elif len(found) > 1:
         if choose is None:
-            raise GalleryError(
+            raise SeveralFacesError(
                 f"{len(found)} faces found; a photo to enrol must show just one; cut it out, or choose which to enrol"
             )
         place = choose(photo, found)
     if not found:
-        raise GalleryError("0 faces found; a photo to enrol must show just one, larger or clearer")
+        raise NoFaceError("0 faces found; a photo to enrol must show just one, larger or clearer")
     if place is None:
-        raise GalleryError(f"{len(found)} faces found, and none of them was chosen")
+        raise SeveralFacesError(f"{len(found)} faces found, and none of them was chosen")
     if not 0 <= place < len(found):
-        raise GalleryError(f"{len(found)} faces found, so there is no face {place + 1}")
+        shows = "1 face" if len(found) == 1 else f"{len(found)} faces"
+        raise NoFaceError(f"{shows} found, so there is no face {place + 1}; they are numbered from 1 in reading order")
     face = found[place]
     quality = None if face.quality is None else face.quality.value
     if quality is not None and quality < least_quality:
-        raise GalleryError(f"quality {quality:.2f} is below {least_quality:g}: {_why(face)}; take a better photo")
+        raise LowQualityError(f"quality {quality:.2f} is below {least_quality:g}: {_why(face)}; take a better photo")
     picture = small_picture(look.crops[place], PICTURE) if look else None
     return NewFace(name_of(photo), face.box, face.embedding, quality, picture)
 

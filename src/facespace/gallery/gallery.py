@@ -12,11 +12,22 @@ from typing import Any
 import numpy as np
 
 from facespace.embed import Face, Failure, Space, as_photos
-from facespace.errors import GalleryError, ImageError
+from facespace.errors import GalleryError
 from facespace.gallery import upkeep
 from facespace.gallery.assignment import assign
 from facespace.gallery.crowd import Crowd
-from facespace.gallery.enrol import LEAST_QUALITY, ChooseFace, Doubt, Enrolment, Judged, judge_new, usable_face
+from facespace.gallery.enrol import (
+    LEAST_QUALITY,
+    REFUSALS,
+    ChooseFace,
+    Doubt,
+    Enrolment,
+    Judged,
+    NotEnrolledError,
+    judge_new,
+    kind_of,
+    usable_face,
+)
 from facespace.gallery.places import Place, project
 from facespace.gallery.records import Box, Candidate, Event, KeptFace, NewFace, Person, Removal
 from facespace.gallery.search import Nearest, Search
@@ -124,10 +135,10 @@ class Gallery:
             Faces of a lower quality (share of ordinary photos that are worse) are refused; 0 takes all.
         keep : bool
             Keep a small picture of each face too, to show who is who. Photos themselves are never kept.
-        choose : callable or None
-            Called with a photo of several faces and those faces, in reading order; returns the place of the one to
-            enrol, or None to leave the photo out. `facespace.gallery.largest_face` is one. Where None, photos of
-            several faces are left out.
+        choose : int, callable or None
+            The number of the face to enrol, from 1 in reading order; or a function that is called with a photo of
+            several faces and those faces, in reading order, and returns the place of the one to enrol, or None to leave
+            the photo out. `facespace.gallery.largest_face` is one. Where None, photos of several faces are left out.
         accept_doubtful : bool or callable
             Whether to enrol photos that look like somebody else than the person's others, or like many people. False
             leaves them out, True enrols them; a callable is asked with a `Doubt`, before anything is enrolled.
@@ -141,8 +152,8 @@ class Gallery:
         Raises
         ------
         GalleryError
-            The name is blank, no photo can be used, they look like several people, or the gallery cannot be written;
-            nothing is changed then.
+            The name is blank, no photo can be used (NotEnrolledError, with the reason of each), they look like several
+            people, or the gallery cannot be written; nothing is changed then.
         """
         name = clean_name(name)
         faces: list[NewFace] = []
@@ -153,11 +164,11 @@ class Gallery:
                 as_photo(photo, f"photos[{place}]")
                 faces.append(usable_face(self._space, photo, least_quality, keep, choose))
                 given.append(photo)
-            except (ImageError, GalleryError) as error:
-                failures.append(Failure(photo, str(error)))
+            except tuple(REFUSALS) as error:
+                failures.append(Failure(photo, str(error), kind_of(error)))
         if not faces:
             reasons = "; ".join(failure.reason for failure in failures[:3]) or "none were given"
-            raise GalleryError(f"no photo of {name!r} can be enrolled: {reasons}")
+            raise NotEnrolledError(f"no photo of {name!r} can be enrolled: {reasons}", tuple(failures))
         named = self.store.people_named(name)
         kept = self.store.faces(named[0].id) if named else []
         judged = judge_new(faces, [face.embedding for face in kept], self._space.decision())
@@ -166,7 +177,8 @@ class Gallery:
         doubtful = [entry for entry in judged.doubtful if entry not in accepted]
         if doubtful and not places and not judged.folded:
             reasons = "; ".join(reason for _, reason in doubtful[:3])
-            raise GalleryError(f"no photo of {name!r} can be enrolled: {reasons}")
+            in_doubt = tuple(Failure(given[place], reason, "doubtful") for place, reason in doubtful)
+            raise NotEnrolledError(f"no photo of {name!r} can be enrolled: {reasons}", (*failures, *in_doubt))
         new = [faces[place] for place in places]
         alike = self._alike(new, named[0].id if named else None)
         if new or attributes is not None:
@@ -176,7 +188,7 @@ class Gallery:
             faces=len(new),
             failures=tuple(failures),
             folded=tuple(Failure(given[place], reason) for place, reason in judged.folded),
-            doubtful=tuple(Failure(given[place], reason) for place, reason in doubtful),
+            doubtful=tuple(Failure(given[place], reason, "doubtful") for place, reason in doubtful),
             outliers=tuple(Failure(given[place], reason) for place, reason in (*judged.outliers, *accepted)),
             alike=alike,
         )
@@ -350,7 +362,8 @@ class Gallery:
             return accept(Doubt(name, photos, reason)) if callable(accept) else accept
 
         if judged.mixed is not None and not asked(tuple(given[place] for place in judged.new), judged.mixed):
-            raise GalleryError(f"no photo of {name!r} can be enrolled: {judged.mixed}")
+            in_doubt = tuple(Failure(given[place], judged.mixed, "doubtful") for place in judged.new)
+            raise NotEnrolledError(f"no photo of {name!r} can be enrolled: {judged.mixed}", in_doubt)
         return [(place, reason) for place, reason in judged.doubtful if asked((given[place],), reason)]
 
     def _alike(self, faces: list[NewFace], own: int | None) -> tuple[Candidate, ...]:

@@ -6,7 +6,7 @@ from typing import Annotated, TypeVar
 from fastapi import FastAPI, Path, Query, Request, Response
 
 from facespace.cluster import Album
-from facespace.server.body import Upload, Wanted, read_form
+from facespace.server.body import read_form
 from facespace.server.doors import Rule, door
 from facespace.server.keys import Scope
 from facespace.server.problems import Refusal
@@ -31,6 +31,7 @@ from facespace.server.schemas import (
 )
 from facespace.server.schemas.base import Number
 from facespace.server.service import Service, caller_of, service_of
+from facespace.server.uploads import Upload, Wanted
 
 T = TypeVar("T")
 
@@ -49,7 +50,13 @@ def add_clusters(app: FastAPI, photos: int) -> None:
     async def start(request: Request) -> Job:
         """Begin to group the faces of photos by person. The photos are not kept; small pictures of faces are."""
         service = service_of(request)
-        form = await read_form(request, wanted, service.settings.photo_bytes, service.settings.cluster_bytes)
+        form = await read_form(
+            request,
+            wanted,
+            service.settings.photo_bytes,
+            service.settings.cluster_bytes,
+            service.settings.request_bytes,
+        )
         return service.jobs.start(caller_of(request).name, _by_name(form.photos["photos"]))
 
     @door(app, "GET", "/v1/cluster", Jobs, RULE, tags=["cluster"])

@@ -33,6 +33,7 @@ class Scope(StrEnum):
     ENROL = "enrol"
     ADMIN = "admin"
     EMBEDDINGS = "embeddings"
+    EMBEDDING_SEARCH = "embedding-search"
     METRICS = "metrics"
 
 

@@ -1,18 +1,20 @@
 """The answers from photos: their faces, the same person or not, who it is."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import FastAPI, Query, Request
 
-from facespace.embed import compared_face
-from facespace.gallery import FPIR
-from facespace.server.body import Wanted, read_form
+from facespace.embed import Look, compared_face
+from facespace.gallery import FPIR, Gallery, Identification
+from facespace.server.body import read_form
 from facespace.server.doors import Rule, door
 from facespace.server.keys import Scope
 from facespace.server.pictures import faces_of, photo_of
 from facespace.server.problems import Refusal
 from facespace.server.schemas import CandidateAnswer, FacesAnswer, IdentifiedFace, IdentifyAnswer, VerifyAnswer
 from facespace.server.service import caller_of, service_of
+from facespace.server.uploads import Wanted
 
 Crops = Annotated[bool, Query(description="Give each face as the network sees it, a JPEG in base64.")]
 Embeddings = Annotated[bool, Query(description="Give each face's point; needs the scope `embeddings`.")]
@@ -37,7 +39,7 @@ def add_photos(app: FastAPI) -> None:
         """Every face of a photo: where it is, what it offers, and, where asked for, its embedding."""
         service = service_of(request)
         check_embeddings(request, embeddings)
-        form = await read_form(request, ONE, service.settings.photo_bytes, service.settings.request_bytes)
+        form = await read_form(request, ONE, *service.settings.body_limits)
 
         def work() -> FacesAnswer:
             look = service.space.look(form.photo("photo"))
@@ -60,7 +62,7 @@ def add_photos(app: FastAPI) -> None:
         service = service_of(request)
         check_embeddings(request, embeddings)
         service.space.threshold(far)
-        form = await read_form(request, TWO, service.settings.photo_bytes, service.settings.request_bytes)
+        form = await read_form(request, TWO, *service.settings.body_limits)
 
         def work() -> VerifyAnswer:
             a, b = service.space.look_all([form.file(field, f"photo {field!r}") for field in ("a", "b")])
@@ -110,41 +112,53 @@ def add_photos(app: FastAPI) -> None:
         """Who are the faces of a photo, among the people of the gallery, or nobody we know?"""
         service = service_of(request)
         check_embeddings(request, embeddings)
-        form = await read_form(request, ONE, service.settings.photo_bytes, service.settings.request_bytes)
+        form = await read_form(request, ONE, *service.settings.body_limits)
 
         def work() -> IdentifyAnswer:
             gallery = service.known()
             look = service.space.look(form.photo("photo"))
-            found = gallery.identify_faces(look.faces, fpir, top, once)
-            pictures = gallery.pictured({c.person for face in found for c in face.candidates})
+            faces = identified(gallery, look, fpir, top, once, crops, embeddings)
             return IdentifyAnswer(
                 width=look.width,
                 height=look.height,
                 threshold=gallery.threshold(fpir),
                 fpir=fpir,
                 people=len(gallery.index),
-                faces=[
-                    IdentifiedFace(
-                        **told.model_dump(),
-                        person=face.number,
-                        name=face.person,
-                        candidates=[
-                            CandidateAnswer(
-                                person=candidate.person,
-                                name=candidate.name,
-                                distance=candidate.distance,
-                                adjusted_distance=candidate.adjusted_distance,
-                                probability=candidate.probability,
-                                picture=pictures.get(candidate.person),
-                            )
-                            for candidate in face.candidates
-                        ],
-                    )
-                    for face, told in zip(found, faces_of(look, crops, embeddings), strict=True)
-                ],
+                faces=faces,
             )
 
         return await service.photos.run(work)
+
+
+def identified(
+    gallery: Gallery, look: Look, fpir: float, top: int, once: bool, crops: bool, embeddings: bool
+) -> list[IdentifiedFace]:
+    """Who the faces of a photo are."""
+    found = gallery.identify_faces(look.faces, fpir, top, once)
+    named = candidates_of(gallery, found)
+    return [
+        IdentifiedFace(**told.model_dump(), person=face.number, name=face.person, candidates=candidates)
+        for face, told, candidates in zip(found, faces_of(look, crops, embeddings), named, strict=True)
+    ]
+
+
+def candidates_of(gallery: Gallery, found: Sequence[Identification]) -> list[list[CandidateAnswer]]:
+    """The candidates of each face, with the pictures that are kept of them."""
+    pictures = gallery.pictured({candidate.person for face in found for candidate in face.candidates})
+    return [
+        [
+            CandidateAnswer(
+                person=candidate.person,
+                name=candidate.name,
+                distance=candidate.distance,
+                adjusted_distance=candidate.adjusted_distance,
+                probability=candidate.probability,
+                picture=pictures.get(candidate.person),
+            )
+            for candidate in face.candidates
+        ]
+        for face in found
+    ]
 
 
 def check_embeddings(request: Request, wanted: bool) -> None:

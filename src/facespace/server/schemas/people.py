@@ -71,6 +71,12 @@ class PhotoReason(Answer):
     photo: Annotated[int, Field(ge=0, description="Its place among the photos given, from 0.")]
     name: Annotated[str, Field(description="The name it was uploaded under.")]
     reason: str
+    type: Annotated[
+        str | None,
+        Field(
+            description="The kind of problem of a photo left out, as in a problem.", examples=["urn:facespace:no-face"]
+        ),
+    ] = None
 
 
 class EnrolAnswer(Answer):
