@@ -89,8 +89,8 @@ def evaluate_command(
     groups: Annotated[
         Path | None,
         typer.Option(
-            help="CSV file of strangers by group (photo, group, sex, age): how often each group's are accepted, and the "
-            "threshold that holds for the worst. Its photos lie beside it, under the same name."
+            help="CSV file of strangers by group (photo, group, sex, age): how often each group's are accepted, and "
+            "the threshold that holds for the worst. Its photos lie beside it, under the same name."
         ),
     ] = None,
     group_images: Annotated[

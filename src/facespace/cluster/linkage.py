@@ -28,8 +28,10 @@ _NOBODY = -1
 _EQUAL = 2.0**-20
 
 
-# Pairs are many where the groups in them have at most so many times as many; matrices are made in blocks of so many cells.
+# Pairs are many where the groups in them could have at most so many times as many.
 _CROWDED = 16
+
+# Cells of a matrix made at a time.
 _BLOCK_CELLS = 1 << 22
 
 
@@ -210,7 +212,7 @@ def average_linkage(
     near = graph.distance <= threshold
     a, b, value = groups.candidates(start[graph.a[near]], start[graph.b[near]], threshold)
     groups.forget_apart(components(total, a, b))
-    grain = _EQUAL * max(float(groups.norms.mean()) if total else 0.0, np.finfo(np.float32).tiny / _EQUAL)
+    grain = max(_EQUAL * float(groups.norms.mean()) if total else 0.0, float(np.finfo(np.float32).tiny))
     renamed = np.arange(total)
     merges: list[tuple[Ints, Ints, Floats]] = []
     while len(a):

@@ -129,8 +129,8 @@ def _require_both_kinds(protocol: Protocol, pairs: Pairs, had: NDArray[np.bool_]
             lacking = np.concatenate([pairs.a[of_kind], pairs.b[of_kind]])
             absent = protocol.names[lacking[~had[lacking]][0]]
             raise DataError(
-                f"none of the {int(of_kind.sum()):,} {kind} pairs can be compared, as each has a photo that is missing, "
-                f"cannot be read or shows no face: the first is {absent} ({protocol.photos.where}); check the names in "
+                f"none of the {int(of_kind.sum()):,} {kind} pairs can be compared, as each has a photo that is "
+                f"missing, cannot be read or shows no face: the first is {absent} ({protocol.photos.where}); check the names in "
                 "the list of pairs"
             )
 
@@ -148,8 +148,8 @@ def _verify(result: Evaluation, columns: list[Column], fars: tuple[float, ...], 
         numbers = ", ".join(str(number + 1) for number in figures.not_judged)
         notes = (
             *notes,
-            f"no accuracy for fold {numbers} of {len(figures.folds) + len(figures.not_judged)}: it needs same-person and "
-            "different-person pairs both in it and outside it; its pairs count in all other figures",
+            f"no accuracy for fold {numbers} of {len(figures.folds) + len(figures.not_judged)}: it needs same-person "
+            "and different-person pairs both in it and outside it; its pairs count in all other figures",
         )
     thresholds: tuple[AtThreshold, ...] = ()
     reliable = None

@@ -93,7 +93,7 @@ def embed_groups(
     prepare = replace(preparation or Preparation(), no_face="failure")
     found = embed_photos(space, listed.photos, listed.names, prepare, cache, on_progress)
     had = found.present
-    notes = ()
+    notes: tuple[str, ...] = ()
     if not had.all():
         first = found.failures[0]
         notes = (
@@ -117,7 +117,7 @@ def _beside(table: Path) -> Path:
 
 
 def _of_photos(found: Table, key: str, photos: Photos) -> tuple[list[str], list[int]]:
-    """Photos by name; the first part of a path may be the folder or zip file itself. Absent ones are kept: they count."""
+    """Photos by name, absent ones too, as they count; the first part of a path may be the folder or zip file itself."""
     known = set(photos.names)
     names = [row[key] for row in found.rows]
     if not known.intersection(names):
