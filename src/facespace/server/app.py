@@ -12,6 +12,7 @@ from facespace import __version__
 from facespace.embed import Space
 from facespace.server.clusters import add_clusters
 from facespace.server.doors import Guarded
+from facespace.server.groups import add_groups
 from facespace.server.health import add_health
 from facespace.server.models import add_models
 from facespace.server.people import add_people
@@ -63,6 +64,7 @@ def create_app(settings: Settings | None = None, space: Space | None = None) -> 
     add_photos(app)
     add_people(app, settings.photos)
     add_clusters(app, settings.photos)
+    add_groups(app)
     add_models(app)
     add_health(app)
     if PAGE.is_dir():
