@@ -2,6 +2,7 @@
 
 import csv
 import io
+import itertools
 import json
 import zipfile
 
@@ -96,7 +97,7 @@ def test_each_answer_leaves_fewer_questions(grouped):
         client.post(f"{job}/answers", json=answer).raise_for_status()
     assert len(left) > 2
     assert left[-1] == 0
-    assert all(after < before for before, after in zip(left, left[1:], strict=False))
+    assert all(after < before for before, after in itertools.pairwise(left))
 
 
 def test_decisions_say_which_faces_they_are_about(grouped):
