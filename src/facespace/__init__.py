@@ -12,6 +12,7 @@ from facespace.embed import Face, Space, Verification, load
 from facespace.errors import (
     AlbumError,
     DataError,
+    EmbeddingError,
     FacespaceError,
     FacespaceWarning,
     GalleryError,
@@ -29,6 +30,7 @@ __all__ = [
     "AlbumError",
     "Clusters",
     "DataError",
+    "EmbeddingError",
     "Face",
     "FacespaceError",
     "FacespaceWarning",

@@ -20,6 +20,10 @@ class ModelError(FacespaceError):
     """A model file is missing, damaged, without a card, or of another space."""
 
 
+class EmbeddingError(FacespaceError, ValueError):
+    """An embedding passed in cannot be used: wrong size, not of norm 1, or not finite numbers."""
+
+
 class GalleryError(FacespaceError):
     """A gallery cannot be opened or changed as asked."""
 

@@ -7,7 +7,7 @@ import typer
 
 from facespace.cli.app import app
 from facespace.cli.options import AsJson, ModelPath, Provider, Threads
-from facespace.cli.output import photo_name, print_json, say, table, warn
+from facespace.cli.output import command_line, photo_name, print_json, say, table, warn
 from facespace.cli.progress import photo_progress
 from facespace.cluster import Album, AlbumCluster, cluster, write_sheet
 from facespace.embed import load
@@ -15,7 +15,15 @@ from facespace.embed import load
 album_app = typer.Typer(help="An album: people, and everything that was said about them.", no_args_is_help=True)
 app.add_typer(album_app, name="album")
 
-AlbumPath = Annotated[Path, typer.Argument(help="The album, one SQLite file.")]
+
+def _album_in(path: Path) -> Path:
+    """The album, also where the folder was named that `cluster --out` made."""
+    return path / "album.db" if path.is_dir() and (path / "album.db").is_file() else path
+
+
+AlbumPath = Annotated[
+    Path, typer.Argument(help="The album: one SQLite file, or the folder of `cluster --out`.", callback=_album_in)
+]
 Threshold = Annotated[
     float | None, typer.Option(help="Squared distance to cut at; the model card's, adapted, where not given.")
 ]
@@ -54,6 +62,9 @@ def cluster_command(
                 for number, group in enumerate(clusters.groups, start=1)
             ],
         )
+        say(
+            f"to keep, correct and add to these groups: {command_line('facespace cluster', str(folder), '--out', 'DIR')}"
+        )
         return
     out.mkdir(parents=True, exist_ok=True)
     try:
@@ -61,7 +72,8 @@ def cluster_command(
             added = album.add(folder, step)
             page, people = write_sheet(album, out), album.clusters()
     except KeyboardInterrupt:
-        warn(f"stopped; the same command goes on from there: facespace cluster {folder} --out {out}")
+        again = command_line("facespace cluster", str(folder), "--out", str(out))
+        warn(f"stopped; the same command goes on from there: {again}")
         raise
     for failure in added.failures:
         warn(f"left out {photo_name(failure.photo)}: {failure.reason}")
@@ -108,14 +120,14 @@ def merge_command(
 ) -> None:
     """These clusters are one person; the first keeps its number."""
     with Album(album, load(model)) as opened:
-        _done(opened.merge(clusters))
+        _done(album, opened.merge(clusters))
 
 
 @album_app.command("split")
 def split_command(album: AlbumPath, faces: Numbers, model: ModelPath = None) -> None:
     """These faces of a cluster are one person, and the rest of it is not."""
     with Album(album, load(model)) as opened:
-        _done(opened.split(faces))
+        _done(album, opened.split(faces))
 
 
 @album_app.command("move")
@@ -127,28 +139,28 @@ def move_command(
 ) -> None:
     """These faces belong to another cluster."""
     with Album(album, load(model)) as opened:
-        _done(opened.move(faces, to))
+        _done(album, opened.move(faces, to))
 
 
 @album_app.command("name")
 def name_command(album: AlbumPath, person: Person, name: str, model: ModelPath = None) -> None:
     """Give a cluster the name of its person; clusters of one name are one."""
     with Album(album, load(model)) as opened:
-        _done(opened.name(person, name))
+        _done(album, opened.name(person, name))
 
 
 @album_app.command("same")
 def same_command(album: AlbumPath, a: One, b: One, model: ModelPath = None) -> None:
     """These two faces are one person."""
     with Album(album, load(model)) as opened:
-        _done(opened.same(a, b))
+        _done(album, opened.same(a, b))
 
 
 @album_app.command("different")
 def different_command(album: AlbumPath, a: One, b: One, model: ModelPath = None) -> None:
     """These two faces are not one person."""
     with Album(album, load(model)) as opened:
-        _done(opened.different(a, b))
+        _done(album, opened.different(a, b))
 
 
 @album_app.command("undo")
@@ -214,5 +226,6 @@ def _row(found: AlbumCluster) -> list[str]:
     return [str(found.number), found.name or "", str(len(found.faces)), f"{found.cohesion:.2f}", check]
 
 
-def _done(decision: int) -> None:
-    say(f"decision {decision}; take it back with: facespace album undo ALBUM {decision}")
+def _done(album: Path, decision: int) -> None:
+    undo = command_line("facespace album undo", str(album), str(decision))
+    say(f"decision {decision}; take it back with: {undo}")

@@ -151,6 +151,11 @@ def show_card(card: Card) -> None:
             [f"threshold at FAR {t.far:g}", f"{t.threshold:.3f} ({t.low:.3f} to {t.high:.3f})"]
             for t in decisions.thresholds
         ]
+        rows += [
+            [f"rejection at FRR {r.frr:g}", f"{r.distance:.3f} ({r.low:.3f} to {r.high:.3f})"]
+            for r in decisions.rejections
+        ]
+        rows.append(["default answers", card.decision().errors])
         cut = decisions.clustering
         rows.append(["clustering", f"{cut.linkage} linkage, cut at {cut.threshold:.3f}"])
     else:

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+import shlex
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -59,6 +60,11 @@ def as_json(value: object) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value if isinstance(value, str | int | float | bool | None) else str(value)
+
+
+def command_line(command: str, *words: str) -> str:
+    """A command to copy into a shell: names and paths are quoted where they must be."""
+    return " ".join([command, *(word if word.startswith("-") else shlex.quote(word) for word in words)])
 
 
 def photo_name(photo: object) -> str:

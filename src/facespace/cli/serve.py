@@ -68,8 +68,7 @@ def serve_command(
         )
         if without_keys and keys is None:
             warn(f"everybody who reaches {host}:{port} may read and change all that is served")
-        say(f"facespace listens on http://{host}:{port}")
-        serve(settings, host, port, without_keys)
+        serve(settings, host, port, without_keys, lambda: say(f"facespace listens on http://{host}:{port}"))
 
 
 @keys_app.command("add")

@@ -78,9 +78,17 @@ class Client:
         """Every face of a photo."""
         return self.ask(calls.faces(photo, crops, embeddings))
 
-    def verify(self, a: Sent, b: Sent, far: float | None = None, crops: bool = False) -> s.VerifyAnswer:
-        """Are the main faces of two photos the same person?"""
-        return self.ask(calls.verify(a, b, far, crops))
+    def verify(
+        self,
+        a: Sent,
+        b: Sent,
+        far: float | None = None,
+        crops: bool = False,
+        face_a: int | None = None,
+        face_b: int | None = None,
+    ) -> s.VerifyAnswer:
+        """Are two photos of the same person? `face_a` and `face_b` choose among several faces, from 1."""
+        return self.ask(calls.verify(a, b, far, crops, face_a, face_b))
 
     def identify(
         self, photo: Sent, fpir: float | None = None, top: int | None = None, crops: bool = False
@@ -103,9 +111,10 @@ class Client:
         attributes: Mapping[str, Any] | None = None,
         least_quality: float | None = None,
         keep: bool = False,
+        accept_doubtful: bool = False,
     ) -> s.EnrolAnswer:
         """Keep a person's faces."""
-        return self.ask(calls.enrol(name, photos, attributes, least_quality, keep))
+        return self.ask(calls.enrol(name, photos, attributes, least_quality, keep, accept_doubtful))
 
     def change(
         self, number: int, name: str | None = None, attributes: Mapping[str, Any] | None = None

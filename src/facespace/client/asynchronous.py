@@ -70,9 +70,17 @@ class AsyncClient:
         """Every face of a photo."""
         return await self.ask(calls.faces(photo, crops, embeddings))
 
-    async def verify(self, a: Sent, b: Sent, far: float | None = None, crops: bool = False) -> s.VerifyAnswer:
-        """Are the main faces of two photos the same person?"""
-        return await self.ask(calls.verify(a, b, far, crops))
+    async def verify(
+        self,
+        a: Sent,
+        b: Sent,
+        far: float | None = None,
+        crops: bool = False,
+        face_a: int | None = None,
+        face_b: int | None = None,
+    ) -> s.VerifyAnswer:
+        """Are two photos of the same person? `face_a` and `face_b` choose among several faces, from 1."""
+        return await self.ask(calls.verify(a, b, far, crops, face_a, face_b))
 
     async def identify(
         self, photo: Sent, fpir: float | None = None, top: int | None = None, crops: bool = False
@@ -95,9 +103,10 @@ class AsyncClient:
         attributes: Mapping[str, Any] | None = None,
         least_quality: float | None = None,
         keep: bool = False,
+        accept_doubtful: bool = False,
     ) -> s.EnrolAnswer:
         """Keep a person's faces."""
-        return await self.ask(calls.enrol(name, photos, attributes, least_quality, keep))
+        return await self.ask(calls.enrol(name, photos, attributes, least_quality, keep, accept_doubtful))
 
     async def change(
         self, number: int, name: str | None = None, attributes: Mapping[str, Any] | None = None

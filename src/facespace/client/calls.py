@@ -49,9 +49,12 @@ def faces(photo: Sent, crops: bool, embeddings: bool) -> Call[s.FacesAnswer]:
     return Call("POST", "/v1/faces", s.FacesAnswer, query, (_file("photo", photo),))
 
 
-def verify(a: Sent, b: Sent, far: float | None, crops: bool) -> Call[s.VerifyAnswer]:
+def verify(
+    a: Sent, b: Sent, far: float | None, crops: bool, face_a: int | None = None, face_b: int | None = None
+) -> Call[s.VerifyAnswer]:
     """As `Client.verify`."""
-    return Call("POST", "/v1/verify", s.VerifyAnswer, {"far": far, "crops": crops}, (_file("a", a), _file("b", b)))
+    query = {"far": far, "crops": crops, "face_a": face_a, "face_b": face_b}
+    return Call("POST", "/v1/verify", s.VerifyAnswer, query, (_file("a", a), _file("b", b)))
 
 
 def identify(photo: Sent, fpir: float | None, top: int | None, crops: bool) -> Call[s.IdentifyAnswer]:
@@ -71,10 +74,15 @@ def person(number: int) -> Call[s.PersonFaces]:
 
 
 def enrol(
-    name: str, photos: Iterable[Sent], attributes: Mapping[str, Any] | None, least_quality: float | None, keep: bool
+    name: str,
+    photos: Iterable[Sent],
+    attributes: Mapping[str, Any] | None,
+    least_quality: float | None,
+    keep: bool,
+    accept_doubtful: bool = False,
 ) -> Call[s.EnrolAnswer]:
     """As `Client.enrol`."""
-    form = {"name": name, "keep": str(keep).lower()}
+    form = {"name": name, "keep": str(keep).lower(), "accept_doubtful": str(accept_doubtful).lower()}
     if attributes is not None:
         form["attributes"] = json.dumps(dict(attributes))
     if least_quality is not None:

@@ -19,7 +19,7 @@ from facespace.cluster.threshold import Cut
 from facespace.embed import Failure, Space
 from facespace.errors import AlbumError
 from facespace.images import photos_in
-from facespace.metric import as_embeddings, normalise
+from facespace.metric import as_points, normalise
 
 
 class Album:
@@ -186,7 +186,10 @@ class Album:
 
     def know(self, people: Mapping[str, ArrayLike]) -> None:
         """Take names from a gallery: points (k, d) of each person, in place of those taken before."""
-        self._store.replace_people((name, as_embeddings(points)) for name, points in people.items())
+        self._store.replace_people(
+            (name, as_points(points, self._space.dimension, f"embeddings of {name!r}"))
+            for name, points in people.items()
+        )
         self._placement.join_new()
 
     def recluster(self, on_done: Callable[[int], None] | None = None) -> None:

@@ -13,7 +13,7 @@ from facespace.cluster.threshold import Cut
 from facespace.embed import Face, Failure, Space
 from facespace.errors import DataError
 from facespace.images import Photo, photos_in
-from facespace.metric import as_embeddings
+from facespace.metric import as_points
 
 
 @dataclass(frozen=True)
@@ -75,6 +75,8 @@ def cluster(
     ------
     DataError
         No such folder, no photos, none that can be used, or no threshold for faces or points.
+    EmbeddingError
+        Points of several sizes, or not finite, or not of L2 norm 1.
     ModelError
         The card has no clustering threshold and none was given.
     """
@@ -113,5 +115,5 @@ def _groups_of(what: ArrayLike | Iterable[Face], threshold: float | None) -> NDA
         raise DataError("bare faces or points come without a model card: say where to cut, as in threshold=1.0")
     rows: list[Face] | NDArray[np.float32] = what if isinstance(what, np.ndarray) else list(what)  # type: ignore[arg-type]
     given = [row.embedding if isinstance(row, Face) else row for row in rows]
-    points = as_embeddings(given) if given else np.empty((0, 1), np.float32)
+    points = as_points(given, name="points") if given else np.empty((0, 1), np.float32)
     return arrange(points, Cut(threshold)).labels

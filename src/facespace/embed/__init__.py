@@ -12,6 +12,7 @@ from facespace.embed.card import (
     InputCard,
     LimitCard,
     QuantisedCard,
+    RejectionCard,
     StageCard,
     ThresholdCard,
     TrainingCard,
@@ -21,7 +22,16 @@ from facespace.embed.engine import Embedder, Engine, prepare
 from facespace.embed.harvest import Harvest, Source, describe, harvest, sources_in
 from facespace.embed.listing import ListedModel, list_models
 from facespace.embed.modelfile import ModelFile, read_model, weights_sha256, with_card, write_model
-from facespace.embed.records import Face, Failure, Look, PhotoFaces, Verification, main_face
+from facespace.embed.records import (
+    Compared,
+    Face,
+    Failure,
+    Look,
+    PhotoFaces,
+    Verification,
+    compared_face,
+    main_face,
+)
 from facespace.embed.shipped import find_model, ship, shipped_model, shipped_models
 from facespace.embed.space import Space, as_photos, load
 from facespace.embed.together import SharedEngine, Together
@@ -30,6 +40,7 @@ __all__ = [
     "CalibrationCard",
     "Card",
     "ClusteringCard",
+    "Compared",
     "DecisionsCard",
     "DistancesCard",
     "Embedder",
@@ -47,6 +58,7 @@ __all__ = [
     "ModelFile",
     "PhotoFaces",
     "QuantisedCard",
+    "RejectionCard",
     "SharedEngine",
     "Source",
     "Space",
@@ -57,6 +69,7 @@ __all__ = [
     "Verification",
     "as_photos",
     "check_model",
+    "compared_face",
     "describe",
     "find_model",
     "harvest",

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from facespace.errors import ModelError
-from facespace.metric import Calibration, Impostors
+from facespace.metric import Calibration, Decision, Impostors, measurable_frr
 from facespace.validation import explain
 
 Positive = Annotated[int, Field(gt=0)]
@@ -36,6 +36,19 @@ class ThresholdCard(_Record):
 
     far: Annotated[float, Field(gt=0, lt=1)]
     threshold: Annotated[float, Field(ge=0, le=4)]
+    low: Annotated[float, Field(ge=0, le=4)]
+    high: Annotated[float, Field(ge=0, le=4)]
+
+
+class RejectionCard(_Record):
+    """The squared distance beyond which two faces are different people, at a false reject rate.
+
+    frr : share of same-person pairs beyond `distance`
+    low, high : 95 % interval of `distance`
+    """
+
+    frr: Annotated[float, Field(gt=0, lt=1)]
+    distance: Annotated[float, Field(ge=0, le=4)]
     low: Annotated[float, Field(ge=0, le=4)]
     high: Annotated[float, Field(ge=0, le=4)]
 
@@ -112,6 +125,8 @@ class DecisionsCard(_Record):
     impostor_pairs: Positive
     default_far: float
     thresholds: Annotated[list[ThresholdCard], Field(min_length=1)]
+    rejections: list[RejectionCard] = []
+    default_frr: float | None = None
     calibration: CalibrationCard
     clustering: ClusteringCard
     impostors: ImpostorsCard | None = None
@@ -125,7 +140,30 @@ class DecisionsCard(_Record):
         ordered = sorted(self.thresholds, key=lambda entry: entry.far)
         if any(a.threshold > b.threshold for a, b in itertools.pairwise(ordered)):
             raise ValueError("thresholds must not fall as the false accept rate rises")
+        frrs = [entry.frr for entry in self.rejections]
+        if (self.default_frr is not None or frrs) and self.default_frr not in frrs:
+            raise ValueError(f"default_frr {self.default_frr} is not among the rejections' {frrs}")
+        by_rate = sorted(self.rejections, key=lambda entry: entry.frr)
+        if any(a.distance < b.distance for a, b in itertools.pairwise(by_rate)):
+            raise ValueError("the distances of rejections must not rise with the false reject rate")
         return self
+
+    def rejection(self) -> tuple[float, float] | None:
+        """The false reject rate to decide at, and the squared distance beyond which that share of genuine pairs lie.
+
+        From `rejections`; for cards made before there were any, from the histogram of genuine distances, to the width
+        of a bar. None where the card has neither.
+        """
+        for entry in self.rejections:
+            if entry.frr == self.default_frr:
+                return entry.frr, entry.distance
+        frr = measurable_frr(self.genuine_pairs)
+        if self.distances is None or frr is None:
+            return None
+        shares = self.distances.genuine
+        beyond = list(itertools.accumulate(reversed(shares), initial=0.0))[::-1]  # of the bars from each one on
+        bar = next(bar for bar, share in enumerate(beyond) if share <= frr)
+        return frr, min(4.0, bar * self.distances.step)
 
 
 class FigureCard(_Record):
@@ -269,6 +307,18 @@ class Card(_Record):
         raise ModelError(
             f"model {self.name!r} has no threshold for a false accept rate of {wanted:g}; its card has {known}"
         )
+
+    def decision(self, far: float | None = None) -> Decision:
+        """The distances that divide 'same person', 'too close to call' and 'different people', at a FAR of the card.
+
+        Raises
+        ------
+        ModelError
+            As for `threshold`.
+        """
+        accept, decisions = self.threshold(far), self.require_decisions()
+        frr, reject = decisions.rejection() or (None, None)
+        return Decision(accept, decisions.default_far if far is None else far, reject, frr)
 
     def impostors(self) -> Impostors:
         """How near strangers come, by false accept rate; ModelError where the card has no thresholds at all.

@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from facespace.cluster import agglomerative
-from facespace.embed import CalibrationCard, ClusteringCard, DecisionsCard, DistancesCard, ThresholdCard
+from facespace.embed import CalibrationCard, ClusteringCard, DecisionsCard, DistancesCard, RejectionCard, ThresholdCard
 from facespace.errors import DataError
 from facespace.evaluate.impostor_tails import LEAST_ACCEPTED, impostor_tails
 from facespace.evaluate.metrics.grouping import bcubed_f
 from facespace.evaluate.metrics.pairs import all_pairs, score
-from facespace.metric import as_embeddings, fit_calibration, threshold_at
+from facespace.metric import FRRS, as_points, fit_calibration, measurable_frr, rejection_at, threshold_at
 
 FARS = (1e-1, 1e-2, 1e-3, 1e-4)
 
@@ -42,14 +42,17 @@ def decide(embeddings: ArrayLike, people: ArrayLike, data: str, seed: int = 0) -
     Returns
     -------
     DecisionsCard
-        With thresholds at those of FAR 1e-1..1e-4 that at least ten impostor pairs decide.
+        With thresholds at those of FAR 1e-1..1e-4 that at least ten impostor pairs decide, and the distances of
+        rejection at those of `FRRS` that at least ten genuine pairs decide.
 
     Raises
     ------
+    EmbeddingError
+        An embedding is not finite, or not of L2 norm 1.
     DataError
         Too few people or photos for any threshold, or the space does not separate people at all.
     """
-    points, labels = as_embeddings(embeddings), np.asarray(people)
+    points, labels = as_points(embeddings), np.asarray(people)
     pairs = all_pairs(labels)
     distances = score(points, labels, pairs).distances
     genuine, impostor = distances[pairs.same], distances[~pairs.same]
@@ -67,6 +70,7 @@ def decide(embeddings: ArrayLike, people: ArrayLike, data: str, seed: int = 0) -
     impostors = ~pairs.same
     spread = _bootstrap_thresholds(impostor, labels[pairs.a[impostors]], labels[pairs.b[impostors]], fars, seed)
     thresholds = [_clip(threshold_at(far, impostor)) for far in fars]
+    rejections = _rejections(genuine, labels[pairs.a[pairs.same]], seed)
     return DecisionsCard(
         data=data,
         people=len(np.unique(labels)),
@@ -77,6 +81,8 @@ def decide(embeddings: ArrayLike, people: ArrayLike, data: str, seed: int = 0) -
             ThresholdCard(far=far, threshold=threshold, low=_clip(low), high=_clip(high))
             for far, threshold, (low, high) in zip(fars, thresholds, spread, strict=True)
         ],
+        rejections=rejections,
+        default_frr=measurable_frr(len(genuine)) if rejections else None,
         calibration=CalibrationCard(slope=calibration.slope, intercept=calibration.intercept),
         clustering=_clustering(points, labels, distances),
         impostors=impostor_tails(points, labels, seed),
@@ -108,6 +114,28 @@ def _bootstrap_thresholds(
         accepted = np.cumsum(weights) / weights.sum()
         found.append([impostor[order[np.searchsorted(accepted, far, side="right")]] for far in fars])
     return np.percentile(found, [2.5, 97.5], axis=0).T
+
+
+def _rejections(genuine: NDArray[np.float64], owners: NDArray[np.int64], seed: int) -> list[RejectionCard]:
+    """The distances beyond which few same-person pairs lie, with 95 % intervals by resampling identities.
+
+    A pair counts as often as its person was drawn.
+    """
+    frrs = [frr for frr in FRRS if frr * len(genuine) >= LEAST_ACCEPTED - 1e-9]
+    rng = np.random.default_rng(seed)
+    identities, owners = np.unique(owners, return_inverse=True)
+    order = np.argsort(genuine)
+    found = []
+    for _ in range(_ROUNDS):
+        drawn = np.bincount(rng.integers(len(identities), size=len(identities)), minlength=len(identities))
+        weights = drawn[owners][order]
+        within = np.cumsum(weights) / weights.sum()
+        found.append([genuine[order[np.searchsorted(within, 1 - frr - 1e-12)]] for frr in frrs])
+    spread = np.percentile(np.array(found).reshape(_ROUNDS, len(frrs)), [2.5, 97.5], axis=0).T
+    return [
+        RejectionCard(frr=frr, distance=_clip(rejection_at(frr, genuine)), low=_clip(low), high=_clip(high))
+        for frr, (low, high) in zip(frrs, spread, strict=True)
+    ]
 
 
 def _clustering(

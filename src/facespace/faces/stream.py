@@ -17,7 +17,7 @@ from facespace.faces.detection import Detector
 from facespace.faces.find import FaceCrop, cut_faces
 from facespace.faces.mtcnn import Mtcnn
 from facespace.faces.turned import look_turned, turned_back
-from facespace.images import Decoded, Limits, Photo, decode_photo, name_of
+from facespace.images import Colour, Decoded, Limits, Photo, as_photo, called, decode_photo, name_of
 
 T = TypeVar("T")
 
@@ -64,6 +64,8 @@ class Finder:
         The largest photo that is decoded; the default limits where None.
     most : int or None
         Photos with more faces are refused: a crowd would hold up everybody else.
+    colour : 'RGB' or 'BGR'
+        Order of the channels of arrays given as photos.
     """
 
     detector: Detector
@@ -73,16 +75,20 @@ class Finder:
     longest: int | None = None
     limits: Limits | None = None
     most: int | None = None
+    colour: Colour = "RGB"
 
-    def find(self, photo: Photo) -> Found:
-        """Faces of one photo; ImageError where it cannot be used."""
-        found = self._cut([photo], [decode_photo(photo, self.limits, longest=self.longest)])[0]
+    def find(self, photo: Photo, name: str = "the photo") -> Found:
+        """Faces of one photo; ImageError where it cannot be used, which calls a value that is no photo `name`."""
+        found = self._cut([photo], [self._decoded(photo, name)])[0]
         if found.failure:
             raise ImageError(found.failure)
         return found
 
-    def find_all(self, photos: Sequence[Photo]) -> list[Found]:
-        """Faces of some photos, in the order given; one that cannot be used has a failure and the rest go on."""
+    def find_all(self, photos: Sequence[Photo], names: Sequence[str] | None = None) -> list[Found]:
+        """Faces of some photos, in the order given; one that cannot be used has a failure and the rest go on.
+
+        `names` are what to call values that are no photos in the message.
+        """
         results: dict[int, Found] = {}
         numbers: list[int] = []
         held: list[Decoded] = []
@@ -94,7 +100,7 @@ class Finder:
 
         for number, photo in enumerate(photos):
             try:
-                held.append(decode_photo(photo, self.limits, longest=self.longest))
+                held.append(self._decoded(photo, names[number] if names else "the photo"))
             except ImageError as error:
                 results[number] = Found(photo, failure=str(error))
                 continue
@@ -103,6 +109,10 @@ class Finder:
                 flush()
         flush()
         return [results[number] for number in range(len(photos))]
+
+    def _decoded(self, photo: Photo, name: str) -> Decoded:
+        given = as_photo(photo, name, self.colour)
+        return decode_photo(given, self.limits, longest=self.longest, name=called(photo, name))
 
     def _cut(self, photos: list[Photo], decoded: list[Decoded]) -> list[Found]:
         found = []

@@ -3,13 +3,15 @@
 from facespace.gallery.audit import acting_as
 from facespace.gallery.care import Checked, Salvaged, backup, check, salvage
 from facespace.gallery.crowd import nearest_others
-from facespace.gallery.enrol import LEAST_QUALITY, Enrolment
+from facespace.gallery.enrol import LEAST_QUALITY, ChooseFace, Doubt, Enrolment, largest_face, unlike_others
+from facespace.gallery.folder import EnrolledPerson, enrol_people, loose_photos
 from facespace.gallery.gallery import FPIR, Gallery, Identification, as_attributes
 from facespace.gallery.places import Place
 from facespace.gallery.records import Candidate, Event, KeptFace, NewFace, Person, Removal, Template
 from facespace.gallery.secret import Secret, new_key, read_key, write_key
 from facespace.gallery.store import Store, open_store
 from facespace.gallery.transfer import Imported, export_gallery, import_gallery
+from facespace.gallery.undo import UndoneEnrolment, last_entry
 from facespace.gallery.upgrade import Upgraded, adopt, space_of, upgrade
 
 __all__ = [
@@ -17,6 +19,9 @@ __all__ = [
     "LEAST_QUALITY",
     "Candidate",
     "Checked",
+    "ChooseFace",
+    "Doubt",
+    "EnrolledPerson",
     "Enrolment",
     "Event",
     "Gallery",
@@ -31,20 +36,26 @@ __all__ = [
     "Secret",
     "Store",
     "Template",
+    "UndoneEnrolment",
     "Upgraded",
     "acting_as",
     "adopt",
     "as_attributes",
     "backup",
     "check",
+    "enrol_people",
     "export_gallery",
     "import_gallery",
+    "largest_face",
+    "last_entry",
+    "loose_photos",
     "nearest_others",
     "new_key",
     "open_store",
     "read_key",
     "salvage",
     "space_of",
+    "unlike_others",
     "upgrade",
     "write_key",
 ]

@@ -3,7 +3,7 @@
 import json
 import os
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -16,13 +16,15 @@ from facespace.errors import GalleryError, ImageError
 from facespace.gallery import upkeep
 from facespace.gallery.assignment import assign
 from facespace.gallery.crowd import Crowd
-from facespace.gallery.enrol import LEAST_QUALITY, Enrolment, judge_new, usable_face
+from facespace.gallery.enrol import LEAST_QUALITY, ChooseFace, Doubt, Enrolment, Judged, judge_new, usable_face
 from facespace.gallery.places import Place, project
 from facespace.gallery.records import Box, Candidate, Event, KeptFace, NewFace, Person, Removal
 from facespace.gallery.search import Nearest, Search
 from facespace.gallery.secret import Secret
 from facespace.gallery.store import open_store
-from facespace.images import Photo
+from facespace.gallery.undo import UndoneEnrolment, undo_enrolment, undo_enrolments_after
+from facespace.images import Photo, as_photo
+from facespace.metric import as_points
 
 # Share of strangers that may be taken for somebody, where the caller does not say.
 FPIR = 0.01
@@ -101,6 +103,8 @@ class Gallery:
         attributes: Mapping[str, Any] | None = None,
         least_quality: float = LEAST_QUALITY,
         keep: bool = False,
+        choose: ChooseFace | None = None,
+        accept_doubtful: bool | Callable[[Doubt], bool] = False,
     ) -> Enrolment:
         """Keep a person's face. Somebody already known gets the new faces added.
 
@@ -109,13 +113,21 @@ class Gallery:
         name : str
             Any Unicode, not blank.
         photos : a photo, or an iterable of photos
-            Each must show exactly one face, good enough. One that cannot be used is reported, the rest are enrolled.
+            Each must show exactly one face, good enough, unless `choose` says which one is meant. One that cannot be
+            used is reported, the rest are enrolled.
         attributes : mapping or None
             JSON to keep with the person; None leaves what is there.
         least_quality : float
             Faces of a lower quality (share of ordinary photos that are worse) are refused; 0 takes all.
         keep : bool
             Keep a small picture of each face too, to show who is who. Photos themselves are never kept.
+        choose : callable or None
+            Called with a photo of several faces and those faces, in reading order; returns the place of the one to
+            enrol, or None to leave the photo out. `facespace.gallery.largest_face` is one. Where None, photos of
+            several faces are left out.
+        accept_doubtful : bool or callable
+            Whether to enrol photos that look like somebody else than the person's others, or like many people. False
+            leaves them out, True enrols them; a callable is asked with a `Doubt`, before anything is enrolled.
 
         Returns
         -------
@@ -126,15 +138,17 @@ class Gallery:
         Raises
         ------
         GalleryError
-            The name is blank, no photo can be used, or the gallery cannot be written; nothing is changed then.
+            The name is blank, no photo can be used, they look like several people, or the gallery cannot be written;
+            nothing is changed then.
         """
         name = clean_name(name)
         faces: list[NewFace] = []
         given: list[Photo] = []
         failures: list[Failure] = []
-        for photo in as_photos(photos):
+        for place, photo in enumerate(as_photos(photos)):
             try:
-                faces.append(usable_face(self._space, photo, least_quality, keep))
+                as_photo(photo, f"photos[{place}]")
+                faces.append(usable_face(self._space, photo, least_quality, keep, choose))
                 given.append(photo)
             except (ImageError, GalleryError) as error:
                 failures.append(Failure(photo, str(error)))
@@ -143,8 +157,14 @@ class Gallery:
             raise GalleryError(f"no photo of {name!r} can be enrolled: {reasons}")
         named = self.store.people_named(name)
         kept = self.store.faces(named[0].id) if named else []
-        judged = judge_new(faces, [face.embedding for face in kept], self._space)
-        new = [faces[place] for place in judged.new]
+        judged = judge_new(faces, [face.embedding for face in kept], self._space.decision())
+        accepted = self._accepted(name, judged, given, accept_doubtful)
+        places = sorted({*judged.new, *(place for place, _ in accepted)})
+        doubtful = [entry for entry in judged.doubtful if entry not in accepted]
+        if doubtful and not places and not judged.folded:
+            reasons = "; ".join(reason for _, reason in doubtful[:3])
+            raise GalleryError(f"no photo of {name!r} can be enrolled: {reasons}")
+        new = [faces[place] for place in places]
         alike = self._alike(new, named[0].id if named else None)
         if new or attributes is not None:
             self.store.add(name, new, attributes)
@@ -153,9 +173,25 @@ class Gallery:
             faces=len(new),
             failures=tuple(failures),
             folded=tuple(Failure(given[place], reason) for place, reason in judged.folded),
-            outliers=tuple(Failure(given[place], reason) for place, reason in judged.outliers),
+            doubtful=tuple(Failure(given[place], reason) for place, reason in doubtful),
+            outliers=tuple(Failure(given[place], reason) for place, reason in (*judged.outliers, *accepted)),
             alike=alike,
         )
+
+    def undo_enrol(self, name: str) -> UndoneEnrolment:
+        """Take back the last enrolment of a person: the faces it added are deleted for good.
+
+        A person whom that enrolment made is deleted too. GalleryError where there is no enrolment to take back.
+        """
+        undone = undo_enrolment(self.store, clean_name(name))
+        self.index.forget()
+        return undone
+
+    def undo_enrolments_after(self, number: int) -> list[UndoneEnrolment]:
+        """Take back all enrolments after an entry of the audit log, such as those of a whole folder."""
+        undone = undo_enrolments_after(self.store, number)
+        self.index.forget()
+        return undone
 
     def identify(
         self, photo: Photo, fpir: float = FPIR, top: int = 5, once: bool = True, audit: bool = True
@@ -197,7 +233,8 @@ class Gallery:
             raise GalleryError(f"fpir must be above 0 and below 1, not {fpir}")
         if not faces:
             return []
-        nearest = self.index.nearest(np.stack([face.embedding for face in faces]), top)
+        points = as_points([face.embedding for face in faces], self._space.dimension, "embeddings of faces")
+        nearest = self.index.nearest(points, top)
         threshold = self.threshold(fpir)
         chosen = self._decide(nearest, threshold, once)
         people = self.store.by_ids(int(i) for near in nearest for i in near.people)
@@ -289,6 +326,18 @@ class Gallery:
     def audit(self) -> Iterator[Event]:
         """What was done with the gallery, oldest first."""
         return self.store.audit.events()
+
+    def _accepted(
+        self, name: str, judged: Judged, given: Sequence[Photo], accept: bool | Callable[[Doubt], bool]
+    ) -> list[tuple[int, str]]:
+        """The doubtful photos to enrol all the same; GalleryError where all are in doubt and not accepted."""
+
+        def asked(photos: tuple[Photo, ...], reason: str) -> bool:
+            return accept(Doubt(name, photos, reason)) if callable(accept) else accept
+
+        if judged.mixed is not None and not asked(tuple(given[place] for place in judged.new), judged.mixed):
+            raise GalleryError(f"no photo of {name!r} can be enrolled: {judged.mixed}")
+        return [(place, reason) for place, reason in judged.doubtful if asked((given[place],), reason)]
 
     def _alike(self, faces: list[NewFace], own: int | None) -> tuple[Candidate, ...]:
         """Others in the gallery who look like these faces, at the rate that strangers are taken for somebody."""

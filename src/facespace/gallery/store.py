@@ -17,7 +17,7 @@ from facespace.gallery.audit import Audit
 from facespace.gallery.records import KeptFace, NewFace, Person, Template
 from facespace.gallery.secret import Secret
 from facespace.gallery.sql import Sql, Sqlite
-from facespace.metric import normalise, quantise
+from facespace.metric import as_points, normalise, quantise
 from facespace.validation import nearest_name
 
 # Parameters of one statement; SQLite allows 32,766, PostgreSQL 65,535.
@@ -375,7 +375,8 @@ class Store:
     def _insert_faces(self, person: int, faces: Sequence[NewFace]) -> list[int]:
         if not faces:
             return []
-        values = self.face_values(np.stack([face.embedding for face in faces]))
+        points = as_points([face.embedding for face in faces], self.dimension, "embeddings of faces")
+        values = self.face_values(points)
         numbers = [
             int(
                 self.sql.run(

@@ -82,7 +82,12 @@ def read_image(photo: Photo, limits: Limits | None = None, *, truncated: bool = 
 
 
 def decode_photo(
-    photo: Photo, limits: Limits | None = None, *, longest: int | None = None, truncated: bool = False
+    photo: Photo,
+    limits: Limits | None = None,
+    *,
+    longest: int | None = None,
+    truncated: bool = False,
+    name: str | None = None,
 ) -> Decoded:
     """Decode a photo, no larger than needed.
 
@@ -93,6 +98,8 @@ def decode_photo(
     longest : int or None
         Scale down so that the longest side has at most this many pixels. A JPEG decoder does most of it by
         leaving out frequencies, so the large photo never exists; other formats are decoded whole first.
+    name : str or None
+        What to call the photo in a message; its path, or what it is, where None.
 
     Raises
     ------
@@ -100,9 +107,9 @@ def decode_photo(
         As for `read_image`.
     """
     limits = limits or Limits()
-    name = name_of(photo)
+    name = name or name_of(photo)
     if isinstance(photo, np.ndarray):
-        return _fitted(_from_array(photo, limits), photo.shape[1], photo.shape[0], longest)
+        return _fitted(_from_array(photo, limits, name), photo.shape[1], photo.shape[0], longest)
     try:
         with warnings.catch_warnings():
             # Pillow warns of large images; the limits decide here.
@@ -200,14 +207,14 @@ def _fitted(pixels: Image, width: int, height: int, longest: int | None) -> Deco
     return Decoded(pixels, width, height)
 
 
-def _from_array(array: NDArray[np.uint8], limits: Limits) -> Image:
+def _from_array(array: NDArray[np.uint8], limits: Limits, name: str) -> Image:
     shape = array.shape
     grey, colour = array.ndim == 2, array.ndim == 3 and shape[-1] == 3
     if array.dtype != np.uint8 or not (grey or colour) or 0 in shape:
         raise ImageError(
             f"an array given as a photo must be uint8 of shape (h, w, 3) in RGB or (h, w), not {array.dtype} {shape}"
         )
-    _check_pixels(shape[1], shape[0], "the array", limits)
+    _check_pixels(shape[1], shape[0], name, limits)
     return np.repeat(array[..., None], 3, axis=2) if grey else array
 
 

@@ -12,8 +12,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from facespace.errors import EmbeddingError
 from facespace.index.product import MOST_DIMENSIONS
-from facespace.metric import as_embeddings, quantise
+from facespace.metric import as_points, quantise
 
 Bytes = NDArray[np.int8]
 Ids = NDArray[np.int64]
@@ -214,27 +215,26 @@ class Rows:
 
 
 def as_codes(points: ArrayLike, dimension: int) -> Bytes:
-    """Points as an index keeps them: float rows are quantised, int8 rows are taken as quantised already."""
+    """Points as an index keeps them: float rows of L2 norm 1 are quantised, int8 rows are taken as quantised already.
+
+    EmbeddingError where they are neither.
+    """
     array = np.asarray(points)
-    codes = array if array.dtype == np.int8 else quantise(array)
-    if codes.ndim != 2 or codes.shape[1] != dimension:
-        raise ValueError(f"points must have shape (n, {dimension}), not {codes.shape}")
-    if array.dtype == np.int8 and len(codes) and not codes.any(axis=1).all():
-        raise ValueError("a quantised point is all zeros and has no direction")
-    return codes
+    if array.dtype != np.int8:
+        return quantise(as_points(points, dimension, "points"))
+    if array.ndim != 2 or array.shape[1] != dimension:
+        raise EmbeddingError(f"points must have shape (n, {dimension}), not {array.shape}")
+    if len(array) and not array.any(axis=1).all():
+        raise EmbeddingError("a quantised point is all zeros and has no direction")
+    return array
 
 
 def as_queries(queries: ArrayLike, dimension: int, k: int) -> Floats:
-    """Queries checked at the door: float32, shape (n, dimension), L2 norm 1."""
-    points = as_embeddings(queries, "queries")
-    if points.shape[1] != dimension:
-        raise ValueError(f"queries must have shape (n, {dimension}), not {points.shape}")
+    """Queries checked on input: float32, shape (n, dimension), L2 norm 1; EmbeddingError where they are not."""
     if k < 1:
         raise ValueError(f"k must be at least 1, not {k}")
-    lengths = np.linalg.norm(points, axis=1, keepdims=True)
-    if len(points) and lengths.min() == 0:
-        raise ValueError("a query is all zeros and has no direction")
-    return points / lengths
+    points = as_points(queries, dimension, "queries")
+    return points / np.linalg.norm(points, axis=1, keepdims=True)
 
 
 def _inverse_lengths(codes: Bytes) -> Floats:

@@ -40,7 +40,7 @@ Find = Annotated[str | None, Query(description="Part of a name, in any case.", m
 Shown = Annotated[int, Query(description="People on the map at most.", ge=1, le=5000)]
 
 READ, ENROL, ADMIN = (Rule(scope, gallery=True) for scope in (Scope.READ, Scope.ENROL, Scope.ADMIN))
-PHOTOS = ("name", "attributes", "least_quality", "keep")
+PHOTOS = ("name", "attributes", "least_quality", "keep", "accept_doubtful")
 
 
 def add_people(app: FastAPI, photos: int) -> None:
@@ -79,7 +79,7 @@ def add_people(app: FastAPI, photos: int) -> None:
         """Keep a person's faces. Somebody already known by that name gets them added."""
         service = service_of(request)
         form = await read_form(request, enrolment, service.settings.photo_bytes, service.settings.request_bytes)
-        name, attributes, least, keep = _enrolment(form.texts)
+        name, attributes, least, keep, accept = _enrolment(form.texts)
         if keep and not service.settings.keep_pictures:
             raise Refusal(
                 "invalid", "this service keeps no pictures: leave `keep` out, or start it with --keep-pictures"
@@ -88,7 +88,7 @@ def add_people(app: FastAPI, photos: int) -> None:
         def work() -> EnrolAnswer:
             gallery = service.known()
             files = [named(upload) for upload in form.photos["photos"]]
-            return _enrolled(gallery, gallery.enrol(name, files, attributes, least, keep), files)
+            return _enrolled(gallery, gallery.enrol(name, files, attributes, least, keep, None, accept), files)
 
         return await service.photos.run(work)
 
@@ -236,20 +236,23 @@ def add_people(app: FastAPI, photos: int) -> None:
         return Response(content, media_type="image/webp")
 
 
-def _enrolment(texts: Any) -> tuple[str, dict[str, Any] | None, float, bool]:
+def _enrolment(texts: Any) -> tuple[str, dict[str, Any] | None, float, bool, bool]:
     """The texts of a form to enrol, checked."""
     try:
         name = TypeAdapter(Name).validate_python(texts.get("name", ""))
         least = TypeAdapter(float).validate_python(texts.get("least_quality", LEAST_QUALITY))
         keep = TypeAdapter(bool).validate_python(texts.get("keep", False))
+        accept = TypeAdapter(bool).validate_python(texts.get("accept_doubtful", False))
         attributes = texts.get("attributes")
         given = None if attributes is None else galleries.as_attributes(attributes)
     except ValidationError as error:
         wrong = "; ".join(str(entry["msg"]) for entry in error.errors())
-        raise Refusal("invalid", f"the form's name, least_quality or keep is not as it must be: {wrong}") from None
+        raise Refusal(
+            "invalid", f"the form's name, least_quality, keep or accept_doubtful is not as it must be: {wrong}"
+        ) from None
     if not 0 <= least <= 1:
         raise Refusal("invalid", f"least_quality must be between 0 and 1, not {least}")
-    return _clean(name), None if given is None else dict(given), least, keep
+    return _clean(name), None if given is None else dict(given), least, keep, accept
 
 
 def _clean(name: str) -> str:
@@ -310,6 +313,7 @@ def _enrolled(gallery: Gallery, done: Enrolment, files: list[io.BytesIO]) -> Enr
         added=done.faces,
         failures=reasons(done.failures),
         folded=reasons(done.folded),
+        doubtful=reasons(done.doubtful),
         outliers=reasons(done.outliers),
         alike=[
             SimilarPerson(person=other.person, name=other.name, distance=other.distance, probability=other.probability)

@@ -4,8 +4,7 @@ from typing import Annotated
 
 from fastapi import FastAPI, Query, Request
 
-from facespace.embed import Look
-from facespace.errors import NoFaceError
+from facespace.embed import compared_face
 from facespace.gallery import FPIR
 from facespace.server.body import Wanted, read_form
 from facespace.server.doors import Rule, door
@@ -18,6 +17,9 @@ from facespace.server.service import caller_of, service_of
 Crops = Annotated[bool, Query(description="Give each face as the network sees it, a JPEG in base64.")]
 Embeddings = Annotated[bool, Query(description="Give each face's point; needs the scope `embeddings`.")]
 Far = Annotated[float | None, Query(description="False accept rate to decide at, one of the card's.", gt=0, lt=1)]
+FaceOf = Annotated[
+    int | None, Query(description="Number of the face to compare, from 1 in reading order; else the largest.", ge=1)
+]
 Fpir = Annotated[
     float, Query(description="Share of strangers' faces that may at most be taken for somebody.", gt=0, lt=1)
 ]
@@ -47,9 +49,14 @@ def add_photos(app: FastAPI) -> None:
 
     @door(app, "POST", "/v1/verify", VerifyAnswer, Rule(Scope.VERIFY, heavy=True), ("no-face",), TWO, tags=["photos"])
     async def verify(
-        request: Request, far: Far = None, crops: Crops = False, embeddings: Embeddings = False
+        request: Request,
+        far: Far = None,
+        face_a: FaceOf = None,
+        face_b: FaceOf = None,
+        crops: Crops = False,
+        embeddings: Embeddings = False,
     ) -> VerifyAnswer:
-        """Are the main (largest) faces of two photos, `a` and `b`, the same person?"""
+        """Are two photos, `a` and `b`, of the same person? Of several faces the largest is compared, or the chosen."""
         service = service_of(request)
         check_embeddings(request, embeddings)
         service.space.threshold(far)
@@ -57,18 +64,28 @@ def add_photos(app: FastAPI) -> None:
 
         def work() -> VerifyAnswer:
             a, b = service.space.look_all([form.file(field, f"photo {field!r}") for field in ("a", "b")])
-            main_a, main_b = _main(a, "a"), _main(b, "b")
+            side_a = compared_face(a.faces, "the photo 'a'", face_a)
+            side_b = compared_face(b.faces, "the photo 'b'", face_b)
+            main_a, main_b = side_a.face - 1, side_b.face - 1
             said = service.space.compare(a.faces[main_a].embedding, b.faces[main_b].embedding, far)
             return VerifyAnswer(
+                verdict=said.verdict,
+                headline=said.headline,
+                explanation=said.explanation,
+                notes=[note for note in (side_a.note, side_b.note) if note is not None],
                 same=said.same,
                 probability=said.probability,
                 distance=said.distance,
                 threshold=said.threshold,
                 far=said.far,
+                rejection=said.rejection,
+                frr=said.frr,
                 a=photo_of(a, crops, embeddings),
                 b=photo_of(b, crops, embeddings),
                 main_a=main_a,
                 main_b=main_b,
+                face_a=side_a.face,
+                face_b=side_b.face,
             )
 
         return await service.photos.run(work)
@@ -133,9 +150,3 @@ def check_embeddings(request: Request, wanted: bool) -> None:
     """Refuse embeddings to a key that has not their scope."""
     if wanted and Scope.EMBEDDINGS not in caller_of(request).scopes:
         raise Refusal("scope", f"embeddings are given to keys with the scope {Scope.EMBEDDINGS.value!r} only")
-
-
-def _main(look: Look, field: str) -> int:
-    if look.main is None:
-        raise NoFaceError(f"no face found in the photo {field!r}; take one that shows a face, larger or clearer")
-    return look.main

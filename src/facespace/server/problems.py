@@ -10,7 +10,15 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
-from facespace.errors import AlbumError, FacespaceError, GalleryError, ImageError, ModelError, NoFaceError
+from facespace.errors import (
+    AlbumError,
+    EmbeddingError,
+    FacespaceError,
+    GalleryError,
+    ImageError,
+    ModelError,
+    NoFaceError,
+)
 from facespace.server.schemas import InvalidField, Problem
 
 log = logging.getLogger("facespace.service")
@@ -133,6 +141,7 @@ def _kind_of(error: Exception) -> Refusal:
         GalleryError: "conflict",
         AlbumError: "conflict",
         ModelError: "invalid",
+        EmbeddingError: "invalid",
     }
     # An error of the database is the cause of the gallery's: nothing that the caller could mend.
     cause = error.__context__

@@ -79,6 +79,10 @@ class EnrolAnswer(Answer):
     added: Annotated[int, Field(ge=0, description="How many faces were added.")]
     failures: Annotated[list[PhotoReason], Field(description="Photos left out, and why.")]
     folded: Annotated[list[PhotoReason], Field(description="Photos left out: the same one is there already.")]
+    doubtful: Annotated[
+        list[PhotoReason],
+        Field(description="Photos left out: they look like somebody else; `accept_doubtful` enrols them."),
+    ]
     outliers: Annotated[list[PhotoReason], Field(description="Enrolled, but look like somebody else.")]
     alike: Annotated[list[SimilarPerson], Field(description="Others who look the same: perhaps the same person.")]
 

@@ -1,6 +1,6 @@
 """Faces of photos, two compared, one searched."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -59,17 +59,36 @@ class FacesAnswer(PhotoAnswer):
 
 
 class VerifyAnswer(Answer):
-    """Are the main (largest) faces of two photos the same person?"""
+    """Are a face of one photo and a face of another the same person?"""
 
+    verdict: Annotated[
+        Literal["same", "unclear", "different"],
+        Field(
+            description="`same` up to the threshold, `different` beyond the rejection, `unclear` (too close to call) "
+            "between them."
+        ),
+    ]
+    headline: Annotated[str, Field(description="The verdict in a few words.", examples=["Too close to call"])]
+    explanation: Annotated[str, Field(description="The verdict in whole sentences, with both error rates.")]
+    notes: Annotated[list[str], Field(description="What to know of further faces in the photos; may be empty.")]
     same: Annotated[bool, Field(description="Whether the distance is at most the threshold.")]
     probability: Probability
     distance: Distance
     threshold: Annotated[float, Field(description="Squared distance up to which two faces are one person.")]
     far: Annotated[float, Field(description="The false accept rate that the threshold was chosen for.")]
+    rejection: Annotated[
+        float | None,
+        Field(description="Squared distance beyond which two faces are different people; null where it is not known."),
+    ]
+    frr: Annotated[
+        float | None, Field(description="The share of same-person pairs beyond that (false reject rate), or null.")
+    ]
     a: Annotated[PhotoAnswer, Field(description="The first photo, all its faces.")]
     b: Annotated[PhotoAnswer, Field(description="The second photo, all its faces.")]
-    main_a: Annotated[int, Field(ge=0, description="Which of a's faces was compared.")]
-    main_b: Annotated[int, Field(ge=0, description="Which of b's faces was compared.")]
+    main_a: Annotated[int, Field(ge=0, description="Place of the compared face in `a.faces`, from 0.")]
+    main_b: Annotated[int, Field(ge=0, description="Place of the compared face in `b.faces`, from 0.")]
+    face_a: Annotated[int, Field(ge=1, description="Its number from 1, which `face_a` takes.")]
+    face_b: Annotated[int, Field(ge=1, description="Its number from 1, which `face_b` takes.")]
 
 
 class CandidateAnswer(Answer):
