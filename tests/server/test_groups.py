@@ -23,7 +23,7 @@ def grouped(client, photo):
 def test_a_group_is_enrolled_and_stays_when_the_clustering_is_deleted(grouped, photo, space):
     client, job, result = grouped
     faces = result["clusters"][0]["faces"]
-    wanted = {"faces": [face["face"] for face in faces], "name": "Ada", "keep": True}
+    wanted = {"faces": [face["face"] for face in faces], "name": "Ada", "keep": True, "accept_doubtful": True}
     done = client.post(f"{job}/enrol", json=wanted).json()
     assert (done["person"]["name"], done["added"]) == ("Ada", len(faces))
     client.delete(job)
@@ -41,10 +41,24 @@ def test_a_group_of_somebody_known_adds_what_is_new_and_says_what_is_there(group
     first = result["clusters"][0]["faces"][0]
     known = enrol(client, "Ada", photo("s" + first["photo"].split(".")[0].replace("-", "/")))
     others = [f["face"] for c in result["clusters"] for f in c["faces"] if f["face"] != first["face"]][:1]
-    done = client.post(f"{job}/enrol", json={"faces": [first["face"], *others], "name": "Ada"}).json()
+    done = client.post(
+        f"{job}/enrol", json={"faces": [first["face"], *others], "name": "Ada", "accept_doubtful": True}
+    ).json()
     assert done["person"]["person"] == known["person"]["person"]
     assert done["added"] == len(others)
     assert [entry["name"] for entry in done["folded"]] == [first["photo"]]
+
+
+def test_faces_of_several_people_are_not_enrolled_as_one_without_being_asked_to(grouped):
+    client, job, result = grouped
+    by_photo = {face["photo"]: face["face"] for cluster in result["clusters"] for face in cluster["faces"]}
+    wanted = {"faces": [by_photo[f"{person}-1.pgm"] for person in (1, 2, 3)], "name": "Ada"}
+    refused = client.post(f"{job}/enrol", json=wanted)
+    left_out = len(refused.json().get("doubtful", [])) if refused.status_code == 200 else 3
+    assert left_out > 0
+    done = client.post(f"{job}/enrol", json={**wanted, "accept_doubtful": True}).json()
+    assert done["person"]["faces"] == 3
+    assert done["doubtful"] == []
 
 
 @pytest.mark.parametrize(

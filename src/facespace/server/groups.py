@@ -12,15 +12,15 @@ from fastapi.responses import Response, StreamingResponse
 from starlette.background import BackgroundTask
 
 from facespace.cluster import Album, AlbumCluster
+from facespace.embed import Failure
 from facespace.errors import GalleryError
-from facespace.gallery import Gallery, NewFace
+from facespace.gallery import Enrolment, Gallery, NewFace
 from facespace.gallery import gallery as galleries
-from facespace.gallery.enrol import Judged, judge_new
 from facespace.server.clusters import RULE, WRONG, JobName, result_of, with_album
 from facespace.server.doors import Rule, door
 from facespace.server.keys import Scope
 from facespace.server.problems import Refusal
-from facespace.server.schemas import EnrolAnswer, EnrolFacesRequest, Job, PersonAnswer
+from facespace.server.schemas import EnrolAnswer, EnrolFacesRequest, Job, PersonAnswer, SimilarPerson
 from facespace.server.schemas.people import PhotoReason
 from facespace.server.service import Service, service_of
 
@@ -83,13 +83,8 @@ def _enrol(service: Service, album: Album, wanted: EnrolFacesRequest) -> EnrolAn
     except GalleryError as error:
         raise Refusal("invalid", str(error)) from None
     faces = _new_faces(album, list(dict.fromkeys(wanted.faces)), wanted.keep)
-    named = gallery.store.people_named(name)
-    kept = [face.embedding for face in gallery.store.faces(named[0].id)] if named else []
-    judged = judge_new(faces, kept, service.space)
-    new = [faces[place] for place in judged.new]
-    if new:
-        gallery.store.add(name, new)
-    return _answer(gallery, name, len(new), faces, judged)
+    done = gallery.enrol_faces(name, faces, wanted.accept_doubtful)
+    return _answer(gallery, done, faces)
 
 
 def _new_faces(album: Album, numbers: Sequence[int], keep: bool) -> list[NewFace]:
@@ -103,11 +98,13 @@ def _new_faces(album: Album, numbers: Sequence[int], keep: bool) -> list[NewFace
     ]
 
 
-def _answer(gallery: Gallery, name: str, added: int, faces: list[NewFace], judged: Judged) -> EnrolAnswer:
-    person = gallery.store.find(name)
+def _answer(gallery: Gallery, done: Enrolment, faces: list[NewFace]) -> EnrolAnswer:
+    person = gallery.store.find(done.person)
+    # Several faces may be of one photo; then the first stands for it.
+    place = {face.photo: number for number, face in reversed(list(enumerate(faces)))}
 
-    def reasons(found: Sequence[tuple[int, str]]) -> list[PhotoReason]:
-        return [PhotoReason(photo=place, name=faces[place].photo, reason=reason) for place, reason in found]
+    def reasons(found: Sequence[Failure]) -> list[PhotoReason]:
+        return [PhotoReason(photo=place[str(f.photo)], name=str(f.photo), reason=f.reason) for f in found]
 
     return EnrolAnswer(
         person=PersonAnswer(
@@ -118,11 +115,15 @@ def _answer(gallery: Gallery, name: str, added: int, faces: list[NewFace], judge
             attributes=dict(person.attributes),
             picture=gallery.pictured([person.id]).get(person.id),
         ),
-        added=added,
+        added=done.faces,
         failures=[],
-        folded=reasons(judged.folded),
-        outliers=reasons(judged.outliers),
-        alike=[],
+        folded=reasons(done.folded),
+        doubtful=reasons(done.doubtful),
+        outliers=reasons(done.outliers),
+        alike=[
+            SimilarPerson(person=other.person, name=other.name, distance=other.distance, probability=other.probability)
+            for other in done.alike
+        ],
     )
 
 

@@ -178,3 +178,4 @@ class EnrolFacesRequest(Request):
     keep: Annotated[bool, Field(description="Store the small picture of each face, where the service allows it.")] = (
         False
     )
+    accept_doubtful: Annotated[bool, Field(description="Enrol also faces that look like somebody else.")] = False
