@@ -36,7 +36,10 @@ def test_verify_answers_a_person_and_a_machine(run, people, space):
     assert answer["distance"] == pytest.approx(expected.distance, abs=1e-5)
     assert answer["far"] == space.far
     text = ok(run("verify", a, b))
-    assert text.startswith("same person" if expected.same else "different people")
+    assert text.startswith(expected.headline)
+    assert expected.explanation in text
+    assert answer["verdict"] == expected.verdict
+    assert (answer["a"]["faces"], answer["a"]["face"]) == (1, 1)
     assert f"{expected.distance:.3f}" in text
 
 

@@ -62,9 +62,8 @@ def cluster_command(
                 for number, group in enumerate(clusters.groups, start=1)
             ],
         )
-        say(
-            f"to keep, correct and add to these groups: {command_line('facespace cluster', str(folder), '--out', 'DIR')}"
-        )
+        keep = command_line("facespace cluster", str(folder), "--out", "DIR")
+        say(f"to keep these groups, correct them and add photos later: {keep}")
         return
     out.mkdir(parents=True, exist_ok=True)
     try:

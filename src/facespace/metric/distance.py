@@ -67,8 +67,8 @@ def as_points(embeddings: ArrayLike, dimension: int | None = None, name: str = "
     array = as_embeddings(embeddings, name)
     if dimension is not None and array.shape[1] != dimension:
         raise EmbeddingError(
-            f"{name} must have shape (n, {dimension}), not {array.shape}: embeddings of another model cannot be compared "
-            "with this one's; embed the photos again"
+            f"{name} must have shape (n, {dimension}), not {array.shape}: embeddings of another model cannot be "
+            "compared with this one's; embed the photos again"
         )
     norms = np.linalg.norm(array.astype(np.float64), axis=1)
     if (wrong := np.flatnonzero(np.abs(norms - 1) > _NORM_SLACK)).size:
