@@ -78,6 +78,7 @@ _TEXTS = {
     "attributes": "A JSON object to keep with the person.",
     "least_quality": "Faces of a lower quality are refused, 0 to 1.",
     "keep": "true: store a picture of each face, where the service allows it.",
+    "accept_doubtful": "true: enrol also photos that look like somebody else.",
 }
 
 

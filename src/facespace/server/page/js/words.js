@@ -31,9 +31,8 @@ const HEADLINES = { same: "Same person", unclear: "Too close to call", different
 
 /** The outcome of a comparison: "same", "unclear" or "different", its headline, and a sentence about both error rates. */
 export function outcome(found) {
-  const given = { undecided: "unclear" }[found.verdict] ?? found.verdict;
-  const kind = given in HEADLINES ? given : found.same ? "same" : "different";
-  return { kind, headline: found.headline ?? HEADLINES[kind], words: found.words ?? found.explanation ?? byThreshold(found) };
+  const kind = found.verdict in HEADLINES ? found.verdict : found.same ? "same" : "different";
+  return { kind, headline: found.headline ?? HEADLINES[kind], words: found.explanation ?? byThreshold(found) };
 }
 
 function byThreshold(found) {

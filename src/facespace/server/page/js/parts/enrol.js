@@ -3,7 +3,7 @@
 import { call, formOf } from "../api.js";
 import { fill, h, newId } from "../dom.js";
 import { count, grouped, percent } from "../words.js";
-import { failed, waiting } from "./states.js";
+import { action, failed, waiting } from "./states.js";
 import { chosenPhotos, well } from "./well.js";
 
 const draft = { name: "", files: [] };
@@ -41,24 +41,31 @@ export function enrolDialog(service, { name, files } = {}) {
     fill(status, found.length > room && h("p.notice", { role: "alert" }, `${count(found.length - room, "photo")} did not fit: the limit is ${grouped(service.limits.photos)} photos.`));
   };
 
-  async function submit(event) {
+  const submit = (event) => {
     event.preventDefault();
-    if (!draft.files.length) {
+    return enrol(draft.files, false);
+  };
+
+  async function enrol(files, acceptDoubtful) {
+    if (!files.length) {
       fill(status, h("p.notice.wrong", { role: "alert" }, "Add a photo first: drop one, choose one, or use the camera."));
       return;
     }
     send.disabled = true;
     fill(status, waiting("Enrolling"));
     try {
-      const texts = { name: nameField.value, keep: service.keeps_pictures && keep.checked ? "true" : undefined };
-      answer = await call("POST", "v1/people", { form: formOf(draft.files.map((file) => ["photos", file]), texts), signal: leaving.signal });
+      const texts = {
+        name: nameField.value, keep: service.keeps_pictures && keep.checked ? "true" : undefined, accept_doubtful: acceptDoubtful ? "true" : undefined,
+      };
+      answer = await call("POST", "v1/people", { form: formOf(files.map((file) => ["photos", file]), texts), signal: leaving.signal });
       Object.assign(draft, { name: "", files: [] });
       if (remarks(answer).length) {
-        fill(box, remarkList(answer, id, () => box.close()));
+        const doubtful = (answer.doubtful ?? []).map((entry) => files[entry.photo]);
+        fill(box, remarkList(answer, id, () => box.close(), status, () => enrol(doubtful, true)));
         box.querySelector("h2").focus();
       } else box.close();
     } catch (error) {
-      if (error.name !== "AbortError") fill(status, failed(error, null, "h3"));
+      if (error.name !== "AbortError") fill(status, refusal(error, acceptDoubtful ? null : () => enrol(files, true)));
     }
     send.disabled = false;
   }
@@ -88,16 +95,24 @@ export function enrolDialog(service, { name, files } = {}) {
 export function remarks(answer) {
   return [
     ...answer.failures.map((entry) => ["Not used", entry]),
+    ...(answer.doubtful ?? []).map((entry) => ["Not enrolled", entry]),
     ...answer.folded.map((entry) => ["Already enrolled", entry]),
     ...answer.outliers.map((entry) => ["Please check", entry]),
     ...answer.alike.map((other) => ["Looks like", { name: other.name, reason: `${percent(other.probability)} probable. If it is the same person, merge the two.` }]),
   ];
 }
 
-/** The same as the content of a dialog. */
-export function remarkList(answer, id, close) {
+/** A refused enrolment; where the photos look like somebody else, `anyway` enrols them all the same. */
+export function refusal(error, anyway) {
+  const doubtful = /looks? like/.test(error.detail ?? "") && error.status < 500;
+  return failed(error, null, "h3", anyway && doubtful && action("Enrol anyway", anyway));
+}
+
+/** The remarks as the content of a dialog; `accept` enrols what was left out because it looks like somebody else. */
+export function remarkList(answer, id, close, status, accept) {
   return h("div", {},
     h("h2", { id: `${id}-title`, tabIndex: -1 }, `${answer.person.name}: ${count(answer.added, "face")} added`),
     h("ul.stack.tight", remarks(answer).map(([kind, { name, reason }]) => h("li.notice", h("h3", `${kind}: ${name}`), h("p.small", reason)))),
-    h("div.row.end", h("button.button.main", { type: "button", on: { click: close } }, "Close")));
+    fill(status),
+    h("div.row.end", answer.doubtful?.length > 0 && action("Enrol them anyway", accept), h("button.button.main", { type: "button", on: { click: close } }, "Close")));
 }

@@ -4,8 +4,8 @@ import { call } from "../api.js";
 import { fill, h, newId } from "../dom.js";
 import { count } from "../words.js";
 import { suggestPeople } from "./ask.js";
-import { remarks, remarkList } from "./enrol.js";
-import { failed, waiting } from "./states.js";
+import { refusal, remarks, remarkList } from "./enrol.js";
+import { waiting } from "./states.js";
 
 /** The dialog; gives what the service answered, or null. `face(number, alt)` draws a face. */
 export function enrolGroup(service, base, cluster, face) {
@@ -36,19 +36,24 @@ export function enrolGroup(service, base, cluster, face) {
     send.disabled = !chosen.size;
   }
 
-  async function submit(event) {
+  const submit = (event) => {
     event.preventDefault();
+    return enrol(false);
+  };
+
+  async function enrol(acceptDoubtful) {
     send.disabled = true;
     fill(wrong, waiting("Enrolling"));
     try {
-      const body = { faces: [...chosen], name: input.value, keep: service.keeps_pictures && keep.checked };
+      const body = { faces: [...chosen], name: input.value, keep: service.keeps_pictures && keep.checked, accept_doubtful: acceptDoubtful };
       answer = await call("POST", `${base}/enrol`, { body });
-      if (remarks(answer).length) {
-        fill(box, remarkList(answer, id, () => box.close()));
+      // The second time, the faces of the first are there already, which is nothing to tell.
+      if (remarks(answer).length && !acceptDoubtful) {
+        fill(box, remarkList(answer, id, () => box.close(), wrong, () => enrol(true)));
         box.querySelector("h2").focus();
       } else box.close();
     } catch (error) {
-      fill(wrong, failed(error, null, "h3"));
+      fill(wrong, refusal(error, acceptDoubtful ? null : () => enrol(true)));
     }
     send.disabled = false;
   }
