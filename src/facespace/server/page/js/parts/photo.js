@@ -20,7 +20,7 @@ export function photo(file, found, { chosen = -1, label = () => "", first = () =
     fill(element, h("p", "This browser cannot show ", h("strong", file.name), ". The service may still be able to read it."));
   });
   if (!found?.faces.length) return element;
-  const boxes = found.faces.map((face, i) => box(face, i, found, chosen, label(i), onPick));
+  const boxes = found.faces.map((face, i) => box(face, i, found, chosen, label(i), onPick, alt));
   const badges = found.faces.map((_, i) => badge(i, label(i), i === chosen ? "chosen" : first(i) ? "" : "unknown", onPick));
   element.append(...boxes, ...badges.filter(Boolean));
   const order = badges.map((_, i) => i).filter((i) => badges[i])
@@ -29,7 +29,7 @@ export function photo(file, found, { chosen = -1, label = () => "", first = () =
   return element;
 }
 
-function box(face, i, { width, height, faces }, chosen, words, onPick) {
+function box(face, i, { width, height, faces }, chosen, words, onPick, alt) {
   const [left, top, right, bottom] = [
     Math.max(0, face.box[0]), Math.max(0, face.box[1]), Math.min(width, face.box[2]), Math.min(height, face.box[3]),
   ];
@@ -42,7 +42,7 @@ function box(face, i, { width, height, faces }, chosen, words, onPick) {
   });
   if (onPick) {
     element.type = "button";
-    element.dataset.key = `face-${i}`;
+    element.dataset.key = `face ${i} ${alt}`;
     element.setAttribute("aria-label", `Face ${i + 1} of ${faces.length}${words ? `: ${words}` : ""}`);
     element.setAttribute("aria-pressed", String(i === chosen));
     element.addEventListener("click", () => onPick(i));
