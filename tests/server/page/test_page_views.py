@@ -61,8 +61,8 @@ def test_the_answer_is_the_services_and_changes_with_the_strictness(full, visit,
     for far in (0.1, 0.01):
         told = httpx.post(f"{full}/v1/verify?far={far}", files=files).json()
         page.locator(".verdict select").select_option(str(far))
-        page.get_by_text(f"threshold {told['threshold']:.3f}").or_(
-            page.get_by_text(f"threshold {told['threshold']:.2f}")
+        page.get_by_text(f"up to {told['threshold']:.3f}").or_(
+            page.get_by_text(f"up to {told['threshold']:.2f}")
         ).first.wait_for()
         expected = told.get("headline") or ("Same person" if told["same"] else "Different people")
         assert page.locator(".verdict h2").inner_text() == expected

@@ -54,7 +54,8 @@ export function distances(model, { found, threshold, rejection, thresholds = [] 
     }
     if (between) {
       parts.unshift(s("rect", { x: x(threshold), y: roof - 8, width: x(rejection) - x(threshold), height: base - roof + 8, class: "band" }));
-      words.push(...limits(x(threshold), x(rejection), roof, width));
+      const middle = (x(threshold) + x(rejection)) / 2;
+      words.push(s("text", { x: Math.min(Math.max(middle, 64), width - 64), y: roof - 14, class: "name between", "text-anchor": "middle" }, "too close to call"));
       for (const at of [threshold, rejection]) parts.push(s("line", { x1: x(at), x2: x(at), y1: roof - 8, y2: base, class: "mark threshold" }));
     }
     // The two labels look away from each other.
@@ -102,18 +103,6 @@ function mark(at, roof, base, width, kind, words, before, lower = 0) {
     s("line", { x1: at, x2: at, y1: y - 8, y2: base, class: `mark ${kind}` }),
     s("text", { x: at + (end ? -7 : 7), y, class: `name ${kind}`, "text-anchor": end ? "end" : "start" }, words),
   ];
-}
-
-/** The words beside the threshold and beside the rejection; below each other where there is no room for both. */
-function limits(accept, reject, roof, width) {
-  const [same, different] = ["same person", "different people"];
-  const fits = accept > 95 && width - reject > 130;
-  if (fits) {
-    return [s("text", { x: accept - 7, y: roof - 14, class: "name genuine", "text-anchor": "end" }, same),
-      s("text", { x: reject + 7, y: roof - 14, class: "name impostor" }, different)];
-  }
-  return [s("text", { x: Math.max(accept - 7, 86), y: roof - 32, class: "name genuine", "text-anchor": "end" }, same),
-    s("text", { x: Math.min(reject + 7, width - 118), y: roof - 14, class: "name impostor" }, different)];
 }
 
 /** How far the axis goes: to where the last per mille of the pairs lies. */
