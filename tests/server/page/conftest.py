@@ -157,3 +157,8 @@ def axe():
             kept.write_bytes(source.read())
         archive.unlink()
     return kept.read_text("utf-8")
+
+
+@pytest.fixture(scope="session")
+def model_path():
+    return Path("/tmp/page_model/random.onnx")
