@@ -8,7 +8,7 @@ from types import TracebackType
 import numpy as np
 from numpy.typing import ArrayLike
 
-from facespace.cluster.arrange import Ints, arrange, carry, part, pieces
+from facespace.cluster.arrange import Floats, Ints, arrange, carry, part, pieces
 from facespace.cluster.confidence import Confidence, confidence, questions
 from facespace.cluster.ingest import ingest, ingest_uploads, missing_photos
 from facespace.cluster.known import Naming
@@ -19,7 +19,7 @@ from facespace.cluster.threshold import Cut
 from facespace.embed import Failure, Space
 from facespace.errors import AlbumError
 from facespace.images import PassedOver, photos_in
-from facespace.metric import as_points
+from facespace.metric import as_points, normalise
 
 
 class Album:
@@ -110,6 +110,24 @@ class Album:
     def history(self) -> list[Decision]:
         """Everything that was ever decided, undone or not."""
         return self._store.decisions()
+
+    def pairs(self) -> dict[int, list[tuple[int, int, bool]]]:
+        """By decision: the pairs of faces that it says are the same person (True) or different people."""
+        return self._store.pairs()
+
+    def names_given(self) -> dict[int, tuple[int, str]]:
+        """By decision that names a cluster: the face that stands for the cluster, and the name."""
+        return self._store.names_given()
+
+    def embeddings(self, faces: Sequence[int]) -> Floats:
+        """The embeddings of some faces, float32, shape (n, d), L2 norm 1, to the precision of float16.
+
+        Raises
+        ------
+        AlbumError
+            There is no such face.
+        """
+        return normalise(self._placement.current().points[self._placement.rows(faces)])
 
     def thumbnails(self, faces: Sequence[int]) -> list[bytes | None]:
         """Small pictures of faces, WebP."""

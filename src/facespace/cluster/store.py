@@ -324,6 +324,21 @@ class AlbumStore:
             rows = self._db.execute("SELECT id, what, made, undone FROM decision ORDER BY id").fetchall()
         return [Decision(*row) for row in rows]
 
+    def pairs(self) -> dict[int, list[tuple[int, int, bool]]]:
+        """The pairs of faces that each decision says are one person (True) or two, by decision, undone or not."""
+        with self._file.explaining("read"):
+            rows = self._db.execute("SELECT decision, a, b, together FROM bond ORDER BY rowid").fetchall()
+        found: dict[int, list[tuple[int, int, bool]]] = {}
+        for decision, a, b, together in rows:
+            found.setdefault(decision, []).append((a, b, bool(together)))
+        return found
+
+    def names_given(self) -> dict[int, tuple[int, str]]:
+        """The face and the name of each decision that names a cluster, by decision, undone or not."""
+        with self._file.explaining("read"):
+            rows = self._db.execute("SELECT decision, face, name FROM naming ORDER BY rowid").fetchall()
+        return {decision: (face, name) for decision, face, name in rows}
+
     def next_cluster(self) -> int:
         """The first cluster number that was never used."""
         with self._file.explaining("read"):

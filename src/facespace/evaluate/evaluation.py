@@ -130,8 +130,8 @@ def _require_both_kinds(protocol: Protocol, pairs: Pairs, had: NDArray[np.bool_]
             absent = protocol.names[lacking[~had[lacking]][0]]
             raise DataError(
                 f"none of the {int(of_kind.sum()):,} {kind} pairs can be compared, as each has a photo that is "
-                f"missing, cannot be read or shows no face: the first is {absent} ({protocol.photos.where}); check the names in "
-                "the list of pairs"
+                f"missing, cannot be read or shows no face: the first is {absent} ({protocol.photos.where}); check "
+                "the names in the list of pairs"
             )
 
 

@@ -83,7 +83,7 @@ class Finder:
     colour: Colour = "RGB"
 
     def decode(self, photo: Photo, name: str = "the photo") -> Decoded:
-        """A photo as the detector sees it; ImageError where it cannot be used, which calls a value that is none `name`."""
+        """A photo as the detector sees it; ImageError where it cannot be used, which calls an array or file `name`."""
         given = as_photo(photo, name, self.colour)
         longest = min(self.longest or LONGEST, LONGEST)
         return decode_photo(given, self.limits, longest=longest, truncated=self.truncated, name=called(photo, name))

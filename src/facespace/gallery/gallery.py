@@ -4,7 +4,7 @@ import json
 import os
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -169,29 +169,37 @@ class Gallery:
         if not faces:
             reasons = "; ".join(failure.reason for failure in failures[:3]) or "none were given"
             raise NotEnrolledError(f"no photo of {name!r} can be enrolled: {reasons}", tuple(failures))
-        named = self.store.people_named(name)
-        kept = self.store.faces(named[0].id) if named else []
-        judged = judge_new(faces, [face.embedding for face in kept], self._space.decision())
-        accepted = self._accepted(name, judged, given, accept_doubtful)
-        places = sorted({*judged.new, *(place for place, _ in accepted)})
-        doubtful = [entry for entry in judged.doubtful if entry not in accepted]
-        if doubtful and not places and not judged.folded:
-            reasons = "; ".join(reason for _, reason in doubtful[:3])
-            in_doubt = tuple(Failure(given[place], reason, "doubtful") for place, reason in doubtful)
-            raise NotEnrolledError(f"no photo of {name!r} can be enrolled: {reasons}", (*failures, *in_doubt))
-        new = [faces[place] for place in places]
-        alike = self._alike(new, named[0].id if named else None)
-        if new or attributes is not None:
-            self.store.add(name, new, attributes)
-        return Enrolment(
-            person=name,
-            faces=len(new),
-            failures=tuple(failures),
-            folded=tuple(Failure(given[place], reason) for place, reason in judged.folded),
-            doubtful=tuple(Failure(given[place], reason, "doubtful") for place, reason in doubtful),
-            outliers=tuple(Failure(given[place], reason) for place, reason in (*judged.outliers, *accepted)),
-            alike=alike,
-        )
+        return self._enrolled(name, faces, given, tuple(failures), attributes, accept_doubtful)
+
+    def enrol_faces(
+        self, name: str, faces: Sequence[NewFace], accept_doubtful: bool | Callable[[Doubt], bool] = False
+    ) -> Enrolment:
+        """Enrol faces that are embedded already, such as those of a group of photos; else as `enrol`.
+
+        Parameters
+        ----------
+        name : str
+            Any Unicode, not blank. Somebody already known by it gets the new faces added.
+        faces : sequence of NewFace
+        accept_doubtful : bool or callable
+            As for `enrol`.
+
+        Returns
+        -------
+        Enrolment
+            Faces left out, or to be looked at, are named by their `photo`.
+
+        Raises
+        ------
+        GalleryError
+            As for `enrol`.
+        """
+        name = clean_name(name)
+        if not faces:
+            raise GalleryError(f"no face of {name!r} can be enrolled: none was given")
+        points = as_points([face.embedding for face in faces], self._space.dimension, "embeddings of faces")
+        checked = [replace(face, embedding=point) for face, point in zip(faces, points, strict=True)]
+        return self._enrolled(name, checked, [face.photo for face in checked], (), None, accept_doubtful)
 
     def undo_enrol(self, name: str) -> UndoneEnrolment:
         """Take back the last enrolment of a person: the faces it added are deleted for good.
@@ -352,6 +360,40 @@ class Gallery:
     def audit(self) -> Iterator[Event]:
         """What was done with the gallery, oldest first."""
         return self.store.audit.events()
+
+    def _enrolled(
+        self,
+        name: str,
+        faces: Sequence[NewFace],
+        given: Sequence[Photo],
+        failures: tuple[Failure, ...],
+        attributes: Mapping[str, Any] | None,
+        accept_doubtful: bool | Callable[[Doubt], bool],
+    ) -> Enrolment:
+        """Judge the new faces of a person, and keep those that are fit to be kept."""
+        named = self.store.people_named(name)
+        kept = self.store.faces(named[0].id) if named else []
+        judged = judge_new(faces, [face.embedding for face in kept], self._space.decision())
+        accepted = self._accepted(name, judged, given, accept_doubtful)
+        places = sorted({*judged.new, *(place for place, _ in accepted)})
+        doubtful = [entry for entry in judged.doubtful if entry not in accepted]
+        if doubtful and not places and not judged.folded:
+            reasons = "; ".join(reason for _, reason in doubtful[:3])
+            in_doubt = tuple(Failure(given[place], reason, "doubtful") for place, reason in doubtful)
+            raise NotEnrolledError(f"no photo of {name!r} can be enrolled: {reasons}", (*failures, *in_doubt))
+        new = [faces[place] for place in places]
+        alike = self._alike(new, named[0].id if named else None)
+        if new or attributes is not None:
+            self.store.add(name, new, attributes)
+        return Enrolment(
+            person=name,
+            faces=len(new),
+            failures=failures,
+            folded=tuple(Failure(given[place], reason) for place, reason in judged.folded),
+            doubtful=tuple(Failure(given[place], reason, "doubtful") for place, reason in doubtful),
+            outliers=tuple(Failure(given[place], reason) for place, reason in (*judged.outliers, *accepted)),
+            alike=alike,
+        )
 
     def _accepted(
         self, name: str, judged: Judged, given: Sequence[Photo], accept: bool | Callable[[Doubt], bool]

@@ -14,6 +14,7 @@ from facespace.server.batches import add_batches
 from facespace.server.clusters import add_clusters
 from facespace.server.cors import add_cors
 from facespace.server.doors import Guarded
+from facespace.server.groups import add_groups
 from facespace.server.health import add_health
 from facespace.server.matching import add_matching
 from facespace.server.models import add_models
@@ -69,6 +70,7 @@ def create_app(settings: Settings | None = None, space: Space | None = None) -> 
     add_people(app, settings.photos)
     add_matching(app)
     add_clusters(app, settings.photos)
+    add_groups(app)
     add_models(app)
     add_health(app)
     add_reference(app)

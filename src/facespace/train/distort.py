@@ -23,8 +23,8 @@ _BILINEAR = PIL.Image.Resampling.BILINEAR
 _BLUR, _LOW_RESOLUTION = 0.015, 0.25
 _JPEG_QUALITY = (20, 90)
 _COVER = (0.1, 0.33)
-# Of the sides that lie beyond a photo's edge: the deepest as a share of the face, the largest angle in degrees, how often
-# they are black.
+# Sides that lie beyond a photo's edge: the largest depth as a share of the face, the largest angle in degrees, and how
+# often they are black.
 _FRAME_DEPTH, _FRAME_ANGLE, _FRAME_BLACK = 0.35, 25, 0.7
 _GREY = (127, 127, 127)
 # How much red, green and blue weigh in what the eye takes for brightness (ITU-R BT.601).

@@ -12,9 +12,9 @@ from facespace.errors import DataError
 class IdentityBatches:
     """Batches of `people` identities with `photos` faces each.
 
-    People with a single photo cannot be anchors; `singles` of them are drawn beside the others. Each person is drawn as often as any other:
-    one pass over all people in random order follows the other, a batch may span two passes. A person with
-    fewer than `photos` faces gives all of them, so a batch may be smaller than people x photos.
+    People with a single photo cannot be anchors; `singles` of them are drawn beside the others. Each person is drawn
+    as often as any other: one pass over all people in random order follows the other, and a batch may span two
+    passes. A person with fewer than `photos` faces gives all of them, so a batch may be smaller than people x photos.
 
     Parameters
     ----------
