@@ -62,7 +62,8 @@ def test_merges_into_merged_people_come_apart_in_reverse_order(gallery):
 
 def test_faces_added_or_removed_since_a_merge_stay_where_they_are(gallery):
     gallery.merge("Ada", "Ben")
-    gallery.enrol("Ben", "Ben/7")
+    # To a person who was two, a photo of one of the two looks like somebody else.
+    gallery.enrol("Ben", "Ben/7", accept_doubtful=True)
     moved = gallery.faces("Ben")[0].id
     gallery.move(moved, "Cleo")
     gallery.undo_merge("Ben")

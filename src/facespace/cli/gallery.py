@@ -8,7 +8,7 @@ import typer
 from facespace.cli import asks
 from facespace.cli.app import app
 from facespace.cli.options import AsJson, GalleryPath, KeyFile, ModelPath, Provider, Threads, Truncated
-from facespace.cli.output import as_json, command_line, photo_name, print_json, say, table, warn
+from facespace.cli.output import as_json, command_line, photo_name, print_json, say, table, warn, warn_passed_over
 from facespace.cli.progress import photo_progress
 from facespace.embed import load
 from facespace.errors import FacespaceError, ImageError
@@ -24,10 +24,9 @@ from facespace.gallery import (
     enrol_people,
     largest_face,
     last_entry,
-    loose_photos,
     read_key,
 )
-from facespace.images import people_in
+from facespace.images import PassedOver, people_in
 
 
 @app.command("enrol")
@@ -107,11 +106,14 @@ def _enrol_folder(
 ) -> None:
     before = last_entry(opened.store)
     done: list[EnrolledPerson] = []
-    people, loose = people_in(folder), loose_photos(folder)
+    passed: list[PassedOver] = []
+    people = people_in(folder, passed.append)
     undo = command_line("facespace gallery undo-enrol", "--after", str(before), "-g", gallery)
     try:
         with photo_progress("enrolling people", len(people)) as step:
-            for person in enrol_people(opened, folder, least_quality, keep, choose, accept_doubtful):
+            for person in enrol_people(
+                opened, folder, least_quality, keep, choose, accept_doubtful, lambda entry: None
+            ):
                 done.append(person)
                 step()
     except KeyboardInterrupt:
@@ -119,12 +121,9 @@ def _enrol_folder(
         warn(f"stopped after {len(done)} of {len(people)} people; to go on: {again}; to take it back: {undo}")
         raise
     if json:
-        print_json({"people": done, "loose_photos": loose, "before": before})
+        print_json({"people": done, "passed_over": passed, "before": before})
         return
-    for path in loose[:5]:
-        warn(f"left out {path}: it lies in no person's subfolder")
-    if len(loose) > 5:
-        warn(f"left out {len(loose) - 5} more photos that lie in no person's subfolder")
+    warn_passed_over(folder, passed)
     for person in done:
         if person.enrolment is None:
             warn(f"{person.name}: {person.failure}")

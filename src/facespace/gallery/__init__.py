@@ -13,7 +13,7 @@ from facespace.gallery.enrol import (
     largest_face,
     unlike_others,
 )
-from facespace.gallery.folder import EnrolledPerson, enrol_people, loose_photos
+from facespace.gallery.folder import EnrolledPerson, enrol_people
 from facespace.gallery.gallery import FPIR, Gallery, Identification, as_attributes
 from facespace.gallery.places import Place
 from facespace.gallery.records import Candidate, Event, KeptFace, NewFace, Person, Removal, Template
@@ -61,7 +61,6 @@ __all__ = [
     "import_gallery",
     "largest_face",
     "last_entry",
-    "loose_photos",
     "nearest_others",
     "new_key",
     "open_store",

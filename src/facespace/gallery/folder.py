@@ -3,12 +3,11 @@
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from facespace.errors import GalleryError
 from facespace.gallery.enrol import LEAST_QUALITY, ChooseFace, Enrolment
 from facespace.gallery.gallery import Gallery
-from facespace.images import EXTENSIONS, people_in
+from facespace.images import OnPassed, people_in
 
 
 @dataclass(frozen=True)
@@ -34,6 +33,7 @@ def enrol_people(
     keep: bool = False,
     choose: ChooseFace | None = None,
     accept_doubtful: bool = False,
+    on_passed: OnPassed | None = None,
 ) -> Iterator[EnrolledPerson]:
     """Enrol the people of FOLDER/PERSON/photo.jpg, one after the other, each under the name of their subfolder.
 
@@ -46,21 +46,18 @@ def enrol_people(
     folder : path
     least_quality, keep, choose, accept_doubtful
         As for `Gallery.enrol`.
+    on_passed : callable or None
+        Given each file and folder that is passed over, such as a photo in no person's subfolder; a warning where None.
 
     Raises
     ------
     DataError
         No such folder, or nobody in it.
     """
-    for name, photos in people_in(folder).items():
+    for name, photos in people_in(folder, on_passed).items():
         try:
             done = gallery.enrol(name, photos, None, least_quality, keep, choose, accept_doubtful)
         except GalleryError as error:
             yield EnrolledPerson(name, len(photos), failure=str(error))
         else:
             yield EnrolledPerson(name, len(photos), done)
-
-
-def loose_photos(folder: str | os.PathLike[str]) -> list[Path]:
-    """Photos that lie in the folder itself, in no person's subfolder, so that nobody knows whose they are."""
-    return sorted(path for path in Path(folder).iterdir() if path.is_file() and path.suffix.lower() in EXTENSIONS)
