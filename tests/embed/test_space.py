@@ -151,12 +151,8 @@ def test_further_faces_are_counted_and_any_can_be_compared(finding, two_faces, p
         finding.verify(two_faces, alone, face_a=3)
 
 
-def test_the_shared_photo_of_two_people_says_which_face_it_compared():
-    from conftest import DATA
-
-    case = DATA.parent / "cases" / "two_people.jpg"
-    if not case.is_file():
-        pytest.skip(f"no {case}")
+def test_the_shared_photo_of_two_people_says_which_face_it_compared(cases):
+    case = cases / "two_people.jpg"
     answer = load(provider="cpu").verify(case, case, face_a=1)
     assert (answer.a.faces, answer.a.face, answer.b.face) == (2, 1, 2)
     assert answer.verdict != "same"

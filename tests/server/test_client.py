@@ -15,6 +15,7 @@ import pytest
 from facespace.client import AsyncClient, Client, ServiceError
 from facespace.client.waiting import finished
 from facespace.errors import EmbeddingError, ImageError
+from facespace.server.schemas import JobState
 
 
 @pytest.fixture(scope="module")
@@ -163,7 +164,7 @@ def test_both_clients_wait_for_jobs_and_say_why_one_will_not_be_done(served_alon
         assert sum(len(cluster.faces) for cluster in alone.clusters) == len(photos)
         assert [c.faces for c in asyncio.run(by_asyncio()).clusters] == [c.faces for c in alone.clusters]
         with pytest.raises(ServiceError, match="failed: no photo"):
-            finished(alone.job.model_copy(update={"state": "failed", "reason": "no photo"}))
+            finished(alone.job.model_copy(update={"state": JobState.FAILED, "reason": "no photo"}))
         with pytest.raises(ServiceError, match="there is no job"):
             service.wait("c_AAAAAAAAAAAAAAAA")
 

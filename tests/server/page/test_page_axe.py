@@ -17,7 +17,7 @@ def wrong(page, axe):
 
 def compared(page, photo):
     for name in ("s1/3", "s1/4"):
-        page.locator("main input[type=file]").first.set_input_files(photo(name))
+        page.locator("main .well:not(.filled) input[type=file]").first.set_input_files(photo(name))
     page.locator(".verdict").wait_for()
 
 
@@ -44,7 +44,7 @@ def person(page, photo):
 
 
 def grouped(page, photo):
-    page.locator("main input[type=file]").set_input_files([photo(f"s{p}/{n}") for p in (1, 2) for n in (1, 2)])
+    page.locator("main input[type=file]").first.set_input_files([photo(f"s{p}/{n}") for p in (1, 2) for n in (1, 2)])
     page.get_by_role("button", name="Group", exact=True).click()
     page.locator(".sheet").first.wait_for()
 

@@ -62,10 +62,14 @@ export async function askMerge(person) {
   const names = h("div");
   let people = [];
   let kept = null;
+  let offered;
   const chosen = () => people.find((other) => other.name === input.value.trim().normalize("NFC"));
   const check = () => {
     const other = chosen();
     input.setCustomValidity(input.value.trim() && !other ? "Nobody is enrolled under exactly this name." : "");
+    // Suggestions may arrive after the user chose a name: the choice stays as long as the other person does.
+    if (other?.person === offered) return;
+    offered = other?.person;
     kept = other ?? null;
     fill(names, other && nameToKeep([other, person], (one) => (kept = one)));
   };

@@ -29,6 +29,7 @@ export async function sheets(body, { service, job, signal, forget, extra = () =>
   let skipped = [];
   let last = null;
   let busy = false;
+  let current = Promise.resolve();
   let clusters = [];
   let decisions = [];
 
@@ -42,8 +43,13 @@ export async function sheets(body, { service, job, signal, forget, extra = () =>
   await load();
 
   /** Do something and show what changed. `faces` are those it is about: earlier answers about them may be in the way. */
-  async function act(work, faces, done = () => {}) {
-    if (busy) return;
+  function act(work, faces, done = () => {}) {
+    // An answer pressed twice is one answer.
+    if (!busy) current = carryOut(work, faces, done);
+    return current;
+  }
+
+  async function carryOut(work, faces, done) {
     busy = true;
     fill(wrong);
     try {
@@ -66,7 +72,9 @@ export async function sheets(body, { service, job, signal, forget, extra = () =>
       h("details", h("summary.small", "Details"), h("p.small", error.message)));
   }
 
-  function undo(decision) {
+  async function undo(decision) {
+    // The button is there while the groups are still being drawn: a click on it must not be lost.
+    await current;
     const body = decision === undefined ? {} : { decision };
     return act(() => call("POST", `${base}/undo`, { body }), null, (taken) => {
       if (last?.decision === taken.decision) last = null;
