@@ -11,7 +11,7 @@ from facespace.cli.options import AsJson, GalleryPath, KeyFile, ModelPath, Provi
 from facespace.cli.output import as_json, command_line, photo_name, print_json, say, table, warn, warn_passed_over
 from facespace.cli.progress import photo_progress
 from facespace.embed import load
-from facespace.errors import FacespaceError, ImageError
+from facespace.errors import FacespaceError, GalleryError, ImageError
 from facespace.gallery import (
     FPIR,
     LEAST_QUALITY,
@@ -26,7 +26,7 @@ from facespace.gallery import (
     last_entry,
     read_key,
 )
-from facespace.images import PassedOver, people_in
+from facespace.images import PassedOver, people_in, text_of
 
 
 @app.command("enrol")
@@ -120,6 +120,9 @@ def _enrol_folder(
         again = command_line("facespace enrol --people", str(folder), "-g", gallery)
         warn(f"stopped after {len(done)} of {len(people)} people; to go on: {again}; to take it back: {undo}")
         raise
+    if all(person.enrolment is None for person in done):
+        warn_passed_over(folder, passed)
+        raise GalleryError(f"none of the {len(done)} people in {text_of(folder)} can be enrolled: {done[0].failure}")
     if json:
         print_json({"people": done, "passed_over": passed, "before": before})
         return

@@ -150,9 +150,9 @@ class Decision:
 class AlbumStore:
     """An album file, open for reading and writing; AlbumError where it cannot be."""
 
-    def __init__(self, path: str | os.PathLike[str], space_id: str, dimension: int):
+    def __init__(self, path: str | os.PathLike[str], space_id: str, dimension: int, create: bool = True):
         self._dimension = dimension
-        self._file = Database(path, "album", AlbumError, MIGRATIONS, space_id, dimension)
+        self._file = Database(path, "album", AlbumError, MIGRATIONS, space_id, dimension, create)
         self.path, self._db = self._file.path, self._file.connection
 
     def close(self) -> None:
