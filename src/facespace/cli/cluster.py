@@ -1,6 +1,5 @@
 """Who are all these people? And what a person says about it."""
 
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -85,7 +84,7 @@ def cluster_command(
             added = album.add(folder, step)
             page, people = write_sheet(album, out), album.clusters()
     except KeyboardInterrupt:
-        again = command_line("facespace cluster", text_of(folder), "--out", text_of(out))
+        again = command_line("facespace cluster", str(folder), "--out", str(out))
         warn(f"stopped; the same command goes on from there: {again}")
         raise
     if not json:
@@ -263,7 +262,7 @@ def _tell_added(folder: Path, out: Path, added: Added) -> None:
         old, new = added.moved[0]
         warn(f"{len(added.moved):,} photos lie elsewhere now and keep their faces: {old} is {new}" + _more(added.moved))
     if added.missing:
-        command = shlex.join(["facespace", "album", "missing", text_of(out / "album.db")])
+        command = command_line("facespace album missing", str(out / "album.db"))
         warn(
             f"{len(added.missing):,} photos of the album are not there any more: {added.missing[0]}"
             f"{_more(added.missing)}; {command} lists them, and with --forget deletes their faces"

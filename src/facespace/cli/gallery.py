@@ -20,6 +20,7 @@ from facespace.gallery import (
     Enrolment,
     Gallery,
     Identification,
+    NotEnrolledError,
     as_attributes,
     enrol_people,
     largest_face,
@@ -76,15 +77,18 @@ def enrol_command(
             return
         assert name is not None and photos is not None  # noqa: PT018
         asking = asks.possible() and not json
-        enrolment = opened.enrol(
-            name,
-            photos,
-            as_attributes(attributes),
-            least_quality,
-            keep,
-            choose or (asks.which_face(name) if asking else None),
-            accept_doubtful or (asks.enrol_all_the_same if asking else False),
-        )
+        try:
+            enrolment = opened.enrol(
+                name,
+                photos,
+                as_attributes(attributes),
+                least_quality,
+                keep,
+                choose or (asks.which_face(name) if asking else None),
+                accept_doubtful or (asks.enrol_all_the_same if asking else False),
+            )
+        except NotEnrolledError as error:
+            raise GalleryError(f"{error}{_hint(error)}") from None
     if json:
         print_json(enrolment)
         return
@@ -138,6 +142,17 @@ def _enrol_folder(
     say(f"enrolled {enrolled} of {len(done)} people with {faces} of {photos} photos in {gallery}")
     if faces:
         say(f"to take it back: {undo}")
+
+
+def _hint(error: NotEnrolledError) -> str:
+    """The options that would enrol photos that were refused."""
+    kinds = {failure.kind for failure in error.failures}
+    hints = {
+        "several-faces": "--largest enrols the largest face, --face NUMBER another",
+        "doubtful": "--accept-doubtful enrols photos that look like somebody else",
+        "low-quality": "--least-quality takes worse ones",
+    }
+    return "".join(f"; {hint}" for kind, hint in hints.items() if kind in kinds)
 
 
 def _warn_of(enrolment: Enrolment) -> None:
