@@ -32,7 +32,7 @@ def test_the_python_code_runs(after_the_demo, capsys):
     for code in blocks("python"):
         exec(compile(code, "README.md", "exec"), {})
     said = capsys.readouterr().out
-    assert "at FAR" in said
+    assert "pairs of different people" in said
     assert "photos of one person, such as" in said
 
 
