@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from facespace.cli.app import app
-from facespace.errors import AlbumError
+from facespace.errors import AlbumError, DataError
 
 
 @pytest.fixture
@@ -126,3 +126,11 @@ def test_photos_that_lie_where_a_sheet_would_be_written_are_not_deleted(run, peo
         run("cluster", folder, "--out", folder)
     assert len(list((folder / name).iterdir())) == 10
     assert not (folder / "album.db").exists()
+
+
+def test_a_mistyped_folder_of_photos_leaves_no_empty_album(run, tmp_path):
+    (tmp_path / "empty").mkdir()
+    for folder in ("typo", "empty"):
+        with pytest.raises(DataError):
+            run("cluster", folder, "--out", "out")
+    assert [path.name for path in tmp_path.iterdir()] == ["empty"]

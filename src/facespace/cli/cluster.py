@@ -1,6 +1,7 @@
 """Who are all these people? And what a person says about it."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +13,7 @@ from facespace.cli.output import command_line, photo_name, print_json, say, tabl
 from facespace.cli.progress import photo_progress
 from facespace.cluster import Added, Album, AlbumCluster, check_replaceable, cluster, write_sheet
 from facespace.embed import load
-from facespace.errors import AlbumError
+from facespace.errors import AlbumError, FacespaceError
 from facespace.images import text_of
 
 album_app = typer.Typer(help="An album: people, and everything that was said about them.", no_args_is_help=True)
@@ -75,6 +76,7 @@ def cluster_command(
         say(f"to keep these groups, correct them and add photos later: {keep}")
         return
     check_replaceable(out)
+    new = not out.exists()
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -86,6 +88,12 @@ def cluster_command(
     except KeyboardInterrupt:
         again = command_line("facespace cluster", str(folder), "--out", str(out))
         warn(f"stopped; the same command goes on from there: {again}")
+        raise
+    except FacespaceError:
+        if new:
+            # Nothing is left of a command that failed before it kept anything.
+            with suppress(OSError):
+                out.rmdir()
         raise
     if not json:
         _tell_added(folder, out, added)

@@ -26,6 +26,8 @@ from facespace.metric import as_points, normalise
 class Album:
     """Photos grouped by person, in one SQLite file. Use it in a `with` statement, or `close` it.
 
+    A file that the `with` statement made, and that nothing was ever written to, is deleted if the statement fails.
+
     Every decision is kept as what it says of faces: of two that they are one person, of two that they are not, of
     one what its name is. It outlives clustering anew, can be undone at any time, and is refused where it contradicts
     another. Two faces of one photo are different people unless said otherwise of just these two.
@@ -59,6 +61,9 @@ class Album:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        # An album that was only made in order to fail is not left behind.
+        if kind is not None and self._store.discard_unused():
+            return
         self.close()
 
     def close(self) -> None:

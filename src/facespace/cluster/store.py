@@ -159,6 +159,19 @@ class AlbumStore:
         """Let the file go."""
         self._file.close()
 
+    def discard_unused(self) -> bool:
+        """Delete a file that opening it made and that nothing was ever written to; gives whether it is gone.
+
+        It is kept where another process has it open. If it is not deleted, it is still open.
+        """
+        if not self._file.made:
+            return False
+        with self._file.explaining("read"):
+            used = any(
+                self._db.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone() for table in ("photo", "face", "decision")
+            )
+        return not used and self._file.discard()
+
     def version(self) -> tuple[int, int]:
         """Changes whenever this or any other process has changed the file."""
         return self._file.version()
