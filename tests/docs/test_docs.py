@@ -86,7 +86,7 @@ def test_every_piece_of_toml_can_be_read(page):
 
 
 def test_every_picture_is_there_for_light_and_for_dark():
-    shown = re.findall(r"\(pictures/([\w-]+)-(light|dark)\.svg#only-\2\)", (DOCS / "idea.md").read_text("utf-8"))
+    shown = re.findall(r"\(\.\./pictures/([\w-]+)-(light|dark)\.svg#only-\2\)", (DOCS / "explanation" / "idea.md").read_text("utf-8"))
     assert len(shown) >= 8
     assert {name for name, scheme in shown if scheme == "light"} == {name for name, scheme in shown if scheme == "dark"}
     for name, scheme in shown:
