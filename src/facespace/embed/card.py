@@ -1,6 +1,6 @@
 """The model card: all that is needed to use a network, kept inside its ONNX file.
 
-docs/model-file.md describes every key for people who write a card by hand.
+docs/reference/model-file.md describes every key for people who write a card by hand.
 """
 
 import hashlib
