@@ -37,8 +37,6 @@ def a_reader(orl, model_path, people, tmp_path, monkeypatch):
     shutil.copy(model_path, tmp_path / "model.onnx")
     shutil.copytree(people, tmp_path / "people")
     shutil.copytree(people, tmp_path / "photos")
-    # What `cluster --out people` leaves there.
-    (tmp_path / "people" / "album.db").touch()
     faces = [people / "s2" / f"{number}.pgm" for number in (1, 2, 3, 4)]
     for name, face in zip(("ada1.jpg", "ada2.jpg", "party.jpg", "new.jpg"), faces, strict=False):
         shutil.copy(face, tmp_path / name)
@@ -64,6 +62,8 @@ def commands(page):
 
 @pytest.mark.parametrize("page", having("console", "sh"))
 def test_every_command_of_a_page_is_one(page, a_reader, monkeypatch):
+    # What `cluster --out people` leaves there.
+    (a_reader / "people" / "album.db").touch()
     monkeypatch.setenv("FACESPACE_GALLERY", "people.db")
     for line, words in commands(page):
         found, names = command(), []
