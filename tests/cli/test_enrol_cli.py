@@ -53,7 +53,7 @@ def test_a_folder_of_people_is_enrolled_by_one_command_and_taken_back_by_the_one
     shutil.copy(people / "s3" / "1.pgm", tmp_path / "folk")
     done = run("enrol", "--people", "folk", "-g", "my people.db", "--keep", "--accept-doubtful")
     assert "enrolled 2 of 2 people with 4 of 4 photos" in ok(done)
-    assert "passed over 1 photos that lie in no person's folder (1.pgm)" in done.stderr
+    assert "1 photos outside the people's folders (1.pgm)" in done.stderr
     shown = json.loads(ok(run("gallery", "show", "s1 it's", "-g", "my people.db", "--json")))
     assert [face["unlike_others"] for face in shown["faces"]] in ([False, False], [True, True])
     with Gallery(tmp_path / "my people.db", load(model_path)) as gallery:

@@ -98,7 +98,7 @@ def test_thresholds_are_not_chosen_on_what_is_for_final_figures(run, people, mod
         (["--protocol", "lfw"], "takes --pairs FILE (pairs.txt)"),
         ([], "needs photos: --images FOLDER"),
         (["--images", "absent"], "absent does not exist"),
-        (["--images", ".", "--landmarks", "absent.csv"], "nobody in ."),
+        (["--images", ".", "--landmarks", "absent.csv"], "no people in ."),
     ],
 )
 def test_an_error_is_one_message_and_status_2(run, model_path, tmp_path, words, message):

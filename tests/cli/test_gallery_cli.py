@@ -188,9 +188,9 @@ def another_model(model_path, tmp_path):
 
 def test_a_gallery_moves_to_another_model_from_its_photos(run, people, another_model, filled, tmp_path):
     new = another_model("new.onnx")
-    refused(run("identify", people / "s1" / "4.pgm", "-g", "people.db", "-m", new), "holds points of the space")
+    refused(run("identify", people / "s1" / "4.pgm", "-g", "people.db", "-m", new), "holds embeddings of the space")
     assert "embedded 6 faces anew" in ok(run("gallery", "upgrade", "-g", "people.db", "-m", new))
-    refused(run("people", "-g", "people.db"), "holds points of the space")
+    refused(run("people", "-g", "people.db"), "holds embeddings of the space")
     found = json.loads(ok(run("identify", people / "s1" / "1.pgm", "-g", "people.db", "-m", new, "--json")))
     assert found["photos"][0]["faces"][0]["candidates"][0]["name"] == "Ada"
     assert "sound: 3 people, 6 faces" in ok(run("gallery", "check", "-g", "people.db", "-m", new))
@@ -213,13 +213,13 @@ def test_faces_whose_photos_are_gone_stop_an_upgrade_unless_they_may_be_dropped(
 def test_only_a_model_whose_card_says_so_goes_on_with_the_old_points(run, model_path, another_model):
     refused(
         run("gallery", "upgrade", "--mix", "-g", "people.db", "-m", another_model("other.onnx")),
-        "does not say that its points can be compared",
+        "does not say that its embeddings can be compared",
     )
     # Without --model it is the default one, whose card says so neither; nothing is embedded again.
     with_default = run(
         "gallery", "upgrade", "--mix", "-g", "people.db", FACESPACE_MODEL=str(another_model("third.onnx"))
     )
-    refused(with_default, "does not say that its points can be compared")
+    refused(with_default, "does not say that its embeddings can be compared")
     harmonic = another_model("harmonic.onnx", comparable_with=read_model(model_path).card.space_id)
     said = ok(run("gallery", "upgrade", "--mix", "-g", "people.db", "-m", harmonic))
     assert f"with the model {read_model(harmonic).card.name}; old and new points are compared" in said

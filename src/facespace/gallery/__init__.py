@@ -1,4 +1,4 @@
-"""Who is this? People one knows, kept in one SQLite file or a PostgreSQL database, and 'nobody we know'."""
+"""Recognise people: a gallery of enrolled people in a SQLite file or a PostgreSQL database, with open-set search."""
 
 from facespace.gallery.audit import acting_as
 from facespace.gallery.care import Checked, Salvaged, backup, check, salvage

@@ -1,4 +1,4 @@
-"""Enrolling everybody in a folder that has one subfolder of photos for each person."""
+"""Enrol everybody in a folder that has one subfolder of photos per person."""
 
 import os
 from collections.abc import Iterator
@@ -12,11 +12,11 @@ from facespace.images import OnPassed, people_in, text_of
 
 @dataclass(frozen=True)
 class EnrolledPerson:
-    """What became of one person of a folder.
+    """The result for one person of a folder.
 
-    name : of the subfolder; bytes of it that are not UTF-8 are escaped, see `text_of`
-    photos : how many it has
-    enrolment : what was enrolled; None where nothing was
+    name : of the subfolder; bytes that are not UTF-8 are escaped, see `text_of`
+    photos : number of photos in the subfolder
+    enrolment : the result; None if nothing was enrolled
     failure : why nothing was enrolled, or None
     """
 
@@ -35,10 +35,10 @@ def enrol_people(
     accept_doubtful: bool = False,
     on_passed: OnPassed | None = None,
 ) -> Iterator[EnrolledPerson]:
-    """Enrol the people of FOLDER/PERSON/photo.jpg, one after the other, each under the name of their subfolder.
+    """Enrol the people of FOLDER/PERSON/photo.jpg one after the other, under the names of their subfolders.
 
-    Somebody who cannot be enrolled has a failure and the rest go on. Photos that are in the gallery already are not
-    added again, so that the same call can go on where it was stopped.
+    A person who cannot be enrolled is reported as a failure, and the others are enrolled. Photos that the gallery has
+    already are not added again, so an interrupted call can be repeated.
 
     Parameters
     ----------
@@ -47,12 +47,12 @@ def enrol_people(
     least_quality, keep, choose, accept_doubtful
         As for `Gallery.enrol`.
     on_passed : callable or None
-        Given each file and folder that is passed over, such as a photo in no person's subfolder; a warning where None.
+        Called with each file and folder that is ignored, such as a photo outside the subfolders; None warns instead.
 
     Raises
     ------
     DataError
-        No such folder, or nobody in it.
+        The folder does not exist, or has no person in it.
     """
     for entry, photos in people_in(folder, on_passed).items():
         name = text_of(entry)
