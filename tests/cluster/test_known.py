@@ -13,7 +13,7 @@ def apart(a, b, why="said"):
     return Bond(a, b, False, why)
 
 
-def test_what_agrees_is_accepted():
+def test_consistent_constraints_are_accepted():
     Known((same(1, 2), same(2, 3), apart(3, 4)), (Naming(1, "Ada", ""), Naming(4, "Bob", "")), {1: 10, 4: 10}).check()
 
 
@@ -25,18 +25,18 @@ def test_a_contradiction_is_refused_with_the_chain_that_contradicts():
     assert "but face 1 is not face 3 (this)" in str(refused.value)
 
 
-def test_the_chain_told_is_a_shortest_one():
+def test_the_reported_chain_is_a_shortest_one():
     bonds = (same(1, 2), same(2, 3), same(3, 4), same(1, 4, "short"), apart(1, 4))
-    with pytest.raises(AlbumError, match=r"known: face 1 is face 4 \(short\); but"):
+    with pytest.raises(AlbumError, match=r"decisions: face 1 is face 4 \(short\); but"):
         Known(bonds, (), {}).check()
 
 
-def test_two_faces_of_one_photo_are_not_one_person_by_a_detour():
+def test_two_faces_of_one_photo_cannot_be_linked_indirectly():
     with pytest.raises(AlbumError, match="face 1 and face 3 are in one photo"):
         Known((same(1, 2), same(2, 3)), (), {1: 7, 2: 8, 3: 7}).check()
 
 
-def test_two_faces_of_one_photo_are_one_person_when_said_of_just_these_two():
+def test_two_faces_of_one_photo_can_be_declared_one_person():
     known = Known((same(1, 3),), (), {1: 7, 3: 7})
     known.check()
     _, held_apart, _ = known.arrays(np.array([1, 2, 3]))

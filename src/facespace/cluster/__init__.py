@@ -1,4 +1,4 @@
-"""Who are all these people? Faces grouped by distance, without saying how many there are."""
+"""Group faces by person, without knowing how many people there are."""
 
 from facespace.cluster.agglomerative import Linkage, agglomerative
 from facespace.cluster.album import Album

@@ -1,4 +1,4 @@
-"""Where the faces of an album are, and how that changes: read, checked against what is known, written."""
+"""Placement of an album's faces in clusters: read it, check it against the constraints, write changes."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ from facespace.errors import AlbumError
 
 
 class Placement:
-    """The faces of an album as rows, with what is known about them."""
+    """The faces of an album as rows of arrays, with the constraints on them."""
 
     def __init__(self, store: AlbumStore, cut: Cut):
         self.store, self.cut = store, cut
@@ -20,12 +20,12 @@ class Placement:
         self._faces: StoredFaces
 
     def threshold(self) -> float:
-        """The squared distance the clusters are cut at."""
+        """Squared distance at which the clusters are cut."""
         cut = self.store.cut()
         return self.cut.threshold if cut is None else cut
 
     def decide(self, what: str, bonds: Sequence[Bond], namings: Sequence[Naming], labels: Ints) -> int:
-        """Check a decision against all others, bring clusters in line with it, and keep both."""
+        """Check a decision against all others, apply it to the clusters, and store both."""
         faces = self.current()
         known = self.knowledge(bonds, namings)
         changed = labels != faces.cluster
@@ -35,7 +35,7 @@ class Placement:
         return self.store.decide(what, bonds, namings, moves(faces, labels))
 
     def settled(self, faces: StoredFaces, labels: Ints, known: Knowledge, touched: Ints) -> Ints:
-        """Clusters in line with what is known, looking at those that were touched alone."""
+        """Apply the constraints to the clusters that were touched."""
         rows = np.flatnonzero(np.isin(labels, touched))
         if not len(rows):
             return labels
@@ -49,7 +49,7 @@ class Placement:
         return labels
 
     def join_new(self) -> None:
-        """Place the faces that were not placed yet, and again those of clusters that they come near."""
+        """Place the new faces, and place the clusters that they come near again."""
         faces = self.current()
         new = faces.cluster < 0
         if not new.any():
@@ -67,15 +67,15 @@ class Placement:
         self.write(faces, self.named_ids(faces, faces.cluster, labels), cut)
 
     def named_ids(self, faces: StoredFaces, before: Ints, labels: Ints) -> Ints:
-        """Numbers for clusters, those with names first in keeping theirs."""
+        """Assign numbers to clusters; named clusters keep theirs first."""
         return carry(before, labels, self.store.next_cluster(), np.array(list(self.names()), np.int64))
 
     def write(self, faces: StoredFaces, ids: Ints, cut: float) -> None:
-        """Keep where every face is."""
+        """Store the cluster of every face."""
         self.store.place(moves(faces, ids), cut)
 
     def current(self) -> StoredFaces:
-        """Every face, read anew where this or another process has changed the file."""
+        """All faces; read again if this or another process has changed the file."""
         version = self.store.version()
         if version != self._version:
             self._faces = self.store.faces()
@@ -83,7 +83,7 @@ class Placement:
         return self._faces
 
     def known(self, bonds: Sequence[Bond], namings: Sequence[Naming], without: int | None) -> Known:
-        """Everything said, with more or without one decision."""
+        """All decisions in force, plus some new ones, or without one of them."""
         faces = self.current()
         said, named = self.store.standing(without)
         named += [
@@ -95,7 +95,7 @@ class Placement:
     def knowledge(
         self, bonds: Sequence[Bond] = (), namings: Sequence[Naming] = (), without: int | None = None
     ) -> Knowledge:
-        """The same as rows, checked for contradictions."""
+        """The same constraints as rows, checked for contradictions."""
         known = self.known(bonds, namings, without)
         known.check()
         return Knowledge(*known.arrays(self.current().ids))
@@ -112,7 +112,7 @@ class Placement:
         }
 
     def members(self, cluster: int) -> Ints:
-        """Rows of a cluster's faces that are in photos; AlbumError where there is no such cluster."""
+        """Rows of a cluster's faces in photos; AlbumError if the cluster does not exist."""
         faces = self.current()
         rows = np.flatnonzero((faces.cluster == cluster) & (faces.photo >= 0))
         if not len(rows):
@@ -120,7 +120,7 @@ class Placement:
         return rows
 
     def rows(self, numbers: Sequence[int]) -> Ints:
-        """Rows of faces; AlbumError where there is no such face."""
+        """Rows of faces; AlbumError if a face does not exist."""
         faces = self.current()
         rows = np.searchsorted(faces.ids, np.array(numbers, np.int64))
         for number, row in zip(numbers, rows, strict=True):
@@ -129,17 +129,17 @@ class Placement:
         return rows.astype(np.int64)
 
     def typical(self, rows: Ints) -> int:
-        """The row nearest to the mean of some."""
+        """The row nearest to the mean of some rows."""
         points = self.current().points[rows]
         return int(rows[((points - points.mean(axis=0)) ** 2).sum(axis=1).argmin()])
 
     def bond(self, a: int, b: int, together: bool) -> Bond:
-        """Two rows as a bond of faces."""
+        """Make a bond between the faces of two rows."""
         ids = self.current().ids
         return Bond(int(ids[a]), int(ids[b]), together, "this decision")
 
 
 def moves(faces: StoredFaces, after: Ints) -> list[tuple[int, int, int]]:
-    """Every face whose cluster changes: its number, the cluster before, the cluster after."""
+    """Faces whose cluster changes: number, old cluster, new cluster."""
     changed = np.flatnonzero(faces.cluster != after)
     return list(zip(faces.ids[changed].tolist(), faces.cluster[changed].tolist(), after[changed].tolist(), strict=True))
