@@ -81,7 +81,7 @@ def test_what_holds_no_photos_is_told(tmp_path):
         archive.writestr("a.txt", "")
     with pytest.raises(DataError, match="no photos in"):
         open_photos(tmp_path / "none.zip")
-    with pytest.raises(DataError, match="one folder of photos a person"):
+    with pytest.raises(DataError, match="one folder of photos per person"):
         by_person(HeldPhotos({"1.jpg": b""}, "here"))
 
 
