@@ -13,7 +13,7 @@ def portraits(people):
 
 @pytest.fixture(scope="session")
 def lay_out_faces():
-    """Faces side by side on grey: the photo, and the middle of each."""
+    """Arrange faces side by side on grey; returns the photo and the centre of each face."""
 
     def lay_out(faces, scale=1.0):
         width, height = round(92 * scale), round(112 * scale)
