@@ -1,4 +1,4 @@
-"""Faces to embeddings: the model file and its card, the engine that runs it, the space."""
+"""From faces to embeddings: the model file and its card, the engine that runs it, and the space."""
 
 from facespace.embed.card import (
     CalibrationCard,

@@ -1,4 +1,4 @@
-"""Faces of many callers through the network together."""
+"""Dynamic batching: run the network on faces from several callers at once."""
 
 import threading
 import time
@@ -17,21 +17,21 @@ Out = TypeVar("Out")
 
 
 class Together(Generic[In, Out]):
-    """Gathers what several threads ask for, and does it in one go.
+    """Collects items from several threads and processes them in batches.
 
-    The first of a batch waits at most `wait` seconds for others; while a batch is at work the next one gathers, so
-    under load nobody waits for the clock.
+    The first item of a batch waits at most `wait` seconds for others. While a batch is processed, the next one is
+    collected, so under load nobody waits for the timeout.
 
     Parameters
     ----------
     do : callable
-        A list of items to their answers, in that order. What it raises, all that asked are told.
+        Maps a list of items to a list of results in the same order. Its exceptions are raised in all callers.
     most : int
-        Items in a batch.
+        Maximum batch size.
     wait : float
         Seconds.
     on_batch : callable or None
-        Told how many items each batch has.
+        Called with the size of each batch.
     """
 
     def __init__(
@@ -49,22 +49,22 @@ class Together(Generic[In, Out]):
         self._thread.start()
 
     def __call__(self, items: Iterable[In]) -> list[Out]:
-        """The answers to some items; waits for them."""
+        """Process some items and wait for the results."""
         asked: list[tuple[In, Future[Out]]] = [(item, Future()) for item in items]
         with self._changed:
             if self._closed:
-                raise RuntimeError("nothing is done together any more: it was closed")
+                raise RuntimeError("the batcher was closed")
             self._waiting.extend(asked)
             self._changed.notify_all()
         return [future.result() for _, future in asked]
 
     @property
     def waiting(self) -> int:
-        """Items that wait for their batch."""
+        """Number of items waiting for a batch."""
         return len(self._waiting)
 
     def close(self) -> None:
-        """Finish what was asked for, and no more."""
+        """Finish the waiting items, and accept no more."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
@@ -93,15 +93,15 @@ class Together(Generic[In, Out]):
 
 
 class SharedEngine:
-    """An engine whose batches are made of the faces of all threads that ask it. Close it when done.
+    """An engine that batches the faces of all threads that use it. Close it when done.
 
     Parameters
     ----------
     engine : Embedder
     wait : float
-        Seconds that a face waits for others at most.
+        Maximum time in seconds that a face waits for others.
     on_batch : callable or None
-        Told how many faces each batch has.
+        Called with the number of faces in each batch.
     """
 
     def __init__(self, engine: Embedder, wait: float, on_batch: Callable[[int], None] | None = None):
@@ -123,7 +123,7 @@ class SharedEngine:
         yield from self.together(waiting)
 
     def close(self) -> None:
-        """Finish what was asked for."""
+        """Finish the waiting faces."""
         self.together.close()
 
     def _embed(self, crops: list[NDArray[np.uint8]]) -> list[NDArray[np.float32]]:
