@@ -1,4 +1,4 @@
-"""A folder of people's photos to a training set of aligned faces."""
+"""Prepare a folder of people's photos as a training set of aligned faces."""
 
 from facespace.prepare.dataset import Prepared, prepare
 from facespace.prepare.select import Candidate, Decision
