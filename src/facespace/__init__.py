@@ -1,4 +1,4 @@
-"""facespace: one space for faces, three answers by distance in it.
+"""Verify, recognise and cluster faces by distance in one embedding space.
 
 >>> import facespace as fs
 >>> space = fs.load("model.onnx")                     # doctest: +SKIP
