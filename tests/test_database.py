@@ -67,7 +67,7 @@ def test_a_file_of_another_kind_is_refused_and_unchanged(tmp_path):
     with closing(sqlite3.connect(path)) as db:
         db.execute("CREATE TABLE notes (words TEXT)")
     before = path.read_bytes()
-    with pytest.raises(GalleryError, match="no gallery"):
+    with pytest.raises(GalleryError, match="not a facespace gallery"):
         open_store(path, SPACE, DIMENSION)
     assert path.read_bytes() == before
 

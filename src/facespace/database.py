@@ -46,6 +46,9 @@ class Database:
     dimension : int
     create : bool
         Create the file if it does not exist, readable by its owner only.
+    readable : int or None
+        The oldest schema version that can be read without migrating it, for read-only files; None means the current
+        version.
 
     Attributes
     ----------
@@ -67,8 +70,10 @@ class Database:
         space_id: str,
         dimension: int,
         create: bool = True,
+        readable: int | None = None,
     ):
         self.path = Path(path)
+        self._readable = len(migrations) if readable is None else readable
         self._kind, self._error, self._migrations = kind, error, migrations
         self._writer = threading.RLock()
         self._to_erase = False
@@ -230,7 +235,7 @@ class Database:
         version = self._version()
         self.connection.execute("COMMIT")
         if self.read_only:
-            if version < len(self._migrations):
+            if version < self._readable:
                 raise self._error(
                     f"{self.path} was written by an older facespace and is read-only, so it cannot be upgraded; "
                     "open a copy of it"
@@ -266,7 +271,7 @@ class Database:
         known = len(self._migrations)
         tables = {name for (name,) in self.connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
         if tables and (version == 0 or not _tables_of(self._migrations[:version]) <= tables):
-            raise self._error(f"{self.path} is a database but not a {self._kind}; name another file")
+            raise self._error(f"{self.path} is a database but not a facespace {self._kind}; name another file")
         if version > known:
             raise self._error(
                 f"{self.path} was written by a newer facespace (schema {version}, this one knows {known}); "
@@ -397,6 +402,6 @@ _ADVICE = {
     sqlite3.SQLITE_IOERR: "the disk reported an error; nothing was changed: check the disk and try again",
     sqlite3.SQLITE_READONLY: "it is read-only; check its permissions",
     sqlite3.SQLITE_CANTOPEN: "check the path and its permissions",
-    sqlite3.SQLITE_NOTADB: "it is not a {kind}; name another file",
+    sqlite3.SQLITE_NOTADB: "it is not a facespace {kind}; name another file",
     sqlite3.SQLITE_CORRUPT: "the file is damaged; restore a backup",
 }

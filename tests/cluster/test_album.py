@@ -371,5 +371,5 @@ def test_a_gallery_is_not_an_album(people, tmp_path, space):
 
     with fs.Gallery(tmp_path / "people.db", space) as gallery:
         gallery.enrol("Ada", [people / "s1" / "1.pgm"])
-    with pytest.raises(AlbumError, match="no album"):
+    with pytest.raises(AlbumError, match="not a facespace album"):
         Album(tmp_path / "people.db", space)

@@ -52,5 +52,5 @@ def test_embeddings_and_faces_can_be_clustered_directly(space, people):
 def test_points_need_a_threshold(space):
     with pytest.raises(DataError, match="give a threshold"):
         cluster(np.eye(3))
-    with pytest.raises(DataError, match="name a folder"):
+    with pytest.raises(DataError, match="give photos: a folder"):
         cluster(space)

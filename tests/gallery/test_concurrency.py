@@ -1,6 +1,7 @@
 """Many threads on one gallery, and read-only files."""
 
 import os
+import sqlite3
 import tempfile
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -108,7 +109,7 @@ def only_reading(folder):
         folder.chmod(0o755)
 
 
-@pytest.mark.skipif(os.name != "posix", reason="rights are set as POSIX has them")
+@pytest.mark.skipif(os.name != "posix", reason="permissions are set as in POSIX")
 @pytest.mark.parametrize("in_use", [False, True])
 def test_a_read_only_gallery_can_be_listed_and_searched(in_use):
     with tempfile.TemporaryDirectory() as temporary:
@@ -132,3 +133,26 @@ def test_a_read_only_gallery_can_be_listed_and_searched(in_use):
                     change()
         assert sorted(path.name for path in folder.iterdir()) == before
         gallery.close()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions are set as in POSIX")
+def test_a_read_only_gallery_of_an_earlier_version_can_be_searched():
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        folder.chmod(0o755)
+        with Gallery(folder / "people.db", NamedSpace()) as gallery:
+            gallery.store.add("Ada", new_faces("Ada", 2))
+        with closing(sqlite3.connect(folder / "people.db")) as db:
+            # As version 3 of the schema left it.
+            db.execute("PRAGMA user_version = 3")
+            for table in ("face", "renewed"):
+                db.execute(f"ALTER TABLE {table} ADD COLUMN quantised BLOB NOT NULL DEFAULT x'01'")
+            db.commit()
+        with only_reading(folder), Gallery(folder / "people.db", NamedSpace(), create=False) as read:
+            assert read.store.read_only
+            assert read.identify("Ada/5")[0].person == "Ada"
+        with Gallery(folder / "people.db", NamedSpace()) as gallery:
+            assert gallery.store.sql.run("SELECT count(*) FROM pragma_table_info('face') WHERE name = 'quantised'") == [
+                (0,)
+            ]
+            gallery.store.add("Ben", new_faces("Ben"))

@@ -182,3 +182,6 @@ def test_a_gallery_of_the_first_version_can_be_opened_and_searched(tmp_path):
         assert [(person.name, person.faces) for person in gallery.people()] == [("Ada", 2), ("王芳", 2)]
         assert gallery.identify("王芳/8")[0].person == "王芳"
         check(gallery.store)
+        columns = {name for _, name, *_ in gallery.store.sql.run("PRAGMA table_info(face)")}
+        assert "original" in columns
+        assert "quantised" not in columns

@@ -262,3 +262,15 @@ def test_a_compatible_model_keeps_the_embeddings_in_postgres(url):
 def test_a_database_without_a_gallery_is_a_clear_error(url):
     with pytest.raises(GalleryError, match="cannot open the gallery .*does not exist"):
         space_of(url)
+
+
+def test_the_unread_column_of_earlier_versions_is_dropped(url):
+    with Gallery(url, NamedSpace()) as gallery:
+        gallery.store.add("Ada", new_faces("Ada", 2))
+        for table in ("face", "renewed"):
+            gallery.store.sql.connection.execute(f"ALTER TABLE {table} ADD COLUMN quantised BYTEA NOT NULL DEFAULT ''")
+    with Gallery(url, NamedSpace()) as gallery:
+        gallery.store.add("Ben", new_faces("Ben"))
+        assert gallery.identify("Ada/5")[0].person == "Ada"
+        columns = "SELECT table_name FROM information_schema.columns WHERE column_name = 'quantised'"
+        assert gallery.store.sql.run(columns) == []

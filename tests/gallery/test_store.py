@@ -143,7 +143,7 @@ def test_another_database_is_refused_and_unchanged(tmp_path):
     with sqlite3.connect(path) as db:
         db.execute("CREATE TABLE bills (amount REAL)")
     db.close()
-    with pytest.raises(GalleryError, match="a database but not a gallery"):
+    with pytest.raises(GalleryError, match="a database but not a facespace gallery"):
         opened(path)
     with sqlite3.connect(path) as db:
         assert db.execute("SELECT name FROM sqlite_schema").fetchall() == [("bills",)]

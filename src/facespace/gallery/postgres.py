@@ -33,7 +33,6 @@ CREATE TABLE IF NOT EXISTS face (
     "right" DOUBLE PRECISION NOT NULL,
     bottom DOUBLE PRECISION NOT NULL,
     quality DOUBLE PRECISION,
-    quantised BYTEA NOT NULL,
     original BYTEA NOT NULL,
     model TEXT NOT NULL,
     created TEXT NOT NULL
@@ -72,7 +71,6 @@ CREATE TABLE IF NOT EXISTS setting (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS copy (path TEXT PRIMARY KEY, time TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS renewed (
     face BIGINT PRIMARY KEY REFERENCES face (id) ON DELETE CASCADE,
-    quantised BYTEA,
     original BYTEA,
     reason TEXT
 );
@@ -113,6 +111,7 @@ class Postgres:
                     raise GalleryError(f"there is no gallery in {self.where}; check the database name")
             with self.writing("open"):
                 self.connection.execute(SCHEMA)
+                self._drop_unread()
                 self.run("INSERT INTO space SELECT ?, ? WHERE NOT EXISTS (SELECT 1 FROM space)", (space_id, dimension))
             if self.space() != space_id:
                 raise GalleryError(
@@ -122,6 +121,16 @@ class Postgres:
         except BaseException:
             self.connection.close()
             raise
+
+    def _drop_unread(self) -> None:
+        """Drop the columns in which earlier versions stored each embedding a second time, without ever reading it."""
+        # Asking first matters: ALTER TABLE would wait for all readers, even with nothing to drop.
+        if self.run(
+            "SELECT 1 FROM information_schema.columns WHERE table_schema = current_schema() "
+            "AND table_name = 'face' AND column_name = 'quantised'"
+        ):
+            self.connection.execute("ALTER TABLE face DROP COLUMN quantised")
+            self.connection.execute("ALTER TABLE renewed DROP COLUMN IF EXISTS quantised")
 
     def run(self, statement: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         """Execute one statement; returns its rows, if any."""

@@ -57,6 +57,9 @@ class Sql(Protocol):
         ...
 
 
+# A read-only file of this schema version or a later one can be read without migrating it.
+READABLE = 3
+
 # The first is the schema of 0.1; never edit a released migration.
 MIGRATIONS = (
     """
@@ -142,6 +145,11 @@ MIGRATIONS = (
         content BLOB NOT NULL
     ) STRICT;
     """,
+    # Earlier versions stored each embedding in one byte per dimension too, and never read it.
+    """
+    ALTER TABLE face DROP COLUMN quantised;
+    ALTER TABLE renewed DROP COLUMN quantised
+    """,
 )
 
 
@@ -149,7 +157,7 @@ class Sqlite:
     """A gallery's tables in a SQLite file."""
 
     def __init__(self, path: Path, space_id: str, dimension: int, create: bool = True):
-        self._file = Database(path, "gallery", GalleryError, MIGRATIONS, space_id, dimension, create)
+        self._file = Database(path, "gallery", GalleryError, MIGRATIONS, space_id, dimension, create, READABLE)
         self.where, self.path, self.read_only = str(path), path, self._file.read_only
         self.run, self.many = self._file.run, self._file.many
         self.reading = self.snapshot = self._file.reading

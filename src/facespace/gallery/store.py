@@ -369,12 +369,9 @@ class Store:
         """Key by which a name is looked up."""
         return self._secret.mark(name.encode()).hex() if self._secret else name
 
-    def face_values(self, embeddings: NDArray[np.float32]) -> list[tuple[bytes, bytes]]:
-        """Encode embeddings for the columns quantised and original."""
-        return [
-            (self.seal(small.tobytes(), "face.quantised"), self.seal(point.tobytes(), "face.original"))
-            for small, point in zip(quantise(embeddings), embeddings.astype(np.float16), strict=True)
-        ]
+    def face_values(self, embeddings: NDArray[np.float32]) -> list[bytes]:
+        """Encode embeddings for the column original."""
+        return [self.seal(point.tobytes(), "face.original") for point in embeddings.astype(np.float16)]
 
     def person_id(self, name: str, attributes: Mapping[str, Any] | None = None) -> int:
         """Id of the person with this name, created if unknown; call it in a transaction."""
@@ -407,14 +404,14 @@ class Store:
         numbers = [
             int(
                 self.sql.run(
-                    'INSERT INTO face (person, photo, "left", top, "right", bottom, quality, quantised, original, '
-                    "model, created) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
+                    'INSERT INTO face (person, photo, "left", top, "right", bottom, quality, original, '
+                    "model, created) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
                     (
                         person,
                         self.seal_text(face.photo, "face.photo"),
                         *map(float, face.box),
                         None if face.quality is None else float(face.quality),
-                        *value,
+                        value,
                         self.space_id,
                         now(),
                     ),

@@ -126,7 +126,7 @@ def upgrade(
                 with store.writing("upgrade"):
                     # The person may have been deleted meanwhile.
                     store.sql.many(
-                        "INSERT INTO renewed (face, quantised, original, reason) SELECT ?, ?, ?, ? "
+                        "INSERT INTO renewed (face, original, reason) SELECT ?, ?, ? "
                         "WHERE EXISTS (SELECT 1 FROM face WHERE id = ?) ON CONFLICT DO NOTHING",
                         rows,
                     )
@@ -172,7 +172,7 @@ def _begin(store: Store, target: str) -> None:
 class _Renewed(NamedTuple):
     """The new embedding of a face as stored, or why there is none."""
 
-    row: tuple[bytes | None, bytes | None, str | None]
+    row: tuple[bytes | None, str | None]
     pictured: bool = False
 
 
@@ -188,8 +188,8 @@ def _renewed(store: Store, face: KeptFace, space: Embedder) -> _Renewed:
         picture = store.picture(face.id)
         best = None if picture is None else _of_picture(picture, space)
     if best is None:
-        return _Renewed((None, None, reason))
-    return _Renewed((*store.face_values(best.embedding[None])[0], None), pictured)
+        return _Renewed((None, reason))
+    return _Renewed((store.face_values(best.embedding[None])[0], None), pictured)
 
 
 def _of_picture(picture: bytes, space: Embedder) -> Face | None:
@@ -221,8 +221,7 @@ def _finish(store: Store, space: Embedder, drop: bool) -> tuple[tuple[str, str],
         old = store.space_id
         store.sql.run("DELETE FROM face WHERE id IN (SELECT face FROM renewed WHERE original IS NULL)")
         store.sql.run(
-            "UPDATE face SET quantised = renewed.quantised, original = renewed.original, model = ? FROM renewed "
-            "WHERE renewed.face = face.id",
+            "UPDATE face SET original = renewed.original, model = ? FROM renewed WHERE renewed.face = face.id",
             (space.id,),
         )
         store.sql.run("DELETE FROM renewed")
