@@ -1,0 +1,6 @@
+"""Prepare a folder of people's photos as a training set of aligned faces."""
+
+from facespace.bulk.prepare.dataset import Prepared, prepare
+from facespace.bulk.prepare.select import Candidate, Decision
+
+__all__ = ["Candidate", "Decision", "Prepared", "prepare"]
