@@ -8,20 +8,30 @@ from facespace.embed import FigureCard, StageCard
 from facespace.errors import DataError
 from facespace.train.checkpoint import Checkpoint, best_checkpoint
 from facespace.train.history import read_history
+from facespace.train.networks import network_record
 from facespace.train.stored import recipe_as_trained, stored_recipe
 
 
-def start_from(network: nn.Module, run: Path) -> None:
+def start_from(network: nn.Module, name: str, run: Path) -> None:
     """Give a network the weights of another run: of its best checkpoint, or of the last where none was validated.
+
+    A network that extends the other run's (`NetworkRecord.begin_as`) begins by computing the same.
+
+    Parameters
+    ----------
+    network : new network
+    name : its name in a recipe
+    run : folder of the other run
 
     Raises
     ------
     DataError
-        The run has no checkpoint, or it is of another network.
+        The run has no checkpoint, or its network is neither the same nor one that this one extends.
     """
     checkpoint = best_checkpoint(run)
+    begin = network_record(name).begin_as.get(checkpoint.recipe["network"]["name"], nn.Module.load_state_dict)
     try:
-        network.load_state_dict(checkpoint.network)
+        begin(network, checkpoint.network)
     except RuntimeError:
         was = checkpoint.recipe["network"]
         raise DataError(
