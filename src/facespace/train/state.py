@@ -1,4 +1,4 @@
-"""Everything a training run holds between steps: what it trains, what it draws from, what it writes."""
+"""The state of a training run between steps: network, optimiser, data, checkpoints, history."""
 
 import shutil
 from collections.abc import Callable
@@ -43,14 +43,14 @@ from facespace.train.validate import BEST_BY, embed_all, validation_rates
 
 Say = Callable[[str], None]
 
-# The faces of a step, and this process's share of them: uint8, shape (b, h, w, 3).
+# The faces of a step, and the pixels of this process's share: uint8, shape (b, h, w, 3).
 _Prepared = tuple[StepFaces, Tensor]
 
 _PURPOSES = {"augment": 3, "mining": 6, "network": 7}
 
 
 class Run:
-    """A run as it goes on; parameters as for `train`. Use it in a `with` statement."""
+    """A running training; parameters as for `train`. Use it in a `with` statement."""
 
     def __init__(
         self,
@@ -67,13 +67,14 @@ class Run:
         self._warn = warn if workers.first else lambda message: None
         self.workers = workers
         if checkpoints_in(self._folder) and not resume:
-            raise DataError(f"{run} holds a training run already; continue it with --resume or name another folder")
+            raise DataError(f"{run} already contains a training run; continue it with --resume or name another folder")
         batches = IdentityBatches(
             faces.labels, recipe.batch.people, recipe.batch.photos, recipe.seed, recipe.batch.singles
         )
         if batches.single_photo_people and not batches.singles:
             self._warn(
-                f"{batches.single_photo_people} people have one photo only and are never anchors; they are left out"
+                f"{batches.single_photo_people} people are left out, because they have only one photo and cannot be "
+                "anchors"
             )
         smaller = reduced_batch(faces.labels, recipe.batch.people, recipe.batch.photos)
         if smaller:
@@ -86,9 +87,9 @@ class Run:
         network = build_network(size.name, size.width, size.height, size.dimension).to(workers.device)
         if size.start is not None:
             start_from(network, size.start)
-        # Channels last in memory: 1.5 times as fast on a CPU, the same numbers.
+        # Channels last in memory is 1.5 times as fast on a CPU and gives the same results.
         self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        # Batches are embedded through this; everything else, such as validation, takes the network as it is.
+        # Only batches use the compiled network; validation and pool searches use the original.
         self.forward: Callable[[Tensor], Tensor] = torch.compile(self.network) if recipe.compile else self.network
         self.loss = build_loss(recipe.loss, len(faces.people), size.dimension).to(workers.device)
         self._teacher = (
@@ -115,7 +116,7 @@ class Run:
         return self
 
     def _take_up(self) -> None:
-        """Go on from the last whole checkpoint, or write the first."""
+        """Resume from the last readable checkpoint, or write the first one."""
         self.precision = precision_for(self._recipe.precision, self.workers)
         slow = slowness(self._recipe.precision, self.workers.device)
         if slow:
@@ -128,16 +129,16 @@ class Run:
         if self._history:
             self._history.cut(0 if checkpoint is None else checkpoint.extra["history_size"])
         if checkpoint is None:
-            # The way back for a run that fails before its first checkpoint.
+            # A run that fails before its first regular checkpoint rolls back to this one.
             self.save()
 
     def _report_changes(self, checkpoint: Checkpoint) -> None:
-        """Say how this run goes on otherwise than it began; none of it is a reason to stop."""
+        """Warn about differences from the interrupted run that do not prevent resuming."""
         before = precision_of(checkpoint)
         if before != self.precision:
             self._warn(
-                f"up to step {checkpoint.step} this run was trained in {before}, and goes on in {self.precision}: its "
-                "numbers will differ from those of a run that was not interrupted"
+                f"this run was trained in {before} up to step {checkpoint.step} and continues in {self.precision}, so "
+                "its results will differ from those of an uninterrupted run"
             )
         extra = checkpoint.extra
         kept = extra.get("data") or {"train": {"people": extra["people"], "photos": extra["photos"]}}
@@ -146,7 +147,7 @@ class Run:
             if message:
                 self._warn(message)
                 if what == "train":
-                    # They count faces of the set that was.
+                    # The triplets refer to faces of the old data.
                     self.plan.forget()
 
     def __exit__(
@@ -158,12 +159,12 @@ class Run:
         self.workers.__exit__(kind, error, trace)
 
     def batch(self) -> tuple[StepFaces, Tensor]:
-        """The faces of this step, and this process's share of them as the network takes them."""
+        """Return the faces of this step, and the network's input for this process's share of them."""
         chosen, pixels = self._ahead.get(self.step, self.plan.settled(self.step))
         return chosen, as_input(pixels.to(self.workers.device, non_blocking=True).permute(0, 3, 1, 2).float())
 
     def _prepare(self, step: int) -> _Prepared:
-        """The faces of a step, and this process's share of them, changed at random as the recipe says."""
+        """Return the faces of a step, and this process's share of them, augmented."""
         faces, chosen = self._faces, self.plan.step(step)
         own = self.workers.share(len(chosen.faces))
         draw = Draw.of(len(chosen.faces), np.random.default_rng(step_seed(self._recipe.seed, step, "augment")))[own]
@@ -174,7 +175,7 @@ class Run:
         return chosen, torch.from_numpy(changed)
 
     def teacher_of(self, faces: NDArray[np.int64]) -> Tensor | None:
-        """The teacher's points of these faces, as the loss has them; None where the data have none."""
+        """Return the teacher's embeddings of these faces, as the loss needs them; None without a teacher."""
         return None if self._teacher is None else torch.from_numpy(self._teacher[faces]).to(self.workers.device)
 
     @property
@@ -183,7 +184,7 @@ class Run:
         return self.precision == "bf16"
 
     def search_pool(self) -> None:
-        """Embed a pool with the network as it is and look there for hard triplets."""
+        """Embed a pool with the current network and mine hard triplets in it."""
         offline = self._recipe.mining.offline
         pool = self.plan.pool(self.step, len(self.labels))
         own = pool[self.workers.share(len(pool))]
@@ -207,7 +208,7 @@ class Run:
         self.images += len(pool)
 
     def add(self, record: dict[str, float]) -> None:
-        """Note a step, with the validation rates where they are due."""
+        """Record a step; validate first if it is due."""
         every = self._recipe.validation.every
         last = self.step == self._recipe.steps
         if self._validation is not None and self.workers.first and (last or (every and self.step % every == 0)):
@@ -220,7 +221,7 @@ class Run:
             self._history.add(record)
 
     def save(self, name: str | None = None) -> None:
-        """Write a checkpoint of this moment, under a name or the step's."""
+        """Write a checkpoint, named after the step unless a name is given."""
         if self._history is None:
             return
         save_checkpoint(
@@ -249,19 +250,25 @@ class Run:
         )
 
     def go_back(self, why: str) -> None:
-        """Return to a good checkpoint, lower the rate and ease the mining; or give up with a diagnosis."""
+        """Roll back to a good checkpoint, with a lower rate and easier mining.
+
+        Raises
+        ------
+        DataError
+            The recipe allows no more rollbacks.
+        """
         if not self.care.may_go_on:
             raise DataError(self.care.diagnosis(why))
         self.workers.wait()
         kept = checkpoints_in(self._folder)
-        # Where the last return led to failure again, the checkpoint itself may be sick: one further back.
+        # If training failed again after the last rollback, that checkpoint may be bad itself: use an earlier one.
         tried = self.care.rollbacks[-1].to if self.care.rollbacks else None
         earlier = [path for path in kept if tried is None or _step_of(path) != tried] or kept
         target = load_checkpoint(earlier[-1])
         self.workers.wait()
         if self.workers.first:
             for path in kept:
-                # What comes after the way back led here; a resumed run must not take it up.
+                # Later checkpoints led to the failure; a resumed run must not use them.
                 if _step_of(path) > target.step:
                     shutil.rmtree(path, ignore_errors=True)
         failed_at = self.step + 1
@@ -269,13 +276,13 @@ class Run:
         self._restore(target)
         self.care.rollbacks = rollbacks
         done = self.care.go_back(failed_at, target.step, why)
-        eased = f", hardness of the mining x {done.easing:g}" if self._recipe.loss.mines else ""
-        self._warn(f"{why}; back to step {target.step}, rate x {done.rate_scale:g}{eased}")
+        eased = f", mining hardness x {done.easing:g}" if self._recipe.loss.mines else ""
+        self._warn(f"{why}; rolled back to step {target.step}, learning rate x {done.rate_scale:g}{eased}")
         if self._history:
             self._history.add({"event": "rollback", **vars(done)})
 
     def history(self) -> list[dict[str, float]]:
-        """The records of the steps that count: those of failed tries are left out."""
+        """Return the records of all steps except those undone by a rollback."""
         if self._history is None:
             return []
         records: list[dict[str, float]] = []
@@ -301,9 +308,9 @@ class Run:
             self.loss.load_state_dict(checkpoint.loss)
         except RuntimeError:
             raise DataError(
-                f"the loss {self._recipe.loss.name!r} has weights for each training person, and the people are not "
-                f"those this run began with ({checkpoint.extra['people']:,} then, {len(self._faces.people):,} now); "
-                "resume it with its own data, or start another run"
+                f"the loss {self._recipe.loss.name!r} has weights for each training person, and the people have "
+                f"changed since this run began ({checkpoint.extra['people']:,} then, {len(self._faces.people):,} now); "
+                "resume with the original data, or start a new run"
             ) from None
         self.optimiser.load_state_dict(checkpoint.optimiser)
         self.plan.mined, self.plan.mined_at = checkpoint.mined, checkpoint.extra["mined_at"]
@@ -313,7 +320,7 @@ class Run:
 
 
 def step_seed(seed: int, step: int, purpose: str) -> int:
-    """The seed of one kind of chance in one step."""
+    """Return the random seed for one purpose in one step."""
     return int(np.random.SeedSequence([seed, _PURPOSES[purpose], step]).generate_state(1, np.uint64)[0] >> 2)
 
 
