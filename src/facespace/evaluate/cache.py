@@ -132,7 +132,7 @@ def face_key(photo: bytes, preparation: str) -> bytes:
 def code_version() -> str:
     """Return a hash of the code that turns bytes into embeddings, so that results of other versions are not used."""
     digest = hashlib.sha256()
-    for package in ("images", "faces", "embed"):
+    for package in ("images", "faces", "model", "space"):
         modules = [entry for entry in files(f"facespace.{package}").iterdir() if entry.name.endswith(".py")]
         for module in sorted(modules, key=lambda entry: entry.name):
             digest.update(module.read_bytes())

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from facespace.embed import ImpostorsCard, ImpostorTailCard
 from facespace.metric import normalise
+from facespace.model import ImpostorsCard, ImpostorTailCard
 
 # Numbers of photos in a template; measured as far as enough people have that many.
 PHOTOS = (1, 2, 4)

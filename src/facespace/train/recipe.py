@@ -269,7 +269,7 @@ class OptimiserSection(_Section):
 
 
 class CareSection(_Section):
-    """The watchdog, which rolls back when training fails: see `facespace.train.care`.
+    """The watchdog, which rolls back when training fails: see `facespace.train.engine.watchdog`.
 
     window : steps that a sign of failure must last
     tries : number of rollbacks before training stops with an error
@@ -328,7 +328,7 @@ class AugmentSection(_Section):
 class WhiteningSection(_Section):
     """Whitening: a linear map after the network, computed from the training faces when a run is exported.
 
-    For small data sets of hundreds of photos: see `facespace.train.whiten`.
+    For small data sets of hundreds of photos: see `facespace.train.export.whitening`.
 
     shrinkage : regularisation of the within-person covariance; near 0 for none, 1 to weigh it and the identity equally
     copies : augmented copies of each training face, used in addition to the face itself
