@@ -122,8 +122,8 @@ def evaluate_command(
 ) -> None:
     """Measure a space: figures with intervals, a report, and what its distances mean."""
     from facespace.evaluate import as_figures, protocols, read_groups, write_results
+    from facespace.evaluate.results import write_sweep
     from facespace.evaluate.session import Session
-    from facespace.evaluate.sweep import write_sweep
 
     # Groups alone need no people with several photos each.
     alone = groups is not None and images is None and protocol is ProtocolName.people
