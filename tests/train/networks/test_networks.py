@@ -1,4 +1,4 @@
-"""What every network must be: faces in, points on the unit sphere out, and nothing else."""
+"""Properties of all networks: shapes, unit norm, sizes, and registration."""
 
 import re
 import sys
@@ -31,7 +31,7 @@ SMALL = (
     "nns2",
 )
 
-# Parameters and multiply-adds as the paper states them (tables 1 and 2, section 3.3).
+# Parameters and multiply-adds reported in the paper (tables 1 and 2, section 3.3).
 STATED = {
     "nn1": (140e6, 1.6e9),
     "nn2": (7.5e6, 1.6e9),
@@ -70,11 +70,11 @@ def test_every_weight_is_trained(name):
 
 
 def test_a_network_leaves_for_onnx_with_the_same_answers():
-    # The one with the most kinds of layers; each export takes seconds, and checks itself when it is used.
+    # Only the network with the most kinds of layers, because an export takes seconds and checks itself in use.
     torch.manual_seed(3)
     network = build_network("nns2", 56, 56, 32).train()
     with torch.no_grad():
-        network(torch.randn(16, 3, 56, 56))  # running statistics that are not the untouched 0 and 1
+        network(torch.randn(16, 3, 56, 56))  # so that the running statistics are not 0 and 1
     network.eval()
     faces = torch.randn(5, 3, 56, 56, generator=torch.Generator().manual_seed(4))
     session = onnxruntime.InferenceSession(to_onnx(network, 56, 56), providers=["CPUExecutionProvider"])
@@ -96,7 +96,7 @@ def test_nn3_is_nn2_at_160_pixels():
     assert (NETWORKS["nn3"].width, NETWORKS["nn3"].height) == (160, 160)
     large, small = (network_size(name, NETWORKS[name].width, NETWORKS[name].height, 128) for name in ("nn2", "nn3"))
     assert small.parameters == large.parameters
-    # The last map and the linear layer apart, work goes with the area.
+    # Except for the last feature map and the linear layer, multiply-adds grow with the area.
     assert small.multiply_adds == pytest.approx(large.multiply_adds * (160 / 224) ** 2, rel=0.01)
 
 
@@ -201,7 +201,7 @@ def test_a_network_of_ones_own_is_named_by_its_import_path(own_module):
         ("no_such_module:f", "cannot import 'no_such_module'"),
         ("own_networks:absent", "own_networks has no 'absent'"),
         ("own_networks:number", "is not a function"),
-        ("own_networks:nothing", "gave a NoneType, not a torch.nn.Module"),
+        ("own_networks:nothing", "returned a NoneType, not a torch.nn.Module"),
         ("own_networks:strict", "cannot be built for 8x6 pixels"),
         (":tiny", "cannot import ''"),
     ],

@@ -1,20 +1,20 @@
-"""Residual networks for faces: a compact one after ArcFace's (Deng et al., 2019), and one of a million parameters."""
+"""Residual networks for faces: a compact one after ArcFace's (Deng et al., 2019), and a small one for CPUs."""
 
 from torch import Tensor, nn
 
 from facespace.train.networks.layers import OnSphere, conv_norm, conv_norm_relu, halved, weighed
 
-# Half the channels of the published IR-18: 4.4 million parameters instead of 14, a quarter of the work.
+# Half the channels of the published IR-18: 4.4 million parameters instead of 14, a quarter of the multiply-adds.
 _CHANNELS = (32, 64, 128, 256)
 _BLOCKS = 2
-# Channels and blocks of each stage of the network for CPUs; a stage halves the size.
+# Channels and blocks of each stage of the network for CPUs; each stage halves the size.
 _SMALL_STAGES = ((32, 2), (64, 3), (128, 3))
 _DEEPER_STAGES = ((32, 2), (64, 4), (128, 5))
 _SMALL_STEM, _SMALL_HEAD = 16, 384
 
 
 class ImprovedResidual(nn.Module):
-    """Normalise, two 3x3 convolutions, add: ArcFace's 'improved residual' block; the second convolution strides."""
+    """ArcFace's 'improved residual' block: normalisation, two 3x3 convolutions (the second with stride), shortcut."""
 
     def __init__(self, before: int, channels: int, stride: int):
         super().__init__()
@@ -35,8 +35,8 @@ def resnet_18(width: int, height: int, dimension: int) -> nn.Module:
 
     (n, 3, height, width) -> (n, dimension) with L2 norm 1.
 
-    The first convolution keeps the full size, as for all IR networks: 112 pixels leave little to throw away. The
-    last map goes into one linear layer, which knows positions.
+    As in all IR networks, the first convolution keeps the full size, because 112 pixels are few. The last feature map
+    goes into one linear layer with weights for each position.
     """
     layers: list[nn.Module] = [conv_norm_relu(3, _CHANNELS[0], 3)]
     before = _CHANNELS[0]
@@ -51,7 +51,7 @@ def resnet_18(width: int, height: int, dimension: int) -> nn.Module:
 
 
 class Residual(nn.Module):
-    """Two 3x3 convolutions added to their input (He, Zhang, Ren and Sun, 2016); the first one strides."""
+    """Residual block: two 3x3 convolutions, the first with stride, and a shortcut (He, Zhang, Ren and Sun, 2016)."""
 
     def __init__(self, before: int, channels: int, stride: int):
         super().__init__()
@@ -67,13 +67,13 @@ class Residual(nn.Module):
 
 
 def small_resnet(width: int, height: int, dimension: int) -> nn.Module:
-    """Plain convolutions of few channels: 1.2 million parameters, 0.11 billion multiply-adds at 112x112.
+    """A residual network with few channels: 1.2 million parameters, 0.11 billion multiply-adds at 112x112.
 
     (n, 3, height, width) -> (n, dimension) with L2 norm 1.
 
-    A processor does a dense 3x3 convolution near its peak and a depthwise one far below it, so this trains six times
-    as fast as `mobile_face` and embeds twice as fast, with as many parameters (docs/decisions/063). The last map is
-    weighed position by position, as there.
+    A CPU computes dense 3x3 convolutions near its peak speed and depthwise ones far below it. So this network trains
+    six times as fast as `mobile_face` and embeds twice as fast, with about as many parameters (docs/decisions/063).
+    The last feature map is reduced by global depthwise convolution, as there.
     """
     return _small(_SMALL_STAGES, width, height, dimension)
 
