@@ -1,4 +1,4 @@
-"""The command line door."""
+"""The command-line interface, `facespace`."""
 
 from facespace.cli.app import app, main
 

@@ -1,4 +1,7 @@
-"""The command line: the same words as the library, and no logic of its own."""
+"""The command-line application: global options, error messages and exit status.
+
+Commands read options, call the library and print its results.
+"""
 
 import errno
 import io
@@ -17,7 +20,7 @@ from facespace.images import printable, text_of
 
 app = typer.Typer(
     name="facespace",
-    help="One space for faces: are these two the same person, who is this, who are all these people?",
+    help="Verify, identify and cluster faces with one embedding space.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -34,9 +37,9 @@ def _show_version(wanted: bool) -> None:
 
 @app.callback()
 def _options(
-    debug: Annotated[bool, typer.Option("--debug", help="Show where in the code an error arose.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
     version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
     global _debug
@@ -44,17 +47,17 @@ def _options(
 
 
 def command() -> Any:
-    """The whole command line, as typer makes it of the functions: for documentation, and to check what it says."""
+    """Return the complete command line as one Click command, for the documentation and for tests."""
     _register()
     return typer.main.get_command(app)
 
 
 def main() -> None:
-    """Run a command; whatever goes wrong is one message and exit status 2, and a traceback with --debug only."""
+    """Run a command. An error prints one message and exits with status 2; --debug shows its traceback."""
     _register()
     warnings.showwarning = _show_warning
     for stream in (sys.stdout, sys.stderr):
-        # A terminal or file of another encoding gets escapes in place of what it cannot hold.
+        # Characters that the encoding of a terminal or a file cannot represent are written as escapes.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     sys.exit(_status())
@@ -65,15 +68,15 @@ def _status() -> int:
         try:
             app()
         except SystemExit as ended:
-            # Here, and not when Python ends, where nobody could be told: a full disk refuses the last bytes, too.
+            # Flush now: once Python shuts down, an error such as a full disk can no longer be reported.
             sys.stdout.flush()
             return ended.code if isinstance(ended.code, int) else 0 if ended.code is None else 1
         sys.stdout.flush()
     except BrokenPipeError:
-        # The reader of a pipe (head, less) has had enough.
+        # The reader of the pipe (head, less) has closed it.
         _let_go(sys.stdout)
     except KeyboardInterrupt:
-        _tell("stopped")
+        _tell("interrupted")
         return 130
     except Exception as error:
         if _debug:
@@ -85,7 +88,7 @@ def _status() -> int:
 
 
 def _message(error: Exception) -> str:
-    """An error as what went wrong, where, and what to do."""
+    """Describe an error: what went wrong, where, and what to do."""
     if isinstance(error, FacespaceError):
         return str(error)
     if isinstance(error, OSError):
@@ -93,18 +96,18 @@ def _message(error: Exception) -> str:
         advice = _ADVICE.get(error.errno or 0, "check the path and its permissions")
         return f"cannot read or write {where}: {error.strerror or error}; {advice}"
     if isinstance(error, MemoryError):
-        return "there is not enough memory for this; give it less at once, or a machine that has more"
+        return "out of memory; process fewer or smaller photos at a time, or use a machine with more memory"
     if isinstance(error, UnicodeEncodeError):
         where = str(error.object)[max(0, error.start - 40) : error.end + 40]
-        return f"{printable(where)!r} is not valid text (UTF-8); write it in another way"
-    return f"unexpected {type(error).__name__}: {error}; a fault of facespace: report it with what --debug shows"
+        return f"{printable(where)!r} is not valid UTF-8; rename it, or write it differently"
+    return f"unexpected {type(error).__name__}: {error}; this is a bug, please report it with the traceback of --debug"
 
 
 _ADVICE = dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "free some space and try again")
 
 
 def _tell(message: str) -> None:
-    # Where the standard error is closed or full, the exit status has to do.
+    # If standard error is closed or full, the exit status is all that is left.
     try:
         errors.print(
             f"facespace: {printable(message, chr(10))}", style="red", markup=False, highlight=False, soft_wrap=True
@@ -124,7 +127,7 @@ _shown_otherwise = warnings.showwarning
 
 
 def _let_go(stream: TextIO) -> None:
-    """Have what a stream still holds go nowhere, so that Python does not complain when it ends."""
+    """Discard the buffered output of a stream, so that Python does not fail to flush it at exit."""
     with suppress(OSError, ValueError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, stream.fileno())
@@ -132,5 +135,5 @@ def _let_go(stream: TextIO) -> None:
 
 
 def _register() -> None:
-    # Importing the commands is what registers them.
+    # Importing a module registers its commands.
     from facespace.cli import answers, cluster, evaluate, faces, galleries, gallery, model, serve, train  # noqa: F401

@@ -1,4 +1,4 @@
-"""Spaces measured: evaluate."""
+"""The command `evaluate`: measure a model."""
 
 import shlex
 import sys
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class ProtocolName(StrEnum):
-    """What is asked."""
+    """The protocols, by name."""
 
     people = "people"
     folder = "folder"
@@ -35,14 +35,14 @@ class ProtocolName(StrEnum):
 
 
 class NoFaceName(StrEnum):
-    """What a photo without a face counts as."""
+    """What to do with a photo in which no face is found."""
 
     centre_crop = "centre-crop"
     failure = "failure"
 
 
 class SweepName(StrEnum):
-    """What is varied."""
+    """The parameters that --sweep can vary."""
 
     jpeg = "jpeg"
     pixels = "pixels"
@@ -56,41 +56,43 @@ def evaluate_command(
     images: Annotated[
         Path | None,
         typer.Option(
-            "--images", "--people", help="Photos of people whom the network never saw: a folder or a zip file."
+            "--images", "--people", help="Photos of people that the model was not trained on: a folder or a zip file."
         ),
     ] = None,
     protocol: Annotated[
         ProtocolName,
         typer.Option(
-            help="people: all three questions on PERSON/photo. folder: all pairs. lfw, lfw-dev: pairs.txt, "
-            "pairsDevTrain/Test.txt. pairs: a CSV file (a, b, same). bin: an insightface .bin file. closed-set, "
-            "open-set, search: 1:N. clustering."
+            help="people: verification, identification and clustering on PERSON/photo. folder: all pairs. lfw, "
+            "lfw-dev: pairs.txt, pairsDevTrain/Test.txt. pairs: a CSV file (a, b, same). bin: an insightface .bin "
+            "file. closed-set, open-set, search: 1:N identification. clustering: clustering alone."
         ),
     ] = ProtocolName.people,
     pairs: Annotated[
         list[Path] | None,
         typer.Option(
-            help="The pairs file: for lfw-dev twice (train, test); for search the gallery's and the probes' CSV."
+            help="The pairs file. lfw-dev takes two (train, test); search takes two CSV files (gallery, probes)."
         ),
     ] = None,
     landmarks: Annotated[
-        Path | None, typer.Option(help="CSV file of five landmarks a photo, in place of the detector.")
+        Path | None, typer.Option(help="CSV file with five landmarks per photo, to use instead of a detector.")
     ] = None,
     detector: Annotated[
-        str | None, typer.Option(help="In place of the card's detector: aligned-128 for aligned faces.")
+        str | None,
+        typer.Option(help="Detector to use instead of the model card's, such as aligned-128 for aligned faces."),
     ] = None,
     no_face: Annotated[
         NoFaceName,
-        typer.Option(help="Where no face is found: take the fixed centre crop, or count a failure to enrol."),
+        typer.Option(help="If no face is found: use the fixed centre crop, or count a failure to enrol."),
     ] = NoFaceName.centre_crop,
     columns: Annotated[
-        Path | None, typer.Option(help="CSV file with a column photo or person; errors are broken down by its others.")
+        Path | None,
+        typer.Option(help="CSV file with a column photo or person. Errors are broken down by its other columns."),
     ] = None,
     groups: Annotated[
         Path | None,
         typer.Option(
-            help="CSV file of strangers by group (photo, group, sex, age): how often each group's are accepted, and "
-            "the threshold that holds for the worst. Its photos lie beside it, under the same name."
+            help="CSV file of people by group (photo, group, sex, age). Measures the false accept rate of each group "
+            "and the threshold that holds for the worst. By default its photos lie next to it, under the same name."
         ),
     ] = None,
     group_images: Annotated[
@@ -99,33 +101,38 @@ def evaluate_command(
     by: Annotated[
         list[str] | None,
         typer.Option(
-            help="Columns of --groups, such as group,sex: their combinations decide the thresholds. Given again, the "
-            "others are shown. Group by sex where there are such columns."
+            help="Columns of --groups whose combinations decide the thresholds, such as group,sex (the default if both "
+            "exist). Further --by are only shown."
         ),
     ] = None,
     against: Annotated[
         list[Path] | None,
-        typer.Option("--with", help="Another model to compare with; for --sweep dim and data, the others."),
+        typer.Option("--with", help="Another model to compare with. For --sweep dim and data: the other models."),
     ] = None,
     sweep: Annotated[
-        SweepName | None, typer.Option(help="VAL against JPEG quality, pixels, dimension or training data.")
+        SweepName | None,
+        typer.Option(help="Plot VAL against JPEG quality, pixels, embedding dimension or training data."),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for report.html, figures.json and plots.")] = None,
     write_card: Annotated[
-        bool, typer.Option("--write-card", help="Measure thresholds on these people and write them into the model.")
+        bool, typer.Option("--write-card", help="Measure thresholds on these people and write them to the model card.")
     ] = False,
-    cache: Annotated[bool, typer.Option(help="Keep embeddings, so that the next run need not embed.")] = True,
-    seed: Annotated[int, typer.Option(help="Of folds, bootstrap and of who is enrolled.")] = 0,
+    cache: Annotated[bool, typer.Option(help="Keep embeddings for the next run.")] = True,
+    seed: Annotated[int, typer.Option(help="Random seed for folds, bootstrap and the choice of enrolled people.")] = 0,
     provider: Provider = None,
     threads: Threads = None,
     json: AsJson = False,
 ) -> None:
-    """Measure a space: figures with intervals, a report, and what its distances mean."""
+    """Measure the accuracy of a model on photos of people.
+
+    Prints figures with confidence intervals, writes a report with --out, and measures thresholds for the model card
+    with --write-card.
+    """
     from facespace.evaluate import as_figures, protocols, read_groups, write_results
     from facespace.evaluate.session import Session
     from facespace.evaluate.sweep import write_sweep
 
-    # Groups alone need no people with several photos each.
+    # --groups alone does not need several photos of each person.
     alone = groups is not None and images is None and protocol is ProtocolName.people
     session = Session(
         None if alone else protocols.by_name(protocol.value, images, pairs or [], seed),
@@ -175,7 +182,7 @@ def evaluate_command(
 
 
 def show_figures(evaluation: "Evaluation") -> None:
-    """The figure table of an evaluation."""
+    """Print the figures of an evaluation as a table."""
     from facespace.evaluate import figure_rows
 
     shown = [[row.name, row.value, row.interval or "", row.of, row.meaning] for row in figure_rows(evaluation)]
@@ -203,11 +210,11 @@ def _tell_differences(differences: "list[Difference]") -> None:
             f"{d.first:.4f}",
             f"{d.second:.4f}",
             f"{d.difference.value:+.4f} ({d.difference.low:+.4f} to {d.difference.high:+.4f})",
-            "clear" if d.clear else "may be chance",
+            "significant" if d.clear else "may be chance",
         ]
         for d in differences
     ]
-    table("", ["figure", "this model", "the other", "difference (95 % interval)", ""], rows)
+    table("", ["figure", "this model", "other model", "difference (95 % interval)", ""], rows)
 
 
 def _tell_sweep(swept: "Sweep", written: Path | None, json: bool) -> None:

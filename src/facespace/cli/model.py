@@ -1,4 +1,4 @@
-"""Model files: facespace model show, list, verify, import, quantise."""
+"""The commands `model ...`: show, list, verify, import and quantise model files."""
 
 from pathlib import Path
 from typing import Annotated
@@ -22,18 +22,21 @@ from facespace.embed import (
     shipped_models,
 )
 
-model_app = typer.Typer(help="Model files: what is inside, and networks made elsewhere.", no_args_is_help=True)
+model_app = typer.Typer(help="Inspect, verify, import and quantise model files.", no_args_is_help=True)
 app.add_typer(model_app, name="model")
 
 
 ShownModel = Annotated[
-    str | None, typer.Argument(help="A model file, or the name of a shipped model; the default one where not given.")
+    str | None, typer.Argument(help="A model file, or the name of a shipped model. Default: the default model.")
 ]
 
 
 @model_app.command("show")
 def model_show_command(model: ShownModel = None, json: AsJson = False) -> None:
-    """The card of a model: input, thresholds, where it comes from."""
+    """Show the card of a model.
+
+    It has the input format, thresholds, training data and licence.
+    """
     card = read_model(find_model(model)).card
     if json:
         print_json({**as_json(card), "space": card.space_id})
@@ -43,10 +46,10 @@ def model_show_command(model: ShownModel = None, json: AsJson = False) -> None:
 
 @model_app.command("list")
 def model_list_command(
-    folder: Annotated[Path | None, typer.Argument(help="A folder of model files, besides the shipped ones.")] = None,
+    folder: Annotated[Path | None, typer.Argument(help="A folder of model files to list too.")] = None,
     json: AsJson = False,
 ) -> None:
-    """The models that come with this version, and those in a folder."""
+    """List shipped models and those in a folder."""
     listed = list_models(folder)
     if json:
         print_json({"models": listed})
@@ -56,36 +59,36 @@ def model_list_command(
             warn(f"{each.path} cannot be used: {each.problem.splitlines()[0]}")
     usable = [(each, each.card) for each in listed if each.card]
     if not usable:
-        say("no models; this version ships " + ("some, see above" if shipped_models() else "none: name a folder"))
+        say("no usable models; " + ("see the warnings above" if shipped_models() else "give a folder of model files"))
         return
     rows = [[each.name or str(each.path), *_summary(card), _megabytes(each.path)] for each, card in usable]
-    table("", ["model", "takes", "gives", "first figure", "size"], rows)
+    table("", ["model", "input", "output", "first figure", "size"], rows)
 
 
 @model_app.command("verify")
 def model_verify_command(model: ShownModel = None, json: AsJson = False) -> None:
-    """Check that a model is whole and does what its card says, by running it."""
+    """Run a model and check it against its card."""
     path = find_model(model)
     remarks = check_model(read_model(path))
     if json:
         print_json({"model": path, "whole": True, "remarks": remarks})
         return
-    say(f"{path} is whole and does what its card says")
+    say(f"{path} is intact and does what its card says")
     for remark in remarks:
         warn(f"but {remark}")
 
 
 @model_app.command("import")
 def model_import_command(
-    source: Annotated[Path, typer.Argument(help="An ONNX network, or dlib's face recognition .dat file.")],
+    source: Annotated[Path, typer.Argument(help="An ONNX file, or dlib's face recognition .dat file.")],
     target: Annotated[Path, typer.Argument(help="The model file to write.")],
     card: Annotated[
         Path | None,
-        typer.Option(help="Its card, a TOML file; beside the network and of the same name where not given."),
+        typer.Option(help="The card, a TOML file. Default: the file of the same name next to the ONNX file."),
     ] = None,
     json: AsJson = False,
 ) -> None:
-    """Make a model file from a network made elsewhere."""
+    """Make a model file from a third-party network."""
     with extra("convert"):
         from facespace.convert import import_model
     made = import_model(source, target, card)
@@ -100,13 +103,18 @@ def model_import_command(
 def model_quantise_command(
     model: ModelArgument,
     target: Annotated[Path, typer.Argument(help="The int8 model file to write.")],
-    faces: Annotated[Path, typer.Option(help="A folder of photos to calibrate on; none that you measure on.")],
+    faces: Annotated[
+        Path, typer.Option(help="A folder of photos for calibration. Do not evaluate on the same photos.")
+    ],
     detector: Annotated[
-        str | None, typer.Option(help="How to find faces in these photos, in place of the card's way.")
+        str | None, typer.Option(help="Detector for these photos, instead of the model card's.")
     ] = None,
     json: AsJson = False,
 ) -> None:
-    """Make the int8 form of a model: a quarter of the size, and several times as fast on a CPU."""
+    """Quantise a model to int8.
+
+    The result has a quarter of the size and is several times as fast on a CPU.
+    """
     with extra("convert"):
         from facespace.convert import calibration_faces, quantise
     crops = calibration_faces(load(model, provider="cpu", detector=detector), faces, on_failure=warn)
@@ -119,13 +127,13 @@ def model_quantise_command(
 
 
 def show_card(card: Card) -> None:
-    """The card as a table."""
+    """Print a model card as a table."""
     size = card.input
     rows = [
         ["name", f"{card.name} {card.version}"],
         ["space", card.space_id[:16]],
-        ["takes", f"{size.width}x{size.height} {size.colour}, {card.detector}, cut by {card.crop}"],
-        ["gives", f"{card.dimension} numbers a face"],
+        ["input", f"{size.width}x{size.height} {size.colour}, {card.detector}, crop {card.crop}"],
+        ["output", f"{card.dimension}-dimensional embedding"],
         ["licence", card.licence],
         ["terms of the data", card.data_terms],
     ]
@@ -139,12 +147,12 @@ def show_card(card: Card) -> None:
         rows.append(
             [
                 "quantised",
-                f"int8 from {made.weights_sha256[:16]} by {made.faces} faces of {made.data}, "
+                f"to int8 from {made.weights_sha256[:16]} with {made.faces} faces of {made.data}, "
                 f"mean squared distance {made.drift:.4f}",
             ]
         )
     rows += [[figure.name, _figure(figure)] for figure in card.figures]
-    rows += [[limit.condition, _figure(limit.figure) if limit.figure else "not known"] for limit in card.limits]
+    rows += [[limit.condition, _figure(limit.figure) if limit.figure else "unknown"] for limit in card.limits]
     if card.decisions:
         decisions = card.decisions
         rows.append(["thresholds from", f"{decisions.data} ({decisions.impostor_pairs:,} impostor pairs)"])
@@ -167,7 +175,7 @@ def show_card(card: Card) -> None:
         cut = decisions.clustering
         rows.append(["clustering", f"{cut.linkage} linkage, cut at {cut.threshold:.3f}"])
     else:
-        rows.append(["thresholds", "none yet: facespace evaluate MODEL --people FOLDER --write-card"])
+        rows.append(["thresholds", "none; measure them with: facespace evaluate MODEL --people FOLDER --write-card"])
     table("", ["card", ""], rows)
     if card.decisions and card.decisions.groups:
         show_groups(card.decisions.groups)
@@ -177,7 +185,7 @@ def _summary(card: Card) -> tuple[str, str, str]:
     kind = "float32" if card.quantised is None else "int8"
     takes = f"{card.input.width}x{card.input.height}, {card.detector}"
     first = f"{card.figures[0].name} {card.figures[0].value:.4g}" if card.figures else "not measured"
-    return takes, f"{card.dimension} numbers, {kind}", first
+    return takes, f"{card.dimension}-D, {kind}", first
 
 
 def _megabytes(path: Path) -> str:

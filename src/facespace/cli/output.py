@@ -1,4 +1,4 @@
-"""What a person reads (tables), and what a machine reads (one JSON object)."""
+"""Output for people (text and tables) and for programs (one JSON object)."""
 
 import dataclasses
 import json
@@ -25,23 +25,23 @@ errors = Console(stderr=True)
 
 
 def warn(message: str) -> None:
-    """Tell the person at the terminal, without disturbing what goes to a file or a pipe."""
+    """Print a warning on standard error, so that output to a file or a pipe stays clean."""
     errors.print(printable(message, "\n"), style="yellow", markup=False, highlight=False)
 
 
 def warn_passed_over(folder: Path, passed: Sequence[PassedOver]) -> None:
-    """Say what of a folder was not taken, if anything."""
+    """Warn about files of a folder that were skipped, if any."""
     if passed:
-        warn(f"in {text_of(folder)} passed over {summary_of(passed)}")
+        warn(f"skipped in {text_of(folder)}: {summary_of(passed)}")
 
 
 def say(message: str) -> None:
-    """A line of plain text: nothing in a path or a name is taken for markup or wrapped."""
+    """Print a line of plain text, without wrapping and without interpreting markup in paths or names."""
     console.print(printable(message, "\n"), markup=False, highlight=False, soft_wrap=True)
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """A table; a name in square brackets stays a name."""
+    """Print a table. Square brackets in a cell are not interpreted as markup."""
     shown = Table(title=printable(title) or None, title_justify="left")
     for column in columns:
         shown.add_column(column, overflow="fold")
@@ -51,15 +51,17 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> 
 
 
 def print_json(value: object) -> None:
-    """One JSON object on standard output."""
+    """Print one JSON object on standard output."""
     text = json.dumps(as_json(value), ensure_ascii=False, indent=2)
-    # What JSON allows as it is and a terminal obeys.
+    # JSON allows these control characters unescaped, but a terminal would interpret them.
     sys.stdout.write(_OBEYED.sub(lambda match: f"\\u{ord(match[0]):04x}", text) + "\n")
 
 
 def as_json(value: object) -> Any:
-    """Records, arrays and paths as what JSON knows; a number that is not finite becomes null, bytes of a path that
-    are not UTF-8 become escapes (`text_of`)."""
+    """Convert records, arrays and paths to JSON types.
+
+    A number that is not finite becomes null; bytes of a path that are not UTF-8 become escapes (`text_of`).
+    """
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json", exclude_none=True)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
@@ -80,20 +82,20 @@ def as_json(value: object) -> Any:
 
 
 def command_line(command: str, *words: str) -> str:
-    """A command to copy into a shell: names and paths are quoted where they must be."""
+    """Return a command that can be pasted into a shell, with names and paths quoted where needed."""
     return " ".join([command, *(word if word.startswith("-") else _quoted(word) for word in words)])
 
 
 def _quoted(word: str) -> str:
-    """A word for a shell; one that is not UTF-8 as $'...', which Bash, Zsh and POSIX 2024 read as bytes."""
+    """Quote a word for a shell. One that is not UTF-8 becomes $'...', which Bash, Zsh and POSIX 2024 read as bytes."""
     if writable(word) == word:
         return shlex.quote(word)
     return "$'" + writable(word.replace("\\", r"\\").replace("'", r"\'")) + "'"
 
 
 def photo_name(photo: object) -> str:
-    """How to call a photo in a table."""
-    return text_of(photo) if isinstance(photo, str | Path) else "(given)"
+    """Return the name of a photo for messages and tables."""
+    return text_of(photo) if isinstance(photo, str | Path) else "(image in memory)"
 
 
 def _plain(cell: str) -> str:

@@ -1,4 +1,4 @@
-"""Progress of long work in the terminal."""
+"""Progress of long commands: a bar in a terminal, lines in a log."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -16,16 +16,16 @@ from rich.progress import (
 
 from facespace.cli.output import errors
 
-# Seconds between two lines of a training's log.
+# Seconds between two lines of a log.
 LOG_EVERY = 30.0
 
 
 @contextmanager
 def training_progress(steps: int, shown: bool = True) -> Iterator[Callable[[dict[str, float]], None]]:
-    """Progress of a training run on standard error; gives what is to be called with the record of each step.
+    """Show the progress of training on standard error; yields a function to call with the record of each step.
 
-    A bar in a terminal; elsewhere (a file, a pipe, a service's log) a line after the first step, every half minute
-    and after the last step. Nothing is printed before the first step, so that an error on input stands alone.
+    A terminal gets a bar. A file or a pipe gets a line after the first step, every half minute and after the last
+    step. Nothing is printed before the first step, so an input error is the only output.
     """
     if not shown:
         yield lambda record: None
@@ -38,7 +38,7 @@ def training_progress(steps: int, shown: bool = True) -> Iterator[Callable[[dict
 
 @contextmanager
 def _bar(steps: int) -> Iterator[Callable[[dict[str, float]], None]]:
-    """A bar that tells loss, share of active triplets and time left; it appears with the first step."""
+    """A bar with loss, share of active triplets and remaining time. It appears with the first step."""
     columns = (
         TextColumn("training"),
         BarColumn(),
@@ -62,7 +62,7 @@ def _bar(steps: int) -> Iterator[Callable[[dict[str, float]], None]]:
 
 
 def _log(steps: int) -> Callable[[dict[str, float]], None]:
-    """Lines for a log: how far, loss, share of active triplets, seconds a step, time left."""
+    """Log lines with the step, loss, share of active triplets, seconds per step and remaining time."""
     first: tuple[float, float] | None = None
     last = 0.0
 
@@ -75,13 +75,13 @@ def _log(steps: int) -> Callable[[dict[str, float]], None]:
         else:
             if done < steps and now - last < LOG_EVERY:
                 return
-            # A run that went back to an earlier step starts counting again.
+            # After a rollback to an earlier step, measure the pace from there.
             first = first if done > first[1] else (now, done)
             pace = (now - first[0]) / (done - first[1]) if done > first[1] else pace
         last = now
         left = timedelta(seconds=round((steps - done) * pace))
         errors.print(
-            f"step {done:.0f} of {steps}: {_figures(record)}, {pace:.2g} s a step, {left} left",
+            f"step {done:.0f} of {steps}: {_figures(record)}, {pace:.2g} s/step, {left} left",
             markup=False, highlight=False, soft_wrap=True,
         )  # fmt: skip
 
@@ -95,7 +95,7 @@ def _figures(record: dict[str, float]) -> str:
 
 @contextmanager
 def photo_progress(what: str, total: int | None) -> Iterator[Callable[[], None]]:
-    """A bar that tells photos done, photos a second and time left; gives what is to be called for each photo."""
+    """A bar with photos done, photos per second and remaining time; yields a function to call for each photo."""
     columns = (
         TextColumn(what),
         BarColumn(),
@@ -116,7 +116,7 @@ def photo_progress(what: str, total: int | None) -> Iterator[Callable[[], None]]
 
 @contextmanager
 def embedding_progress() -> Iterator[Callable[[int, int], None]]:
-    """A bar of photos embedded; gives what is to be told photos done and in all. Gone when done."""
+    """A bar of embedded photos, removed at the end; yields a function to call with the number done and the total."""
     columns = (
         TextColumn("embedding"),
         BarColumn(),
