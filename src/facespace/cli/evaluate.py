@@ -2,6 +2,7 @@
 
 import shlex
 import sys
+from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,8 +11,8 @@ import typer
 
 from facespace.cli.app import app
 from facespace.cli.groups import show_groups
-from facespace.cli.options import AsJson, Provider, Threads
-from facespace.cli.output import print_json, say, table, warn
+from facespace.cli.options import AsJson, Explain, Provider, Threads
+from facespace.cli.output import footnote, print_json, say, table, warn
 from facespace.cli.progress import embedding_progress
 
 if TYPE_CHECKING:
@@ -118,6 +119,7 @@ def evaluate_command(
         bool, typer.Option("--write-card", help="Measure thresholds on these people and write them to the model card.")
     ] = False,
     cache: Annotated[bool, typer.Option(help="Keep embeddings for the next run.")] = True,
+    explain: Explain = False,
     seed: Annotated[int, typer.Option(help="Random seed for folds, bootstrap and the choice of enrolled people.")] = 0,
     provider: Provider = None,
     threads: Threads = None,
@@ -171,7 +173,7 @@ def evaluate_command(
     if json:
         print_json({**as_figures(evaluation), "differences": differences, "report": written})
         return
-    show_figures(evaluation)
+    show_figures(evaluation, explain)
     if evaluation.strangers is not None:
         from facespace.evaluate import groups_card
 
@@ -181,12 +183,30 @@ def evaluate_command(
         say(str(written))
 
 
-def show_figures(evaluation: "Evaluation") -> None:
-    """Print the figures of an evaluation as a table."""
+def show_figures(evaluation: "Evaluation", explain: bool = False) -> None:
+    """Print the figures of an evaluation as a table; with `explain`, also what each of them means and counts."""
     from facespace.evaluate import figure_rows
 
-    shown = [[row.name, row.value, row.interval or "", row.of, row.meaning] for row in figure_rows(evaluation)]
-    table("", ["figure", "value", "95 % interval", "of", "meaning"], shown)
+    rows = figure_rows(evaluation)
+    table("", ["figure", "value", "95 % interval"], [[row.name, row.value, row.interval or ""] for row in rows])
+    say("")
+    if explain:
+        table(
+            "",
+            ["figure", "meaning"],
+            [[row.name, f"{row.meaning} ({row.of})" if row.of else row.meaning] for row in rows],
+        )
+    else:
+        footnote(f"Measured on {_samples(row.of for row in rows)}. Use --explain for the meaning of each figure.")
+
+
+def _samples(counts: Iterable[str]) -> str:
+    """Join the counts of all figures, without repetitions and without details of a count that is listed."""
+    listed: list[str] = []
+    for count in counts:
+        if any(map(str.isdigit, count)) and not any(count.startswith(known) for known in listed):
+            listed.append(count)
+    return "; ".join(listed)
 
 
 def _tell_groups(figures: "GroupFigures", notes: tuple[str, ...], json: bool) -> None:
@@ -210,11 +230,13 @@ def _tell_differences(differences: "list[Difference]") -> None:
             f"{d.first:.4f}",
             f"{d.second:.4f}",
             f"{d.difference.value:+.4f} ({d.difference.low:+.4f} to {d.difference.high:+.4f})",
-            "significant" if d.clear else "may be chance",
+            "*" if d.clear else "",
         ]
         for d in differences
     ]
-    table("", ["figure", "this model", "other model", "difference (95 % interval)", ""], rows)
+    say("")
+    table("", ["figure", "first", "second", "difference (95 % interval)", ""], rows)
+    footnote("Differences are first minus second. * marks intervals that do not contain 0.")
 
 
 def _tell_sweep(swept: "Sweep", written: Path | None, json: bool) -> None:

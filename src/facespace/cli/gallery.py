@@ -115,7 +115,7 @@ def _enrol_folder(
     people = people_in(folder, passed.append)
     undo = command_line("facespace gallery undo-enrol", "--after", str(before), "-g", gallery)
     try:
-        with photo_progress("enrolling people", len(people)) as step:
+        with photo_progress("enrolling", len(people), "people") as step:
             for person in enrol_people(
                 opened, folder, least_quality, keep, choose, accept_doubtful, lambda entry: None
             ):

@@ -176,7 +176,7 @@ def show_card(card: Card) -> None:
         rows.append(["clustering", f"{cut.linkage} linkage, cut at {cut.threshold:.3f}"])
     else:
         rows.append(["thresholds", "none; measure them with: facespace evaluate MODEL --people FOLDER --write-card"])
-    table("", ["card", ""], rows)
+    table("", ["", ""], rows)
     if card.decisions and card.decisions.groups:
         show_groups(card.decisions.groups)
 

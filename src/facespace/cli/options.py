@@ -41,4 +41,5 @@ Threads = Annotated[int | None, typer.Option(min=1, help="Threads that run the m
 Truncated = Annotated[
     bool, typer.Option("--truncated", help="Accept truncated JPEG files and use what can be decoded.")
 ]
+Explain = Annotated[bool, typer.Option("--explain", help="Explain each figure.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]

@@ -35,14 +35,24 @@ def warn_passed_over(folder: Path, passed: Sequence[PassedOver]) -> None:
         warn(f"skipped in {text_of(folder)}: {summary_of(passed)}")
 
 
+def footnote(message: str) -> None:
+    """Print a line of plain text below a table, wrapped between words at the width of the terminal."""
+    console.print(printable(message, "\n"), markup=False, highlight=False, style="dim")
+
+
 def say(message: str) -> None:
     """Print a line of plain text, without wrapping and without interpreting markup in paths or names."""
     console.print(printable(message, "\n"), markup=False, highlight=False, soft_wrap=True)
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print a table. Square brackets in a cell are not interpreted as markup."""
-    shown = Table(title=printable(title) or None, title_justify="left")
+    """Print a title, if any, and a table without lines, with a header row unless all `columns` are empty.
+
+    Square brackets in a cell are not interpreted as markup.
+    """
+    if title:
+        say(title)
+    shown = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold", show_header=any(columns))
     for column in columns:
         shown.add_column(column, overflow="fold")
     for row in rows:

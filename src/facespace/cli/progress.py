@@ -1,5 +1,6 @@
 """Progress of long commands: a bar in a terminal, lines in a log."""
 
+import itertools
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -80,10 +81,7 @@ def _log(steps: int) -> Callable[[dict[str, float]], None]:
             pace = (now - first[0]) / (done - first[1]) if done > first[1] else pace
         last = now
         left = timedelta(seconds=round((steps - done) * pace))
-        errors.print(
-            f"step {done:.0f} of {steps}: {_figures(record)}, {pace:.2g} s/step, {left} left",
-            markup=False, highlight=False, soft_wrap=True,
-        )  # fmt: skip
+        _log_line(f"step {done:.0f} of {steps}: {_figures(record)}, {pace:.2g} s/step, {left} left")
 
     return step
 
@@ -94,13 +92,20 @@ def _figures(record: dict[str, float]) -> str:
 
 
 @contextmanager
-def photo_progress(what: str, total: int | None) -> Iterator[Callable[[], None]]:
-    """A bar with photos done, photos per second and remaining time; yields a function to call for each photo."""
+def photo_progress(what: str, total: int | None, unit: str = "photos") -> Iterator[Callable[[], None]]:
+    """Show the progress of work on many photos (or people) on standard error; yields a function to call for each.
+
+    A terminal gets a bar. A file or a pipe gets a line every half minute.
+    """
+    if not errors.is_terminal:
+        log, done = _LogLines(what, unit), itertools.count(1)
+        yield lambda: log.update(next(done), total)
+        return
     columns = (
         TextColumn(what),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]:.1f} photos/s"),
+        TextColumn(f"{{task.fields[rate]:.1f}} {unit}/s"),
         TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(),
@@ -116,7 +121,13 @@ def photo_progress(what: str, total: int | None) -> Iterator[Callable[[], None]]
 
 @contextmanager
 def embedding_progress() -> Iterator[Callable[[int, int], None]]:
-    """A bar of embedded photos, removed at the end; yields a function to call with the number done and the total."""
+    """Show the progress of embedding on standard error; yields a function to call with the number done and the total.
+
+    A terminal gets a bar, which is removed at the end. A file or a pipe gets a line every half minute.
+    """
+    if not errors.is_terminal:
+        yield _LogLines("embedding", "photos").update
+        return
     columns = (
         TextColumn("embedding"),
         BarColumn(),
@@ -128,7 +139,29 @@ def embedding_progress() -> Iterator[Callable[[int, int], None]]:
     with Progress(*columns, console=errors, transient=True) as progress:
         task = progress.add_task("embedding", total=None, visible=False)
 
-        def told(done: int, total: int) -> None:
+        def step(done: int, total: int) -> None:
             progress.update(task, completed=done, total=total, visible=True)
 
-        yield told
+        yield step
+
+
+class _LogLines:
+    """Lines for a log: the number done, the rate and the remaining time, every half minute."""
+
+    def __init__(self, what: str, unit: str):
+        self._what, self._unit = what, unit
+        self._started = self._last = time.monotonic()
+
+    def update(self, done: int, total: int | None) -> None:
+        now = time.monotonic()
+        if now - self._last < LOG_EVERY:
+            return
+        self._last = now
+        rate = done / (now - self._started)
+        count = f"{done:,}" if total is None else f"{done:,} of {total:,}"
+        left = "" if total is None else f", {timedelta(seconds=round((total - done) / rate))} left"
+        _log_line(f"{self._what}: {count} {self._unit}, {rate:.1f} {self._unit}/s{left}")
+
+
+def _log_line(line: str) -> None:
+    errors.print(line, markup=False, highlight=False, soft_wrap=True)

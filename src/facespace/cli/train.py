@@ -9,7 +9,7 @@ from facespace.cli.app import app
 from facespace.cli.evaluate import show_figures
 from facespace.cli.extras import extra
 from facespace.cli.model import show_card
-from facespace.cli.options import AsJson
+from facespace.cli.options import AsJson, Explain
 from facespace.cli.output import errors, print_json, say, warn
 from facespace.cli.progress import training_progress
 from facespace.recipes import find
@@ -106,6 +106,7 @@ def export_command(
 def demo_command(
     run: RunFolder = Path("runs/demo"),
     seed: Annotated[int, typer.Option(help="Random seed for weights, batches and held-out people.")] = 1,
+    explain: Explain = False,
     json: AsJson = False,
 ) -> None:
     """Train and evaluate a small model on the ORL faces.
@@ -121,5 +122,5 @@ def demo_command(
     if json:
         print_json({**as_figures(result.evaluation), "report": result.report})
         return
-    show_figures(result.evaluation)
+    show_figures(result.evaluation, explain)
     say(str(result.report))
