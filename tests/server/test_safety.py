@@ -303,7 +303,7 @@ def test_keep_alive_is_longer_than_that_of_clients_and_proxies(monkeypatch, mode
 
 
 def test_a_json_body_is_limited_too(client, monkeypatch):
-    monkeypatch.setattr("facespace.server.doors.JSON_BYTES", 1000)
+    monkeypatch.setattr("facespace.server.routes.JSON_BYTES", 1000)
     long = b'{"name": "' + b"x" * 2000 + b'"}'
     as_json = {"Content-Type": "application/json"}
     said = client.patch("/v1/people/1", content=long, headers=as_json)

@@ -10,17 +10,17 @@ from facespace.cli.extras import extra
 from facespace.cli.groups import show_groups
 from facespace.cli.options import AsJson, ModelArgument
 from facespace.cli.output import as_json, print_json, say, table, warn
-from facespace.embed import (
+from facespace.model import (
     Card,
     FigureCard,
     StageCard,
     check_model,
     find_model,
     list_models,
-    load,
     read_model,
     shipped_models,
 )
+from facespace.space import load
 
 model_app = typer.Typer(help="Inspect, verify, import and quantise model files.", no_args_is_help=True)
 app.add_typer(model_app, name="model")
@@ -90,7 +90,7 @@ def model_import_command(
 ) -> None:
     """Make a model file from a third-party network."""
     with extra("convert"):
-        from facespace.convert import import_model
+        from facespace.model.convert import import_model
     made = import_model(source, target, card)
     if json:
         print_json({"model": target, "card": made.card})
@@ -116,7 +116,8 @@ def model_quantise_command(
     The result has a quarter of the size and is several times as fast on a CPU.
     """
     with extra("convert"):
-        from facespace.convert import calibration_faces, quantise
+        from facespace.bulk import calibration_faces
+        from facespace.model.convert import quantise
     crops = calibration_faces(load(model, provider="cpu", detector=detector), faces, on_failure=warn)
     made = quantise(read_model(model), crops, target, f"the folder {faces.name}")
     if json:

@@ -1,7 +1,7 @@
 """The error of the client."""
 
 from facespace.errors import FacespaceError
-from facespace.server.schemas import Problem
+from facespace.schemas import Problem
 
 
 class ServiceError(FacespaceError):

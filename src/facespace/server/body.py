@@ -17,8 +17,8 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.types import Message
 
 from facespace.server.base64_body import read_json
-from facespace.server.desk import deadline
 from facespace.server.problems import Refusal
+from facespace.server.queue import deadline
 from facespace.server.uploads import Form, Upload, Wanted, check_size
 
 # Content types of a photo as a raw body. The real format is detected from its bytes.
