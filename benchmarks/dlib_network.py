@@ -29,7 +29,7 @@ from facespace.evaluate import decide
 from facespace.faces import CROPS
 from facespace.model.convert import import_model
 from facespace.model.convert.dlib_onnx import RADIUS
-from facespace.space import Space, load
+from facespace.space import Space, load, main_face
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 MIDDLE, NEAR = 125, 40
@@ -55,11 +55,16 @@ def main() -> None:
             measure_lfw(load(model, provider="cpu"), given.data, shape)
 
 
+def main_crop(space: Space, photo: bytes) -> np.ndarray:
+    faces = space.finder.find(photo).faces
+    return faces[main_face(faces)].pixels
+
+
 def compare(dat: Path, space: Space, data: Path, count: int) -> None:
     """Agreement on real faces, and time a face one by one."""
     with zipfile.ZipFile(data / "val.zip") as archive:
         names = sorted(name for name in archive.namelist() if name.endswith(".webp"))
-        chips = np.stack([space.main_crop(archive.read(name)) for name in names[:: len(names) // count][:count]])
+        chips = np.stack([main_crop(space, archive.read(name)) for name in names[:: len(names) // count][:count]])
     network = dlib.face_recognition_model_v1(str(dat))
     space.engine.embed(chips[:1])
     theirs, ours, times = [], [], {"dlib": [], "onnxruntime": []}
@@ -142,7 +147,7 @@ def central(boxes: dlib.rectangles) -> list[dlib.rectangle]:
 
 def central_crop(space: Space, image: np.ndarray) -> np.ndarray | None:
     """The face nearest to the photo's middle."""
-    faces = space.crops(image)
+    faces = space.finder.find(image).faces
     if not faces:
         return None
     middle = np.array(image.shape[1::-1]) / 2

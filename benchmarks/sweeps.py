@@ -15,8 +15,8 @@ import numpy as np
 import torch
 
 from facespace.evaluate import open_photos, protocols
+from facespace.evaluate.results import write_sweep
 from facespace.evaluate.session import Session
-from facespace.evaluate.sweep import write_sweep
 from facespace.recipes import find
 from facespace.train.data.dataset import FaceSet, read_faces
 from facespace.train.engine.loop import train

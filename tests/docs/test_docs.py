@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import facespace as fs
-from facespace.cli.app import command
+from facespace.cli.main import command
 from facespace.demo.orl import lay_out
 
 ROOT = Path(__file__).parents[2]

@@ -37,7 +37,7 @@ def test_points_are_those_of_the_space(space, photos):
     assert np.abs(found.embeddings - direct).max() < 1e-5
     assert found.present.all()
     assert found.embedded == 12
-    assert np.array_equal(found.crop(3), space.main_crop(photos.read(photos.names[3])))
+    assert np.array_equal(found.crop(3), space.faces(photos.read(photos.names[3]), crops=True)[0].crop)
 
 
 def test_a_second_time_nothing_is_embedded_and_all_is_the_same(space, photos, tmp_path):

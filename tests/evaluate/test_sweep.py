@@ -6,8 +6,9 @@ import pytest
 from facespace.errors import DataError
 from facespace.evaluate import open_photos, protocols
 from facespace.evaluate.photos import HeldPhotos
+from facespace.evaluate.results import write_sweep
 from facespace.evaluate.session import Session
-from facespace.evaluate.sweep import REPORTED, _changer, sweep_faces, write_sweep
+from facespace.evaluate.sweep import REPORTED, _changer, sweep_faces
 
 
 @pytest.fixture(scope="module")

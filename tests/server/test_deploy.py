@@ -10,7 +10,8 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from facespace.cli.app import app, command
+from facespace.cli.app import app
+from facespace.cli.main import command
 from facespace.server.keys import KeyFile
 
 DEPLOY = Path(__file__).parents[2] / "deploy"

@@ -1,22 +1,10 @@
-"""The command-line application: global options, error messages and exit status.
+"""The application that commands register with, and its global options."""
 
-Commands read options, call the library and print its results.
-"""
-
-import errno
-import io
-import os
-import sys
-import warnings
-from contextlib import suppress
-from typing import Annotated, Any, TextIO
+from typing import Annotated
 
 import typer
 
 from facespace import __version__
-from facespace.cli.output import errors, warn
-from facespace.errors import FacespaceError, FacespaceWarning
-from facespace.images import printable, text_of
 
 app = typer.Typer(
     name="facespace",
@@ -27,6 +15,11 @@ app = typer.Typer(
 )
 
 _debug = False
+
+
+def debugging() -> bool:
+    """Whether errors are to be shown with where in the code they arose."""
+    return _debug
 
 
 def _show_version(wanted: bool) -> None:
@@ -44,96 +37,3 @@ def _options(
 ) -> None:
     global _debug
     _debug = debug
-
-
-def command() -> Any:
-    """Return the complete command line as one Click command, for the documentation and for tests."""
-    _register()
-    return typer.main.get_command(app)
-
-
-def main() -> None:
-    """Run a command. An error prints one message and exits with status 2; --debug shows its traceback."""
-    _register()
-    warnings.showwarning = _show_warning
-    for stream in (sys.stdout, sys.stderr):
-        # Characters that the encoding of a terminal or a file cannot represent are written as escapes.
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
-    sys.exit(_status())
-
-
-def _status() -> int:
-    try:
-        try:
-            app()
-        except SystemExit as ended:
-            # Flush now: once Python shuts down, an error such as a full disk can no longer be reported.
-            sys.stdout.flush()
-            return ended.code if isinstance(ended.code, int) else 0 if ended.code is None else 1
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # The reader of the pipe (head, less) has closed it.
-        _let_go(sys.stdout)
-    except KeyboardInterrupt:
-        _tell("interrupted")
-        return 130
-    except Exception as error:
-        if _debug:
-            raise
-        _tell(_message(error))
-        _let_go(sys.stdout)
-        return 2
-    return 0
-
-
-def _message(error: Exception) -> str:
-    """Describe an error: what went wrong, where, and what to do."""
-    if isinstance(error, FacespaceError):
-        return str(error)
-    if isinstance(error, OSError):
-        where = text_of(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes) else "the output"
-        advice = _ADVICE.get(error.errno or 0, "check the path and its permissions")
-        return f"cannot read or write {where}: {error.strerror or error}; {advice}"
-    if isinstance(error, MemoryError):
-        return "out of memory; process fewer or smaller photos at a time, or use a machine with more memory"
-    if isinstance(error, UnicodeEncodeError):
-        where = str(error.object)[max(0, error.start - 40) : error.end + 40]
-        return f"{printable(where)!r} is not valid UTF-8; rename it, or write it differently"
-    return f"unexpected {type(error).__name__}: {error}; this is a bug, please report it with the traceback of --debug"
-
-
-_ADVICE = dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "free some space and try again")
-
-
-def _tell(message: str) -> None:
-    # If standard error is closed or full, the exit status is all that is left.
-    try:
-        errors.print(
-            f"facespace: {printable(message, chr(10))}", style="red", markup=False, highlight=False, soft_wrap=True
-        )
-    except OSError:
-        _let_go(sys.stderr)
-
-
-def _show_warning(message: Warning | str, category: type[Warning], *where: object, **more: object) -> None:
-    if issubclass(category, FacespaceWarning):
-        warn(str(message))
-    else:
-        _shown_otherwise(message, category, *where, **more)  # type: ignore[arg-type]
-
-
-_shown_otherwise = warnings.showwarning
-
-
-def _let_go(stream: TextIO) -> None:
-    """Discard the buffered output of a stream, so that Python does not fail to flush it at exit."""
-    with suppress(OSError, ValueError):
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, stream.fileno())
-        os.close(nowhere)
-
-
-def _register() -> None:
-    # Importing a module registers its commands.
-    from facespace.cli import answers, cluster, evaluate, faces, galleries, gallery, model, serve, train  # noqa: F401

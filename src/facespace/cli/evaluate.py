@@ -131,8 +131,8 @@ def evaluate_command(
     with --write-card.
     """
     from facespace.evaluate import as_figures, protocols, read_groups, write_results
+    from facespace.evaluate.results import write_sweep
     from facespace.evaluate.session import Session
-    from facespace.evaluate.sweep import write_sweep
 
     # --groups alone does not need several photos of each person.
     alone = groups is not None and images is None and protocol is ProtocolName.people

@@ -25,7 +25,8 @@ Name = Annotated[str, typer.Argument(help="The person's name.")]
 
 
 def _open(gallery: str, model: Path | None, key_file: Path | None, create: bool = False) -> Gallery:
-    return Gallery(gallery, load(model), read_key(key_file), create)
+    """A gallery to look after: with a model only where one is given, which must be the gallery's, or it is made."""
+    return Gallery(gallery, load(model) if create or model is not None else None, read_key(key_file), create)
 
 
 @gallery_app.command("show")

@@ -253,7 +253,7 @@ def people_command(
     gallery: GalleryPath, model: ModelPath = None, key_file: KeyFile = None, json: AsJson = False
 ) -> None:
     """List the people of a gallery."""
-    with Gallery(gallery, load(model), read_key(key_file), create=False) as opened:
+    with Gallery(gallery, load(model) if model else None, read_key(key_file), create=False) as opened:
         people = opened.people()
     if json:
         print_json({"people": people})
@@ -269,7 +269,7 @@ def remove_command(
     key_file: KeyFile = None,
 ) -> None:
     """Permanently delete a person and all their faces from a gallery."""
-    with Gallery(gallery, load(model), read_key(key_file), create=False) as people:
+    with Gallery(gallery, load(model) if model else None, read_key(key_file), create=False) as people:
         removal = people.remove(name)
     say(f"removed {removal.person} with {removal.faces} faces from {gallery}")
     if not removal.overwritten:

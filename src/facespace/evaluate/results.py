@@ -7,6 +7,7 @@ from facespace.errors import DataError, FacespaceError
 from facespace.evaluate.answers import Evaluation
 from facespace.evaluate.figures import as_figures, finite
 from facespace.evaluate.metrics import Difference
+from facespace.evaluate.sweep import Sweep
 
 
 def write_results(
@@ -57,3 +58,22 @@ def write_results(
         ) from None
     write_report(evaluation, folder / "report.html", title, command, differences or [])
     return folder / "report.html"
+
+
+def write_sweep(swept: Sweep, folder: Path, command: str) -> Path:
+    """Write folder/sweep-WHAT.html, and its plot as SVG and PNG.
+
+    Raises
+    ------
+    FacespaceError
+        The extra `report` is not installed.
+    DataError
+        The disk refused.
+    """
+    try:
+        from facespace.evaluate.report.sweep import write_sweep_page
+    except ModuleNotFoundError as error:
+        raise FacespaceError(
+            f"a page needs the package {error.name}, which is not installed: pip install 'facespace[report]'"
+        ) from None
+    return write_sweep_page(swept, folder, command)

@@ -8,13 +8,12 @@ import io
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import PIL.Image
 
-from facespace.errors import DataError, FacespaceError
+from facespace.errors import DataError
 from facespace.evaluate.cache import EmbeddingCache
 from facespace.evaluate.embedding import Change, Preparation, embed_photos
 from facespace.evaluate.evaluation import verify_embeddings
@@ -202,25 +201,6 @@ def sweep_models(
         points.append(Point(x, figures.val[far], figures.accuracy.value, f"{space.card.name} {space.card.version}"))
     points.sort(key=lambda point: point.x)
     return Sweep(what, far, tuple(points), protocol.words, f"{len(spaces)} models")
-
-
-def write_sweep(swept: Sweep, folder: Path, command: str) -> Path:
-    """Write folder/sweep-WHAT.html, and its plot as SVG and PNG.
-
-    Raises
-    ------
-    FacespaceError
-        The extra `report` is not installed.
-    DataError
-        The disk refused.
-    """
-    try:
-        from facespace.evaluate.report.sweep import write_sweep_page
-    except ModuleNotFoundError as error:
-        raise FacespaceError(
-            f"a page needs the package {error.name}, which is not installed: pip install 'facespace[report]'"
-        ) from None
-    return write_sweep_page(swept, folder, command)
 
 
 def _changer(what: str, value: float) -> Callable[[Image], Image]:

@@ -19,7 +19,7 @@ from facespace.schemas import (
 from facespace.schemas.base import Number
 from facespace.server.body import read_form
 from facespace.server.keys import Scope
-from facespace.server.photos import Crops, Embeddings, Far, Fpir, Top, candidates_of, check_embeddings
+from facespace.server.photos import Crops, Embeddings, Far, Fpir, Top, candidates_of, check_embeddings, usable
 from facespace.server.pictures import photo_of
 from facespace.server.problems import Refusal
 from facespace.server.routes import Rule, door
@@ -67,9 +67,9 @@ def add_matching(app: FastAPI) -> None:
             gallery = service.known()
             if gallery.person(person_id) is None:
                 raise Refusal("not-found", f"there is no person with the id {person_id} in the gallery")
-            look = service.space.look(form.photo("photo"))
-            compared = compared_face(look.faces, "the photo", face)
-            probe = look.faces[compared.face - 1].embedding
+            (photo,) = usable(service.space, form.photo("photo"))
+            compared = compared_face(photo.faces, "the photo", face)
+            probe = photo.faces[compared.face - 1].embedding
             found = verify_person(gallery.store, service.space, person_id, probe, far)
             return PersonVerifyAnswer(
                 person_id=found.person.id,
@@ -87,7 +87,7 @@ def add_matching(app: FastAPI) -> None:
                 frr=found.frr,
                 face=compared.face,
                 note=compared.note,
-                photo=photo_of(look, crops, embeddings),
+                photo=photo_of(photo, crops, embeddings),
             )
 
         return await service.photos.run(work)

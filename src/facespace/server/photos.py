@@ -5,7 +5,9 @@ from typing import Annotated
 
 from fastapi import FastAPI, Query, Request
 
+from facespace.errors import ImageError
 from facespace.gallery import FPIR, Gallery, Identification
+from facespace.images import Photo
 from facespace.schemas import CandidateAnswer, FacesAnswer, IdentifiedFace, IdentifyAnswer, VerifyAnswer
 from facespace.server.body import read_form
 from facespace.server.keys import Scope
@@ -14,7 +16,7 @@ from facespace.server.problems import Refusal
 from facespace.server.routes import Rule, door
 from facespace.server.service import caller_of, service_of
 from facespace.server.uploads import Wanted
-from facespace.space import Look, compared_face
+from facespace.space import PhotoFaces, Space, compared_face, photo_faces
 
 Crops = Annotated[bool, Query(description="Return the aligned crop of each face, a JPEG in base64.")]
 Embeddings = Annotated[bool, Query(description="Return the embedding of each face. Needs the scope `embeddings`.")]
@@ -49,9 +51,9 @@ def add_photos(app: FastAPI) -> None:
         form = await read_form(request, ONE, *service.settings.body_limits)
 
         def work() -> FacesAnswer:
-            look = service.space.look(form.photo("photo"))
+            (photo,) = usable(service.space, form.photo("photo"))
             return FacesAnswer(
-                width=look.width, height=look.height, faces=faces_of(look, crops, embeddings), model=service.space.id
+                width=photo.width, height=photo.height, faces=faces_of(photo, crops, embeddings), model=service.space.id
             )
 
         return await service.photos.run(work)
@@ -72,7 +74,7 @@ def add_photos(app: FastAPI) -> None:
         form = await read_form(request, TWO, *service.settings.body_limits)
 
         def work() -> VerifyAnswer:
-            a, b = service.space.look_all([form.file(field, f"photo {field!r}") for field in ("a", "b")])
+            a, b = usable(service.space, *(form.file(field, f"photo {field!r}") for field in ("a", "b")))
             side_a = compared_face(a.faces, "the photo 'a'", face_a)
             side_b = compared_face(b.faces, "the photo 'b'", face_b)
             main_a, main_b = side_a.face - 1, side_b.face - 1
@@ -123,11 +125,11 @@ def add_photos(app: FastAPI) -> None:
 
         def work() -> IdentifyAnswer:
             gallery = service.known()
-            look = service.space.look(form.photo("photo"))
-            faces = identified(gallery, look, fpir, top, once, crops, embeddings)
+            (photo,) = usable(service.space, form.photo("photo"))
+            faces = identified(gallery, photo, fpir, top, once, crops, embeddings)
             return IdentifyAnswer(
-                width=look.width,
-                height=look.height,
+                width=photo.width,
+                height=photo.height,
                 threshold=gallery.threshold(fpir),
                 fpir=fpir,
                 people=len(gallery.index),
@@ -137,15 +139,23 @@ def add_photos(app: FastAPI) -> None:
         return await service.photos.run(work)
 
 
+def usable(space: Space, *photos: Photo) -> list[PhotoFaces]:
+    """Return the faces of photos. Raises ImageError if one of them cannot be used."""
+    found = photo_faces(space, photos)
+    if failures := [photo.failure for photo in found if photo.failure is not None]:
+        raise ImageError(failures[0])
+    return found
+
+
 def identified(
-    gallery: Gallery, look: Look, fpir: float, top: int, once: bool, crops: bool, embeddings: bool
+    gallery: Gallery, photo: PhotoFaces, fpir: float, top: int, once: bool, crops: bool, embeddings: bool
 ) -> list[IdentifiedFace]:
     """Identify the faces in a photo."""
-    found = gallery.identify_faces(look.faces, fpir, top, once)
+    found = gallery.identify_faces(photo.faces, fpir, top, once)
     named = candidates_of(gallery, found)
     return [
         IdentifiedFace(**told.model_dump(), person=face.number, name=face.person, candidates=candidates)
-        for face, told, candidates in zip(found, faces_of(look, crops, embeddings), named, strict=True)
+        for face, told, candidates in zip(found, faces_of(photo, crops, embeddings), named, strict=True)
     ]
 
 

@@ -9,7 +9,7 @@ import PIL.Image
 from numpy.typing import NDArray
 
 from facespace.schemas import FaceAnswer, PhotoAnswer, QualityAnswer
-from facespace.space import Face, Look
+from facespace.space import Face, PhotoFaces
 
 QUALITY = 85
 
@@ -21,7 +21,7 @@ def as_jpeg(pixels: NDArray[np.uint8]) -> bytes:
     return content.getvalue()
 
 
-def faces_of(look: Look, crops: bool, embeddings: bool) -> list[FaceAnswer]:
+def faces_of(photo: PhotoFaces, crops: bool, embeddings: bool) -> list[FaceAnswer]:
     """Return the faces of a photo as response records."""
     return [
         FaceAnswer(
@@ -29,16 +29,16 @@ def faces_of(look: Look, crops: bool, embeddings: bool) -> list[FaceAnswer]:
             landmarks=None if face.landmarks is None else [(float(x), float(y)) for x, y in face.landmarks],
             score=min(1.0, max(0.0, face.score)),
             quality=_quality(face),
-            crop=base64.b64encode(as_jpeg(pixels)).decode() if crops else None,
+            crop=base64.b64encode(as_jpeg(face.crop)).decode() if crops and face.crop is not None else None,
             embedding=face.embedding.tolist() if embeddings else None,
         )
-        for face, pixels in zip(look.faces, look.crops, strict=True)
+        for face in photo.faces
     ]
 
 
-def photo_of(look: Look, crops: bool, embeddings: bool) -> PhotoAnswer:
+def photo_of(photo: PhotoFaces, crops: bool, embeddings: bool) -> PhotoAnswer:
     """Return a photo as a response record."""
-    return PhotoAnswer(width=look.width, height=look.height, faces=faces_of(look, crops, embeddings))
+    return PhotoAnswer(width=photo.width, height=photo.height, faces=faces_of(photo, crops, embeddings))
 
 
 def _quality(face: Face) -> QualityAnswer | None:

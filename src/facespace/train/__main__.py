@@ -2,7 +2,7 @@
 
 import sys
 
-from facespace.cli import main
+from facespace.cli.main import main
 
 sys.argv[1:1] = ["train"]
 main()

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from facespace.train.data.dataset import FaceSet
 from facespace.train.engine.distributed import Workers
 from facespace.train.engine.gradient import batch_gradient
-from facespace.train.engine.run import Run, Say, step_seed
+from facespace.train.engine.run import Run, Say
+from facespace.train.engine.seeds import step_seed
 from facespace.train.engine.watchdog import spread_of
 from facespace.train.losses import Batch
 from facespace.train.mining import Triplets, mine
@@ -82,33 +83,35 @@ def train(
         failed more often than the recipe's [care] allows, or the disk refused.
     """
     started = time.perf_counter()
-    with Run(recipe, faces, run, resume, warn, validation, workers or Workers()) as state:
+    with Run(recipe, faces, run, resume, warn, validation, workers or Workers()) as current:
+        state = current.state
         first = state.step
         while state.step < recipe.steps:
-            record = _step(recipe, state)
+            record = _step(recipe, current)
             why = state.care.failure(record)
             if why is not None:
-                state.go_back(why)
+                current.go_back(why)
                 continue
             state.step += 1
-            state.add(record)
+            current.add(record)
             on_step(record)
             if state.step % recipe.checkpoint_every == 0 or state.step == recipe.steps:
-                state.save()
+                current.save()
         seconds = time.perf_counter() - started
         return Trained(
-            state.network.eval(), state.history(), first, seconds, len(state.care.rollbacks), state.precision
+            state.network.eval(), current.history(), first, seconds, len(state.care.rollbacks), current.precision
         )
 
 
-def _step(recipe: Recipe, state: Run) -> dict[str, float]:
+def _step(recipe: Recipe, run: Run) -> dict[str, float]:
     """One step of the network; its record."""
+    state, workers = run.state, run.workers
     step, mining, clock = state.step, recipe.mining, _Clock()
     if state.plan.due(step):
-        state.search_pool()
+        run.search_pool()
     clock.lap("search")
-    chosen, pixels = state.batch()
-    labels = state.labels[torch.from_numpy(chosen.faces)].to(state.workers.device)
+    chosen, pixels = run.feed.batch(step)
+    labels = run.labels[torch.from_numpy(chosen.faces)].to(workers.device)
     clock.lap("data")
 
     margin = margin_at(recipe.loss, step, recipe.steps)
@@ -123,7 +126,7 @@ def _step(recipe: Recipe, state: Run) -> dict[str, float]:
 
     def backward(embeddings: Tensor) -> Tensor:
         clock.lap("embed")
-        batch = Batch(embeddings, labels, alpha, triplets_of, state.teacher_of(chosen.faces))
+        batch = Batch(embeddings, labels, alpha, triplets_of, run.feed.teacher_of(chosen.faces))
         loss, triplets = state.loss(batch)
         found.update(vars(triplets.stats) if triplets is not None else {})
         loss.backward()
@@ -139,8 +142,8 @@ def _step(recipe: Recipe, state: Run) -> dict[str, float]:
     state.optimiser.zero_grad()
     seed = step_seed(recipe.seed, step, "network")
     batch_gradient(
-        state.network, pixels, len(labels), recipe.batch.chunk, backward, state.workers, seed,
-        state.bf16, state.forward,
+        state.network, pixels, len(labels), recipe.batch.chunk, backward, workers, seed,
+        run.bf16, state.forward,
     )  # fmt: skip
     weights = [weight for weight in state.network.parameters() if weight.grad is not None]
     norm = nn.utils.clip_grad_norm_(weights, recipe.optimiser.clip or float("inf"))

@@ -70,6 +70,28 @@ def validation_rates(embeddings: NDArray[np.float32], labels: NDArray[np.int64])
     return counts.rates()
 
 
+def validate(
+    network: nn.Module, others: FaceSet, count: int, seed: int, device: torch.device, bf16: bool
+) -> dict[str, float]:
+    """VAL of a network on other people, as `validation_rates`.
+
+    Parameters
+    ----------
+    network : nn.Module
+    others : FaceSet
+    count : int
+        Faces drawn from them by the seed, the same ones each time; 0 takes all.
+    seed : int
+    device : torch.device
+    bf16 : bool
+    """
+    rows = np.arange(len(others.labels))
+    if 0 < count < len(rows):
+        rows = np.sort(np.random.default_rng([seed, 8]).choice(rows, count, replace=False))
+    points = embed_all(network, others, rows, device, bf16)
+    return validation_rates(points.cpu().numpy(), others.labels[rows])
+
+
 @dataclass
 class _Counts:
     """Histograms of distances, fine enough that a threshold errs by a thousandth of a bit of VAL at most."""
