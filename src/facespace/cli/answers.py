@@ -8,7 +8,6 @@ import typer
 from facespace.cli.app import app
 from facespace.cli.options import AsJson, Far, ModelPath, Provider, Threads, Truncated
 from facespace.cli.output import print_json, say, table, warn
-from facespace.space import load
 
 FaceNumber = Annotated[
     int | None,
@@ -41,6 +40,8 @@ def verify_command(
     json: AsJson = False,
 ) -> None:
     """Check whether two photos show the same person."""
+    from facespace.space import load
+
     answer = load(model, provider=provider, threads=threads, truncated=truncated).verify(a, b, far, face_a, face_b)
     if json:
         print_json(answer)

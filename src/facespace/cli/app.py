@@ -18,7 +18,7 @@ _debug = False
 
 
 def debugging() -> bool:
-    """Whether errors are to be shown with where in the code they arose."""
+    """Return whether errors are shown with their traceback."""
     return _debug
 
 

@@ -2,13 +2,16 @@
 
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import typer
 
 from facespace.cli.output import errors, photo_name
-from facespace.gallery import ChooseFace, Doubt
-from facespace.images import Photo
-from facespace.space import Face
+
+if TYPE_CHECKING:
+    from facespace.gallery import ChooseFace, Doubt
+    from facespace.images import Photo
+    from facespace.space import Face
 
 
 def possible() -> bool:
@@ -16,10 +19,10 @@ def possible() -> bool:
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 
-def which_face(name: str) -> ChooseFace:
+def which_face(name: str) -> "ChooseFace":
     """Return a function that asks which of the faces in a photo is that of the person `name`."""
 
-    def choose(photo: Photo, faces: Sequence[Face]) -> int | None:
+    def choose(photo: "Photo", faces: "Sequence[Face]") -> int | None:
         errors.print(f"{photo_name(photo)} shows {len(faces)} faces:", markup=False, highlight=False)
         for number, face in enumerate(faces, start=1):
             left, top, right, bottom = (round(edge) for edge in face.box)
@@ -32,7 +35,7 @@ def which_face(name: str) -> ChooseFace:
     return choose
 
 
-def enrol_all_the_same(doubt: Doubt) -> bool:
+def enrol_all_the_same(doubt: "Doubt") -> bool:
     """Ask whether to enrol photos that look like somebody else."""
     which = photo_name(doubt.photos[0]) if len(doubt.photos) == 1 else f"the {len(doubt.photos)} photos"
     errors.print(f"{which}: {doubt.reason}", markup=False, highlight=False)

@@ -3,18 +3,19 @@
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from facespace.album import Added, Album, AlbumCluster, check_replaceable, cluster, write_sheet
 from facespace.cli.app import app
 from facespace.cli.options import AsJson, ModelPath, Provider, Threads, Truncated
 from facespace.cli.output import command_line, photo_name, print_json, say, table, warn, warn_passed_over
 from facespace.cli.progress import photo_progress
 from facespace.errors import AlbumError, FacespaceError
-from facespace.images import text_of
-from facespace.space import load
+from facespace.filenames import text_of
+
+if TYPE_CHECKING:
+    from facespace.album import Added, Album, AlbumCluster
 
 album_app = typer.Typer(help="Review and correct the people in an album.", no_args_is_help=True)
 app.add_typer(album_app, name="album")
@@ -59,6 +60,9 @@ def cluster_command(
     json: AsJson = False,
 ) -> None:
     """Group the faces in a folder of photos by person."""
+    from facespace.album import Album, check_replaceable, cluster, write_sheet
+    from facespace.space import load
+
     space = load(model, provider=provider, threads=threads, truncated=truncated)
     if out is None:
         clusters = cluster(space, folder, threshold)
@@ -228,7 +232,9 @@ def know_command(
     model: ModelPath = None,
 ) -> None:
     """Name people of an album after the people of a gallery."""
+    from facespace.album import Album
     from facespace.gallery import Gallery
+    from facespace.space import load
 
     space = load(model)
     with Gallery(gallery, space, create=False) as people:
@@ -265,11 +271,13 @@ def sheet_command(
     album: AlbumPath, out: Annotated[Path, typer.Argument(help="The folder to write.")], model: ModelPath = None
 ) -> None:
     """Write the contact sheet, table, JSON and links."""
+    from facespace.album import write_sheet
+
     with _opened(album, model) as opened:
         say(str(write_sheet(opened, out)))
 
 
-def _tell_added(folder: Path, out: Path, added: Added) -> None:
+def _tell_added(folder: Path, out: Path, added: "Added") -> None:
     warn_passed_over(folder, added.passed_over)
     for failure in added.failures:
         warn(f"left out {photo_name(failure.photo)}: {failure.reason}")
@@ -288,13 +296,16 @@ def _more(listed: Sequence[object]) -> str:
     return f", and {len(listed) - 1:,} more" if len(listed) > 1 else ""
 
 
-def _row(found: AlbumCluster) -> list[str]:
+def _row(found: "AlbumCluster") -> list[str]:
     check = ", ".join(str(face.number) for face in found.doubtful[:5])
     return [str(found.number), found.name or "", str(len(found.faces)), f"{found.cohesion:.2f}", check]
 
 
-def _opened(album: Path, model: Path | None) -> Album:
+def _opened(album: Path, model: Path | None) -> "Album":
     """Open an album. A mistyped path is an error; it does not create an empty album."""
+    from facespace.album import Album
+    from facespace.space import load
+
     return Album(album, load(model), create=False)
 
 

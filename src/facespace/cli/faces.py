@@ -3,21 +3,22 @@
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from facespace.bulk import describe, harvest, sources_in
-from facespace.bulk.ray import harvest_with_ray
 from facespace.cli.app import app
 from facespace.cli.extras import extra
 from facespace.cli.options import AsJson, ModelPath, Provider, Threads, Truncated
 from facespace.cli.output import print_json, say, table, warn, warn_passed_over
 from facespace.cli.progress import photo_progress
 from facespace.errors import FacespaceError
-from facespace.faces import Finder, default_finder, draw_faces, scaled
-from facespace.images import PassedOver, text_of, write_image
-from facespace.space import Space, load
+from facespace.filenames import text_of
+
+if TYPE_CHECKING:
+    from facespace.faces import Finder
+    from facespace.images import PassedOver
+    from facespace.space import Space
 
 
 class Engine(StrEnum):
@@ -64,6 +65,9 @@ def faces_command(
 
     Embeddings need --model.
     """
+    from facespace.bulk import harvest, sources_in
+    from facespace.bulk.ray import harvest_with_ray
+
     if engine is Engine.ray:
         if out is None or draw is not None or crops is not None:
             raise FacespaceError("--engine ray needs --out and does not support --crops or --draw")
@@ -129,6 +133,9 @@ def prepare_command(
     With --model, photos that look like somebody else are left out, and in a photo with several faces the person's
     own face is chosen.
     """
+    from facespace.bulk import sources_in
+    from facespace.space import load
+
     with extra("report"):
         from facespace.bulk.prepare import prepare
     space = load(model, provider=provider, threads=threads, detector="aligned-128") if model else None
@@ -160,7 +167,10 @@ def prepare_command(
 
 def _finder(
     model: Path | None, provider: str | None, threads: int | None, longest: int | None, truncated: bool
-) -> Finder | Space:
+) -> "Finder | Space":
+    from facespace.faces import default_finder
+    from facespace.space import load
+
     if model is None:
         return default_finder(longest, truncated)
     space = load(model, provider=provider, threads=threads, truncated=truncated)
@@ -168,7 +178,12 @@ def _finder(
     return space
 
 
-def _show(photo: Path, finder: Finder | Space, draw: Path | None, json: bool) -> None:
+def _show(photo: Path, finder: "Finder | Space", draw: Path | None, json: bool) -> None:
+    from facespace.bulk import describe
+    from facespace.faces import draw_faces, scaled
+    from facespace.images import write_image
+    from facespace.space import Space
+
     found, row = describe(photo, finder)
     if draw is not None:
         # Draw at the size used for detection: a photo of 200 megapixels is scaled down.

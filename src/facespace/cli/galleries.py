@@ -2,21 +2,18 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
 import typer
 
-from facespace import gallery as galleries
 from facespace.cli.app import app
 from facespace.cli.options import AsJson, GalleryPath, KeyFile, ModelPath
 from facespace.cli.output import as_json, command_line, print_json, say, table, warn
 from facespace.cli.progress import embedding_progress
 from facespace.errors import FacespaceError
-from facespace.gallery import Gallery, read_key, unlike_others
-from facespace.model import read_model
-from facespace.model.shipped import find_model
-from facespace.space import load
+
+if TYPE_CHECKING:
+    from facespace.gallery import Gallery
 
 gallery_app = typer.Typer(help="Correct, back up, audit and upgrade a gallery.", no_args_is_help=True)
 app.add_typer(gallery_app, name="gallery")
@@ -24,8 +21,11 @@ app.add_typer(gallery_app, name="gallery")
 Name = Annotated[str, typer.Argument(help="The person's name.")]
 
 
-def _open(gallery: str, model: Path | None, key_file: Path | None, create: bool = False) -> Gallery:
+def _open(gallery: str, model: Path | None, key_file: Path | None, create: bool = False) -> "Gallery":
     """A gallery to look after: with a model only where one is given, which must be the gallery's, or it is made."""
+    from facespace.gallery import Gallery, read_key
+    from facespace.space import load
+
     return Gallery(gallery, load(model) if create or model is not None else None, read_key(key_file), create)
 
 
@@ -34,6 +34,11 @@ def show_command(
     name: Name, gallery: GalleryPath, model: ModelPath = None, key_file: KeyFile = None, json: AsJson = False
 ) -> None:
     """Show a person's attributes and faces."""
+    import numpy as np
+
+    from facespace.gallery import Gallery, read_key, unlike_others
+    from facespace.space import load
+
     space = load(model)
     with Gallery(gallery, space, read_key(key_file), create=False) as people:
         person = people.find(name)
@@ -171,6 +176,8 @@ def check_command(
 
     Checks the structure, faces, templates and the audit log.
     """
+    from facespace import gallery as galleries
+
     with _open(gallery, model, key_file) as people:
         checked = galleries.check(people.store)
     if json:
@@ -200,6 +207,8 @@ def backup_command(
     key_file: KeyFile = None,
 ) -> None:
     """Copy a gallery, also while it is in use."""
+    from facespace import gallery as galleries
+
     with _open(gallery, model, key_file) as people:
         galleries.backup(people.store, to)
     say(f"copied {gallery} to {to}")
@@ -213,6 +222,8 @@ def export_command(
     key_file: KeyFile = None,
 ) -> None:
     """Export all people and faces to JSON Lines or Parquet."""
+    from facespace import gallery as galleries
+
     with _open(gallery, model, key_file) as people:
         count = galleries.export_gallery(people.store, to)
     say(f"wrote {count} people to {to}")
@@ -226,6 +237,8 @@ def import_command(
     key_file: KeyFile = None,
 ) -> None:
     """Import people and faces from an exported gallery."""
+    from facespace import gallery as galleries
+
     with _open(gallery, model, key_file, create=True) as people:
         done = galleries.import_gallery(people.store, file)
     say(f"added {done.people} people and {done.faces} faces; {done.known} faces were already in the gallery")
@@ -239,6 +252,8 @@ def salvage_command(
     key_file: KeyFile = None,
 ) -> None:
     """Recover the readable faces of a damaged gallery."""
+    from facespace import gallery as galleries
+
     with _open(gallery, model, key_file, create=True) as people:
         done = galleries.salvage(damaged, people.store)
     say(f"recovered {done.faces} faces of {done.people} people; {done.lost} faces were lost")
@@ -261,6 +276,12 @@ def upgrade_command(
     Its photos are embedded again. It can be interrupted and continued, and the gallery can be searched meanwhile. If a
     photo is missing, the stored thumbnail of the face is used, if there is one.
     """
+    from facespace import gallery as galleries
+    from facespace.gallery import read_key
+    from facespace.model import read_model
+    from facespace.model.shipped import find_model
+    from facespace.space import load
+
     secret = read_key(key_file)
     if mix:
         card = read_model(find_model(model)).card
@@ -286,5 +307,7 @@ def upgrade_command(
 @gallery_app.command("key")
 def key_command(file: Annotated[Path, typer.Argument(help="The file to write.")]) -> None:
     """Create a key for encrypted galleries. A gallery cannot be read without its key."""
+    from facespace import gallery as galleries
+
     galleries.write_key(file)
     say(f"wrote a new key to {file}; keep it separate from the gallery and its backups")

@@ -1,7 +1,7 @@
 """The commands `enrol`, `identify`, `people` and `remove`; maintenance commands are in `galleries`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,23 +11,14 @@ from facespace.cli.options import AsJson, GalleryPath, KeyFile, ModelPath, Provi
 from facespace.cli.output import as_json, command_line, photo_name, print_json, say, table, warn, warn_passed_over
 from facespace.cli.progress import photo_progress
 from facespace.errors import FacespaceError, GalleryError, ImageError
-from facespace.gallery import (
-    FPIR,
-    LEAST_QUALITY,
-    ChooseFace,
-    EnrolledPerson,
-    Enrolment,
-    Gallery,
-    Identification,
-    NotEnrolledError,
-    as_attributes,
-    enrol_people,
-    largest_face,
-    last_entry,
-    read_key,
-)
-from facespace.images import PassedOver, people_in, text_of
-from facespace.space import load
+from facespace.filenames import text_of
+
+# The defaults of the library, which is not imported until a command runs; a test compares them.
+MIN_QUALITY, FPIR = 0.05, 0.01
+
+if TYPE_CHECKING:
+    from facespace.gallery import ChooseFace, EnrolledPerson, Enrolment, Gallery, Identification, NotEnrolledError
+    from facespace.images import PassedOver
 
 
 @app.command("enrol")
@@ -40,9 +31,10 @@ def enrol_command(
         typer.Option(help="Enrol everyone in this folder: one subfolder of photos per person, named after the person."),
     ] = None,
     attributes: Annotated[str | None, typer.Option(help="Data to store with the person, as a JSON object.")] = None,
-    least_quality: Annotated[
-        float, typer.Option(min=0, max=1, help="Reject faces of lower quality than this share of ordinary photos.")
-    ] = LEAST_QUALITY,
+    min_quality: Annotated[
+        float,
+        typer.Option(min=0, max=1, help="Reject faces of lower quality than this share of ordinary photos."),
+    ] = MIN_QUALITY,
     keep: Annotated[bool, typer.Option("--keep", help="Store a thumbnail of each face in the gallery.")] = False,
     largest: Annotated[
         bool, typer.Option("--largest", help="In a photo with several faces, enrol the largest.")
@@ -64,6 +56,9 @@ def enrol_command(
 
     In a terminal, it asks about photos with several faces and photos that look like somebody else.
     """
+    from facespace.gallery import Gallery, NotEnrolledError, as_attributes, largest_face, read_key
+    from facespace.space import load
+
     if (people is None) == (name is None) or (people is None and not photos):
         raise FacespaceError("give a name and photos (enrol NAME PHOTO...) or a folder of people (enrol --people DIR)")
     if largest and face is not None:
@@ -74,7 +69,7 @@ def enrol_command(
     choose = largest_face if largest else face
     with Gallery(gallery, space, secret) as opened:
         if people is not None:
-            _enrol_folder(opened, gallery, people, least_quality, keep, choose, accept_doubtful, json)
+            _enrol_folder(opened, gallery, people, min_quality, keep, choose, accept_doubtful, json)
             return
         assert name is not None and photos is not None  # noqa: PT018
         asking = asks.possible() and not json
@@ -83,7 +78,7 @@ def enrol_command(
                 name,
                 photos,
                 as_attributes(attributes),
-                least_quality,
+                min_quality,
                 keep,
                 choose or (asks.which_face(name) if asking else None),
                 accept_doubtful or (asks.enrol_all_the_same if asking else False),
@@ -100,15 +95,18 @@ def enrol_command(
 
 
 def _enrol_folder(
-    opened: Gallery,
+    opened: "Gallery",
     gallery: str,
     folder: Path,
-    least_quality: float,
+    min_quality: float,
     keep: bool,
-    choose: ChooseFace | None,
+    choose: "ChooseFace | None",
     accept_doubtful: bool,
     json: bool,
 ) -> None:
+    from facespace.gallery import enrol_people, last_entry
+    from facespace.images import people_in
+
     before = last_entry(opened.store)
     done: list[EnrolledPerson] = []
     passed: list[PassedOver] = []
@@ -116,9 +114,7 @@ def _enrol_folder(
     undo = command_line("facespace gallery undo-enrol", "--after", str(before), "-g", gallery)
     try:
         with photo_progress("enrolling", len(people), "people") as step:
-            for person in enrol_people(
-                opened, folder, least_quality, keep, choose, accept_doubtful, lambda entry: None
-            ):
+            for person in enrol_people(opened, folder, min_quality, keep, choose, accept_doubtful, lambda entry: None):
                 done.append(person)
                 step()
     except KeyboardInterrupt:
@@ -145,18 +141,18 @@ def _enrol_folder(
         say(f"to undo it: {undo}")
 
 
-def _hint(error: NotEnrolledError) -> str:
+def _hint(error: "NotEnrolledError") -> str:
     """Name the options that would enrol the rejected photos."""
     kinds = {failure.kind for failure in error.failures}
     hints = {
         "several-faces": "use --largest for the largest face, or --face NUMBER for another",
         "doubtful": "use --accept-doubtful to enrol photos that look like somebody else",
-        "low-quality": "use a lower --least-quality to accept them",
+        "low-quality": "use a lower --min-quality to accept them",
     }
     return "".join(f"; {hint}" for kind, hint in hints.items() if kind in kinds)
 
 
-def _warn_of(enrolment: Enrolment) -> None:
+def _warn_of(enrolment: "Enrolment") -> None:
     for left_out in (*enrolment.failures, *enrolment.folded):
         hint = " (--largest enrols the largest)" if "choose which" in left_out.reason else ""
         warn(f"left out {photo_name(left_out.photo)}: {left_out.reason}{hint}")
@@ -200,6 +196,9 @@ def identify_command(
 
     Faces are numbered in reading order, as `facespace faces PHOTO --draw OUT` numbers them.
     """
+    from facespace.gallery import Gallery, read_key
+    from facespace.space import load
+
     found: dict[Path, list[Identification]] = {}
     failed: dict[Path, str] = {}
     with Gallery(
@@ -235,7 +234,7 @@ def identify_command(
         raise typer.Exit(1)
 
 
-def _identified(found: dict[Path, list[Identification]]) -> list[list[str]]:
+def _identified(found: "dict[Path, list[Identification]]") -> list[list[str]]:
     rows = []
     for photo, faces in found.items():
         if not faces:
@@ -253,6 +252,9 @@ def people_command(
     gallery: GalleryPath, model: ModelPath = None, key_file: KeyFile = None, json: AsJson = False
 ) -> None:
     """List the people of a gallery."""
+    from facespace.gallery import Gallery, read_key
+    from facespace.space import load
+
     with Gallery(gallery, load(model) if model else None, read_key(key_file), create=False) as opened:
         people = opened.people()
     if json:
@@ -269,6 +271,9 @@ def remove_command(
     key_file: KeyFile = None,
 ) -> None:
     """Permanently delete a person and all their faces from a gallery."""
+    from facespace.gallery import Gallery, read_key
+    from facespace.space import load
+
     with Gallery(gallery, load(model) if model else None, read_key(key_file), create=False) as people:
         removal = people.remove(name)
     say(f"removed {removal.person} with {removal.faces} faces from {gallery}")

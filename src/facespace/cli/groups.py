@@ -1,13 +1,17 @@
 """False accepts within groups, as text of at most 80 columns."""
 
+from typing import TYPE_CHECKING
+
 from facespace.cli.output import say
-from facespace.model import GroupsCard, ShareCard
+
+if TYPE_CHECKING:
+    from facespace.model import GroupsCard, ShareCard
 
 _NAME = 24
 _CELL = 15
 
 
-def show_groups(groups: GroupsCard, calibration_error: float | None = None) -> None:
+def show_groups(groups: "GroupsCard", calibration_error: float | None = None) -> None:
     """Print the thresholds that hold for the worst group, and the false accept rate of each group."""
     for line in group_lines(groups):
         say(line)
@@ -15,7 +19,7 @@ def show_groups(groups: GroupsCard, calibration_error: float | None = None) -> N
         say(f"\ncalibration error on different people of the same {', '.join(groups.by)}: {calibration_error:.3f}")
 
 
-def group_lines(groups: GroupsCard) -> list[str]:
+def group_lines(groups: "GroupsCard") -> list[str]:
     """Return the lines that `show_groups` prints."""
     lines = [
         "",
@@ -42,7 +46,7 @@ def group_lines(groups: GroupsCard) -> list[str]:
     return [line.rstrip() for line in lines]
 
 
-def _in_thousand(rate: ShareCard) -> str:
+def _in_thousand(rate: "ShareCard") -> str:
     return f"{_short(rate.value)} ({_short(rate.low)}-{_short(rate.high)})"
 
 

@@ -14,6 +14,7 @@ from facespace.cli import answers, cluster, evaluate, faces, galleries, gallery,
 from facespace.cli.app import app, debugging
 from facespace.cli.output import errors, plain, warn
 from facespace.errors import FacespaceError, FacespaceWarning
+from facespace.filenames import text_of
 
 
 def command() -> Any:
@@ -60,8 +61,6 @@ def _message(error: Exception) -> str:
     if isinstance(error, FacespaceError):
         return str(error)
     if isinstance(error, OSError):
-        from facespace.images import text_of
-
         where = text_of(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes) else "the output"
         advice = _ADVICE.get(error.errno or 0, "check the path and its permissions")
         return f"cannot read or write {where}: {error.strerror or error}; {advice}"
@@ -79,9 +78,7 @@ _ADVICE = dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "free some space and try a
 def _report(message: str) -> None:
     # If standard error is closed or full, the exit status is all that is left.
     try:
-        errors.print(
-            f"facespace: {plain(message)}", style="red", markup=False, highlight=False, soft_wrap=True
-        )
+        errors.print(f"facespace: {plain(message)}", style="red", markup=False, highlight=False, soft_wrap=True)
     except OSError:
         _discard(sys.stderr)
 

@@ -1,7 +1,7 @@
 """The commands `model ...`: show, list, verify, import and quantise model files."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,17 +10,9 @@ from facespace.cli.extras import extra
 from facespace.cli.groups import show_groups
 from facespace.cli.options import AsJson, ModelArgument
 from facespace.cli.output import as_json, print_json, say, table, warn
-from facespace.model import (
-    Card,
-    FigureCard,
-    StageCard,
-    check_model,
-    find_model,
-    list_models,
-    read_model,
-    shipped_models,
-)
-from facespace.space import load
+
+if TYPE_CHECKING:
+    from facespace.model import Card, FigureCard, StageCard
 
 model_app = typer.Typer(help="Inspect, verify, import and quantise model files.", no_args_is_help=True)
 app.add_typer(model_app, name="model")
@@ -37,6 +29,8 @@ def model_show_command(model: ShownModel = None, json: AsJson = False) -> None:
 
     It has the input format, thresholds, training data and licence.
     """
+    from facespace.model import find_model, read_model
+
     card = read_model(find_model(model)).card
     if json:
         print_json({**as_json(card), "space": card.space_id})
@@ -50,6 +44,8 @@ def model_list_command(
     json: AsJson = False,
 ) -> None:
     """List shipped models and those in a folder."""
+    from facespace.model import list_models, shipped_models
+
     listed = list_models(folder)
     if json:
         print_json({"models": listed})
@@ -68,6 +64,8 @@ def model_list_command(
 @model_app.command("verify")
 def model_verify_command(model: ShownModel = None, json: AsJson = False) -> None:
     """Run a model and check it against its card."""
+    from facespace.model import check_model, find_model, read_model
+
     path = find_model(model)
     remarks = check_model(read_model(path))
     if json:
@@ -115,6 +113,9 @@ def model_quantise_command(
 
     The result has a quarter of the size and is several times as fast on a CPU.
     """
+    from facespace.model import read_model
+    from facespace.space import load
+
     with extra("convert"):
         from facespace.bulk import calibration_faces
         from facespace.model.convert import quantise
@@ -127,7 +128,7 @@ def model_quantise_command(
     show_card(made.card)
 
 
-def show_card(card: Card) -> None:
+def show_card(card: "Card") -> None:
     """Print a model card as a table."""
     size = card.input
     rows = [
@@ -182,7 +183,7 @@ def show_card(card: Card) -> None:
         show_groups(card.decisions.groups)
 
 
-def _summary(card: Card) -> tuple[str, str, str]:
+def _summary(card: "Card") -> tuple[str, str, str]:
     kind = "float32" if card.quantised is None else "int8"
     takes = f"{card.input.width}x{card.input.height}, {card.detector}"
     first = f"{card.figures[0].name} {card.figures[0].value:.4g}" if card.figures else "not measured"
@@ -193,13 +194,13 @@ def _megabytes(path: Path) -> str:
     return f"{path.stat().st_size / 1e6:.1f} MB"
 
 
-def _stage(stage: StageCard) -> str:
+def _stage(stage: "StageCard") -> str:
     took = "" if stage.hours is None else f" in {stage.hours:.1f} h"
     reached = "".join(f"; {figure.name} {_figure(figure)}" for figure in stage.figures)
     return f"{stage.method}: {stage.steps} steps{took}, {stage.people} people, {stage.photos} photos{reached}"
 
 
-def _figure(figure: FigureCard) -> str:
+def _figure(figure: "FigureCard") -> str:
     spread = "" if figure.low is None else f" ({figure.low:.4g} to {figure.high:.4g})"
     note = f"; {figure.note}" if figure.note else ""
     return f"{figure.value:.4g}{spread} on {figure.data}{note}"

@@ -9,14 +9,15 @@ import shlex
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from pydantic import BaseModel
 from rich.console import Console
 from rich.table import Table
 
-from facespace.images import PassedOver, printable, summary_of, text_of, writable
+from facespace.filenames import printable, text_of, writable
+
+if TYPE_CHECKING:
+    from facespace.images import PassedOver
 
 _OBEYED = re.compile("[\x7f-\x9f\ud800-\udfff]")
 
@@ -24,25 +25,32 @@ console = Console()
 errors = Console(stderr=True)
 
 
+def plain(message: str) -> str:
+    """Return text without control characters other than line breaks."""
+    return printable(message, "\n")
+
+
 def warn(message: str) -> None:
     """Print a warning on standard error, so that output to a file or a pipe stays clean."""
-    errors.print(printable(message, "\n"), style="yellow", markup=False, highlight=False)
+    errors.print(plain(message), style="yellow", markup=False, highlight=False)
 
 
-def warn_passed_over(folder: Path, passed: Sequence[PassedOver]) -> None:
+def warn_passed_over(folder: Path, passed: "Sequence[PassedOver]") -> None:
     """Warn about files of a folder that were skipped, if any."""
     if passed:
+        from facespace.images import summary_of
+
         warn(f"skipped in {text_of(folder)}: {summary_of(passed)}")
 
 
 def footnote(message: str) -> None:
     """Print a line of plain text below a table, wrapped between words at the width of the terminal."""
-    console.print(printable(message, "\n"), markup=False, highlight=False, style="dim")
+    console.print(plain(message), markup=False, highlight=False, style="dim")
 
 
 def say(message: str) -> None:
     """Print a line of plain text, without wrapping and without interpreting markup in paths or names."""
-    console.print(printable(message, "\n"), markup=False, highlight=False, soft_wrap=True)
+    console.print(plain(message), markup=False, highlight=False, soft_wrap=True)
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
@@ -72,23 +80,22 @@ def as_json(value: object) -> Any:
 
     A number that is not finite becomes null; bytes of a path that are not UTF-8 become escapes (`text_of`).
     """
-    if isinstance(value, BaseModel):
-        return value.model_dump(mode="json", exclude_none=True)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: as_json(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, dict):
         return {str(as_json(key)): as_json(entry) for key, entry in value.items()}
-    if isinstance(value, np.ndarray):
-        return as_json(value.tolist())
-    if isinstance(value, np.generic):
-        return as_json(value.item())
     if isinstance(value, list | tuple):
         return [as_json(entry) for entry in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, os.PathLike):
         return text_of(value)
-    return value if isinstance(value, str | int | float | bool | None) else str(value)
+    if isinstance(value, str | int | float | bool | None):
+        return value
+    # By their methods, so that commands without models or arrays import neither pydantic nor numpy.
+    if hasattr(value, "model_dump"):
+        return value.model_dump(mode="json", exclude_none=True)
+    return as_json(value.tolist()) if hasattr(value, "tolist") else str(value)
 
 
 def command_line(command: str, *words: str) -> str:

@@ -12,7 +12,6 @@ from facespace.cli.model import show_card
 from facespace.cli.options import AsJson, Explain
 from facespace.cli.output import errors, print_json, say, warn
 from facespace.cli.progress import training_progress
-from facespace.recipes import find
 
 # torchrun takes --run for an abbreviation of one of its own options, so --out works too.
 RunFolder = Annotated[Path, typer.Option("--run", "--out", help="Folder of the run, for checkpoints and results.")]
@@ -38,6 +37,8 @@ def train_command(
 
     torchrun --nproc-per-node 2 -m facespace.train RECIPE --out RUN
     """
+    from facespace.recipes import find
+
     with extra("train"):
         from facespace.train.engine.distributed import Workers
         from facespace.train.recipe import read_recipe
