@@ -1,0 +1,136 @@
+"""A detector's recipe: plain data in TOML, checked before anything starts."""
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from facespace.errors import RecipeError
+from facespace.train.recipe import OptimiserSection
+from facespace.validation import explain
+
+Count = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class PhotosSection(_Section):
+    """Photos and the labels of their faces; paths relative to the recipe's folder, or to `--data`.
+
+    photos : folder
+    labels : npz file, as `facespace.train.detector.labels` makes it
+    validation : first parts of names, such as of folders, of the photos to choose by
+    report : the same of the photos that are for the last figures only
+    """
+
+    photos: Path
+    labels: Path
+    validation: tuple[str, ...] = ()
+    report: tuple[str, ...] = ()
+
+
+class PortraitsSection(_Section):
+    """Photos that one face nearly fills: they teach large faces, which photos of many people have few of.
+
+    share : of the views of a batch
+    """
+
+    photos: Path
+    labels: Path
+    share: Share = 0.15
+
+
+class DataSection(_Section):
+    """What to learn from; description, licence and terms go onto the card."""
+
+    wild: PhotosSection
+    portraits: PortraitsSection | None = None
+    description: str = "not described"
+    licence: str = "not stated"
+    terms: str = "not stated"
+
+
+Width = Annotated[int, Field(ge=8, le=512)]
+
+
+class NetworkSection(_Section):
+    """Channels: at strides 2 and 4, at strides 8, 16 and 32, and of the top-down path."""
+
+    stem: tuple[Width, Width] = (16, 32)
+    widths: tuple[Width, Width, Width] = (48, 64, 48)
+    neck: Width = 48
+
+
+class BatchSection(_Section):
+    """So many square views of so many pixels."""
+
+    views: Count = 32
+    side: Annotated[int, Field(ge=64, multiple_of=32)] = 320
+
+
+class ValidationSection(_Section):
+    """Average precision on the validation photos every so many steps; 0 for only at the end."""
+
+    every: Annotated[int, Field(ge=0)] = 0
+
+
+class DetectorRecipe(_Section):
+    """Everything that decides what a training run gives.
+
+    averaging : of the weights that are used, the share of their past kept at each step
+    """
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    seed: Annotated[int, Field(ge=0)] = 1
+    steps: Count
+    checkpoint_every: Count = 250
+    keep_checkpoints: Count = 3
+    precision: Literal["fp32", "bf16"] = "fp32"
+    averaging: Annotated[float, Field(ge=0, lt=1)] = 0.998
+    data: DataSection
+    network: NetworkSection = NetworkSection()
+    batch: BatchSection = BatchSection()
+    optimiser: OptimiserSection = OptimiserSection(name="muon", rate=0.05)
+    validation: ValidationSection = ValidationSection()
+
+
+def read_detector_recipe(path: str | os.PathLike[str], base: Path | None = None) -> DetectorRecipe:
+    """Read a recipe; its paths are resolved against `base`, or the folder it stands in.
+
+    Raises
+    ------
+    RecipeError
+        No such file, not TOML (with the line), or a key or value that is not valid.
+    """
+    path = Path(path)
+    try:
+        values = tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise RecipeError(f"cannot read the recipe {path}: {error.strerror}; check the path") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise RecipeError(f"{path} is not TOML: {error}") from None
+    recipe, base = parse_detector_recipe(values, str(path)), base or path.parent
+
+    def found(section: PhotosSection | PortraitsSection) -> dict[str, Path]:
+        return {"photos": base / section.photos, "labels": base / section.labels}
+
+    wild = recipe.data.wild.model_copy(update=found(recipe.data.wild))
+    portraits = recipe.data.portraits
+    if portraits is not None:
+        portraits = portraits.model_copy(update=found(portraits))
+    return recipe.model_copy(
+        update={"data": recipe.data.model_copy(update={"wild": wild, "portraits": portraits})}
+    )
+
+
+def parse_detector_recipe(values: object, where: str) -> DetectorRecipe:
+    """Check a recipe's values; RecipeError names each key that is wrong."""
+    try:
+        return DetectorRecipe.model_validate(values)
+    except ValidationError as error:
+        raise RecipeError(f"the recipe {where} is not valid:\n{explain(error, DetectorRecipe)}") from None
