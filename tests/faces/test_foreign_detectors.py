@@ -75,7 +75,20 @@ def yunet():
     return [outputs[stride][kind] for kind in range(4) for stride in (8, 16, 32)]
 
 
-LAYOUTS = {"scrfd": scrfd, "retinaface": retinaface, "yunet": yunet}
+def centerface():
+    cells = SIDE // 4
+    heat, sizes, offsets, points = (np.zeros((1, width, cells, cells), np.float32) for width in (1, 2, 2, 10))
+    for face in (0, 1):
+        # The middle lies anywhere in its cell, half a cell from the cell's own middle at most.
+        column, row = (CENTRES[face] // 4).astype(int)
+        heat[0, 0, row, column] = SCORES[face]
+        sizes[0, :, row, column] = np.log((FACES[face, 2:] - FACES[face, :2])[::-1] / 4)
+        offsets[0, :, row, column] = (CENTRES[face] / 4 - (column, row) - 0.5)[::-1]
+        points[0, :, row, column] = POINTS[0][:, ::-1].ravel()
+    return [heat, sizes, offsets, points]
+
+
+LAYOUTS = {"scrfd": scrfd, "retinaface": retinaface, "yunet": yunet, "centerface": centerface}
 CARD = """
 layout = "{layout}"
 width = 64
@@ -141,7 +154,7 @@ def test_a_detector_serves_a_space_by_its_path(tmp_path, model_path):
 
 
 def test_outputs_of_another_layout_are_refused(tmp_path):
-    for layout, other in (("scrfd", "yunet"), ("yunet", "retinaface"), ("retinaface", "scrfd")):
+    for layout, other in (("scrfd", "yunet"), ("yunet", "retinaface"), ("retinaface", "scrfd"), ("centerface", "yunet")):
         with pytest.raises(ModelError, match=f"does not give what its card says, the layout '{layout}'"):
             ForeignDetector(written(tmp_path, layout, LAYOUTS[other]()))
 

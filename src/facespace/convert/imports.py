@@ -120,7 +120,7 @@ def _dlib_preparation(network: ResNet) -> dict[str, Any]:
         "dimension": network.projection.shape[1] + 1,
         # A point of larger norm than the sphere's radius is left to be normalised.
         "normalised": False,
-        "detector": "mtcnn",
+        "detector": "one-shot",
         "crop": "dlib-150",
         "input": {
             "width": network.size,

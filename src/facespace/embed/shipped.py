@@ -17,15 +17,17 @@ from facespace.validation import explain
 
 SHIPPED = Path(__file__).parents[1] / "models"
 _MANIFEST = "manifest.json"
+Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
 class Manifest(BaseModel):
-    """The models of a folder: sha256 of each file by its name, and which is the default."""
+    """The models of a folder: sha256 of each file by its name, and which is the default; detectors likewise."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     default: str
-    sha256: dict[str, Annotated[str, Field(pattern="^[0-9a-f]{64}$")]]
+    sha256: dict[str, Sha256]
+    detectors: dict[str, Sha256] = {}
 
     @model_validator(mode="after")
     def _consistent(self) -> "Manifest":
@@ -118,7 +120,11 @@ def ship(model: str | os.PathLike[str], name: str | None = None, default: bool =
     name = name or read.card.name
     manifest = _manifest(folder)
     digests = {**(manifest.sha256 if manifest else {}), name: hashlib.sha256(read.onnx).hexdigest()}
-    made = Manifest(default=name if default or manifest is None else manifest.default, sha256=digests)
+    made = Manifest(
+        default=name if default or manifest is None else manifest.default,
+        sha256=digests,
+        detectors=manifest.detectors if manifest else {},
+    )
     try:
         folder.mkdir(exist_ok=True)
         path = folder / f"{name}.onnx"

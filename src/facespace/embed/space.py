@@ -62,7 +62,7 @@ class Space:
         if crop.needs_landmarks and not found_by.gives_landmarks:
             raise ModelError(
                 f"{says} the crop {self.card.crop!r}, which needs landmarks, and the detector {finder!r} gives none; "
-                "take 'mtcnn' for photos or 'aligned-128' for aligned faces"
+                "take 'one-shot' for photos or 'aligned-128' for aligned faces"
             )
         self.finder = Finder(found_by, crop, self.card.input.width, self.card.input.height)
         self.engine: Embedder = Engine(model, provider, threads)

@@ -7,6 +7,7 @@ from facespace.faces.draw import draw_faces
 from facespace.faces.find import FaceCrop, find_faces
 from facespace.faces.foreign import ForeignDetector
 from facespace.faces.mtcnn import Mtcnn
+from facespace.faces.one_shot import OneShot
 from facespace.faces.pose import pose
 from facespace.faces.quality import Quality
 from facespace.faces.stream import Finder, Found, default_finder, find_stream, in_order
@@ -24,6 +25,7 @@ __all__ = [
     "ForeignDetector",
     "Found",
     "Mtcnn",
+    "OneShot",
     "Quality",
     "SecondLook",
     "WholePhoto",

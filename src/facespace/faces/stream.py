@@ -15,7 +15,7 @@ from facespace.errors import ImageError
 from facespace.faces.align import CROPS, Crop
 from facespace.faces.detection import Detector
 from facespace.faces.find import FaceCrop, cut_faces
-from facespace.faces.mtcnn import Mtcnn
+from facespace.faces.one_shot import OneShot
 from facespace.faces.turned import look_turned, turned_back
 from facespace.images import Decoded, Limits, Photo, decode_photo, name_of
 
@@ -125,8 +125,8 @@ class Finder:
 
 
 def default_finder(longest: int | None = None) -> Finder:
-    """Faces by MTCNN, aligned on the usual template, 112 pixels square: what most networks take."""
-    return Finder(Mtcnn(), CROPS["arcface-112"], 112, 112, longest)
+    """Faces by the detector that comes with the package, aligned on the usual template, 112 pixels square: what most networks take."""
+    return Finder(OneShot(), CROPS["arcface-112"], 112, 112, longest)
 
 
 def find_stream(finder: Finder, photos: Iterable[Photo], workers: int | None = None) -> Iterator[Found]:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from facespace.embed import Source, Space, harvest, sources_in
 from facespace.errors import DataError
-from facespace.faces import Finder, Mtcnn
+from facespace.faces import Finder, OneShot
 from facespace.faces.align import TemplateCrop
 from facespace.images import people_in, read_image
 from facespace.prepare.select import (
@@ -128,7 +128,7 @@ def prepare(
 def _found(folder: Path, work: Path, workers: int | None, on_photo: Callable[[dict[str, Any]], None]) -> Path:
     done = work / "faces.jsonl"
     if not done.exists():
-        finder = Finder(Mtcnn(), TemplateCrop("arcface-112", margin=MARGIN / 112), SIDE, SIDE)
+        finder = Finder(OneShot(), TemplateCrop("arcface-112", margin=MARGIN / 112), SIDE, SIDE)
         harvest(_of_people(folder), done, finder, work / "crops", workers, on_photo)
     return done
 

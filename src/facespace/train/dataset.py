@@ -19,7 +19,7 @@ from facespace.train.sources import Source, source_of
 
 DETECTOR, CROP = "whole-photo", "box"
 # What finds the faces of photos that are then cut so.
-DETECTORS_OF_CROPS = {CROP: DETECTOR, aligned.CROP: "mtcnn"}
+DETECTORS_OF_CROPS = {CROP: DETECTOR, aligned.CROP: "one-shot"}
 
 Say = Callable[[str], None]
 

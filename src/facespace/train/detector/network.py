@@ -56,6 +56,7 @@ class DetectorNetwork(nn.Module):
 
     def __init__(self, stem: tuple[int, int], widths: tuple[int, int, int], neck: int):
         super().__init__()
+        self.section = (stem, widths, neck)
         first, second = stem
         eight, sixteen, thirty_two = widths
         self.stem = nn.Sequential(convolution(3, first, 2), convolution(first, second, 2))

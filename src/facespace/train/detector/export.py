@@ -1,0 +1,155 @@
+"""From a detector's training run to one ONNX file with its card."""
+
+import logging
+import warnings
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort
+import torch
+from torch import Tensor, nn
+
+from facespace.errors import ModelError
+from facespace.faces.detector_file import DETECTOR_KEY, DetectorModelCard, read_detector
+from facespace.onnxfile import weights_sha256, with_metadata
+from facespace.train.checkpoint import best_checkpoint
+from facespace.train.detector.loop import averaged_network
+from facespace.train.detector.network import DetectorNetwork
+from facespace.train.detector.recipe import DetectorRecipe, parse_detector_recipe
+from facespace.train.history import read_history
+
+# Largest difference of any output between torch and onnxruntime.
+AGREEMENT = 2e-3
+
+
+class _FromPixels(nn.Module):
+    """The network with what is done to pixels before it: from uint8 (n, h, w, 3) to its maps."""
+
+    def __init__(self, network: DetectorNetwork):
+        super().__init__()
+        self.network = network
+
+    def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
+        return tuple(self.network(pixels.permute(0, 3, 1, 2).to(torch.float32)))
+
+
+def export_detector(run: Path, path: Path, version: str = "1") -> DetectorModelCard:
+    """Write a run as a detector's file, and check it against torch.
+
+    Its score, 0.5, still means no number of false boxes: `calibrate` finds that.
+
+    Parameters
+    ----------
+    run : path
+        Folder of the run; its checkpoint of the highest precision on the validation photos is taken, or its last.
+    path : path
+        The file to write.
+    version : str
+
+    Raises
+    ------
+    DataError
+        There is no checkpoint.
+    ModelError
+        onnxruntime and torch disagree, or the file cannot be written.
+    """
+    checkpoint = best_checkpoint(run)
+    recipe = parse_detector_recipe(checkpoint.recipe, f"of {run}")
+    network = averaged_network(checkpoint, recipe)
+    onnx = detector_to_onnx(network)
+    records = [record for record in read_history(run / "history.jsonl") if record.get("step") == checkpoint.step]
+    figures = {key: value for record in records for key, value in record.items() if key in _MEASURED}
+    card = DetectorModelCard(
+        name=recipe.name,
+        version=version,
+        weights_sha256=weights_sha256(onnx),
+        score=0.5,
+        data=recipe.data.description,
+        licence=recipe.data.licence,
+        data_terms=recipe.data.terms,
+        figures={f"validation {key}": value for key, value in figures.items()} | {"steps": checkpoint.step},
+        recipe=_without_folders(recipe),
+    )
+    write_detector(path, onnx, card)
+    return read_detector(path)[0]
+
+
+_MEASURED = ("precision", "large_recall", "landmark_error")
+
+
+def write_detector(path: Path, onnx: bytes, card: DetectorModelCard) -> None:
+    """Write a network with its card; ModelError where the disk refuses."""
+    try:
+        partial = path.with_name(f".{path.name}.partial")
+        partial.write_bytes(with_metadata(onnx, DETECTOR_KEY, card.model_dump_json(exclude_none=True).encode()))
+        partial.replace(path)
+    except OSError as error:
+        raise ModelError(f"cannot write the detector {path}: {error.strerror}") from None
+
+
+def detector_to_onnx(network: DetectorNetwork) -> bytes:
+    """A network in evaluation mode as ONNX, from uint8 (n, h, w, 3) of any size to its maps.
+
+    Raises
+    ------
+    ModelError
+        onnxruntime does not give what torch does.
+    """
+    ready = _FromPixels(_with_bytes(network)).eval()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+        cells = torch.export.Dim("rows", min=2, max=512), torch.export.Dim("columns", min=2, max=512)
+        program = torch.onnx.export(
+            ready,
+            (torch.zeros(2, 96, 128, 3, dtype=torch.uint8),),
+            input_names=["pixels"],
+            output_names=["eighth", "sixteenth", "thirtysecond"],
+            dynamic_shapes=({0: torch.export.Dim("n"), 1: 32 * cells[0], 2: 32 * cells[1]},),
+            dynamo=True,
+            verbose=False,
+        )
+    assert program is not None
+    model = program.model_proto
+    # The exporter notes where on this machine each operator's Python code stands; that is nobody's business.
+    for node in model.graph.node:
+        del node.metadata_props[:]
+    model.producer_name, model.producer_version = "facespace", ""
+    onnx: bytes = model.SerializeToString()
+    _check(ready, onnx)
+    return onnx
+
+
+def _check(ready: nn.Module, onnx: bytes) -> None:
+    session = ort.InferenceSession(onnx, providers=["CPUExecutionProvider"])
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 160, 224, 3), dtype=np.uint8)
+    with torch.inference_mode():
+        expected = ready(torch.from_numpy(pixels))
+    given = session.run(None, {"pixels": pixels})
+    difference = max(float(np.abs(a.numpy() - b).max()) for a, b in zip(expected, given, strict=True))
+    if difference > AGREEMENT:
+        raise ModelError(f"onnxruntime and torch differ by {difference:.1e}, more than {AGREEMENT:g}; not exported")
+
+
+def _with_bytes(network: DetectorNetwork) -> DetectorNetwork:
+    """The same network for pixels of 0 to 255, with the scales of its outputs in their weights."""
+    section = network.section
+    copy = DetectorNetwork(*section)
+    copy.load_state_dict(network.state_dict())
+    with torch.no_grad():
+        first = copy.stem[0][0]
+        assert isinstance(first, nn.Conv2d)
+        first.weight /= 255
+        copy.out.weight *= copy.scale[:, :, :, None]
+        copy.scale.fill_(1)
+    return copy.eval()
+
+
+def _without_folders(recipe: DetectorRecipe) -> dict[str, object]:
+    """A recipe for others to read: its files by their names, not by where they lie on somebody's machine."""
+    told = recipe.model_dump(mode="json", exclude_none=True)
+    for section in ("wild", "portraits"):
+        for key in ("photos", "labels"):
+            if section in told["data"]:
+                told["data"][section][key] = Path(told["data"][section][key]).name
+    return told
