@@ -16,13 +16,17 @@ from facespace.cli.output import errors
 
 
 @contextmanager
-def training_progress(steps: int, shown: bool = True) -> Iterator[Callable[[dict[str, float]], None]]:
-    """A bar that tells loss, share of active triplets and time left; gives what is to be called each step."""
+def training_progress(
+    steps: int, shown: bool = True, triplets: bool = True
+) -> Iterator[Callable[[dict[str, float]], None]]:
+    """A bar that tells loss, share of active triplets if wanted and time left; gives what is to be called each step."""
     columns = (
         TextColumn("training"),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("loss {task.fields[loss]:.3f}, active triplets {task.fields[active]:.0%}"),
+        TextColumn(
+            "loss {task.fields[loss]:.3f}" + (", active triplets {task.fields[active]:.0%}" if triplets else "")
+        ),
         TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(),

@@ -33,17 +33,22 @@ def train_command(
     tensorboard: Annotated[Path | None, typer.Option(help="Also write TensorBoard's records to this folder.")] = None,
     json: AsJson = False,
 ) -> None:
-    """Train a space with the triplet loss.
+    """Train a space with the triplet loss; or a detector, where the recipe is one of a detector.
 
     Started by torchrun, its processes share each batch:
     torchrun --nproc-per-node 2 -m facespace.train RECIPE --out RUN
     """
     with extra("train"):
+        from facespace.train.detector.session import is_detector
         from facespace.train.parallel import Workers
         from facespace.train.recipe import read_recipe
         from facespace.train.session import train_recipe
         from facespace.train.tensorboard import writing_to
-    read = read_recipe(find(recipe), data)
+    path = find(recipe)
+    if is_detector(path):
+        _train_detector(path, recipe, run, data, resume, loaders, json)
+        return
+    read = read_recipe(path, data)
     workers = Workers(device, loaders)
     try:
         with (
@@ -79,15 +84,51 @@ def train_command(
     say(f"next: facespace export --run {run} model.onnx")
 
 
+def _train_detector(
+    path: Path, name: str, run: Path, data: Path | None, resume: bool, loaders: int | None, json: bool
+) -> None:
+    from facespace.train.detector.recipe import read_detector_recipe
+    from facespace.train.detector.session import train_detector_recipe
+
+    read = read_detector_recipe(path, data)
+    last: dict[str, float] = {}
+    try:
+        with training_progress(read.steps, triplets=False) as show:
+
+            def on_step(record: dict[str, float]) -> None:
+                show(record)
+                last.update(record)
+
+            trained = train_detector_recipe(read, run, resume, on_step, warn, loaders)
+    except KeyboardInterrupt:
+        warn(f"stopped; continue with: facespace train {name} --run {run} --resume")
+        raise
+    if json:
+        print_json({"run": run, "resumed_from": trained.resumed_from, "seconds": trained.seconds, "last": last})
+        return
+    say(f"trained steps {trained.resumed_from + 1} to {read.steps} in {trained.seconds:.0f} s")
+    if "precision" in last:
+        say(f"average precision on the validation photos: {last['precision']:.3f}")
+    say(f"next: facespace export --run {run} detector.onnx")
+
+
 @app.command("export")
 def export_command(
     model: Annotated[Path, typer.Argument(help="The model file to write.")],
     run: RunFolder = Path("runs/train"),
     json: AsJson = False,
 ) -> None:
-    """Write a trained space as one model file, checked against the network it came from."""
+    """Write a trained space or detector as one file, checked against the network it came from."""
     with extra("train"):
+        from facespace.train.detector.session import export_detector_run, is_detector_run
         from facespace.train.session import export_run
+    if is_detector_run(run):
+        detector = export_detector_run(run, model, warn)
+        if json:
+            print_json({"model": model, "card": detector})
+            return
+        say(f"wrote {model} ({model.stat().st_size / 1e6:.1f} MB), a detector with the threshold {detector.score:.2f}")
+        return
     card = export_run(run, model, warn)
     if json:
         print_json({"model": model, "card": card})

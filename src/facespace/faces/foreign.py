@@ -8,8 +8,8 @@ Four layouts are known. Each is decoded to boxes, landmarks and scores of the ne
   boxes, two classes, landmarks.
 - 'yunet': Wu, Peng, Yu: YuNet, a tiny millisecond-level face detector, 2023, as in OpenCV's zoo: cls, obj, bbox, kps
   for strides 8, 16, 32.
-- 'centerface': Xu, Yan, Sun, Yang, Luo: CenterFace: Joint Face Detection and Alignment Using Face as Point, 2019, as its
-  authors exported it: at stride 4 a heat map, logarithms of height and width, offsets and landmarks.
+- 'centerface': Xu, Yan, Sun, Yang, Luo: CenterFace: Joint Face Detection and Alignment Using Face as Point, 2019, as
+  its authors exported it: at stride 4 a heat map, logarithms of height and width, offsets and landmarks.
 """
 
 import os

@@ -113,6 +113,30 @@ class Mtcnn:
         windows = self._refine(pyramids, windows)
         return self._decide(pyramids, windows)
 
+    def landmarks_in(
+        self, image: NDArray[np.uint8], boxes: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """The landmarks of faces whose boxes are known, by the third network alone.
+
+        Parameters
+        ----------
+        image : uint8, shape (h, w, 3)
+        boxes : float32, shape (k, 4)
+
+        Returns
+        -------
+        landmarks : float32, shape (k, 5, 2)
+        scores : float32, shape (k,)
+            How sure the network is that each box shows a face.
+        """
+        pyramid, photo = self._pyramid(lit(image)), np.zeros(len(boxes), np.intp)
+        # It was trained on boxes of MTCNN's own: the first look moves them there.
+        windows = _square(boxes.astype(np.float32))
+        moves, _, _ = self._look(2, CLOSEST, [pyramid], _Windows(windows, photo.astype(np.float32), photo))
+        windows = _square(_moved(windows, moves))
+        _, points, chances = self._look(2, CLOSEST, [pyramid], _Windows(windows, photo.astype(np.float32), photo))
+        return _in_photo(windows, points), chances[:, 1]
+
     @cached_property
     def _networks(self) -> tuple[ort.InferenceSession, ...]:
         options = ort.SessionOptions()
@@ -190,9 +214,7 @@ class Mtcnn:
         for photo in range(len(pyramids)):
             own = np.flatnonzero((windows.photo == photo) & (chances[:, 1] > self._thresholds[2]))
             boxes, scores = windows.boxes[own], chances[own, 1]
-            side = boxes[:, None, 2:] - boxes[:, None, :2]
-            # Five x, then five y, as shares of the window.
-            landmarks = boxes[:, None, :2] + side * points[own].reshape(-1, 2, 5).swapaxes(1, 2) - np.float32(0.5)
+            landmarks = _in_photo(boxes, points[own])
             boxes = _moved(boxes, moves[own])
             kept = suppress(boxes, scores, SAME, over="smaller")
             found.append(Detections(boxes[kept], landmarks[kept], scores[kept]))
@@ -210,6 +232,12 @@ def _weights_folder() -> Path:
 def _joined(windows: list[_Windows]) -> _Windows:
     empty = _Windows(np.empty((0, 4), np.float32), np.empty(0, np.float32), np.empty(0, np.intp))
     return _Windows(*(np.concatenate(parts) for parts in zip(empty, *windows, strict=True)))
+
+
+def _in_photo(boxes: NDArray[np.float32], points: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Landmarks (n, 5, 2) in pixels of the photo; the network gives five x, then five y, as shares of the window."""
+    side = boxes[:, None, 2:] - boxes[:, None, :2]
+    return boxes[:, None, :2] + side * points.reshape(-1, 2, 5).swapaxes(1, 2) - np.float32(0.5)
 
 
 def _moved(boxes: NDArray[np.float32], moves: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -57,7 +57,7 @@ def compare_boxes(
 
 
 def average_precision(photos: list[Comparison]) -> float:
-    """Area under precision over recall, precision made falling (as PASCAL VOC and WIDER FACE take it); nan for no face."""
+    """Area under precision over recall, precision made falling, as WIDER FACE takes it; nan where there is no face."""
     faces = sum(len(photo.best) for photo in photos)
     if not faces:
         return float("nan")

@@ -38,17 +38,21 @@ def read_data(recipe: DetectorRecipe, cache: Path, warn: Say) -> DetectorData:
     wild, portraits = recipe.data.wild, recipe.data.portraits
     kept_back = (*wild.validation, *wild.report)
     return DetectorData(
-        LabelledPhotos(
-            wild.photos, wild.labels, cache / "train", lambda name: not name.startswith(kept_back), warn
-        ),
+        LabelledPhotos(wild.photos, wild.labels, cache / "train", lambda name: not name.startswith(kept_back), warn),
         None
         if portraits is None
         else LabelledPhotos(portraits.photos, portraits.labels, cache / "portraits", lambda name: True, warn),
-        LabelledPhotos(
-            wild.photos, wild.labels, cache / "validation", lambda name: name.startswith(wild.validation), warn
-        )
-        if wild.validation
-        else None,
+        read_validation(recipe, cache, warn),
+    )
+
+
+def read_validation(recipe: DetectorRecipe, cache: Path, warn: Say) -> LabelledPhotos | None:
+    """The photos to choose by, where the recipe names any."""
+    wild = recipe.data.wild
+    if not wild.validation:
+        return None
+    return LabelledPhotos(
+        wild.photos, wild.labels, cache / "validation", lambda name: name.startswith(wild.validation), warn
     )
 
 
@@ -74,9 +78,7 @@ class _Batches(Dataset[DetectorBatch]):
             number = int(generator.integers(len(photos)))
             if photos is data.wild:
                 number = _shuffled(recipe.seed, step * views + place, len(photos))
-            made.append(
-                training_view(photos.pixels(number), photos.labels(number), side, generator, place < portraits)
-            )
+            made.append(training_view(photos.pixels(number), photos.labels(number), side, generator, place < portraits))
         return _together(made)
 
 

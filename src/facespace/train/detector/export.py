@@ -3,6 +3,7 @@
 import logging
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime as ort
@@ -13,11 +14,16 @@ from facespace.errors import ModelError
 from facespace.faces.detector_file import DETECTOR_KEY, DetectorModelCard, read_detector
 from facespace.onnxfile import weights_sha256, with_metadata
 from facespace.train.checkpoint import best_checkpoint
+from facespace.train.detector.calibrate import PIECE, Calibration, faceless_pieces, fit_scores, threshold_for
 from facespace.train.detector.loop import averaged_network
 from facespace.train.detector.network import DetectorNetwork
+from facespace.train.detector.photos import LabelledPhotos
 from facespace.train.detector.recipe import DetectorRecipe, parse_detector_recipe
+from facespace.train.detector.validate import kept_boxes, maps_of
 from facespace.train.history import read_history
 
+# Boxes that the threshold lets through in a photo without faces.
+FALSE_BOXES = 0.05
 # Largest difference of any output between torch and onnxruntime.
 AGREEMENT = 2e-3
 
@@ -33,10 +39,12 @@ class _FromPixels(nn.Module):
         return tuple(self.network(pixels.permute(0, 3, 1, 2).to(torch.float32)))
 
 
-def export_detector(run: Path, path: Path, version: str = "1") -> DetectorModelCard:
+def export_detector(run: Path, path: Path, validation: LabelledPhotos | None, version: str = "1") -> DetectorModelCard:
     """Write a run as a detector's file, and check it against torch.
 
-    Its score, 0.5, still means no number of false boxes: `calibrate` finds that.
+    Scores are made probabilities on the validation photos, and the threshold is the one that lets `FALSE_BOXES` boxes
+    through in a piece of those photos without faces. Without such photos scores stay what training made of them, and
+    the threshold is 0.5.
 
     Parameters
     ----------
@@ -44,6 +52,7 @@ def export_detector(run: Path, path: Path, version: str = "1") -> DetectorModelC
         Folder of the run; its checkpoint of the highest precision on the validation photos is taken, or its last.
     path : path
         The file to write.
+    validation : LabelledPhotos or None
     version : str
 
     Raises
@@ -56,6 +65,10 @@ def export_detector(run: Path, path: Path, version: str = "1") -> DetectorModelC
     checkpoint = best_checkpoint(run)
     recipe = parse_detector_recipe(checkpoint.recipe, f"of {run}")
     network = averaged_network(checkpoint, recipe)
+    said: dict[str, Any] = {"score": 0.5}
+    if validation is not None:
+        network = with_probabilities(network, fit_scores(maps_of(network), validation))
+        said = _threshold(network, validation)
     onnx = detector_to_onnx(network)
     records = [record for record in read_history(run / "history.jsonl") if record.get("step") == checkpoint.step]
     figures = {key: value for record in records for key, value in record.items() if key in _MEASURED}
@@ -63,7 +76,7 @@ def export_detector(run: Path, path: Path, version: str = "1") -> DetectorModelC
         name=recipe.name,
         version=version,
         weights_sha256=weights_sha256(onnx),
-        score=0.5,
+        **said,
         data=recipe.data.description,
         licence=recipe.data.licence,
         data_terms=recipe.data.terms,
@@ -72,6 +85,32 @@ def export_detector(run: Path, path: Path, version: str = "1") -> DetectorModelC
     )
     write_detector(path, onnx, card)
     return read_detector(path)[0]
+
+
+def with_probabilities(network: DetectorNetwork, calibration: Calibration) -> DetectorNetwork:
+    """The same network, its scores' logits changed as the calibration says."""
+    copy = DetectorNetwork(*network.section)
+    copy.load_state_dict(network.state_dict())
+    with torch.no_grad():
+        copy.scale[0] *= calibration.slope
+        copy.bias[0] = copy.bias[0] * calibration.slope + calibration.offset
+    return copy.eval()
+
+
+def _threshold(network: DetectorNetwork, validation: LabelledPhotos) -> dict[str, Any]:
+    look, scores, pieces = maps_of(network), [np.zeros(0, np.float32)], 0
+    for number in range(len(validation)):
+        for piece in faceless_pieces(validation.pixels(number), validation.labels(number)):
+            scores.append(kept_boxes(look(piece)).scores)
+            pieces += 1
+    every = np.concatenate(scores)
+    score = round(float(np.clip(threshold_for(every, pieces, FALSE_BOXES), 0.2, 0.9)) + 0.005, 2)
+    return {
+        "score": score,
+        "false_boxes": round(float((every >= score).sum()) / max(pieces, 1), 4),
+        "false_boxes_data": f"{pieces} pieces without a labelled face of the validation photos, of "
+        f"{PIECE} pixels a side and more",
+    }
 
 
 _MEASURED = ("precision", "large_recall", "landmark_error")

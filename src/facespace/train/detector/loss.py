@@ -1,15 +1,16 @@
 """What the network should say at each cell, and how far it is from it.
 
-Every face may be answered for by the 3x3 cells around its middle at each stride, 27 in all. Which of them, and how many,
-is decided by what the network says now, as in SimOTA (Ge et al., YOLOX, 2021), with a leaning to the stride that suits
-the size of the face. The score is trained towards the overlap of box and face (Li et al., Generalized Focal Loss, 2020).
+The 3x3 cells around the middle of a face at each stride, 27 in all, may answer for it. Which of them do, and how many,
+follows from what the network says now, as in SimOTA (Ge et al., YOLOX, 2021), with a preference for the stride that
+suits the size of the face. Scores are trained towards the overlap of box and face (Li et al., Generalized Focal Loss,
+2020).
 """
 
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+from torch.nn import functional
 
 from facespace.train.detector.network import CELLS, STRIDES, decode, flat, grid
 
@@ -72,7 +73,9 @@ def detection_loss(maps: list[Tensor], faces: Faces, ignored: Tensor) -> dict[st
     logits = rows[:, 0]
     focus = (target - torch.sigmoid(logits.detach())).square()
     positives = max(len(matched.cells), 1)
-    score = (F.binary_cross_entropy_with_logits(logits, target, reduction="none") * focus * weight).sum() / positives
+    score = (
+        functional.binary_cross_entropy_with_logits(logits, target, reduction="none") * focus * weight
+    ).sum() / positives
     box = (1 - overlap + penalty).sum() / positives
     unit = (true[:, 2:] - true[:, :2]).prod(dim=1).sqrt()[:, None, None]
     error = ((points - faces.landmarks[matched.faces]) / unit).abs()
@@ -112,7 +115,9 @@ def match(values: Tensor, faces: Faces) -> Matched:
     boxes, _ = decode(chosen, torch.cat(centres, 1), stride)
     overlap = overlap_of(boxes, faces.boxes[:, None].expand_as(boxes))[0].clamp(0, 1)
     octaves = (size[:, None] / (stride * CELLS)).log2().abs()
-    cost = F.softplus(-chosen[..., 0]) - 3 * overlap.clamp(min=1e-4).log() + FAR * (octaves - NEAR).clamp(min=0)
+    cost = (
+        functional.softplus(-chosen[..., 0]) - 3 * overlap.clamp(min=1e-4).log() + FAR * (octaves - NEAR).clamp(min=0)
+    )
     cost = torch.where(may, cost, torch.inf)
     wanted = torch.where(may, overlap, 0.0).topk(MOST, dim=1).values.sum(dim=1).long().clamp(min=1)
     rank = cost.argsort(dim=1).argsort(dim=1)

@@ -7,8 +7,8 @@ none. For each cell of each stride the output has 15 numbers, as `facespace.face
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn import functional
 
 STRIDES = (8, 16, 32)
 # Score; centre and size of the box; five landmarks.
@@ -41,7 +41,8 @@ class Residual(nn.Module):
         self.second = convolution(width, width, relu=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.relu(x + self.second(self.first(x)))
+        """From (n, width, h, w) to the same."""
+        return functional.relu(x + self.second(self.first(x)))
 
 
 class DetectorNetwork(nn.Module):
@@ -78,15 +79,16 @@ class DetectorNetwork(nn.Module):
         nn.init.constant_(self.bias[0], -4.5)
 
     def forward(self, x: Tensor) -> list[Tensor]:
+        """From pixels to the maps of strides 8, 16 and 32."""
         x = self.stem(x)
         features = []
         for stage in self.stages:
             x = stage(x)
             features.append(x)
         fine, middle, coarse = (side(feature) for side, feature in zip(self.sides, features, strict=True))
-        coarse = F.relu(coarse)
-        middle = F.relu(middle + F.interpolate(coarse, scale_factor=2.0, mode="nearest"))
-        fine = F.relu(fine + F.interpolate(middle, scale_factor=2.0, mode="nearest"))
+        coarse = functional.relu(coarse)
+        middle = functional.relu(middle + functional.interpolate(coarse, scale_factor=2.0, mode="nearest"))
+        fine = functional.relu(fine + functional.interpolate(middle, scale_factor=2.0, mode="nearest"))
         merged = (fine, middle, coarse)
         return [
             self.out(smooth(level)) * self.scale + self.bias for smooth, level in zip(self.smooth, merged, strict=True)

@@ -100,12 +100,11 @@ def read_labels(path: Path) -> dict[str, Labels]:
         with np.load(path, allow_pickle=False) as read:
             ends = np.cumsum(read["counts"])[:-1]
             parts = [np.split(read[key], ends) for key in ("boxes", "landmarks", "trust", "ignored")]
-            return {
-                str(name): Labels(*columns) for name, *columns in zip(read["names"], *parts, strict=True)
-            }
+            return {str(name): Labels(*columns) for name, *columns in zip(read["names"], *parts, strict=True)}
     except (OSError, ValueError, KeyError) as error:
-        raise DataError(f"cannot read the labels {path}: {error}; make them with facespace.train.detector.labels")\
-            from None
+        raise DataError(
+            f"cannot read the labels {path}: {error}; make them with facespace.train.detector.labels"
+        ) from None
 
 
 Place = tuple[int, int, int, float]

@@ -85,6 +85,7 @@ class DetectorRecipe(_Section):
     averaging : of the weights that are used, the share of their past kept at each step
     """
 
+    kind: Literal["detector"]
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
     seed: Annotated[int, Field(ge=0)] = 1
     steps: Count
@@ -123,9 +124,7 @@ def read_detector_recipe(path: str | os.PathLike[str], base: Path | None = None)
     portraits = recipe.data.portraits
     if portraits is not None:
         portraits = portraits.model_copy(update=found(portraits))
-    return recipe.model_copy(
-        update={"data": recipe.data.model_copy(update={"wild": wild, "portraits": portraits})}
-    )
+    return recipe.model_copy(update={"data": recipe.data.model_copy(update={"wild": wild, "portraits": portraits})})
 
 
 def parse_detector_recipe(values: object, where: str) -> DetectorRecipe:
