@@ -154,7 +154,12 @@ def test_a_detector_serves_a_space_by_its_path(tmp_path, model_path):
 
 
 def test_outputs_of_another_layout_are_refused(tmp_path):
-    for layout, other in (("scrfd", "yunet"), ("yunet", "retinaface"), ("retinaface", "scrfd"), ("centerface", "yunet")):
+    for layout, other in (
+        ("scrfd", "yunet"),
+        ("yunet", "retinaface"),
+        ("retinaface", "scrfd"),
+        ("centerface", "yunet"),
+    ):
         with pytest.raises(ModelError, match=f"does not give what its card says, the layout '{layout}'"):
             ForeignDetector(written(tmp_path, layout, LAYOUTS[other]()))
 

@@ -126,7 +126,7 @@ class ForeignDetector:
         batch = np.ascontiguousarray(pixels.transpose(2, 0, 1)[None], np.float32)
         try:
             outputs = self._session.run(None, {self._session.get_inputs()[0].name: batch})
-            raw = LAYOUTS[card.layout](_by_cell(outputs, card.layout), card.width, card.height)
+            raw = LAYOUTS[card.layout](by_cell(outputs, card.layout), card.width, card.height)
         except Exception as error:
             raise ModelError(
                 f"{self._path} does not give what its card says, the layout {card.layout!r} at "
@@ -193,7 +193,7 @@ def _yunet(outputs: Outputs, width: int, height: int) -> _Raw:
     return _joined(parts)
 
 
-def _by_cell(outputs: Outputs, layout: str) -> Outputs:
+def by_cell(outputs: Outputs, layout: str) -> Outputs:
     """A row for each cell; some exports have an axis for the batch and some have none, and maps have channels first."""
     rows = [output.transpose(0, 2, 3, 1) for output in outputs] if layout == "centerface" else outputs
     return [output.reshape(-1, output.shape[-1]).astype(np.float32) for output in rows]

@@ -125,7 +125,7 @@ class Finder:
 
 
 def default_finder(longest: int | None = None) -> Finder:
-    """Faces by the package's own detector, aligned on the usual template, 112 pixels square: what most networks take."""
+    """Faces by the package's own detector, aligned on the usual template of 112 pixels: what most networks take."""
     return Finder(OneShot(), CROPS["arcface-112"], 112, 112, longest)
 
 
