@@ -29,8 +29,8 @@ from facespace.evaluate.session import Session
 from facespace.images import resize
 from facespace.train.checkpoint import best_checkpoint
 from facespace.train.dataset import FaceSet
-from facespace.train.recipe import parse_recipe
 from facespace.train.session import export_run, faces_of
+from facespace.train.stored import stored_recipe
 
 FARS = (1e-1, 1e-2, 1e-3, 1e-4)
 CALIBRATION = 172
@@ -38,7 +38,6 @@ CALIBRATION = 172
 ROUNDS = 100
 # Distance between the eyes in the 112-pixel template.
 EYES = 35.2
-VALIDATION = "440 validation people, all pairs of their 2,938 photos"
 TERMS = (
     "trained on CelebA, which is for non-commercial research: so is this model. Train your own on other photos: "
     "facespace prepare, facespace train"
@@ -59,7 +58,7 @@ def main() -> None:
     given.out.mkdir(parents=True, exist_ok=True)
     path = given.out / f"{given.name}.onnx"
     export_run(given.run, path, print)
-    train, validation = faces_of(parse_recipe(best_checkpoint(given.run).recipe, "of the run"), print)
+    train, validation = faces_of(stored_recipe(best_checkpoint(given.run), given.run), print)
     assert validation is not None
     rename(path, given.name)
     small = given.out / f"{given.name}-int8.onnx"
@@ -71,6 +70,11 @@ def main() -> None:
         # The first is what load() takes.
         for number, each in enumerate((path, small)):
             print("shipped", ship(each, default=number == 0))
+
+
+def described(validation: FaceSet) -> str:
+    """What a figure was measured on."""
+    return f"{len(validation.people)} validation people, all pairs of their {len(validation.labels):,} photos"
 
 
 def rename(path: Path, name: str) -> None:
@@ -86,7 +90,7 @@ def measure(path: Path, validation: FaceSet, lfw: Path | None, out: Path) -> Non
     crops = validation.crops()
     plain = engine.embed(crops)
     figures = [
-        figure(f"VAL at FAR {far:g}", val, VALIDATION)
+        figure(f"VAL at FAR {far:g}", val, described(validation))
         for far, val in verification(plain, validation.labels, FARS, rounds=ROUNDS).val.items()
     ]
     limits = [
@@ -138,7 +142,7 @@ def val_after(engine: Engine, crops: NDArray[np.uint8], validation: FaceSet, cha
     """VAL at FAR 1e-3 where both faces of each pair were changed so."""
     points = engine.embed(np.stack([change(face) for face in crops]))
     val = verification(points, validation.labels, (1e-3,), rounds=ROUNDS).val[1e-3]
-    return figure("VAL at FAR 0.001", val, VALIDATION, "both faces of every pair made so")
+    return figure("VAL at FAR 0.001", val, described(validation), "both faces of every pair made so")
 
 
 def figure(name: str, value: Interval, data: str, note: str | None = None) -> FigureCard:

@@ -12,6 +12,7 @@ from facespace.embed import Face, Space, Verification, load
 from facespace.errors import (
     AlbumError,
     DataError,
+    EmbeddingError,
     FacespaceError,
     FacespaceWarning,
     GalleryError,
@@ -19,6 +20,7 @@ from facespace.errors import (
     ModelError,
     NoFaceError,
     RecipeError,
+    UnknownPersonError,
 )
 from facespace.gallery import Gallery, Identification
 
@@ -29,6 +31,7 @@ __all__ = [
     "AlbumError",
     "Clusters",
     "DataError",
+    "EmbeddingError",
     "Face",
     "FacespaceError",
     "FacespaceWarning",
@@ -40,6 +43,7 @@ __all__ = [
     "NoFaceError",
     "RecipeError",
     "Space",
+    "UnknownPersonError",
     "Verification",
     "cluster",
     "load",

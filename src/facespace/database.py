@@ -2,29 +2,38 @@
 
 Every change is one transaction, synced before it is acknowledged, so a crash at any moment leaves the file as it
 was before or after the change. What is deleted is overwritten in the file, not only unlinked.
+
+Any number of threads may use one `Database`: one connection writes, for one thread at a time, and each thread that
+reads takes another one from a pool for as long as it reads. docs/decisions/035-threads-on-a-gallery.md has the why.
 """
 
 import itertools
 import os
 import sqlite3
+import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from facespace.errors import FacespaceError
 
 # How long to wait for another process that is writing.
 BUSY_SECONDS = 10.0
 
+# Idle connections that are kept for the next readers; each holds three file descriptors.
+_IDLE = 16
+
 
 class Database:
-    """A file of one kind, open for reading and writing. Many processes may read while one writes.
+    """A file of one kind. Safe to share between threads; many processes may read while one writes.
+
+    A file that may only be read is opened all the same, and every change is refused.
 
     Parameters
     ----------
     path : path
-        Made, readable by its owner alone, if it does not exist.
     kind : str
         What to call it in messages: 'gallery', 'album'.
     error : type of FacespaceError
@@ -35,6 +44,16 @@ class Database:
     space_id : str
         The space whose points it holds; a file of another space is refused.
     dimension : int
+    create : bool
+        Make the file, readable by its owner alone, if it does not exist.
+
+    Attributes
+    ----------
+    path : Path
+    connection : sqlite3.Connection
+        The one that writes.
+    read_only : bool
+        Whether the file may only be read.
     """
 
     def __init__(
@@ -45,43 +64,54 @@ class Database:
         migrations: Sequence[str],
         space_id: str,
         dimension: int,
+        create: bool = True,
     ):
         self.path = Path(path)
         self._kind, self._error, self._migrations = kind, error, migrations
+        self._writer = threading.RLock()
+        self._to_erase = False
         with self.explaining("open"):
-            # Faces are biometric data: nobody else on this machine gets to read them. A file that is there already is
-            # not touched: closing it would let go of the locks that this process holds on it.
-            with suppress(FileExistsError):
-                os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-            self.connection = sqlite3.connect(
-                self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
-            )
+            if not create and not self.path.exists():
+                raise error(f"there is no {kind} {self.path}; check the path")
+            if create:
+                # Faces are biometric data: nobody else on this machine gets to read them. A file that is there already
+                # is not touched: closing it would let go of the locks that this process holds on it.
+                with suppress(FileExistsError):
+                    os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+            self.connection, self.read_only, self._readers = self._opened()
         try:
             with self.explaining("open"):
                 self._prepare(space_id, dimension)
         except BaseException:
-            self.connection.close()
+            self.close()
             raise
 
     def close(self) -> None:
-        """Let the file go; nothing is lost, as every change was on disk when it was acknowledged."""
+        """Close the file; nothing is lost, as every change was on disk when it was acknowledged."""
+        self._readers.close()
         self.connection.close()
 
     def version(self) -> tuple[int, int]:
         """Changes whenever this or any other process has changed the file."""
-        with self.explaining("read"):
+        with self._writer, self.explaining("read"):
             (others,) = self.connection.execute("PRAGMA data_version").fetchone()
-        return others, self.connection.total_changes
+            return others, self.connection.total_changes
 
-    def forget_deleted(self) -> None:
-        """Empty the write-ahead log, where deleted bytes still stand."""
-        with self.explaining("remove from"):
-            self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """The file as it is at one moment, for one thread, whatever others change meanwhile.
+
+        Within `writing` of the same thread it is the file with the changes made so far. Such blocks may be nested.
+        """
+        with self.explaining("read"), self._readers.taken() as connection:
+            yield connection
 
     @contextmanager
     def writing(self, doing: str) -> Iterator[sqlite3.Connection]:
-        """One transaction: all of it, on disk, or nothing."""
-        with self.explaining(doing):
+        """One transaction: all of it, on disk, or nothing. Threads of this process take turns."""
+        if self.read_only:
+            raise self._error(f"cannot {doing} the {self._kind} {self.path}: it may only be read; check its rights")
+        with self._writer, self.explaining(doing), self._readers.using(self.connection):
             self.connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self.connection
@@ -90,6 +120,32 @@ class Database:
                 if self.connection.in_transaction:
                     self.connection.execute("ROLLBACK")
                 raise
+        if self._to_erase:
+            self._erase(time.monotonic())
+
+    def run(self, statement: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        """Execute one statement, within the block of `reading` or `writing` that this thread is in; its rows."""
+        with self._readers.taken() as connection:
+            return connection.execute(statement, values).fetchall()
+
+    def many(self, statement: str, rows: Iterable[Sequence[object]]) -> None:
+        """Execute one statement for each of some rows, as `run`."""
+        with self._readers.taken() as connection:
+            connection.executemany(statement, rows)
+
+    def forget_deleted(self) -> bool:
+        """Copy the write-ahead log into the file and truncate it: deleted bytes still stand in it.
+
+        Readers of this process finish in milliseconds. Where another process reads for longer than `BUSY_SECONDS`, it
+        is tried again after each later change, and when the file is next opened.
+
+        Returns
+        -------
+        bool
+            Whether it is done.
+        """
+        with self.explaining("remove from"):
+            return self._erase(time.monotonic() + BUSY_SECONDS)
 
     @contextmanager
     def explaining(self, doing: str) -> Iterator[None]:
@@ -105,15 +161,64 @@ class Database:
                 f"cannot {doing} the {self._kind} {self.path}: {error.strerror}; check the path and its rights"
             ) from None
 
+    def _opened(self) -> "tuple[sqlite3.Connection, bool, _Readers]":
+        """The connection that writes, whether it may only read, and those that read."""
+        address = self.path.absolute().as_uri()
+        # SQLite opens for reading what it may not write.
+        connection = _connect(f"{address}?mode=rw")
+        readers = _Readers(f"{address}?mode=ro", _IDLE)
+        if _may_be_written(self.path):
+            return connection, False, readers
+        try:
+            connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+        except sqlite3.OperationalError:
+            # The log's index can be neither found nor made beside it. Without a log the file is all there is.
+            connection.close()
+            log = self.path.with_name(self.path.name + "-wal")
+            if log.exists() and log.stat().st_size:
+                raise
+            address = f"{address}?mode=ro&immutable=1"
+            # None is kept, as such a connection would not notice that somebody else changed the file.
+            return _connect(address), True, _Readers(address, 0)
+        return connection, True, readers
+
+    def _erase(self, until: float) -> bool:
+        """Truncate the log, again and again until it succeeds or the time is over."""
+        with self._writer:
+            self._to_erase = True
+            self.connection.execute(f"PRAGMA busy_timeout = {max(0, round(1000 * (until - time.monotonic())))}")
+            try:
+                while True:
+                    # Not done, without an error, where others read, or another process is at its own checkpoint.
+                    (busy, _, _) = self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+                    self._to_erase = bool(busy)
+                    if not busy or time.monotonic() >= until:
+                        return not busy
+                    time.sleep(0.005)
+            finally:
+                self.connection.execute(f"PRAGMA busy_timeout = {round(1000 * BUSY_SECONDS)}")
+
     def _prepare(self, space_id: str, dimension: int) -> None:
         self.connection.execute("BEGIN")
         version = self._version()
         self.connection.execute("COMMIT")
-        log_ahead(self.connection)
-        for setting in ("foreign_keys = ON", "synchronous = FULL", "secure_delete = ON"):
-            self.connection.execute(f"PRAGMA {setting}")
-        if version < len(self._migrations):
-            self._migrate()
+        if self.read_only:
+            if version < len(self._migrations):
+                raise self._error(
+                    f"{self.path} was written by an older facespace and may only be read, so it cannot be brought up "
+                    "to date; open a copy of it"
+                )
+        else:
+            log_ahead(self.connection)
+            for setting in ("foreign_keys = ON", "synchronous = FULL", "secure_delete = ON"):
+                self.connection.execute(f"PRAGMA {setting}")
+            if version < len(self._migrations):
+                self._migrate()
+            # A process that was killed may have left deleted bytes in the log.
+            log = self.path.with_name(self.path.name + "-wal")
+            if log.exists() and log.stat().st_size:
+                self._erase(time.monotonic())
+                self._to_erase = False
         row = self.connection.execute("SELECT id FROM space").fetchone()
         if row is None:
             with self.writing("open"):
@@ -152,6 +257,71 @@ class Database:
                 self.connection.execute(f"PRAGMA user_version = {number}")
 
 
+class _Readers:
+    """Connections that read, each used by one thread at a time; and which one a thread is using.
+
+    Parameters
+    ----------
+    address : str
+        The file, as a URI.
+    most_idle : int
+        How many are kept for the next readers.
+    """
+
+    def __init__(self, address: str, most_idle: int):
+        self._address, self._most_idle = address, most_idle
+        self._idle: list[sqlite3.Connection] = []
+        self._closed = False
+        self._lock = threading.Lock()
+        self._own = threading.local()
+
+    @contextmanager
+    def taken(self) -> Iterator[sqlite3.Connection]:
+        """A connection in a transaction that reads, or the one that this thread is using already."""
+        current: sqlite3.Connection | None = getattr(self._own, "connection", None)
+        if current is not None:
+            yield current
+            return
+        with self._lock:
+            if self._closed:
+                raise sqlite3.ProgrammingError("it was closed")
+            connection = self._idle.pop() if self._idle else None
+        if connection is None:
+            connection = _connect(self._address)
+        sound = False
+        try:
+            connection.execute("BEGIN")
+            with self.using(connection):
+                yield connection
+            connection.execute("COMMIT")
+            sound = True
+        finally:
+            with self._lock:
+                kept = sound and not self._closed and len(self._idle) < self._most_idle
+                if kept:
+                    self._idle.append(connection)
+            if not kept:
+                connection.close()
+
+    @contextmanager
+    def using(self, connection: sqlite3.Connection) -> Iterator[None]:
+        """Have the reads of this thread go through a connection."""
+        before = getattr(self._own, "connection", None)
+        self._own.connection = connection
+        try:
+            yield
+        finally:
+            self._own.connection = before
+
+    def close(self) -> None:
+        """Close those that nobody uses; the others are closed when they are given back."""
+        with self._lock:
+            self._closed = True
+            idle, self._idle = self._idle, []
+        for connection in idle:
+            connection.close()
+
+
 def log_ahead(connection: sqlite3.Connection) -> None:
     """Switch a file to the write-ahead log, so that many may read while one writes.
 
@@ -175,6 +345,16 @@ def log_ahead(connection: sqlite3.Connection) -> None:
             if mode != "wal":
                 raise sqlite3.OperationalError("its rights, or its folder's, do not allow a write-ahead log")
             return
+
+
+def _connect(address: str) -> sqlite3.Connection:
+    return sqlite3.connect(address, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, uri=True)
+
+
+def _may_be_written(path: Path) -> bool:
+    """Whether this process may write a file and, beside it, its log."""
+    effective = os.access in os.supports_effective_ids
+    return all(os.access(place, os.W_OK, effective_ids=effective) for place in (path, path.absolute().parent))
 
 
 def _tables_of(migrations: Sequence[str]) -> set[str]:

@@ -16,12 +16,24 @@ class NoFaceError(FacespaceError):
     """A photo was read, but no face was found in it."""
 
 
+class SeveralFacesError(FacespaceError):
+    """A photo shows several faces where one is needed and none was chosen."""
+
+
 class ModelError(FacespaceError):
     """A model file is missing, damaged, without a card, or of another space."""
 
 
+class EmbeddingError(FacespaceError, ValueError):
+    """An embedding passed in cannot be used: wrong size, not of norm 1, or not finite numbers."""
+
+
 class GalleryError(FacespaceError):
     """A gallery cannot be opened or changed as asked."""
+
+
+class UnknownPersonError(GalleryError):
+    """There is nobody with that id in the gallery, or nobody any more."""
 
 
 class AlbumError(FacespaceError):

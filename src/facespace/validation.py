@@ -1,12 +1,13 @@
 """Readable messages for records that pydantic refuses: the key, what is wrong, the nearest known name."""
 
 import difflib
-from typing import Any
+from collections.abc import Mapping
+from typing import Annotated, Any, get_args, get_origin
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Tag, ValidationError
 
 
-def explain(error: ValidationError, model: type[BaseModel]) -> str:
+def explain(error: ValidationError, model: type[BaseModel], removed: Mapping[str, str] | None = None) -> str:
     """One line for each problem.
 
     Parameters
@@ -14,12 +15,14 @@ def explain(error: ValidationError, model: type[BaseModel]) -> str:
     error : ValidationError
     model : type of BaseModel
         What was being read; its keys are the candidates for 'did you mean'.
+    removed : mapping or None
+        Keys of earlier versions ('section.key'), and what to do about them.
 
     Returns
     -------
     str
     """
-    return "\n".join(f"  {_line(problem, model)}" for problem in error.errors())
+    return "\n".join(f"  {_line(problem, model, removed or {})}" for problem in error.errors())
 
 
 def nearest_name(name: str, known: list[str]) -> str:
@@ -30,14 +33,26 @@ def nearest_name(name: str, known: list[str]) -> str:
     return f"; known: {', '.join(known)}" if known else ""
 
 
-def _line(problem: Any, model: type[BaseModel]) -> str:
-    path = ".".join(str(part) for part in problem["loc"]) or "(whole)"
-    if problem["type"] == "extra_forbidden":
-        known = _keys_beside(problem["loc"], model)
-        return f"{path}: unknown key{nearest_name(str(problem['loc'][-1]), known)}"
-    if problem["type"] == "missing":
+def _line(problem: Any, model: type[BaseModel], removed: Mapping[str, str]) -> str:
+    kind = problem["type"]
+    location, section, choice = _without_tags(problem["loc"], model)
+    path = ".".join(location) or "(whole)"
+    if kind == "extra_forbidden":
+        if path in removed:
+            return f"{path}: {removed[path]}"
+        known = list(getattr(section, "model_fields", {}))
+        of = f" of the {choice}" if choice else ""
+        return f"{path}: unknown key{of}{nearest_name(location[-1], known)}"
+    if kind == "missing":
         return f"{path}: missing"
-    return f"{path}: {problem['msg'].removeprefix('Value error, ')} (it is {_short(problem['input'])})"
+    if kind == "union_tag_invalid":
+        tags = [tag.strip(" '") for tag in problem["ctx"]["expected_tags"].split(",")]
+        return f"{path}.name: there is no {path} {problem['ctx']['tag']!r}{nearest_name(problem['ctx']['tag'], tags)}"
+    if kind == "union_tag_not_found":
+        return f"{path}: it must be a section with a name (it is {_short(problem['input'])})"
+    message = problem["msg"].removeprefix("Value error, ")
+    # Of a whole record its values say nothing.
+    return f"{path}: {message}" + (f" (it is {_short(problem['input'])})" if location else "")
 
 
 def _short(value: object) -> str:
@@ -45,13 +60,36 @@ def _short(value: object) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def _keys_beside(location: tuple[int | str, ...], model: type[BaseModel]) -> list[str]:
-    """The keys of the (nested) record in which the last part of `location` stands."""
+def _without_tags(location: tuple[int | str, ...], model: type[BaseModel]) -> tuple[list[str], Any, str | None]:
+    """A location as the user wrote it, without the tags by which pydantic tells the members of a union apart.
+
+    Returns
+    -------
+    keys : of each level
+    section : the (nested) record in which the last key stands
+    choice : "FIELD 'TAG'" where that record was chosen by a tag, else None
+    """
+    keys: list[str] = []
     current: Any = model
-    for part in location[:-1]:
+    choice = None
+    parts = list(location)
+    while parts:
+        part = parts.pop(0)
+        keys.append(str(part))
         field = getattr(current, "model_fields", {}).get(part)
-        if field is None:
+        if field is None or not parts:
             continue
-        candidates = [field.annotation, *getattr(field.annotation, "__args__", ())]
-        current = next((c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)), current)
-    return list(getattr(current, "model_fields", {}))
+        members = [field.annotation, *get_args(field.annotation)]
+        tagged = {
+            mark.tag: get_args(member)[0]
+            for member in members
+            if get_origin(member) is Annotated
+            for mark in get_args(member)[1:]
+            if isinstance(mark, Tag)
+        }
+        choice = None
+        if parts[0] in tagged:
+            tag = str(parts.pop(0))
+            choice, members = f"{part} {tag!r}", [tagged[tag]]
+        current = next((m for m in members if isinstance(m, type) and issubclass(m, BaseModel)), current)
+    return keys, current, choice

@@ -36,7 +36,10 @@ def test_verify_answers_a_person_and_a_machine(run, people, space):
     assert answer["distance"] == pytest.approx(expected.distance, abs=1e-5)
     assert answer["far"] == space.far
     text = ok(run("verify", a, b))
-    assert text.startswith("same person" if expected.same else "different people")
+    assert text.startswith(expected.headline)
+    assert expected.explanation in text
+    assert answer["verdict"] == expected.verdict
+    assert (answer["a"]["faces"], answer["a"]["face"]) == (1, 1)
     assert f"{expected.distance:.3f}" in text
 
 
@@ -71,7 +74,7 @@ def test_model_show_tells_what_the_model_is(run, model_path):
     ("words", "message"),
     [
         (["verify", "absent.jpg", "absent.jpg"], r"cannot read absent\.jpg: No such file"),
-        (["identify", "absent.jpg", "-g", "no/such/people.db"], "cannot open the gallery"),
+        (["identify", "absent.jpg", "-g", "no/such/people.db"], r"there is no gallery no/such/people\.db"),
         (["cluster", "absent"], "absent does not exist; name a folder of photos"),
         (["train", "demos"], "no ready recipe of that name; did you mean 'demo'"),
         (["export", "model.onnx", "--run", "nowhere"], "holds no checkpoint; train first"),

@@ -56,3 +56,17 @@ def test_what_does_not_go_together_is_said(run, album):
     assert "does not exist" in run("faces", "absent", "--out", "faces.jsonl").stderr
     assert "--engine ray writes --out" in run("faces", album, "--engine", "ray").stderr
     assert "--draw takes one photo" in run("faces", album, "--out", "f.jsonl", "--draw", "d.png").stderr
+
+
+def test_a_photo_larger_than_what_is_looked_at_is_drawn_smaller_with_its_faces_in_place(run, people, tmp_path):
+    photo = Image.new("RGB", (5000, 500), (128, 128, 128))
+    photo.paste(Image.open(people / "s1" / "1.pgm").resize((322, 392)), (4400, 50))
+    photo.save(tmp_path / "wide.png")
+    found = json.loads(run("faces", "wide.png", "--draw", "drawn.png", "--json").stdout)
+    drawn = Image.open(tmp_path / "drawn.png").convert("RGB")
+    assert (found["width"], found["height"]) == (5000, 500)
+    assert drawn.width == 4096
+    left, top, right, _ = found["faces"][0]["box"]
+    assert 4400 < left < right < 4722
+    edge = drawn.getpixel((round((left + right) / 2 * 4096 / 5000), max(round(top * 4096 / 5000), 0)))
+    assert max(edge) - min(edge) > 50

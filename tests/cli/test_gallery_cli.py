@@ -215,11 +215,45 @@ def test_only_a_model_whose_card_says_so_goes_on_with_the_old_points(run, model_
         run("gallery", "upgrade", "--mix", "-g", "people.db", "-m", another_model("other.onnx")),
         "does not say that its points can be compared",
     )
-    harmonic = another_model("harmonic.onnx", comparable_with=read_model(model_path).card.space_id)
-    assert "old and new points are compared" in ok(
-        run("gallery", "upgrade", "--mix", "-g", "people.db", "-m", harmonic)
+    # Without --model it is the default one, whose card says so neither; nothing is embedded again.
+    with_default = run(
+        "gallery", "upgrade", "--mix", "-g", "people.db", FACESPACE_MODEL=str(another_model("third.onnx"))
     )
+    refused(with_default, "does not say that its points can be compared")
+    harmonic = another_model("harmonic.onnx", comparable_with=read_model(model_path).card.space_id)
+    said = ok(run("gallery", "upgrade", "--mix", "-g", "people.db", "-m", harmonic))
+    assert f"with the model {read_model(harmonic).card.name}; old and new points are compared" in said
     assert listed(run, FACESPACE_MODEL=str(harmonic)) == {"Ada": 2, "Ben": 2, "Cleo": 2}
+
+
+def test_commands_that_do_not_enrol_or_import_create_no_gallery(run, people, tmp_path):
+    before = sorted(path.name for path in tmp_path.iterdir())
+    for words in (
+        ("identify", people / "s1" / "3.pgm"),
+        ("people",),
+        ("remove", "Ada"),
+        ("gallery", "show", "Ada"),
+        ("gallery", "rename", "Ada", "Augusta"),
+        ("gallery", "merge", "Ada", "Ben"),
+        ("gallery", "undo", "Ada"),
+        ("gallery", "move", 1, "Ada"),
+        ("gallery", "audit"),
+        ("gallery", "check"),
+        ("gallery", "index"),
+        ("gallery", "backup", "copy.db"),
+        ("gallery", "export", "all.jsonl"),
+        ("gallery", "upgrade"),
+    ):
+        refused(run(*words, "-g", "typo.db"), r"there is no gallery typo\.db; check the path")
+    assert sorted(path.name for path in tmp_path.iterdir()) == before
+
+
+def test_a_suspected_duplicate_is_reported_with_what_ignoring_it_costs(run, people):
+    ok(run("enrol", "Dora", people / "s4" / "1.pgm", "-g", "people.db"))
+    done = run("enrol", "Dorothea", people / "s4" / "1.pgm", "-g", "people.db")
+    ok(done)
+    assert "Dorothea looks like Dora" in done.stderr
+    assert "may be given either name" in " ".join(done.stderr.split())
 
 
 @pytest.mark.parametrize("words", [("show", "Ada"), ("audit",), ("check",), ("backup", "copy.db"), ("upgrade",)])

@@ -1,12 +1,18 @@
+import os
 import shutil
+import sqlite3
 import sys
+from contextlib import closing
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from facespace.cluster import Album
-from facespace.cluster.store import AlbumStore, NewFace
+from facespace.cluster import Album, write_sheet
+from facespace.cluster.store import AlbumStore, NewFace, NewPhoto
+from facespace.embed import load
 from facespace.errors import AlbumError, DataError
+from facespace.images import path_of
 from facespace.metric import normalise
 
 PEOPLE, FACES = 5, 6
@@ -22,7 +28,7 @@ def put(path, space, points, photos, first=0):
     store = AlbumStore(path, space.id, space.dimension)
     for photo in sorted(set(photos)):
         faces = [NewFace((0, 0, 9, 9), p, None) for p, own in zip(points, photos, strict=True) if own == photo]
-        store.add_photos([(f"/photos/{first + photo}.jpg", 1, 1, None, faces)])
+        store.add_photos([NewPhoto(f"/photos/{first + photo}.jpg", 1, 1, None, faces)])
     store.close()
 
 
@@ -241,6 +247,102 @@ def test_photos_are_looked_at_once_and_again_when_they_change(people, tmp_path, 
         assert album.thumbnails([1])[0][:4] == b"RIFF"
         with pytest.raises(DataError):
             album.add(tmp_path / "absent")
+
+
+def test_photos_that_were_moved_are_known_by_their_content_and_keep_what_was_said(people, tmp_path, space):
+    folder = shutil.copytree(people / "s1", tmp_path / "photos")
+    with Album(tmp_path / "album.db", space) as album:
+        album.add(folder)
+        album.name(home(album, 1), "Ada")
+        before = groups(album)
+        (folder / "2020").mkdir()
+        (folder / "1.pgm").rename(folder / "2020" / "renamed.pgm")
+        # Two change places, one is touched.
+        (folder / "2.pgm").rename(folder / "x")
+        (folder / "3.pgm").rename(folder / "2.pgm")
+        (folder / "x").rename(folder / "3.pgm")
+        os.utime(folder / "4.pgm", (1, 1))
+        added = album.add(folder)
+        assert (added.photos, added.faces, added.known, added.missing) == (10, 0, 10, ())
+        assert {(Path(old).name, Path(new).name) for old, new in added.moved} == {
+            ("1.pgm", "renamed.pgm"),
+            ("2.pgm", "3.pgm"),
+            ("3.pgm", "2.pgm"),
+        }
+        assert groups(album) == before
+        assert "Ada" in {cluster.name for cluster in album.clusters()}
+        assert album.add(folder).moved == ()
+
+
+def test_a_copy_is_another_photo_and_a_photo_in_place_of_another_replaces_it(people, tmp_path, space):
+    folder = shutil.copytree(people / "s1", tmp_path / "photos")
+    with Album(tmp_path / "album.db", space) as album:
+        album.add(folder)
+        shutil.copy(folder / "1.pgm", folder / "copy.pgm")
+        assert album.add(folder).faces == 1
+        (folder / "2.pgm").rename(folder / "3.pgm")
+        added = album.add(folder)
+        assert (added.faces, len(added.moved), added.missing) == (0, 1, ())
+        assert sum(map(len, groups(album).values())) == 10
+
+
+def test_photos_that_are_gone_are_reported_and_can_be_forgotten(people, tmp_path, space):
+    folder = shutil.copytree(people / "s1", tmp_path / "photos")
+    with Album(tmp_path / "album.db", space) as album:
+        album.add(folder)
+        gone = str((folder / "1.pgm").resolve())
+        (folder / "1.pgm").unlink()
+        assert album.add(folder).missing == (gone,)
+        assert album.missing() == [gone]
+        page = write_sheet(album, tmp_path / "out").read_text("utf-8")
+        assert (folder / "2.pgm").resolve().as_uri() in page
+        assert Path(gone).as_uri() not in page
+        assert all(link.exists() for link in (tmp_path / "out" / "people").rglob("*"))
+        assert album.forget_missing() == 1
+        assert album.missing() == []
+        assert sum(map(len, groups(album).values())) == 9
+        album.add_uploads({"up.pgm": (folder / "2.pgm").read_bytes()})
+        assert album.missing() == []
+
+
+def test_an_album_of_before_digests_knows_a_moved_photo_by_size_and_time(people, tmp_path, space):
+    folder = shutil.copytree(people / "s1", tmp_path / "photos")
+    with Album(tmp_path / "album.db", space) as album:
+        album.add(folder)
+    with closing(sqlite3.connect(tmp_path / "album.db")) as file, file:
+        file.execute("ALTER TABLE photo DROP COLUMN digest")
+        file.execute("PRAGMA user_version = 1")
+    (folder / "1.pgm").rename(folder / "other.pgm")
+    with Album(tmp_path / "album.db", space) as album:
+        added = album.add(folder)
+        assert (added.faces, len(added.moved)) == (0, 1)
+
+
+def test_an_album_takes_names_that_are_not_utf8(people, tmp_path, space):
+    name = os.fsdecode(b"caf\xe9 \x1b[31m.pgm")
+    (tmp_path / "photos").mkdir()
+    shutil.copy(people / "s1" / "1.pgm", tmp_path / "photos" / name)
+    (tmp_path / "photos" / os.fsdecode(b"bad\xff.jpg")).write_text("no photo")
+    with Album(tmp_path / "album.db", space) as album:
+        added = album.add(tmp_path / "photos")
+        assert r"bad\xff.jpg is not an image" in added.failures[0].reason
+        assert album.add(tmp_path / "photos").known == 2
+        assert album.missing() == []
+        ((face,),) = (cluster.faces for cluster in album.clusters())
+        assert os.fsencode(path_of(face.photo)) == os.fsencode((tmp_path / "photos" / name).resolve())
+        page = write_sheet(album, tmp_path / "out").read_text("utf-8")
+    assert "caf%E9%20%1B%5B31m.pgm" in page
+    assert "\x1b" not in page
+    assert (tmp_path / "out" / "clusters.csv").read_text("utf-8").count(r"caf\xe9") == 1
+    (link,) = (tmp_path / "out" / "people").rglob("*.pgm")
+    assert link.resolve().name == name
+
+
+def test_photos_refused_as_truncated_are_looked_at_again_where_they_may_be_taken(cases, tmp_path, model_path):
+    with Album(tmp_path / "album.db", load(model_path)) as album:
+        assert "truncated" in album.add([cases / "missing_end_marker.jpg"]).failures[0].reason
+    with Album(tmp_path / "album.db", load(model_path, truncated=True)) as album:
+        assert album.add([cases / "missing_end_marker.jpg"]).failures == ()
 
 
 def test_an_interrupted_add_goes_on_where_it_was(people, tmp_path, space):

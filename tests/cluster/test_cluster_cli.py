@@ -1,6 +1,7 @@
 """The commands say the same words as the album and hold no logic."""
 
 import json
+import shutil
 
 import pytest
 from typer.testing import CliRunner
@@ -47,6 +48,30 @@ def test_an_album_from_folder_to_sheet(run, people, tmp_path):
     if questions:
         run("album", "different", album, questions[0]["a"], questions[0]["b"])
     assert "index.html" in run("album", "sheet", album, "again")
+
+
+def test_an_album_inside_its_photos_does_not_eat_its_own_output(run, people, tmp_path):
+    folder = shutil.copytree(people / "s1", tmp_path / "photos")
+    for _ in range(3):
+        done = json.loads(run("cluster", folder, "--out", folder / "people", "--json"))
+        assert done["added"]["photos"] == 10
+    assert {entry["reason"] for entry in done["added"]["passed_over"]} >= {"folders that facespace wrote"}
+    done = json.loads(run("cluster", folder, "--json"))
+    assert sum(len(group) for group in done["groups"]) == 10
+
+
+def test_photos_that_are_gone_are_listed_and_forgotten(run, people, tmp_path):
+    folder = shutil.copytree(people / "s1", tmp_path / "photos")
+    run("cluster", folder, "--out", "out")
+    (folder / "1.pgm").unlink()
+    (folder / "2.pgm").rename(folder / "moved.pgm")
+    done = CliRunner().invoke(app, ["cluster", str(folder), "--out", "out"])
+    assert "1 photos of the album are not there any more" in done.stderr
+    assert "album missing out/album.db" in done.stderr
+    assert "1 photos lie elsewhere now" in done.stderr
+    assert "1.pgm" in run("album", "missing", "out/album.db")
+    assert "deleted their 1 faces" in run("album", "missing", "out/album.db", "--forget")
+    assert json.loads(run("album", "missing", "out/album.db", "--json"))["missing"] == []
 
 
 def test_names_come_from_a_gallery(run, people):

@@ -1,3 +1,5 @@
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -132,3 +134,33 @@ def test_components_are_those_of_a_walk_over_the_graph(seed):
         for i, j in zip(a, b, strict=True):
             label[i] = label[j] = min(label[i], label[j])
     np.testing.assert_array_equal(components(count, a, b), first_appearance(np.array(label)))
+
+
+@pytest.mark.parametrize(
+    ("points", "groups"),
+    [
+        (np.repeat(np.eye(1, 8), 300, axis=0), 1),
+        (np.repeat(np.eye(12, 16), 25, axis=0), 12),
+        (np.eye(300), 1),
+        (np.repeat(normalise(np.random.default_rng(5).normal(size=(1, 8))), 300, axis=0), 1),
+    ],
+    ids=["copies", "groups of copies", "all equally far apart", "copies whose products are rounded"],
+)
+def test_ties_are_merged_many_at_a_time(points, groups, monkeypatch):
+    """One merge a round would be cubic: 5,000 copies of a photo took a quarter of an hour."""
+    module = sys.modules["facespace.cluster.linkage"]
+    rounds, merge = [], module._reciprocal
+    monkeypatch.setattr(module, "_reciprocal", lambda *given: rounds.append(1) or merge(*given))
+    points = points.astype(np.float32)
+    cut = 2.5 if groups == 1 else 1.0
+    found = average_linkage(points, radius_graph(points, cut), cut).cut(cut)
+    assert found.max() + 1 == groups
+    assert len(rounds) < 60
+
+
+def test_copies_that_must_stay_apart_do(rng):
+    points = np.repeat(normalise(rng.normal(size=(1, 8))), 120, axis=0)
+    # Sixty photos that show the same face twice: of two faces of one photo, one goes to each of two people.
+    apart = np.arange(120).reshape(60, 2)
+    found = average_linkage(points, radius_graph(points, 0.5), 0.5, apart=apart).cut(0.5)
+    assert (found[apart[:, 0]] != found[apart[:, 1]]).all()

@@ -37,7 +37,7 @@ def test_a_name_is_text_and_not_markup_nor_a_path(sheet):
 
 def test_links_table_and_json_tell_the_same(sheet):
     folder, clusters = sheet
-    links = {path.name: len(list(path.iterdir())) for path in (folder / "people").iterdir()}
+    links = {path.name: len(list(path.iterdir())) for path in (folder / "people").glob("[0-9]*")}
     assert sorted(links.values()) == sorted(len(cluster.faces) for cluster in clusters)
     assert all(link.resolve().is_file() for link in (folder / "people").rglob("*.pgm"))
     with (folder / "clusters.csv").open(encoding="utf-8") as file:
@@ -54,7 +54,7 @@ def test_writing_again_leaves_nothing_old(sheet, tmp_path, space):
     with Album(tmp_path / "album.db", space) as album:
         album.merge([clusters[0].number, clusters[1].number])
         write_sheet(album, folder)
-        assert len(list((folder / "people").iterdir())) == len(album.clusters())
+        assert len(list((folder / "people").glob("[0-9]*"))) == len(album.clusters())
 
 
 def test_a_place_that_cannot_be_written_is_a_clear_error(people, tmp_path, space):

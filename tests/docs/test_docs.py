@@ -36,7 +36,7 @@ def a_desk(orl, model_path, people, tmp_path, monkeypatch):
     shutil.copy(model_path, tmp_path / "model.onnx")
     shutil.copytree(people, tmp_path / "people")
     shutil.copytree(people, tmp_path / "photos")
-    faces = sorted((orl / "s40").iterdir())
+    faces = [people / "s2" / f"{number}.pgm" for number in (1, 2, 3, 4)]
     for name, face in zip(("ada1.jpg", "ada2.jpg", "party.jpg", "new.jpg"), faces, strict=False):
         shutil.copy(face, tmp_path / name)
     monkeypatch.chdir(tmp_path)

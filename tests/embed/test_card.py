@@ -160,3 +160,41 @@ def test_inconsistent_tails_are_refused(changes, message):
 def test_histograms_that_cannot_be_are_refused(distances, message):
     with pytest.raises(ModelError, match=message):
         card(decisions={**DECISIONS, "distances": distances})
+
+
+REJECTIONS = [
+    {"frr": 0.1, "distance": 1.0, "low": 0.9, "high": 1.1},
+    {"frr": 0.05, "distance": 1.2, "low": 1.1, "high": 1.3},
+]
+
+
+def test_different_people_begin_where_the_card_says():
+    measured = card(decisions={**DECISIONS, "rejections": REJECTIONS, "default_frr": 0.05})
+    decision = measured.decision()
+    assert (decision.accept, decision.far, decision.reject, decision.frr) == (0.9, 0.01, 1.2, 0.05)
+    assert measured.decision(0.1).accept == 1.2
+
+
+def test_a_card_without_rejections_gives_them_from_its_histogram():
+    histogram = {"step": 0.5, "genuine": [0.5, 0.4, 0.06, 0.04], "impostor": [0.1, 0.2, 0.3, 0.4]}
+    decision = card(decisions={**DECISIONS, "distances": histogram}).decision()
+    assert (decision.frr, decision.reject) == (0.1, 1.0)
+    many = card(decisions={**DECISIONS, "genuine_pairs": 100_000, "distances": histogram}).decision()
+    assert (many.frr, many.reject) == (0.01, 2.0)
+
+
+def test_a_card_with_neither_has_two_answers():
+    assert card(decisions=DECISIONS).decision().reject is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"rejections": REJECTIONS}, "default_frr None is not among"),
+        ({"default_frr": 0.05}, "default_frr 0.05 is not among"),
+        ({"rejections": [{**REJECTIONS[0], "distance": 1.3}, REJECTIONS[1]], "default_frr": 0.1}, "must not rise"),
+    ],
+)
+def test_rejections_that_contradict_each_other_are_refused(changes, message):
+    with pytest.raises(ModelError, match=message):
+        card(decisions={**DECISIONS, **changes})

@@ -120,3 +120,54 @@ def test_a_stream_gives_in_order_what_each_photo_gives_alone(space, people, work
             (alone,), (face,) = space.faces(photo), found.faces
             assert face.box == alone.box
             assert np.abs(face.embedding - alone.embedding).max() <= 1e-5
+
+
+@pytest.fixture(scope="module")
+def finding(model_path, tmp_path_factory):
+    """The space of the small model with a detector of several faces."""
+    return load(space_with(model_path, tmp_path_factory.mktemp("finding"), detector="mtcnn", crop="arcface-112"))
+
+
+@pytest.fixture(scope="module")
+def two_faces(people):
+    """A photo with two people, the second the larger."""
+    canvas = Image.new("RGB", (330, 220), (128, 128, 128))
+    canvas.paste(Image.open(people / "s1" / "1.pgm"), (20, 40))
+    canvas.paste(Image.open(people / "s2" / "1.pgm").resize((120, 146)), (180, 30))
+    return canvas
+
+
+def test_further_faces_are_counted_and_any_can_be_compared(finding, two_faces, people):
+    alone = two_faces.crop((0, 0, 160, 220))
+    largest = finding.verify(two_faces, alone)
+    assert (largest.a.faces, largest.a.face, largest.b.faces, largest.b.face) == (2, 2, 1, 1)
+    assert "a shows 2 faces; face 2, the largest, was compared" in largest.notes[0]
+    assert len(largest.notes) == 1
+    chosen = finding.verify(two_faces, alone, face_a=1)
+    assert chosen.a.face == 1
+    assert chosen.a.box[0] < largest.a.box[0]
+    assert chosen.distance < 0.05 < largest.distance
+    with pytest.raises(NoFaceError, match="a shows 2 faces, so there is no face 3"):
+        finding.verify(two_faces, alone, face_a=3)
+
+
+def test_the_shared_photo_of_two_people_says_which_face_it_compared(cases):
+    case = cases / "two_people.jpg"
+    answer = load(provider="cpu").verify(case, case, face_a=1)
+    assert (answer.a.faces, answer.a.face, answer.b.face) == (2, 1, 2)
+    assert answer.verdict != "same"
+    assert [("as asked" in note, "largest" in note) for note in answer.notes] == [(True, False), (False, True)]
+
+
+def test_a_comparison_has_three_outcomes_by_the_cards_distances(space):
+    decision = space.decision(0.1)
+    assert decision.reject is not None
+    for distance in np.linspace(0, 3.9, 40):
+        angle = np.arccos(1 - distance / 2)
+        a, b = np.zeros((2, space.dimension), np.float32)
+        a[0], b[0], b[1] = 1, np.cos(angle), np.sin(angle)
+        answer = space.compare(a, b, 0.1)
+        assert answer.same == (answer.distance <= answer.threshold)
+        assert answer.verdict == decision.outcome(answer.distance)
+        assert f"{answer.distance:.3f}" in answer.explanation
+        assert answer.frr == decision.frr

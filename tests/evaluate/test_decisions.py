@@ -87,3 +87,21 @@ def test_the_histograms_hold_every_pair_where_it_lies():
         # The last bits of a distance depend on how it is computed: a pair may cross.
         assert shares == pytest.approx(np.histogram(found, edges)[0] / len(found), abs=2 / len(found))
     assert 60 <= len(bars.genuine) <= 130
+
+
+def test_the_distances_of_rejection_keep_their_rate_here_and_about_keep_it_on_other_people():
+    decisions = decide(*faces(0, people=40), "forty people")
+    here, _ = distances(*faces(0, people=40))
+    there, _ = distances(*faces(1, people=40))
+    assert [entry.frr for entry in decisions.rejections] == [0.1, 0.05, 0.02, 0.01]
+    assert decisions.default_frr == 0.01
+    for entry in decisions.rejections:
+        assert np.mean(here > entry.distance) <= entry.frr + 2 / len(here)
+        assert np.mean(there > entry.distance) == pytest.approx(entry.frr, rel=0.6, abs=3e-3)
+        assert entry.low <= entry.distance <= entry.high
+
+
+def test_only_rates_that_ten_genuine_pairs_decide_are_given():
+    decisions = decide(*faces(0, people=6, photos=7), "six people")  # 126 genuine pairs
+    assert [entry.frr for entry in decisions.rejections] == [0.1]
+    assert decisions.default_frr == 0.1

@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from facespace.cluster import agglomerative
-from facespace.errors import DataError
+from facespace.cluster import cluster
+from facespace.errors import DataError, ModelError
 from facespace.evaluate import (
     Preparation,
     all_pairs,
@@ -78,9 +78,27 @@ def test_searches_answer_as_a_gallery_does(answered, space, people):
     assert agreed >= len(s.probes) - 2
 
 
-def test_clustering_cuts_where_the_card_says(answered, space):
-    cut = space.clustering
-    assert (answered.groups == agglomerative(answered.faces.embeddings, cut.threshold, cut.linkage)).all()
+def test_the_grouping_that_is_judged_is_the_one_that_cluster_gives(answered, space, people):
+    found = cluster(space, people)
+    group_of = {
+        member.photo.relative_to(people).as_posix(): at for at, group in enumerate(found.groups) for member in group
+    }
+    theirs = np.array([group_of[answered.faces.names[row]] for row in answered.grouped])
+    assert answered.cut == found.threshold
+    assert ((theirs[:, None] == theirs) == (answered.groups[:, None] == answered.groups)).all()
+
+
+def test_a_card_with_a_cut_of_complete_linkage_is_refused_and_evaluated_without_groups(space, photos, people):
+    complete = space.card.decisions.clustering.model_copy(update={"linkage": "complete"})
+    decisions = space.card.decisions.model_copy(update={"clustering": complete})
+    other = replace_card(space, space.card.model_copy(update={"decisions": decisions}))
+    with pytest.raises(ModelError, match="complete linkage, and faces are grouped by average linkage"):
+        cluster(other, people)
+    found = evaluate(other, protocols.groups_of_people(photos))
+    assert found.groups is None
+    assert any("complete linkage" in note for note in found.notes)
+    # A threshold of one's own needs nothing from the card.
+    assert cluster(other, people, threshold=0.001).threshold == 0.001
 
 
 def test_a_list_of_pairs_is_judged_by_its_own_folds(space, photos, lfw_like):
@@ -190,3 +208,28 @@ def test_extra_figures_are_shown(answered):
     told = replace(answered, extra={"train_seconds": 61.7})
     assert as_figures(told)["train_seconds"] == 61.7
     assert any(row.name == "train seconds" and row.value == "62" for row in figure_rows(told))
+
+
+def pairs_of(tmp_path, photos, text):
+    (tmp_path / "pairs.csv").write_text(text)
+    return protocols.pair_list(tmp_path / "pairs.csv", photos)
+
+
+@pytest.mark.parametrize(("same", "kind"), [(1, "same-person"), (0, "different-person")])
+def test_where_no_pair_of_a_kind_can_be_compared_the_first_photo_is_named(space, photos, tmp_path, same, kind):
+    there = (
+        ["s1/1.pgm,s1/2.pgm,1", "s2/1.pgm,s2/2.pgm,1"] if not same else ["s1/1.pgm,s3/1.pgm,0", "s2/1.pgm,s4/1.pgm,0"]
+    )
+    absent = [f"s5/90.pgm,s6/1.pgm,{same}", f"s5/91.pgm,s6/2.pgm,{same}"]
+    asked = pairs_of(tmp_path, photos, "\n".join(["a,b,same", *there, *absent]))
+    with pytest.raises(DataError, match=rf"none of the 2 {kind} pairs can be compared.*s5/90\.pgm"):
+        evaluate(space, asked, rounds=5)
+
+
+def test_a_fold_that_cannot_be_judged_is_told(space, photos, tmp_path):
+    rows = ["s1/1.pgm,s1/2.pgm,1,1", "s1/1.pgm,s2/1.pgm,0,1", "s3/1.pgm,s3/2.pgm,1,2", "s3/1.pgm,s4/1.pgm,0,2"]
+    asked = pairs_of(tmp_path, photos, "\n".join(["a,b,same,fold", *rows, "s5/1.pgm,s5/2.pgm,1,3"]))
+    found = evaluate(space, asked, rounds=5)
+    assert found.verification.not_judged == (2,)
+    assert len(found.verification.pairs) == 5
+    assert any("no accuracy for fold 3 of 3" in note for note in found.notes)

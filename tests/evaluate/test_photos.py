@@ -5,7 +5,7 @@ import zipfile
 
 import pytest
 
-from facespace.errors import DataError, ImageError
+from facespace.errors import DataError, FacespaceWarning, ImageError
 from facespace.evaluate.photos import FolderPhotos, HeldPhotos, MissingPhotoError, by_person, open_photos
 
 NAMES = ["Ada/2.jpg", "Ada/10.jpg", "Ben/1.png"]
@@ -26,17 +26,40 @@ def photos(request, tmp_path):
     return open_photos(tmp_path / "photos.zip")
 
 
+@pytest.mark.filterwarnings("ignore:.*passed over:facespace.errors.FacespaceWarning")
 def test_a_folder_and_a_zip_file_are_read_alike(photos):
     assert list(photos.names) == NAMES
     assert [photos.read(name) for name in NAMES] == [name.encode() for name in NAMES]
     assert by_person(photos) == {"Ada": NAMES[:2], "Ben": NAMES[2:]}
 
 
+@pytest.mark.filterwarnings("ignore:.*passed over:facespace.errors.FacespaceWarning")
 def test_a_photo_that_is_not_there_is_told_from_a_person_who_is_not(photos):
     with pytest.raises(MissingPhotoError, match=r"Ada/3\.jpg: no such photo in "):
         photos.read("Ada/3.jpg")
     with pytest.raises(MissingPhotoError, match="there is nobody named Cid in "):
         photos.read("Cid/1.jpg")
+
+
+def test_what_is_passed_over_is_counted_and_named(tmp_path):
+    (tmp_path / "Ada").mkdir()
+    for name in ("1.jpg", "notes.txt"):
+        (tmp_path / "Ada" / name).touch()
+    with pytest.warns(FacespaceWarning, match=r"passed over 1 files ending in \.txt \(notes\.txt\)"):
+        assert open_photos(tmp_path).names == ("Ada/1.jpg",)
+    with zipfile.ZipFile(tmp_path / "photos.zip", "w") as archive:
+        archive.writestr("Ada/1.jpg", "")
+        archive.writestr("Ada/notes.txt", "")
+    with pytest.warns(FacespaceWarning, match=r"passed over 1 files that are no photos \(notes\.txt\)"):
+        assert open_photos(tmp_path / "photos.zip").names == ("Ada/1.jpg",)
+
+
+def test_a_photo_whose_name_is_not_utf8_is_read_by_its_text(tmp_path):
+    (tmp_path / os.fsdecode(b"Zo\xeb")).mkdir()
+    (tmp_path / os.fsdecode(b"Zo\xeb/1.jpg")).write_bytes(b"content")
+    photos = open_photos(tmp_path)
+    assert photos.names == (r"Zo\xeb/1.jpg",)
+    assert photos.read(photos.names[0]) == b"content"
 
 
 def test_a_name_a_letter_off_is_pointed_to():

@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from facespace.faces import TEMPLATES, Aligned, Mtcnn, mapped
+from facespace.faces import TEMPLATES, Aligned, Mtcnn, mapped, mtcnn
 from facespace.faces.align import TemplateCrop
 
 
@@ -81,6 +83,28 @@ def test_faces_in_the_dark_are_found(detector, portraits, lay_out_faces, light):
 def test_a_black_picture_shows_nobody(detector, rng):
     assert len(detector([np.zeros((200, 200, 3), np.uint8)])[0].boxes) == 0
     assert len(detector([rng.integers(0, 4, (200, 200, 3), np.uint8)])[0].boxes) == 0
+
+
+@settings(max_examples=25, deadline=None)
+@given(width=st.integers(12, 320), height=st.integers(12, 40))
+def test_the_first_network_in_strips_says_what_it_says_of_the_whole(detector, width, height):
+    image = np.random.default_rng(width * height).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    for whole, strips in zip(detector._run(0, image[None]), detector._look_everywhere(image), strict=True):
+        assert (whole == strips).all()
+
+
+def test_a_picture_larger_than_any_that_is_looked_at_whole_is_looked_at_more_coarsely(
+    monkeypatch, portraits, lay_out_faces
+):
+    image, _ = lay_out_faces(portraits[:2])
+    rows, columns = image.shape[:2]
+    monkeypatch.setattr(mtcnn, "LARGEST_LEVEL", rows * columns * 0.09)
+    small, _ = lay_out_faces(portraits[:2], 0.3)
+    assert len(Mtcnn()([image])[0].boxes) == 2
+    assert len(Mtcnn(smallest=40)([image])[0].boxes) == 2
+    shrunk = np.full_like(image, 128)
+    shrunk[: small.shape[0], : small.shape[1]] = small
+    assert len(Mtcnn()([shrunk])[0].boxes) == 0
 
 
 def test_a_face_cut_by_the_border_is_found(detector, portraits, lay_out_faces):

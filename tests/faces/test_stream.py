@@ -2,7 +2,11 @@
 
 import io
 import itertools
+import subprocess
+import sys
 import threading
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -115,3 +119,30 @@ def test_an_interrupt_ends_the_stream_and_its_threads(finder, photos):
     with pytest.raises(KeyboardInterrupt):
         stream.throw(KeyboardInterrupt)
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("find")]
+
+
+def test_a_48_megapixel_photo_is_looked_at_in_bounded_memory(people, tmp_path):
+    photo = Image.new("RGB", (8064, 6048), (128, 128, 128))
+    photo.paste(Image.open(people / "s1" / "1.pgm").resize((1380, 1680)), (4000, 2000))
+    photo.save(tmp_path / "phone.jpg", quality=80)
+    code = (
+        "import sys\n"
+        "from facespace.faces import default_finder\n"
+        "found = default_finder().find(sys.argv[1])\n"
+        "(face,) = found.faces\n"
+        "assert (found.width, found.height) == (8064, 6048)\n"
+        "assert 4000 < face.landmarks[2, 0] < 5380 and 2000 < face.landmarks[2, 1] < 3680, face.landmarks\n"
+        "lines = open('/proc/self/status').read().splitlines()\n"
+        "print([line.split()[1] for line in lines if line.startswith('VmHWM')][0])\n"
+    )
+    if not Path("/proc/self/status").exists():
+        pytest.skip("the peak of a process's memory is read from /proc")
+    done = subprocess.run([sys.executable, "-c", code, tmp_path / "phone.jpg"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) < 500_000
+
+
+def test_a_truncated_photo_is_taken_where_the_finder_may(cases):
+    photo = cases / "missing_end_marker.jpg"
+    assert "truncated" in default_finder().find_all([photo])[0].failure
+    assert replace(default_finder(), truncated=True).find(photo).faces

@@ -8,7 +8,7 @@ import numpy as np
 from facespace.embed import Face
 from facespace.errors import ImageError
 from facespace.gallery import NewFace
-from facespace.metric import Impostors, normalise
+from facespace.metric import Decision, Impostors, normalise
 
 SPACE, DIMENSION = "a" * 64, 32
 
@@ -39,6 +39,9 @@ class NamedSpace:
 
     def threshold(self, far=None):
         return self._threshold
+
+    def decision(self, far=None):
+        return Decision(self._threshold, 0.001, self._threshold + 0.4, 0.01)
 
     def probability(self, distances):
         return 1 / (1 + np.exp(8 * (np.asarray(distances) - 1)))

@@ -33,7 +33,7 @@ def test_a_stranger_is_nobody_we_know(gallery, people):
     strangers = [photo for person in "23456" for photo in (people / f"s{person}").iterdir()]
     answers = [gallery.identify(photo)[0] for photo in strangers]
     for answer in answers:
-        assert (answer.person is None) == (answer.candidates[0].distance > answer.threshold)
+        assert (answer.person is None) == (answer.candidates[0].adjusted_distance > answer.threshold)
     assert sum(answer.person is None for answer in answers) > len(answers) / 2
 
 

@@ -92,7 +92,8 @@ def test_any_name_and_attributes_survive_an_export(store, tmp_path, name, attrib
     import_gallery(other, tmp_path / "all.jsonl")
     assert content(other) == content(store)
     other.close()
-    store.sql.run("DELETE FROM person WHERE name = ?", (name,))
+    with store.writing("test"):
+        store.sql.run("DELETE FROM person WHERE name = ?", (name,))
 
 
 @pytest.mark.parametrize(
@@ -154,7 +155,8 @@ def test_damage_is_found_and_what_is_sound_is_saved(tmp_path):
 
 
 def test_a_template_that_is_not_of_its_faces_is_found(store):
-    store.sql.run("UPDATE template SET faces = 9 WHERE person = 3")
+    with store.writing("test"):
+        store.sql.run("UPDATE template SET faces = 9 WHERE person = 3")
     with pytest.raises(GalleryError, match="templates .* are not those of its faces"):
         check(store)
 

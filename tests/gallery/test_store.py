@@ -108,7 +108,7 @@ def test_a_removed_face_is_gone_from_the_files_bytes(tmp_path):
     parts = [quantise(kept.embedding[None]).tobytes(), kept.embedding.astype(np.float16).tobytes(), b"Ada", b"photo 0"]
     for part in parts:
         assert any(part in path.read_bytes() for path in tmp_path.iterdir())
-    remove(store, "Ada")
+    remove(store, store.find("Ada").id)
     for part in parts:
         assert not any(part in path.read_bytes() for path in tmp_path.iterdir())
     store.close()

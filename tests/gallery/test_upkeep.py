@@ -1,6 +1,7 @@
 """Who is who changes, is taken back, and leaves no trace where it must not."""
 
 import json
+from contextlib import suppress
 
 import pytest
 from points import NamedSpace, new_faces
@@ -15,6 +16,10 @@ def gallery(tmp_path):
         for name in ("Ada", "Ben", "Cleo"):
             opened.store.add(name, new_faces(name, 2), {"of": name})
         yield opened
+
+
+class Undo(Exception):
+    """Takes a transaction back."""
 
 
 def names(gallery):
@@ -37,7 +42,7 @@ def test_a_merge_is_taken_back_with_name_number_and_attributes(gallery):
     gallery.merge("Ada", "Ben")
     assert names(gallery) == {"Ben": 4, "Cleo": 2}
     assert gallery.identify("Ada/5")[0].candidates[0].name == "Ben"
-    assert gallery.undo_merge("Ben") == "Ada"
+    assert gallery.undo_merge("Ben").name == "Ada"
     assert gallery.people() == before
     assert gallery.identify("Ada/5")[0].person == "Ada"
     with pytest.raises(GalleryError, match="nothing to undo"):
@@ -50,14 +55,15 @@ def test_merges_into_merged_people_come_apart_in_reverse_order(gallery):
     gallery.merge("Ada", "Ben")
     gallery.merge("Ben", "Cleo")
     assert names(gallery) == {"Cleo": 6}
-    assert gallery.undo_merge("Cleo") == "Ben"
-    assert gallery.undo_merge("Ben") == "Ada"
+    assert gallery.undo_merge("Cleo").name == "Ben"
+    assert gallery.undo_merge("Ben").name == "Ada"
     assert gallery.people() == before
 
 
 def test_faces_added_or_removed_since_a_merge_stay_where_they_are(gallery):
     gallery.merge("Ada", "Ben")
-    gallery.enrol("Ben", "Ben/7")
+    # To a person who was two, a photo of one of the two looks like somebody else.
+    gallery.enrol("Ben", "Ben/7", accept_doubtful=True)
     moved = gallery.faces("Ben")[0].id
     gallery.move(moved, "Cleo")
     gallery.undo_merge("Ben")
@@ -71,7 +77,7 @@ def test_a_merge_is_not_undone_over_a_new_person_of_that_name(gallery):
     with pytest.raises(GalleryError, match="rename them first, then undo"):
         gallery.undo_merge("Ben")
     gallery.rename("Ada", "Other")
-    assert gallery.undo_merge("Ben") == "Ada"
+    assert gallery.undo_merge("Ben").name == "Ada"
 
 
 def test_nobody_is_merged_into_themselves(gallery):
@@ -124,12 +130,13 @@ def test_the_audit_log_tells_what_was_done_and_shows_any_change(gallery):
         "DELETE FROM audit WHERE number = 3",
         "UPDATE audit SET number = 70 WHERE number = 7",
     ):
-        sql.run("BEGIN")
-        sql.run(change)
-        with pytest.raises(GalleryError, match="audit log .* was changed"):
-            gallery.store.audit.verify()
-        sql.run("ROLLBACK")
-    sql.run("DELETE FROM audit WHERE number >= 6")
+        with suppress(Undo), sql.writing("test"):
+            sql.run(change)
+            with pytest.raises(GalleryError, match="audit log .* was changed"):
+                gallery.store.audit.verify()
+            raise Undo
+    with sql.writing("test"):
+        sql.run("DELETE FROM audit WHERE number >= 6")
     gallery.store.audit.verify()
     with pytest.raises(GalleryError, match="no entry has the hash"):
         gallery.store.audit.verify(noted)

@@ -9,11 +9,10 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, features
 
-import facespace.images.decode as decoding
 from facespace.errors import ImageError
-from facespace.images import Limits, decode_photo, read_image, resize
+from facespace.images import EXTENSIONS, Limits, decode_photo, formats, read_image, resize, shrink
 
 # A picture without symmetry, so that no turn or flip of it is itself.
 PICTURE = np.zeros((20, 30, 3), np.uint8)
@@ -145,9 +144,108 @@ def test_a_heic_photo_is_read_where_its_plugin_is_installed(tmp_path):
 
 
 def test_a_heic_photo_without_the_plugin_says_what_to_install(monkeypatch):
-    monkeypatch.setattr(decoding, "_heif_registered", lambda: False)
+    monkeypatch.setattr(formats, "heif_registered", lambda: False)
     with pytest.raises(ImageError, match=r"pip install 'facespace\[heic\]'"):
         read_image(b"\0\0\0\x18ftypheic" + bytes(100))
+
+
+def test_avif_is_read_where_pillow_can_and_named_where_it_cannot(monkeypatch):
+    smooth = Image.fromarray(PICTURE).resize((128, 96))
+    if features.check("avif"):
+        found = read_image(saved(smooth, "AVIF", quality=90))
+        assert np.abs(found.astype(int) - np.asarray(smooth)).mean() < 6
+    monkeypatch.setattr(formats.features, "check", lambda name: False)
+    for brands in (b"avif\0\0\0\0", b"mif1\0\0\0\0avif"):
+        header = (len(brands) + 8).to_bytes(4) + b"ftyp" + brands
+        with pytest.raises(ImageError, match="AVIF photo.*pip install -U pillow"):
+            read_image(header + bytes(100))
+
+
+def test_the_endings_are_those_that_pillow_has_for_the_formats():
+    wanted = {*formats.FORMATS, "MPO", "AVIF"}
+    of_pillow = {ending for ending, kind in Image.registered_extensions().items() if kind in wanted}
+    assert of_pillow - {".avif", ".avifs"} <= EXTENSIONS
+    assert EXTENSIONS - of_pillow <= {".avif", ".avifs", ".heic", ".heif", ".hif"}
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG2000", "TIFF"])
+@pytest.mark.parametrize("mode", ["RGB", "L", "P", "RGBA", "LA", "CMYK", "I;16", "1"])
+def test_a_photo_converted_band_by_band_is_the_photo_converted_whole(monkeypatch, rng, kind, mode):
+    if (kind, mode) in {("PNG", "CMYK"), ("JPEG2000", "CMYK"), ("JPEG2000", "P"), ("JPEG2000", "1")}:
+        pytest.skip(f"{kind} has no {mode}")
+    noise = Image.fromarray(rng.integers(0, 256, (90, 70, 3), dtype=np.uint8)).resize((210, 270), Image.BILINEAR)
+    image = Image.fromarray(rng.integers(0, 65536, (270, 210), np.uint16)) if mode == "I;16" else noise.convert(mode)
+    if mode in ("RGBA", "LA"):
+        image.putalpha(noise.convert("L"))
+    photo = saved(image, kind)
+    whole, small = read_image(photo), decode_photo(photo, longest=100)
+    assert np.abs(resize(whole, 78, 100).astype(int) - small.pixels).max() == 0
+    monkeypatch.setattr(shrink, "BAND", 210 * 20)
+    assert (read_image(photo) == whole).all()
+    assert np.abs(decode_photo(photo, longest=100).pixels.astype(int) - small.pixels).max() <= 1
+
+
+def test_the_white_of_deep_grey_is_that_of_the_whole_photo(monkeypatch):
+    values = np.repeat(np.array([[0.5], [200]], np.float32), 50, axis=0)
+    photo = saved(Image.fromarray(values), "TIFF")
+    whole = read_image(photo)
+    assert whole.max() == 200
+    monkeypatch.setattr(shrink, "BAND", 10)
+    assert (read_image(photo) == whole).all()
+
+
+def test_a_tiff_that_is_stored_turned_is_upright_and_has_its_size_upright():
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    photo = saved(Image.fromarray(np.ascontiguousarray(np.rot90(PICTURE))), "TIFF", exif=exif)
+    found = decode_photo(photo)
+    assert (found.pixels == PICTURE).all()
+    assert (found.width, found.height) == (30, 20)
+    small = decode_photo(photo, longest=15)
+    assert small.pixels.shape == (10, 15, 3)
+    assert (small.width, small.height) == (30, 20)
+
+
+@pytest.mark.parametrize(("side", "reduced"), [(1008, 504), (1016, 508), (1100, 512), (2040, 510), (2160, 512)])
+def test_a_jpeg_a_little_below_the_side_asked_for_is_not_scaled_again(side, reduced):
+    photo = saved(Image.new("RGB", (side, side // 2)), "JPEG")
+    found = decode_photo(photo, longest=512)
+    assert found.pixels.shape[1] == reduced
+    assert (found.width, found.height) == (side, side // 2)
+
+
+def test_a_jpeg_over_the_limit_is_decoded_smaller_and_anything_else_says_what_to_do():
+    limits, image = Limits(pixels=300 * 200), Image.new("RGB", (600, 400), (200, 30, 30))
+    found = decode_photo(saved(image, "JPEG"), limits, longest=300)
+    assert found.pixels.shape == (200, 300, 3)
+    assert (found.width, found.height) == (600, 400)
+    with pytest.raises(ImageError, match="600 x 400 pixels, more than the 60,000 allowed; .*save it as a JPEG"):
+        decode_photo(saved(image, "PNG"), limits, longest=300)
+    with pytest.raises(ImageError, match="more than the 60,000 allowed"):
+        decode_photo(saved(Image.new("RGB", (602, 402)), "JPEG"), limits, longest=301)
+    with pytest.raises(ImageError, match="allowed for WEBP"):
+        decode_photo(saved(Image.new("RGB", (250, 200)), "WEBP"), limits, longest=300)
+
+
+def test_a_progressive_jpeg_is_bounded_by_what_its_decoder_holds():
+    image = Image.new("RGB", (600, 400), (200, 30, 30))
+    progressive = saved(image, "JPEG", progressive=True, subsampling=0)
+    assert decode_photo(progressive, Limits(pixels=600 * 400 * 6 // 5), longest=300).pixels.shape == (200, 300, 3)
+    with pytest.raises(ImageError, match="progressive JPEG of 600 x 400 pixels"):
+        decode_photo(progressive, Limits(pixels=600 * 400 * 6 // 5 - 1), longest=300)
+
+
+def test_a_jpeg_without_its_end_marker_is_taken_where_that_is_asked_for(cases):
+    photo = cases / "missing_end_marker.jpg"
+    with pytest.raises(ImageError, match=r"missing_end_marker\.jpg is damaged or truncated .*--truncated"):
+        read_image(photo)
+    assert read_image(photo, truncated=True).shape == (250, 250, 3)
+
+
+def test_photos_that_failed_before_are_read(cases):
+    assert read_image(cases / "face.jfif").shape == (250, 250, 3)
+    if features.check("avif"):
+        assert read_image(cases / "face.avif").shape == (250, 250, 3)
 
 
 def png_claiming(width, height):
@@ -183,7 +281,7 @@ def test_any_bytes_are_a_photo_or_an_image_error(content):
 
 
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(kind=st.sampled_from(["JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP", "PPM"]), data=st.data())
+@given(kind=st.sampled_from(["JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP", "PPM", "JPEG2000"]), data=st.data())
 def test_a_damaged_photo_is_a_photo_or_an_image_error(kind, data):
     content = bytearray(saved(Image.fromarray(PICTURE), kind))
     for _ in range(data.draw(st.integers(1, 8))):

@@ -1,6 +1,7 @@
 """Indexes find what comparing with everything finds, whatever was added, removed, saved and damaged."""
 
 import threading
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -11,12 +12,10 @@ from facespace.index import ExactIndex, HnswIndex, open_index
 from facespace.metric import dequantise, nearest, normalise, quantise
 
 D = 32
-KINDS = [ExactIndex, HnswIndex]
-
-
-@pytest.fixture(autouse=True)
-def _faiss():
-    pytest.importorskip("faiss", reason="the extra index is not installed")
+GRAPH = pytest.param(
+    HnswIndex, marks=pytest.mark.skipif(find_spec("faiss") is None, reason="the extra index is not installed")
+)
+KINDS = [ExactIndex, GRAPH]
 
 
 def points(count, seed=0, dimension=D):
@@ -112,6 +111,7 @@ def test_of_equal_points_the_first_added_comes_first():
     assert index.search(points(1), 4).ids.tolist() == [[49_999, 49_998, 49_997, 49_996]]
 
 
+@pytest.mark.skipif(find_spec("faiss") is None, reason="the extra index is not installed")
 def test_the_graph_finds_nearly_all_true_neighbours_and_tells_their_distances_like_the_exact_index():
     rng = np.random.default_rng(0)
     people = points(800, 1)
@@ -204,6 +204,54 @@ def test_others_may_search_while_one_changes_it(kind):
         reader.join()
     assert not wrong
     assert len(index) == 1000 + 20 * 125
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_replaced_is_found_at_every_moment(kind):
+    index, stored = kind(D), points(300)
+    index.add(np.arange(300), stored)
+    stop, searches, missed = threading.Event(), [], []
+
+    def search():
+        while not stop.is_set():
+            found = index.search(stored[:20], 1).ids[:, 0]
+            searches.append(1)
+            missed.extend(np.flatnonzero(found != np.arange(20)))
+
+    readers = [threading.Thread(target=search) for _ in range(2)]
+    for reader in readers:
+        reader.start()
+    for number in range(150):
+        index.replace(np.arange(20), stored[:20], [20 + number])
+    stop.set()
+    for reader in readers:
+        reader.join()
+    assert searches
+    assert missed == []
+    assert len(index) == 150
+
+
+@given(
+    changes=st.lists(
+        st.tuples(st.lists(st.integers(0, 30), unique=True, max_size=8), st.sets(st.integers(0, 30), max_size=8)),
+        max_size=6,
+    ),
+    seed=st.integers(0, 100),
+)
+@settings(max_examples=25, deadline=None)
+def test_replacing_is_what_removing_and_adding_give(changes, seed):
+    replaced, plain = ExactIndex(D, threads=1), ExactIndex(D, threads=1)
+    for number, (ids, gone) in enumerate(changes):
+        gone, stored = sorted(gone - set(ids)), points(max(1, len(ids)), seed + number)[: len(ids)]
+        codes = quantise(stored) if len(ids) else np.empty((0, D), np.int8)
+        replaced.replace(ids, codes, gone)
+        plain.remove([*ids, *gone])
+        plain.add(ids, codes)
+    asked = points(3, seed + 50)
+    mine, theirs = replaced.search(asked, 40), plain.search(asked, 40)
+    assert len(replaced) == len(plain)
+    assert (mine.ids == theirs.ids).all()
+    assert (mine.distances == theirs.distances).all()
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -25,6 +25,7 @@ def test_beyond_the_smallest_rate_it_goes_on_as_over_the_last_decade():
     assert MEASURED.threshold(1e-4) == pytest.approx(0.3, abs=1e-6)
     assert MEASURED.threshold(1e-3, 4) == pytest.approx(0.25, abs=1e-6)
     assert MEASURED.threshold(1e-30) == 0
+    assert MEASURED.as_single(MEASURED.threshold(1e-3, 2), 2) == pytest.approx(0.5, abs=1e-6)
 
 
 def test_between_and_beyond_numbers_of_photos_it_is_linear_in_their_inverse():
@@ -67,6 +68,18 @@ def test_single_thresholds_of_an_old_card_serve_for_every_number():
     assert MEASURED.covers_templates
     assert old.threshold(1e-3, [1, 7]) == pytest.approx([0.6, 0.6], abs=1e-7)
     assert Impostors((0.1,), (1,), ((1.0,),)).threshold(1e-3) == pytest.approx(1.0, abs=1e-7)
+
+
+@given(
+    st.lists(st.floats(0, 4), min_size=2, max_size=2, unique=True).filter(lambda d: abs(d[0] - d[1]) > 1e-6),
+    st.integers(1, 40),
+)
+def test_two_distances_never_become_one(distances, photos):
+    flat = Impostors((0.1, 0.01), (1, 2), ((1.0, 0.99), (0.9, 0.895)))
+    steep = Impostors((0.1, 0.01), (1, 2), ((1.0, 0.3), (0.9, 0.8)))
+    for card in (MEASURED, flat, steep):
+        low, high = card.as_single(sorted(distances), photos)
+        assert 0 <= low < high
 
 
 @pytest.mark.parametrize("far", [0, -0.1, 1.5])

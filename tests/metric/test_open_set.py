@@ -51,6 +51,28 @@ def test_it_is_never_looser_than_the_cards_and_never_nothing(fpir, people, dista
     assert far >= fpir / max(people, 1) / 1000 * (1 - 1e-9)
 
 
+@pytest.mark.parametrize("people", [2, 3, 5, 20, 100])
+@pytest.mark.parametrize("times", [2, 3])
+def test_somebody_enrolled_several_times_does_not_tighten_it(people, times):
+    rng = np.random.default_rng(people)
+    rates = np.sort(np.cumsum(rng.exponential(size=(people, 4)), axis=1) / people, axis=1)
+    rates[:, max(0, people - 1) :] = np.inf
+    strangers = np.where(np.isfinite(rates), distances_at(rates.ravel()).reshape(rates.shape), np.inf)
+    # The first person stands there under more names: nearer than anybody else, each to each.
+    own = [1e-7 * (1 + number) for number in range(times - 1)]
+    twins = np.hstack([np.broadcast_to(distances_at(own), (times, times - 1)), np.repeat(strangers[:1], times, axis=0)])
+    known = np.vstack([twins[:, :4], strangers[1:]])
+    without = open_set_far(0.01, people, CARD, strangers) * people
+    assert open_set_far(0.01, people + times - 1, CARD, known) * (people + times - 1) >= 0.6 * without
+
+
+def test_people_who_are_all_alike_are_no_duplicates():
+    rng = np.random.default_rng(0)
+    rates = np.cumsum(rng.exponential(size=(200, 4)), axis=1) / 200 / 60
+    nearest = distances_at(rates.ravel()).reshape(rates.shape)
+    assert open_set_far(0.01, 200, CARD, nearest) <= 1.05 * open_set_far(0.01, 200, CARD, nearest[:, 0])
+
+
 @given(st.lists(st.floats(0.01, 0.99), min_size=2, max_size=6), st.integers(0, 2**32 - 1))
 @settings(deadline=None, max_examples=40)
 def test_it_rises_with_the_rate_asked_for(rates, seed):

@@ -45,6 +45,14 @@ def test_two_photos_are_compared_as_the_library_compares_them(client, photo, spa
     assert answer["distance"] == pytest.approx(expected.distance, abs=1e-5)
     assert answer["threshold"] == expected.threshold
     assert answer["main_a"] == answer["main_b"] == 0
+    assert answer["face_a"] == answer["face_b"] == 1
+    for name in ("verdict", "headline", "rejection", "frr"):
+        assert answer[name] == getattr(expected, name)
+    assert "Of pairs of different people" in answer["explanation"]
+    assert answer["notes"] == []
+    absent = client.post("/v1/verify?face_b=2", files={"a": photo("s1/1"), "b": photo(other)})
+    assert (absent.status_code, absent.json()["type"]) == (422, "urn:facespace:no-face")
+    assert "shows one face, so there is no face 2" in absent.json()["detail"]
 
 
 def test_a_person_is_enrolled_found_renamed_merged_and_removed(client, photo):
@@ -56,7 +64,7 @@ def test_a_person_is_enrolled_found_renamed_merged_and_removed(client, photo):
     assert found["people"] == 2
     face = found["faces"][0]
     assert (face["candidates"][0]["name"], face["candidates"][0]["person"]) == ("Ada", number)
-    accepted = face["candidates"][0]["distance"] <= found["threshold"]
+    accepted = face["candidates"][0]["adjusted_distance"] <= found["threshold"]
     assert (face["name"], face["person"]) == (("Ada", number) if accepted else (None, None))
     assert face["candidates"][0]["picture"] is not None
     picture = client.get(f"/v1/people/faces/{face['candidates'][0]['picture']}/picture")

@@ -6,17 +6,27 @@ import re
 import shutil
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import httpx
+import numpy as np
 import pytest
 
 from facespace.client import AsyncClient, Client, ServiceError
-from facespace.errors import ImageError
+from facespace.client.waiting import finished
+from facespace.errors import EmbeddingError, ImageError
+from facespace.server.schemas import JobState
 
 
 @pytest.fixture(scope="module")
 def address(listening, tmp_path_factory):
     with listening(gallery=str(tmp_path_factory.mktemp("client") / "people.db"), keep_pictures=True) as address:
+        yield address
+
+
+@pytest.fixture
+def served_alone(listening, tmp_path):
+    with listening(gallery=str(tmp_path / "people.db")) as address:
         yield address
 
 
@@ -42,9 +52,9 @@ def test_the_client_does_all_of_it_over_a_real_connection(address, people, space
         assert service.remove_face(face).faces == 1
         assert service.remove(ada.person).faces == 1
         job = service.start_cluster([one, two])
-        while (state := service.job(job.job)).state in ("queued", "running"):
-            time.sleep(0.05)
-        assert state.faces == 2
+        seen = []
+        assert service.wait(job.job, timeout=60, on_progress=seen.append).faces == 2
+        assert seen[-1].state == "done"
         faces = [face.face for cluster in service.clusters(job.job).clusters for face in cluster.faces]
         assert service.questions(job.job).questions is not None
         service.answer(job.job, *faces, same=True)
@@ -118,3 +128,67 @@ def test_the_code_of_the_documentation_runs(address, people, tmp_path, monkeypat
     monkeypatch.chdir(tmp_path)
     exec(compile(code.replace("http://127.0.0.1:8000", address), "service.md", "exec"), {})
     assert capsys.readouterr().out.splitlines()[0] in ("True", "False")
+
+
+def test_the_client_asks_about_several_photos_one_person_and_embeddings(served_alone, people, tmp_path):
+    one, two, other = (people / name for name in ("s1/1.pgm", "s1/2.pgm", "s2/1.pgm"))
+    with Client(served_alone) as service:
+        ada = service.enrol("Ada", [one], least_quality=0).person.person
+        service.enrol("Ben", [other], least_quality=0, face=1)
+        faces = service.faces_batch([one, two, b"no photo"], embeddings=True)
+        assert [photo.failure is None for photo in faces.photos] == [True, True, False]
+        found = service.identify_batch([two, other], top=1)
+        assert [photo.faces[0].candidates[0].name for photo in found.photos] == ["Ada", "Ben"]
+        probe = service.verify_person(ada, two, far=0.1, face=1)
+        assert (probe.name, probe.far, probe.face) == ("Ada", 0.1, 1)
+        points = [photo.faces[0].embedding for photo in faces.photos[:2]]
+        matches = service.search(np.array(points), faces.model, top=1).matches
+        assert [match.candidates[0].name for match in matches] == ["Ada", "Ada"]
+        with pytest.raises(EmbeddingError, match="row 1 of embeddings has L2 norm 2"):
+            service.search([points[0], 2 * np.array(points[0])])
+        with pytest.raises(ServiceError) as refused:
+            service.verify_person(99, two)
+        assert (refused.value.problem.status, refused.value.kind) == (404, "not-found")
+
+
+def test_both_clients_wait_for_jobs_and_say_why_one_will_not_be_done(served_alone, people):
+    photos = sorted(people.glob("s[123]/[12].pgm"))
+
+    async def by_asyncio():
+        async with AsyncClient(served_alone) as service:
+            return await service.cluster(photos, timeout=60)
+
+    with Client(served_alone) as service:
+        alone = service.cluster(photos, timeout=60)
+        assert alone.job.state == "done"
+        assert sum(len(cluster.faces) for cluster in alone.clusters) == len(photos)
+        assert [c.faces for c in asyncio.run(by_asyncio()).clusters] == [c.faces for c in alone.clusters]
+        with pytest.raises(ServiceError, match="failed: no photo"):
+            finished(alone.job.model_copy(update={"state": JobState.FAILED, "reason": "no photo"}))
+        with pytest.raises(ServiceError, match="there is no job"):
+            service.wait("c_AAAAAAAAAAAAAAAA")
+
+
+def test_waiting_ends_when_its_time_is_over_or_the_job_is_cancelled(monkeypatch):
+    job = {"job": "c_1", "photos": 9, "looked_at": 1, "faces": 0, "clusters": 0, "created": "", "expires": ""}
+    states, slept, now = ["queued", "running", "running", "cancelled"], [], [0.0]
+
+    def answer(request):
+        return httpx.Response(200, json=job | {"state": states.pop(0) if states else "running"})
+
+    def sleep(seconds):
+        slept.append(seconds)
+        now[0] += seconds
+
+    # Of the client alone: services of other tests run in threads of this process.
+    monkeypatch.setattr("facespace.client.ask.time", SimpleNamespace(sleep=sleep))
+    monkeypatch.setattr("facespace.client.waiting.time", SimpleNamespace(monotonic=lambda: now[0]))
+    with Client("http://x", transport=httpx.MockTransport(answer)) as service:
+        with pytest.raises(ServiceError, match="the job c_1 was cancelled"):
+            service.wait("c_1")
+        assert slept == sorted(slept)
+        slept.clear()
+        with pytest.raises(ServiceError, match="the job c_1 is still at work after 30 s; it goes on"):
+            service.wait("c_1", timeout=30)
+        assert sum(slept) == pytest.approx(30)
+        assert max(slept) <= 2

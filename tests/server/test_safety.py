@@ -2,6 +2,7 @@
 
 import json
 import logging
+import socket
 import time
 
 import pytest
@@ -63,17 +64,26 @@ def test_a_damaged_key_file_is_an_error_that_says_so(keys):
         keys.keys()
 
 
-def test_each_level_includes_those_before_it_and_embeddings_stand_alone():
+def test_each_level_includes_those_before_it_and_the_others_stand_alone():
     assert included(frozenset({Scope.ENROL})) == {Scope.VERIFY, Scope.READ, Scope.ENROL}
     assert Scope.EMBEDDINGS not in included(frozenset({Scope.ADMIN}))
     assert Scope.METRICS in included(frozenset({Scope.ADMIN}))
     assert included(frozenset({Scope.METRICS})) == {Scope.METRICS}
+    assert included(frozenset({Scope.EMBEDDING_SEARCH})) == {Scope.EMBEDDING_SEARCH}
+    assert Scope.EMBEDDING_SEARCH not in included(frozenset({Scope.ADMIN, Scope.EMBEDDINGS}))
 
 
 # What each route needs, as the list of scopes has it; a route that is missing here fails the test.
 NEEDS = {
-    "verify": {"/v1/faces", "/v1/verify", "/v1/service", "/v1/models", "/v1/models/{space}"},
-    "read": {"/v1/identify", "/v1/people/map", "/v1/people/faces/{face}/picture"},
+    "verify": {"/v1/faces", "/v1/faces/batch", "/v1/verify", "/v1/service", "/v1/models", "/v1/models/{space}"},
+    "read": {
+        "/v1/identify",
+        "/v1/identify/batch",
+        "/v1/people/map",
+        "/v1/people/{person_id}/verify",
+        "/v1/people/faces/{face}/picture",
+    },
+    "embedding-search": {"/v1/search"},
     "metrics": {"/metrics"},
     None: {"/healthz", "/readyz"},
 }
@@ -290,3 +300,28 @@ def test_idle_connections_are_kept_longer_than_clients_and_proxies_keep_them(mon
     monkeypatch.setenv(ENVIRONMENT, "{}")
     serve(Settings(model=str(model_path)), "127.0.0.1", 1)
     assert started["timeout_keep_alive"] > 60
+
+
+def test_a_body_in_json_is_limited_too(client, monkeypatch):
+    monkeypatch.setattr("facespace.server.doors.JSON_BYTES", 1000)
+    long = b'{"name": "' + b"x" * 2000 + b'"}'
+    as_json = {"Content-Type": "application/json"}
+    said = client.patch("/v1/people/1", content=long, headers=as_json)
+    assert (said.status_code, said.json()["type"]) == (413, "urn:facespace:too-large")
+    chunks = (long[at : at + 100] for at in range(0, len(long), 100))
+    streamed = client.patch("/v1/people/1", content=chunks, headers=as_json)
+    assert (streamed.status_code, streamed.json()["type"]) == (413, "urn:facespace:too-large")
+    assert client.patch("/v1/people/1", json={"name": "Ada"}).status_code == 404
+
+
+def test_a_body_in_json_that_does_not_arrive_is_given_up_at_the_deadline(listening):
+    with (
+        listening(seconds=0.3) as address,
+        socket.create_connection(("127.0.0.1", int(address.rpartition(":")[2]))) as asked,
+    ):
+        asked.sendall(
+            b"POST /v1/cluster/c_AAAAAAAAAAAAAAAA/undo HTTP/1.1\r\nHost: localhost\r\n"
+            b"Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
+        )
+        asked.settimeout(5)
+        assert b" 408 " in asked.recv(4096).split(b"\r\n")[0]

@@ -11,7 +11,7 @@ import pytest
 from facespace.errors import DataError
 from facespace.train import facecache
 from facespace.train.aligned import layout_for
-from facespace.train.dataset import FaceSet, Rows, read_faces, split_people
+from facespace.train.dataset import FaceSet, Rows, read_faces, split_people, without_doubtful_names
 from facespace.train.sources import source_of
 
 PEOPLE = {"Ada": 3, "Blaise": 2, "Carl": 4}
@@ -193,23 +193,6 @@ def test_a_layout_keeps_the_shape_asked_for_and_a_margin(width, height):
     assert max(layout.shape) <= 128
 
 
-@pytest.mark.parametrize("size", [112, 56])
-def test_an_offset_moves_the_crop_to_where_the_template_lies(zipped, tmp_path, size):
-    middle = read_faces(zipped, size, size, cache=tmp_path)
-    moved = read_faces(zipped, size, size, cache=tmp_path, offset=(-2, 4))
-    step = size // 56
-    first = middle.margin - step, middle.margin + 2 * step
-    kept = middle.pixels[:][:, first[1] : first[1] + size, first[0] : first[0] + size]
-    assert np.array_equal(moved.crops(), kept)
-    assert moved.input_size == (size, size)
-    assert moved.margin == middle.margin - 2 * step
-
-
-def test_an_offset_beyond_the_margin_is_refused(zipped, tmp_path):
-    with pytest.raises(DataError, match=r"data\.offset: \(0, -9\) moves the template beyond the margin of 8"):
-        read_faces(zipped, 112, 112, cache=tmp_path, offset=(0, -9))
-
-
 def test_a_network_that_takes_more_pixels_gets_enlarged_crops(zipped, tmp_path):
     faces = read(zipped, tmp_path / "cache", 224)
     assert faces.pixels.shape[1:3] == (128, 128)
@@ -253,7 +236,7 @@ def test_people_set_aside_are_not_trained_on():
     ("spoil", "said"),
     [
         (lambda folder: (folder / "faces.csv").unlink(), "has no table"),
-        (lambda folder: (folder / "faces.csv").write_text("path,name\na,b\n"), "lacks the column person"),
+        (lambda folder: (folder / "faces.csv").write_text("path,name\na,b\n"), "has no column person"),
         (lambda folder: (folder / "faces.csv").write_text("path,person\na,b\n"), "no row for any of the 9 members"),
         (lambda folder: (folder / "train.zip").write_bytes(b"PK no zip"), "is not a zip that can be read"),
         (lambda folder: (folder / "train.zip").unlink(), "train.zip does not exist"),
@@ -271,5 +254,39 @@ def test_a_data_set_that_cannot_be_read_is_a_clear_error(zipped, tmp_path, spoil
 def test_the_shared_validation_faces_are_all_there(shared_data):
     source = source_of(shared_data / "val.zip")
     assert len({entry.person for entry in source.entries}) == 440
-    assert len(source.entries) == 2938
+    assert len(source.entries) == 2926
     assert source.decode(source.entries[0]).shape == (128, 128, 3)
+
+
+def test_several_zips_with_one_table_make_one_set(zipped, tmp_path):
+    with zipfile.ZipFile(tmp_path / "extra.zip", "w") as archive:
+        archive.writestr("extra/0.webp", encoded(face(9)))
+    write_table(tmp_path, [*rows(), ("extra/0.webp", "extra 0", 9)])
+    alone = read(zipped, tmp_path / "cache")
+    both = read(zipped, tmp_path / "cache", more=[tmp_path / "extra.zip"])
+    assert both.people == (*alone.people, "extra 0")
+    assert np.array_equal(both.pixels[: len(alone.labels)], alone.pixels)
+    assert np.array_equal(both.pixels[-1], face(9))
+    assert np.array_equal(both.teacher[:-1], alone.teacher)
+
+
+def test_aligned_faces_and_a_folder_of_people_make_no_common_set(zipped, tmp_path, people):
+    with pytest.raises(DataError, match="cannot make one training set"):
+        read(zipped, tmp_path / "cache", more=[people])
+
+
+def test_a_face_that_the_teacher_sees_far_from_its_person_gets_a_person_of_its_own():
+    towards = np.eye(4, dtype=np.float32)
+    teacher = np.stack([towards[0], towards[0], towards[0], towards[3], towards[1], towards[1]])
+    labels = np.array([0, 0, 0, 0, 1, 1])
+    faces = FaceSet(np.zeros((6, 8, 8, 3), np.uint8), labels, ("Ada", "Ben"), teacher=teacher)
+    found = without_doubtful_names(faces, limit=1.5)
+    assert found.labels.tolist() == [0, 0, 0, 2, 1, 1]
+    assert found.people[2].startswith("Ada")
+    assert without_doubtful_names(faces, limit=2.5).labels.tolist() == labels.tolist()
+
+
+def test_doubtful_names_without_a_teacher_are_a_clear_error():
+    faces = FaceSet(np.zeros((2, 8, 8, 3), np.uint8), np.array([0, 0]), ("Ada",))
+    with pytest.raises(DataError, match="needs a teacher's embedding"):
+        without_doubtful_names(faces, limit=1.0)

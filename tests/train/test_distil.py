@@ -67,14 +67,16 @@ def test_a_persons_template_is_where_the_teacher_has_its_photos_on_average():
     for person in range(3):
         mean = points[labels == person].mean(axis=0)
         np.testing.assert_allclose(loss.templates[person], mean / np.linalg.norm(mean), atol=1e-6)
-    batch = Batch(unit(rng, 5, 6), torch.from_numpy(labels), 0.2, lambda distances: None, torch.from_numpy(points))
+    batch = Batch(
+        unit(rng, 5, 6), torch.from_numpy(labels), 0.2, lambda distances, people: None, torch.from_numpy(points)
+    )
     assert loss(batch)[0] > DistillationLoss()(batch)[0]
 
 
 def test_triplets_count_where_they_are_weighed():
     rng = np.random.default_rng(3)
     points, labels = unit(rng, 12), torch.arange(12) // 3
-    batch = Batch(points, labels, 0.2, lambda distances: semi_hard(distances, labels, 0.2), unit(rng, 12))
+    batch = Batch(points, labels, 0.2, lambda distances, people: semi_hard(distances, people, 0.2), unit(rng, 12))
     alone, none = DistillationLoss(1.0)(batch)
     both, triplets = DistillationLoss(1.0, triplets=2.0)(batch)
     assert none is None
@@ -85,7 +87,7 @@ def test_triplets_count_where_they_are_weighed():
 def test_faces_without_a_teacher_are_refused_with_what_is_missing():
     points = unit(np.random.default_rng(4))
     with pytest.raises(DataError, match=r"teacher\.npy beside the table"):
-        DistillationLoss()(Batch(points, torch.zeros(10, dtype=torch.int64), 0.2, lambda distances: None, None))
+        DistillationLoss()(Batch(points, torch.zeros(10, dtype=torch.int64), 0.2, lambda distances, people: None, None))
 
 
 RECIPE = {

@@ -171,3 +171,31 @@ def test_a_share_of_a_batch_is_changed_as_the_whole_is(count, cut, seed):
     whole = distorted(batch, 2, (16, 16), options, draw)
     parts = [distorted(batch[part], 2, (16, 16), options, draw[part]) for part in (slice(0, cut), slice(cut, count))]
     assert np.array_equal(np.concatenate(parts), whole)
+
+
+def test_a_certain_frame_hides_part_of_each_face_and_leaves_the_rest():
+    changed = run(frame=1.0)
+    same = (difference(changed, inner()) == 0).all(axis=3).mean(axis=(1, 2))
+    assert (same < 1).all()
+    assert (same > 0.25).all()
+
+
+def test_frames_are_black_more_often_than_not():
+    many = np.repeat(faces()[:1], 300, axis=0)
+    options = NOTHING.model_copy(update={"frame": 1.0})
+    changed = distorted(many, MARGIN, (WIDTH, HEIGHT), options, Draw.of(300, np.random.default_rng(4)))
+    black = (changed == 0).all(axis=3).any(axis=(1, 2)).mean()
+    assert 0.6 < black < 0.8
+
+
+def test_a_turn_changes_the_width_alone():
+    changed = run(turn=0.3)
+    # A column of the middle row moves; the row through the middle stays what it was along the height.
+    middle = WIDTH // 2
+    assert difference(changed, inner()).mean() > 1
+    assert difference(changed[:, :, middle], inner()[:, :, middle]).mean() < difference(changed, inner()).mean()
+
+
+def test_a_certain_grey_has_no_colour():
+    changed = run(grey=1.0)
+    assert np.ptp(changed.astype(int), axis=3).max() == 0

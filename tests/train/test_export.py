@@ -60,7 +60,7 @@ def test_the_file_holds_the_last_checkpoint_and_says_where_it_comes_from(run, tm
     assert "six people" in card.decisions.data
     from facespace.train.checkpoint import last_checkpoint
 
-    network, _ = restore(last_checkpoint(folder))
+    network, _ = restore(last_checkpoint(folder), folder)
     space = load(tmp_path / "model.onnx", provider="cpu")
     assert disagreement(network, space.engine, space.card, faces.pixels) <= 1e-5
 

@@ -9,14 +9,20 @@ from torch.nn import functional
 
 from facespace.embed import load
 from facespace.errors import DataError
+from facespace.train.care import Care
 from facespace.train.dataset import read_faces
 from facespace.train.harmonic import compatibility, harmonic_triplets, mixed
 from facespace.train.losses import Batch, HarmonicTripletLoss
+from facespace.train.mining import mine, semi_hard
 from facespace.train.oldspace import OldSpace
 from facespace.train.recipe import parse_recipe
 from facespace.train.session import train_recipe
 
 MARGIN = 0.2
+
+
+def semi_hard_at_margin(distances, labels):
+    return semi_hard(distances, labels, MARGIN)
 
 
 def batch(seed=0, people=5, photos=3, dimension=8):
@@ -50,14 +56,14 @@ def slow_triplets(new, old, labels):
 @pytest.mark.parametrize("seed", range(5))
 def test_triplets_are_those_of_the_definition_over_both_spaces(seed):
     new, old, labels = batch(seed)
-    _, triplets = harmonic_triplets(new, old, labels, MARGIN)
+    _, triplets = harmonic_triplets(new, old, labels, semi_hard_at_margin)
     found = set(zip(*(t.tolist() for t in (triplets.anchor, triplets.positive, triplets.negative)), strict=True))
     assert found == slow_triplets(new, old, labels)
 
 
 def test_every_mixture_but_three_old_points_occurs():
     new, old, labels = batch(1, people=12)
-    _, triplets = harmonic_triplets(new, old, labels, MARGIN)
+    _, triplets = harmonic_triplets(new, old, labels, semi_hard_at_margin)
     kinds = {
         tuple("new" if int(i) < len(labels) else "old" for i in triplet)
         for triplet in zip(triplets.anchor, triplets.positive, triplets.negative, strict=True)
@@ -70,7 +76,7 @@ def test_nothing_flows_into_the_old_space():
     new, old, labels = batch()
     new.requires_grad_()
     old.requires_grad_()
-    distances, triplets = harmonic_triplets(new, old, labels, MARGIN)
+    distances, triplets = harmonic_triplets(new, old, labels, semi_hard_at_margin)
     (distances[triplets.anchor, triplets.positive] - distances[triplets.anchor, triplets.negative]).sum().backward()
     assert new.grad.abs().sum() > 0
     assert old.grad is None
@@ -124,7 +130,7 @@ def test_learning_brings_new_points_where_old_ones_are():
     before = rates()["old to new"][0.01]
     for _ in range(60):
         distances, triplets = harmonic_triplets(
-            functional.normalize(network(faces[seen])), old[seen], labels[seen], MARGIN
+            functional.normalize(network(faces[seen])), old[seen], labels[seen], semi_hard_at_margin
         )
         at = triplets.anchor
         loss = torch.relu(distances[at, triplets.positive] - distances[at, triplets.negative] + MARGIN).sum()
@@ -140,12 +146,12 @@ def test_learning_brings_new_points_where_old_ones_are():
 def test_the_loss_wants_old_points():
     new, _, labels = batch()
     with pytest.raises(DataError, match=r"needs the faces' points in the old space: name the old model as data.old"):
-        HarmonicTripletLoss()(Batch(new, labels, MARGIN, lambda distances: pytest.fail("mined elsewhere")))
+        HarmonicTripletLoss()(Batch(new, labels, MARGIN, lambda distances, people: pytest.fail("nothing to mine")))
 
 
 def test_the_loss_is_the_mean_violation_over_all_pairs_of_the_mixed_set():
     new, old, labels = batch(2)
-    loss, _ = HarmonicTripletLoss()(Batch(new, labels, MARGIN, lambda distances: pytest.fail("mined elsewhere"), old))
+    loss, _ = HarmonicTripletLoss()(Batch(new, labels, MARGIN, semi_hard_at_margin, old))
     points = torch.cat([new, old])
     violations = [
         float((points[a] - points[p]).square().sum() - (points[a] - points[n]).square().sum() + MARGIN)
@@ -155,9 +161,8 @@ def test_the_loss_is_the_mean_violation_over_all_pairs_of_the_mixed_set():
     assert float(loss) == pytest.approx(sum(violations) / pairs, rel=1e-4)
 
 
-def test_a_run_learns_to_be_compared_with_an_old_model(people, model_path, tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    recipe = parse_recipe(
+def harmonic_recipe(people, model_path, mining=None):
+    return parse_recipe(
         {
             "name": "harmonic",
             "steps": 3,
@@ -165,12 +170,43 @@ def test_a_run_learns_to_be_compared_with_an_old_model(people, model_path, tmp_p
             "network": {"name": "small-cnn", "width": 32, "height": 40, "dimension": 128},
             "batch": {"people": 4, "photos": 4},
             "loss": {"name": "harmonic"},
+            "mining": mining or {},
         },
         "of the test",
     )
+
+
+def test_a_run_learns_to_be_compared_with_an_old_model(people, model_path, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    recipe = harmonic_recipe(people, model_path)
     trained = train_recipe(recipe, tmp_path / "run", False, lambda record: None, pytest.fail)
     assert len(trained.history) == 3
     assert all(record["pairs"] > 4 * 4 * 3 for record in trained.history)
+
+
+@pytest.mark.parametrize("mining", [{"online": "batch-hard"}, {"pairs": "one"}])
+def test_the_miner_of_the_recipe_mines_over_both_spaces(people, model_path, tmp_path, monkeypatch, mining):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    recipe = harmonic_recipe(people, model_path, mining)
+    trained = train_recipe(recipe, tmp_path / "run", False, lambda record: None, pytest.fail)
+    # One pair for each of the 2 x 16 points; all pairs would be 2 x 16 x 7.
+    assert {record["pairs"] for record in trained.history} == {32}
+
+
+def test_the_hardness_of_a_harmonic_run_is_eased_after_a_rollback(people, model_path, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    asked = []
+
+    def noted(*given):
+        asked.append(given[4])
+        return mine(*given)
+
+    monkeypatch.setattr("facespace.train.loop.mine", noted)
+    monkeypatch.setattr(Care, "failure", lambda care, record: "sick" if not care.rollbacks else None)
+    recipe = harmonic_recipe(people, model_path, {"hardness": 0.8})
+    trained = train_recipe(recipe, tmp_path / "run", False, lambda record: None, lambda message: None)
+    assert asked == pytest.approx([0.8, 0.4, 0.4, 0.4])
+    assert [record["hardness"] for record in trained.history] == pytest.approx([0.4, 0.4, 0.4])
 
 
 def test_old_points_are_those_of_the_model_and_found_once(people, model_path, tmp_path, monkeypatch):

@@ -167,7 +167,7 @@ def test_a_second_run_does_not_overwrite_the_first(faces, tmp_path):
 
 def test_a_run_is_not_resumed_with_another_recipe(faces, tmp_path):
     train(recipe(steps=2), faces, tmp_path)
-    with pytest.raises(DataError, match=r"recipe has changed since this run began \(optimiser\)"):
+    with pytest.raises(DataError, match=r"changed since this run began \(optimiser\.rate: 0\.01 then, 0\.5 now\)"):
         train(recipe(optimiser={"rate": 0.5}), faces, tmp_path, resume=True)
 
 

@@ -68,7 +68,6 @@ def test_stats_count_what_an_eye_would_count():
     assert mined.stats.pairs == 4
     assert mined.stats.active == pytest.approx(2 / 4)
     assert mined.stats.hard == pytest.approx(2 / 4)
-    assert mined.stats.positive_distance == pytest.approx((1 + 3.95**2) / 2)
 
 
 def test_a_batch_of_one_person_or_of_strangers_gives_no_triplets():

@@ -5,7 +5,7 @@ import pytest
 from facespace.errors import RecipeError
 from facespace.recipes import find, shipped
 from facespace.train.networks import build_network
-from facespace.train.recipe import read_recipe
+from facespace.train.recipe import parse_recipe, read_recipe
 
 GOOD = """
 name = "mine"
@@ -76,3 +76,62 @@ def test_an_unknown_network_is_refused_with_the_nearest_known():
 def test_a_recipe_that_is_nowhere_is_refused_with_the_ready_ones():
     with pytest.raises(RecipeError, match="no ready recipe of that name; did you mean 'demo'"):
         find("demos")
+
+
+def test_the_offset_of_an_earlier_version_is_refused_with_what_to_do(tmp_path):
+    path = written(tmp_path, GOOD.replace('train = "photos"', 'train = "photos"\noffset = [-2, -2]'))
+    with pytest.raises(RecipeError, match=r"data\.offset: this option was removed: .*Delete the key.*align"):
+        read_recipe(path)
+
+
+@pytest.mark.parametrize(("loss", "said"), [
+    ('name = "triplet"\nangle = 20', r"loss\.angle: unknown key of the loss 'triplet'; known: "),
+    ("angle = 20", r"loss\.angle: unknown key of the loss 'triplet'"),
+    ('name = "harmonic"\nsoft = true', r"loss\.soft: unknown key of the loss 'harmonic'"),
+    ('name = "arcface"\nmargin = 0.3', r"loss\.margin: unknown key of the loss 'arcface'; known: name, angle, scale"),
+    ('name = "cross-entropy"\nsmothing = 0.1', r"of the loss 'cross-entropy'; did you mean 'smoothing'"),
+    ('name = "tripplet"', r"loss\.name: there is no loss 'tripplet'; did you mean 'triplet'"),
+    ('name = "contrastive"\nmargin = 9', r"loss\.margin: Input should be less than 4 \(it is 9\)"),
+])  # fmt: skip
+def test_a_loss_takes_its_own_options_only(tmp_path, loss, said):
+    with pytest.raises(RecipeError, match=said):
+        read_recipe(written(tmp_path, f"{GOOD}[loss]\n{loss}\n"))
+
+
+@pytest.mark.parametrize("loss", ['"arcface"', '"contrastive"', '"cross-entropy"', '"distillation"'])
+def test_mining_without_triplets_to_mine_is_refused(tmp_path, loss):
+    text = f"{GOOD}[loss]\nname = {loss}\n[mining]\nfloor = 0.1\n"
+    with pytest.raises(RecipeError, match=r"\[mining\] chooses triplets, and the loss .* has none"):
+        read_recipe(written(tmp_path, text))
+
+
+def test_distillation_with_triplets_mines(tmp_path):
+    text = f'{GOOD}[loss]\nname = "distillation"\ntriplets = 1.0\n[mining]\nfloor = 0.1\n'
+    assert read_recipe(written(tmp_path, text)).loss.mines
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_a_recipe_is_the_same_after_a_checkpoint_kept_it(name):
+    recipe = read_recipe(find(name))
+    assert parse_recipe(recipe.model_dump(mode="json"), "kept") == recipe
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_recipe_with_a_byte_order_mark_is_read(tmp_path, encoding):
+    path = tmp_path / "mine.toml"
+    path.write_bytes(GOOD.encode(encoding))
+    assert read_recipe(path).name == "mine"
+
+
+@pytest.mark.parametrize(
+    ("train", "message"),
+    [
+        ('"C:\\Users\\me"', "write a path in single quotes"),
+        ('"faces\\new"', "data.train: the path holds a tab, a line"),
+    ],
+)
+def test_a_backslash_in_double_quotes_is_told(tmp_path, train, message):
+    path = tmp_path / "mine.toml"
+    path.write_text(GOOD.replace('"photos"', train))
+    with pytest.raises(RecipeError, match=message):
+        read_recipe(path)

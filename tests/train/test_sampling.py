@@ -51,3 +51,21 @@ def test_people_with_one_photo_are_counted_and_never_drawn():
 def test_too_few_people_with_two_photos_is_a_clear_error():
     with pytest.raises(DataError, match="only 1 people have two or more photos"):
         IdentityBatches([0, 0, 1, 2], people=2, photos=2, seed=0)
+
+
+@given(alone=st.integers(1, 9), singles=st.integers(1, 12), people=st.integers(2, 4), step=st.integers(0, 40))
+def test_singles_come_first_and_are_people_with_one_photo(alone, singles, people, step):
+    labels = np.concatenate([np.repeat(np.arange(5), 3), 5 + np.arange(alone)])
+    batches = IdentityBatches(labels, people, 2, seed=2, singles=singles)
+    chosen = batches.batch(step)
+    wanted = min(singles, alone)
+    assert (labels[chosen[:wanted]] >= 5).all()
+    assert (labels[chosen[wanted:]] < 5).all()
+    assert len(chosen) == batches.size == wanted + 2 * people
+
+
+def test_every_single_is_drawn_as_often_as_any_other():
+    labels = np.concatenate([np.repeat(np.arange(4), 2), 4 + np.arange(7)])
+    batches = IdentityBatches(labels, people=2, photos=2, seed=0, singles=3)
+    drawn = np.concatenate([batches.batch(step)[:3] for step in range(7)])
+    assert (np.bincount(labels[drawn], minlength=11)[4:] == 3).all()

@@ -1,21 +1,33 @@
 """Who are all these people? And what a person says about it."""
 
+import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from facespace.cli.app import app
-from facespace.cli.options import AsJson, ModelPath, Provider, Threads
-from facespace.cli.output import photo_name, print_json, say, table, warn
+from facespace.cli.options import AsJson, ModelPath, Provider, Threads, Truncated
+from facespace.cli.output import command_line, photo_name, print_json, say, table, warn, warn_passed_over
 from facespace.cli.progress import photo_progress
-from facespace.cluster import Album, AlbumCluster, cluster, write_sheet
+from facespace.cluster import Added, Album, AlbumCluster, cluster, write_sheet
 from facespace.embed import load
+from facespace.errors import AlbumError
+from facespace.images import text_of
 
 album_app = typer.Typer(help="An album: people, and everything that was said about them.", no_args_is_help=True)
 app.add_typer(album_app, name="album")
 
-AlbumPath = Annotated[Path, typer.Argument(help="The album, one SQLite file.")]
+
+def _album_in(path: Path) -> Path:
+    """The album, also where the folder was named that `cluster --out` made."""
+    return path / "album.db" if path.is_dir() and (path / "album.db").is_file() else path
+
+
+AlbumPath = Annotated[
+    Path, typer.Argument(help="The album: one SQLite file, or the folder of `cluster --out`.", callback=_album_in)
+]
 Threshold = Annotated[
     float | None, typer.Option(help="Squared distance to cut at; the model card's, adapted, where not given.")
 ]
@@ -35,15 +47,17 @@ def cluster_command(
     threshold: Threshold = None,
     provider: Provider = None,
     threads: Threads = None,
+    truncated: Truncated = False,
     json: AsJson = False,
 ) -> None:
     """Who are all these people? Groups the faces of a folder by person."""
-    space = load(model, provider=provider, threads=threads)
+    space = load(model, provider=provider, threads=threads, truncated=truncated)
     if out is None:
         clusters = cluster(space, folder, threshold)
         if json:
             print_json(clusters)
             return
+        warn_passed_over(folder, clusters.passed_over)
         for failure in clusters.failures:
             warn(f"left out {photo_name(failure.photo)}: {failure.reason}")
         table(
@@ -54,17 +68,23 @@ def cluster_command(
                 for number, group in enumerate(clusters.groups, start=1)
             ],
         )
+        keep = command_line("facespace cluster", str(folder), "--out", "DIR")
+        say(f"to keep these groups, correct them and add photos later: {keep}")
         return
-    out.mkdir(parents=True, exist_ok=True)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise AlbumError(f"cannot make the folder {text_of(out)}: {error.strerror}; name another with --out") from None
     try:
         with Album(out / "album.db", space, threshold) as album, photo_progress("finding faces", None) as step:
             added = album.add(folder, step)
             page, people = write_sheet(album, out), album.clusters()
     except KeyboardInterrupt:
-        warn(f"stopped; the same command goes on from there: facespace cluster {folder} --out {out}")
+        again = command_line("facespace cluster", text_of(folder), "--out", text_of(out))
+        warn(f"stopped; the same command goes on from there: {again}")
         raise
-    for failure in added.failures:
-        warn(f"left out {photo_name(failure.photo)}: {failure.reason}")
+    if not json:
+        _tell_added(folder, out, added)
     if json:
         print_json({"added": added, "clusters": people, "sheet": page, "album": out / "album.db"})
         return
@@ -108,14 +128,14 @@ def merge_command(
 ) -> None:
     """These clusters are one person; the first keeps its number."""
     with Album(album, load(model)) as opened:
-        _done(opened.merge(clusters))
+        _done(album, opened.merge(clusters))
 
 
 @album_app.command("split")
 def split_command(album: AlbumPath, faces: Numbers, model: ModelPath = None) -> None:
     """These faces of a cluster are one person, and the rest of it is not."""
     with Album(album, load(model)) as opened:
-        _done(opened.split(faces))
+        _done(album, opened.split(faces))
 
 
 @album_app.command("move")
@@ -127,28 +147,28 @@ def move_command(
 ) -> None:
     """These faces belong to another cluster."""
     with Album(album, load(model)) as opened:
-        _done(opened.move(faces, to))
+        _done(album, opened.move(faces, to))
 
 
 @album_app.command("name")
 def name_command(album: AlbumPath, person: Person, name: str, model: ModelPath = None) -> None:
     """Give a cluster the name of its person; clusters of one name are one."""
     with Album(album, load(model)) as opened:
-        _done(opened.name(person, name))
+        _done(album, opened.name(person, name))
 
 
 @album_app.command("same")
 def same_command(album: AlbumPath, a: One, b: One, model: ModelPath = None) -> None:
     """These two faces are one person."""
     with Album(album, load(model)) as opened:
-        _done(opened.same(a, b))
+        _done(album, opened.same(a, b))
 
 
 @album_app.command("different")
 def different_command(album: AlbumPath, a: One, b: One, model: ModelPath = None) -> None:
     """These two faces are not one person."""
     with Album(album, load(model)) as opened:
-        _done(opened.different(a, b))
+        _done(album, opened.different(a, b))
 
 
 @album_app.command("undo")
@@ -192,12 +212,33 @@ def know_command(
     from facespace.gallery import Gallery
 
     space = load(model)
-    with Gallery(gallery, space) as people:
-        known = {person.name: [face.embedding for face in people.faces(person.name)] for person in people.people()}
+    with Gallery(gallery, space, create=False) as people:
+        known = {person.name: [face.embedding for face in people.faces(person.id)] for person in people.people()}
     with Album(album, space) as opened:
         opened.know(known)
         named = [c.name for c in opened.clusters() if c.name]
     say(f"{len(named)} of {len(known)} people of {gallery} are in {album}: {', '.join(named)}")
+
+
+@album_app.command("missing")
+def missing_command(
+    album: AlbumPath,
+    forget: Annotated[
+        bool, typer.Option("--forget", help="Delete their faces, and what was said of them, for good.")
+    ] = False,
+    model: ModelPath = None,
+    json: AsJson = False,
+) -> None:
+    """Photos of an album whose file is not there any more, or whose drive is not connected."""
+    with Album(album, load(model)) as opened:
+        photos = opened.missing()
+        faces = opened.forget_missing() if forget else 0
+    if json:
+        print_json({"missing": photos, "forgotten_faces": faces})
+        return
+    for photo in photos:
+        say(photo)
+    say(f"{len(photos):,} photos are missing" + (f"; deleted their {faces:,} faces" if forget else ""))
 
 
 @album_app.command("sheet")
@@ -209,10 +250,30 @@ def sheet_command(
         say(str(write_sheet(opened, out)))
 
 
+def _tell_added(folder: Path, out: Path, added: Added) -> None:
+    warn_passed_over(folder, added.passed_over)
+    for failure in added.failures:
+        warn(f"left out {photo_name(failure.photo)}: {failure.reason}")
+    if added.moved:
+        old, new = added.moved[0]
+        warn(f"{len(added.moved):,} photos lie elsewhere now and keep their faces: {old} is {new}" + _more(added.moved))
+    if added.missing:
+        command = shlex.join(["facespace", "album", "missing", text_of(out / "album.db")])
+        warn(
+            f"{len(added.missing):,} photos of the album are not there any more: {added.missing[0]}"
+            f"{_more(added.missing)}; {command} lists them, and with --forget deletes their faces"
+        )
+
+
+def _more(listed: Sequence[object]) -> str:
+    return f", and {len(listed) - 1:,} more" if len(listed) > 1 else ""
+
+
 def _row(found: AlbumCluster) -> list[str]:
     check = ", ".join(str(face.number) for face in found.doubtful[:5])
     return [str(found.number), found.name or "", str(len(found.faces)), f"{found.cohesion:.2f}", check]
 
 
-def _done(decision: int) -> None:
-    say(f"decision {decision}; take it back with: facespace album undo ALBUM {decision}")
+def _done(album: Path, decision: int) -> None:
+    undo = command_line("facespace album undo", str(album), str(decision))
+    say(f"decision {decision}; take it back with: {undo}")

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from facespace.cli.app import app
+from facespace.cli.groups import show_groups
 from facespace.cli.options import AsJson, Provider, Threads
 from facespace.cli.output import print_json, say, table, warn
 from facespace.cli.progress import embedding_progress
 
 if TYPE_CHECKING:
-    from facespace.evaluate import Difference, Evaluation
+    from facespace.evaluate import Difference, Evaluation, GroupFigures
     from facespace.evaluate.sweep import Sweep
 
 
@@ -85,6 +86,23 @@ def evaluate_command(
     columns: Annotated[
         Path | None, typer.Option(help="CSV file with a column photo or person; errors are broken down by its others.")
     ] = None,
+    groups: Annotated[
+        Path | None,
+        typer.Option(
+            help="CSV file of strangers by group (photo, group, sex, age): how often each group's are accepted, and "
+            "the threshold that holds for the worst. Its photos lie beside it, under the same name."
+        ),
+    ] = None,
+    group_images: Annotated[
+        Path | None, typer.Option("--group-images", help="The photos of --groups: a folder or a zip file.")
+    ] = None,
+    by: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Columns of --groups, such as group,sex: their combinations decide the thresholds. Given again, the "
+            "others are shown. Group by sex where there are such columns."
+        ),
+    ] = None,
     against: Annotated[
         list[Path] | None,
         typer.Option("--with", help="Another model to compare with; for --sweep dim and data, the others."),
@@ -103,12 +121,14 @@ def evaluate_command(
     json: AsJson = False,
 ) -> None:
     """Measure a space: figures with intervals, a report, and what its distances mean."""
-    from facespace.evaluate import as_figures, protocols, write_results
+    from facespace.evaluate import as_figures, protocols, read_groups, write_results
     from facespace.evaluate.session import Session
     from facespace.evaluate.sweep import write_sweep
 
+    # Groups alone need no people with several photos each.
+    alone = groups is not None and images is None and protocol is ProtocolName.people
     session = Session(
-        protocols.by_name(protocol.value, images, pairs or [], seed),
+        None if alone else protocols.by_name(protocol.value, images, pairs or [], seed),
         landmarks=landmarks,
         detector=detector,
         no_face=no_face.value,
@@ -117,6 +137,8 @@ def evaluate_command(
         seed=seed,
         provider=provider,
         threads=threads,
+        groups=None if groups is None else read_groups(groups, group_images),
+        by=None if by is None else [tuple(title.strip() for title in titles.split(",")) for titles in by],
     )
     command = shlex.join(["facespace", *sys.argv[1:]])
     with embedding_progress() as on_progress:
@@ -124,6 +146,12 @@ def evaluate_command(
             swept = session.sweep(sweep.value, [model, *(against or [])], on_progress)
             written = write_sweep(swept, out, command) if out else None
             _tell_sweep(swept, written, json)
+            return
+        if alone:
+            if write_card:
+                session.write_groups(model, on_progress)
+            figures, notes = session.measure_groups(model, on_progress)
+            _tell_groups(figures, notes, json)
             return
         if write_card:
             session.write_card(model, on_progress)
@@ -137,6 +165,10 @@ def evaluate_command(
         print_json({**as_figures(evaluation), "differences": differences, "report": written})
         return
     show_figures(evaluation)
+    if evaluation.strangers is not None:
+        from facespace.evaluate import groups_card
+
+        show_groups(groups_card(evaluation.strangers))
     _tell_differences(differences)
     if written:
         say(str(written))
@@ -148,6 +180,18 @@ def show_figures(evaluation: "Evaluation") -> None:
 
     shown = [[row.name, row.value, row.interval or "", row.of, row.meaning] for row in figure_rows(evaluation)]
     table("", ["figure", "value", "95 % interval", "of", "meaning"], shown)
+
+
+def _tell_groups(figures: "GroupFigures", notes: tuple[str, ...], json: bool) -> None:
+    from facespace.evaluate import groups_card
+    from facespace.evaluate.figures import group_figures
+
+    for note in notes:
+        warn(note)
+    if json:
+        print_json({"strangers": group_figures(figures), "notes": notes})
+        return
+    show_groups(groups_card(figures), figures.calibration_error)
 
 
 def _tell_differences(differences: "list[Difference]") -> None:

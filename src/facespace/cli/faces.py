@@ -9,14 +9,14 @@ import typer
 
 from facespace.cli.app import app
 from facespace.cli.extras import extra
-from facespace.cli.options import AsJson, ModelPath, Provider, Threads
-from facespace.cli.output import print_json, say, table, warn
+from facespace.cli.options import AsJson, ModelPath, Provider, Threads, Truncated
+from facespace.cli.output import print_json, say, table, warn, warn_passed_over
 from facespace.cli.progress import photo_progress
 from facespace.embed import Space, describe, harvest, load, sources_in
 from facespace.embed.spread import harvest_with_ray
 from facespace.errors import FacespaceError
-from facespace.faces import Finder, default_finder, draw_faces
-from facespace.images import read_image, write_image
+from facespace.faces import Finder, default_finder, draw_faces, scaled
+from facespace.images import PassedOver, text_of, write_image
 
 
 class Engine(StrEnum):
@@ -39,6 +39,7 @@ def faces_command(
     longest: Annotated[
         int | None, typer.Option(min=32, help="Scale larger photos down to this side: faster, loses small faces.")
     ] = None,
+    truncated: Truncated = False,
     workers: Workers = None,
     engine: Annotated[Engine, typer.Option(help="Threads of this machine, or Ray.")] = Engine.threads,
     model: ModelPath = None,
@@ -56,12 +57,14 @@ def faces_command(
                 "many photos, or --crops, need --out: a file that ends in .jsonl or .parquet; "
                 "--draw takes one photo and no --out"
             )
-        _show(Path(source), _finder(model, provider, threads, longest), draw, json)
+        _show(Path(source), _finder(model, provider, threads, longest, truncated), draw, json)
         return
     many = engine is Engine.threads and not Path(source).is_file()
     failures: list[str] = []
+    passed: list[PassedOver] = []
     try:
-        with photo_progress("finding faces", sum(1 for _ in sources_in(source)) if many else None) as step:
+        total = sum(1 for _ in sources_in(source, on_passed=passed.append)) if many else None
+        with photo_progress("finding faces", total) as step:
 
             def on_photo(row: dict[str, str]) -> None:
                 step()
@@ -70,16 +73,17 @@ def faces_command(
                     failures.append(row["photo"])
 
             if engine is Engine.ray:
-                done = harvest_with_ray(source, out, model, longest, workers, on_photo)
+                done = harvest_with_ray(source, out, model, longest, workers, on_photo, truncated)
             else:
-                finder = _finder(model, provider, threads, longest)
+                finder = _finder(model, provider, threads, longest, truncated)
                 done = harvest(sources_in(source, every), out, finder, crops, workers, on_photo)
     except KeyboardInterrupt:
         warn("stopped; the same command goes on from here")
         raise
     if json:
-        print_json({"out": out, **vars(done), "failed": failures})
+        print_json({"out": out, **vars(done), "failed": failures, "passed_over": passed})
         return
+    warn_passed_over(Path(source), passed)
     say(
         f"{done.faces:,} faces in {done.photos:,} photos in {done.seconds:.0f} s "
         f"({done.photos / max(done.seconds, 1e-9):.1f} photos/s); {done.failures:,} photos could not be used"
@@ -96,6 +100,7 @@ def prepare_command(
     validation: Annotated[float, typer.Option(min=0, max=0.9, help="Share of the people set aside.")] = 0.1,
     at_least: Annotated[int, typer.Option(min=1, help="Leave out people with fewer faces.")] = 2,
     seed: Annotated[int, typer.Option(help="Of who is set aside.")] = 0,
+    truncated: Truncated = False,
     workers: Workers = None,
     provider: Provider = None,
     threads: Threads = None,
@@ -112,7 +117,7 @@ def prepare_command(
     total = sum(1 for _ in sources_in(folder))
     try:
         with photo_progress("preparing", total) as step:
-            done = prepare(folder, out, space, validation, seed, at_least, workers, lambda row: step())
+            done = prepare(folder, out, space, validation, seed, at_least, workers, lambda row: step(), truncated)
     except KeyboardInterrupt:
         warn("stopped; the same command goes on from here")
         raise
@@ -124,19 +129,23 @@ def prepare_command(
                 "faces": done.faces,
                 "left_out": done.left_out,
                 "failed": done.failures,
+                "passed_over": done.passed_over,
             }
         )
         return
+    warn_passed_over(folder, done.passed_over)
     for split in ("train", "val"):
         say(f"{split}: {done.faces[split]:,} faces of {done.people[split]:,} people")
     say("left out: " + (", ".join(f"{count:,} ({reason})" for reason, count in done.left_out.items()) or "nothing"))
     say(f"{len(done.failures):,} photos show no face or cannot be used; {out / 'summary.html'}")
 
 
-def _finder(model: Path | None, provider: str | None, threads: int | None, longest: int | None) -> Finder | Space:
+def _finder(
+    model: Path | None, provider: str | None, threads: int | None, longest: int | None, truncated: bool
+) -> Finder | Space:
     if model is None:
-        return default_finder(longest)
-    space = load(model, provider=provider, threads=threads)
+        return default_finder(longest, truncated)
+    space = load(model, provider=provider, threads=threads, truncated=truncated)
     space.finder = replace(space.finder, longest=longest)
     return space
 
@@ -144,7 +153,9 @@ def _finder(model: Path | None, provider: str | None, threads: int | None, longe
 def _show(photo: Path, finder: Finder | Space, draw: Path | None, json: bool) -> None:
     found, row = describe(photo, finder)
     if draw is not None:
-        write_image(draw, draw_faces(read_image(photo), found.faces))
+        # No larger than the faces were looked for: a photo of 200 megapixels is drawn smaller.
+        picture = (finder.finder if isinstance(finder, Space) else finder).decode(photo)
+        write_image(draw, draw_faces(picture.pixels, [scaled(face, picture.scale) for face in found.faces]))
     if json:
         print_json(row)
         return
@@ -162,7 +173,7 @@ def _show(photo: Path, finder: Finder | Space, draw: Path | None, json: bool) ->
             else ["", "", ""]
         )
         rows.append([str(number), box, f"{face.score:.3f}", *measures])
-    say(f"{len(rows)} faces in {photo} ({found.width} x {found.height})")
+    say(f"{len(rows)} faces in {text_of(photo)} ({found.width} x {found.height})")
     table("", ["face", "left, top, right, bottom", "score", "quality", "eyes apart, pixels", "yaw, pitch, roll"], rows)
     if draw is not None:
         say(str(draw))

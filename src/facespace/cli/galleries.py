@@ -4,15 +4,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import typer
 
 from facespace import gallery as galleries
 from facespace.cli.app import app
 from facespace.cli.options import AsJson, GalleryPath, KeyFile, ModelPath
-from facespace.cli.output import print_json, say, table, warn
+from facespace.cli.output import as_json, command_line, print_json, say, table, warn
 from facespace.cli.progress import embedding_progress
 from facespace.embed import load, read_model
-from facespace.gallery import Gallery, read_key
+from facespace.embed.shipped import find_model
+from facespace.errors import FacespaceError
+from facespace.gallery import Gallery, read_key, unlike_others
 
 gallery_app = typer.Typer(help="Look after a gallery: who is who, backups, audit, another model.", no_args_is_help=True)
 app.add_typer(gallery_app, name="gallery")
@@ -20,8 +23,8 @@ app.add_typer(gallery_app, name="gallery")
 Name = Annotated[str, typer.Argument(help="The person's name.")]
 
 
-def _open(gallery: str, model: Path | None, key_file: Path | None) -> Gallery:
-    return Gallery(gallery, load(model), read_key(key_file))
+def _open(gallery: str, model: Path | None, key_file: Path | None, create: bool = False) -> Gallery:
+    return Gallery(gallery, load(model), read_key(key_file), create)
 
 
 @gallery_app.command("show")
@@ -29,17 +32,30 @@ def show_command(
     name: Name, gallery: GalleryPath, model: ModelPath = None, key_file: KeyFile = None, json: AsJson = False
 ) -> None:
     """A person's attributes and faces, with the number of each face."""
-    with _open(gallery, model, key_file) as people:
-        faces, person = people.faces(name), people.store.find(name)
+    space = load(model)
+    with Gallery(gallery, space, read_key(key_file), create=False) as people:
+        person = people.find(name)
+        faces = people.faces(person.id)
+    unlike = unlike_others(np.stack([face.embedding for face in faces]), space.decision()) if faces else []
     if json:
-        print_json({"person": person, "faces": [replace(face, embedding=face.embedding.tolist()) for face in faces]})
+        kept = [
+            {**as_json(replace(face, embedding=face.embedding.tolist())), "unlike_others": doubt}
+            for face, doubt in zip(faces, unlike, strict=True)
+        ]
+        print_json({"person": person, "faces": kept})
         return
     say(f"{person.name}, since {person.created}, {dict(person.attributes)}")
     rows = [
-        [str(face.id), face.photo, "-" if face.quality is None else f"{face.quality:.2f}", face.created]
-        for face in faces
+        [
+            str(face.id),
+            face.photo,
+            "-" if face.quality is None else f"{face.quality:.2f}",
+            face.created,
+            "looks like somebody else" if doubt else "",
+        ]
+        for face, doubt in zip(faces, unlike, strict=True)
     ]
-    table("", ["face", "photo", "quality", "since"], rows)
+    table("", ["face", "photo", "quality", "since", "look at"], rows)
 
 
 @gallery_app.command("rename")
@@ -67,7 +83,7 @@ def merge_command(
     """Two names were one person: give all faces of one to the other."""
     with _open(gallery, model, key_file) as people:
         people.merge(name, into)
-    say(f"{name} is part of {into} now; to take it back: facespace gallery undo {into}")
+    say(f"{name} is part of {into} now; to take it back: {command_line('facespace gallery undo', into, '-g', gallery)}")
 
 
 @gallery_app.command("undo")
@@ -75,7 +91,31 @@ def undo_command(name: Name, gallery: GalleryPath, model: ModelPath = None, key_
     """Take back the last merge into a person."""
     with _open(gallery, model, key_file) as people:
         other = people.undo_merge(name)
-    say(f"{other} is somebody of their own again")
+    say(f"{other.name} is somebody of their own again")
+
+
+@gallery_app.command("undo-enrol")
+def undo_enrol_command(
+    gallery: GalleryPath,
+    name: Annotated[str | None, typer.Argument(help="Whose last enrolment to take back.")] = None,
+    after: Annotated[
+        int | None, typer.Option(min=0, help="Take back all enrolments after this entry of the audit log instead.")
+    ] = None,
+    model: ModelPath = None,
+    key_file: KeyFile = None,
+    json: AsJson = False,
+) -> None:
+    """Take back an enrolment: the faces that it added are deleted for good, and whom it made."""
+    if (name is None) == (after is None):
+        raise FacespaceError("say whose enrolment to take back, by name, or give --after NUMBER of the audit log")
+    with _open(gallery, model, key_file) as people:
+        undone = [people.undo_enrol(name)] if name is not None else people.undo_enrolments_after(after or 0)
+    if json:
+        print_json({"undone": undone})
+        return
+    for each in undone[:20]:
+        say(f"deleted {each.faces} faces of {each.person}" + (", who is gone" if each.gone else ""))
+    say(f"{len(undone)} enrolments were taken back in {gallery}")
 
 
 @gallery_app.command("move")
@@ -174,7 +214,7 @@ def import_command(
     key_file: KeyFile = None,
 ) -> None:
     """Add everybody of an exported gallery."""
-    with _open(gallery, model, key_file) as people:
+    with _open(gallery, model, key_file, create=True) as people:
         done = galleries.import_gallery(people.store, file)
     say(f"added {done.people} people and {done.faces} faces; {done.known} faces were there already")
 
@@ -187,7 +227,7 @@ def salvage_command(
     key_file: KeyFile = None,
 ) -> None:
     """Save what can be saved of a damaged gallery into a new one."""
-    with _open(gallery, model, key_file) as people:
+    with _open(gallery, model, key_file, create=True) as people:
         done = galleries.salvage(damaged, people.store)
     say(f"saved {done.faces} faces of {done.people} people; {done.lost} faces were lost")
 
@@ -208,12 +248,17 @@ def upgrade_command(
     Where a photo is gone, the picture kept of the face serves, if there is one.
     """
     secret = read_key(key_file)
-    if mix and model is not None:
-        galleries.adopt(gallery, read_model(model).card, secret)
-        say(f"{gallery} goes on with {model}; old and new points are compared")
+    if mix:
+        card = read_model(find_model(model)).card
+        galleries.adopt(gallery, card, secret)
+        if json:
+            print_json({"model": card.name, "faces": 0})
+            return
+        say(f"{gallery} goes on with the model {card.name}; old and new points are compared")
         return
+    space = load(model)
     with embedding_progress() as on_face:
-        done = galleries.upgrade(gallery, load(model), secret, drop, on_face)
+        done = galleries.upgrade(gallery, space, secret, drop, on_face)
     if json:
         print_json(done)
         return
@@ -221,7 +266,7 @@ def upgrade_command(
         warn(f"dropped a face of {photo}: {reason}")
     pictured = f", {done.from_pictures} of them from kept pictures" if done.from_pictures else ""
     say(f"embedded {done.faces} faces anew{pictured} ({done.before} before), dropped {len(done.dropped)}")
-    say(f"{gallery} is of {model} now")
+    say(f"{gallery} is of the model {space.card.name} now")
 
 
 @gallery_app.command("key")

@@ -7,6 +7,7 @@ import typer
 
 from facespace.cli.app import app
 from facespace.cli.extras import extra
+from facespace.cli.groups import show_groups
 from facespace.cli.options import AsJson, ModelArgument
 from facespace.cli.output import as_json, print_json, say, table, warn
 from facespace.embed import (
@@ -147,15 +148,29 @@ def show_card(card: Card) -> None:
     if card.decisions:
         decisions = card.decisions
         rows.append(["thresholds from", f"{decisions.data} ({decisions.impostor_pairs:,} impostor pairs)"])
+        average = "" if decisions.groups is None else ", average pair"
         rows += [
-            [f"threshold at FAR {t.far:g}", f"{t.threshold:.3f} ({t.low:.3f} to {t.high:.3f})"]
+            [f"threshold at FAR {t.far:g}{average}", f"{t.threshold:.3f} ({t.low:.3f} to {t.high:.3f})"]
             for t in decisions.thresholds
         ]
+        if decisions.groups is not None:
+            default = decisions.threshold(decisions.default_far)
+            rows.append([f"used by default, FAR {decisions.default_far:g}", f"{default:.3f}, for the worst group"])
+        if decisions.calibration.population is not None:
+            rows.append(["probabilities hold for", decisions.calibration.population])
+        rows += [["calibration error", f"{entry.error:.3f} on {entry.data}"] for entry in decisions.calibration.errors]
+        rows += [
+            [f"rejection at FRR {r.frr:g}", f"{r.distance:.3f} ({r.low:.3f} to {r.high:.3f})"]
+            for r in decisions.rejections
+        ]
+        rows.append(["default answers", card.decision().errors])
         cut = decisions.clustering
         rows.append(["clustering", f"{cut.linkage} linkage, cut at {cut.threshold:.3f}"])
     else:
         rows.append(["thresholds", "none yet: facespace evaluate MODEL --people FOLDER --write-card"])
     table("", ["card", ""], rows)
+    if card.decisions and card.decisions.groups:
+        show_groups(card.decisions.groups)
 
 
 def _summary(card: Card) -> tuple[str, str, str]:

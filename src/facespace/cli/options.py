@@ -29,4 +29,5 @@ Provider = Annotated[
     typer.Option(help="Where to run: cpu, cuda, coreml or openvino; the best present where not given."),
 ]
 Threads = Annotated[int | None, typer.Option(min=1, help="Threads of the network; one a core where not given.")]
+Truncated = Annotated[bool, typer.Option("--truncated", help="Take what is there of JPEG files that end too early.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object, for machines.")]

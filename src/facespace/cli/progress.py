@@ -1,7 +1,9 @@
 """Progress of long work in the terminal."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 from rich.progress import (
     BarColumn,
@@ -14,30 +16,81 @@ from rich.progress import (
 
 from facespace.cli.output import errors
 
+# Seconds between two lines of a training's log.
+LOG_EVERY = 30.0
+
 
 @contextmanager
-def training_progress(
-    steps: int, shown: bool = True, triplets: bool = True
-) -> Iterator[Callable[[dict[str, float]], None]]:
-    """A bar that tells loss, share of active triplets if wanted and time left; gives what is to be called each step."""
+def training_progress(steps: int, shown: bool = True) -> Iterator[Callable[[dict[str, float]], None]]:
+    """Progress of a training run on standard error; gives what is to be called with the record of each step.
+
+    A bar in a terminal; elsewhere (a file, a pipe, a service's log) a line after the first step, every half minute
+    and after the last step. Nothing is printed before the first step, so that an error on input stands alone.
+    """
+    if not shown:
+        yield lambda record: None
+    elif errors.is_terminal:
+        with _bar(steps) as step:
+            yield step
+    else:
+        yield _log(steps)
+
+
+@contextmanager
+def _bar(steps: int) -> Iterator[Callable[[dict[str, float]], None]]:
+    """A bar that tells loss, share of active triplets and time left; it appears with the first step."""
     columns = (
         TextColumn("training"),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn(
-            "loss {task.fields[loss]:.3f}" + (", active triplets {task.fields[active]:.0%}" if triplets else "")
-        ),
+        TextColumn("{task.fields[figures]}"),
         TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=errors, disable=not shown) as progress:
-        task = progress.add_task("training", total=steps, loss=float("nan"), active=0.0)
+    progress = Progress(*columns, console=errors)
+    task = progress.add_task("training", total=steps, figures="")
 
-        def step(record: dict[str, float]) -> None:
-            progress.update(task, completed=record["step"], loss=record["loss"], active=record.get("active", 0.0))
+    def step(record: dict[str, float]) -> None:
+        progress.start()
+        progress.update(task, completed=record["step"], figures=_figures(record))
 
+    try:
         yield step
+    finally:
+        progress.stop()
+
+
+def _log(steps: int) -> Callable[[dict[str, float]], None]:
+    """Lines for a log: how far, loss, share of active triplets, seconds a step, time left."""
+    first: tuple[float, float] | None = None
+    last = 0.0
+
+    def step(record: dict[str, float]) -> None:
+        nonlocal first, last
+        now, done = time.monotonic(), record["step"]
+        pace = record["seconds"]
+        if first is None:
+            first = (now, done)
+        else:
+            if done < steps and now - last < LOG_EVERY:
+                return
+            # A run that went back to an earlier step starts counting again.
+            first = first if done > first[1] else (now, done)
+            pace = (now - first[0]) / (done - first[1]) if done > first[1] else pace
+        last = now
+        left = timedelta(seconds=round((steps - done) * pace))
+        errors.print(
+            f"step {done:.0f} of {steps}: {_figures(record)}, {pace:.2g} s a step, {left} left",
+            markup=False, highlight=False, soft_wrap=True,
+        )  # fmt: skip
+
+    return step
+
+
+def _figures(record: dict[str, float]) -> str:
+    active = f", active triplets {record['active']:.0%}" if "active" in record else ""
+    return f"loss {record['loss']:.3f}{active}"
 
 
 @contextmanager

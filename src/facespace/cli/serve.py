@@ -40,6 +40,10 @@ def serve_command(
     keep_pictures: Annotated[
         bool, typer.Option("--keep-pictures", help="Allow a small picture of each enrolled face to be kept.")
     ] = False,
+    cors: Annotated[
+        list[str] | None,
+        typer.Option(help="Origin of another site whose pages may ask, as https://photos.example; may be repeated."),
+    ] = None,
     jobs: Annotated[Path | None, typer.Option(help="Folder for clusterings; a temporary one where not given.")] = None,
     job_hours: Annotated[float, typer.Option(min=0.01, help="Hours until a clustering is deleted.")] = 1.0,
     detector: Annotated[str | None, typer.Option(help="How to find faces, in place of the model card's.")] = None,
@@ -63,13 +67,17 @@ def serve_command(
             waiting=waiting,
             seconds=seconds,
             keep_pictures=keep_pictures,
+            cors=tuple(cors or ()),
             jobs=jobs,
             job_seconds=round(3600 * job_hours),
         )
+        if gallery and "://" not in gallery and not Path(gallery).exists():
+            say(f"there is no gallery {gallery} yet; it is created")
+        if cors and keys is None:
+            warn(f"pages of {', '.join(cors)} may read and change all that is served; make keys and give --keys FILE")
         if without_keys and keys is None:
             warn(f"everybody who reaches {host}:{port} may read and change all that is served")
-        say(f"facespace listens on http://{host}:{port}")
-        serve(settings, host, port, without_keys)
+        serve(settings, host, port, without_keys, lambda: say(f"facespace listens on http://{host}:{port}"))
 
 
 @keys_app.command("add")
@@ -79,7 +87,8 @@ def add_command(
     scope: Annotated[
         list[str],
         typer.Option(
-            help="verify, read, enrol or admin, each with those before it; embeddings and metrics stand alone."
+            help="verify, read, enrol or admin, each with those before it; embeddings, embedding-search and metrics "
+            "stand alone."
         ),
     ],
     rate: Annotated[float | None, typer.Option(help="Requests a minute; any number where not given.")] = None,

@@ -10,7 +10,7 @@ from facespace.cli.evaluate import show_figures
 from facespace.cli.extras import extra
 from facespace.cli.model import show_card
 from facespace.cli.options import AsJson
-from facespace.cli.output import print_json, say, warn
+from facespace.cli.output import errors, print_json, say, warn
 from facespace.cli.progress import training_progress
 from facespace.recipes import find
 
@@ -50,6 +50,8 @@ def train_command(
         return
     read = read_recipe(path, data)
     workers = Workers(device, loaders)
+    if workers.first:
+        errors.print("reading the faces", highlight=False)
     try:
         with (
             training_progress(read.steps, workers.first) as show,
@@ -69,12 +71,13 @@ def train_command(
         return
     last = trained.history[-1]
     if json:
-        print_json({"run": run, "resumed_from": trained.resumed_from, "seconds": trained.seconds, "last": last})
+        figures = {"resumed_from": trained.resumed_from, "seconds": trained.seconds, "precision": trained.precision}
+        print_json({"run": run, **figures, "last": last})
         return
     say(
-        f"trained steps {trained.resumed_from + 1} to {len(trained.history)} in {trained.seconds:.0f} s: "
-        f"loss {last['loss']:.3f}, mean squared distance {last['positive_distance']:.2f} within people, "
-        f"{last['negative_distance']:.2f} between them"
+        f"trained steps {trained.resumed_from + 1} to {len(trained.history)} in {trained.seconds:.0f} s "
+        f"({trained.precision}): loss {last['loss']:.3f}, mean squared distance {last['positive_distance']:.2f} "
+        f"within people, {last['negative_distance']:.2f} between them"
     )
     rates = [f"{key.removeprefix('val_at_')}: {value:.3f}" for key, value in last.items() if key.startswith("val_at")]
     if rates:
@@ -93,7 +96,7 @@ def _train_detector(
     read = read_detector_recipe(path, data)
     last: dict[str, float] = {}
     try:
-        with training_progress(read.steps, triplets=False) as show:
+        with training_progress(read.steps) as show:
 
             def on_step(record: dict[str, float]) -> None:
                 show(record)

@@ -6,10 +6,12 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 import httpx
+from numpy.typing import ArrayLike
 
 from facespace.client import calls
 from facespace.client.ask import TRIES, answered, headers_of, pause, request_of, unreachable
 from facespace.client.calls import Call, Sent
+from facespace.client.waiting import Progress, finished, pauses
 from facespace.server import schemas as s
 
 Answer = TypeVar("Answer")
@@ -70,15 +72,54 @@ class AsyncClient:
         """Every face of a photo."""
         return await self.ask(calls.faces(photo, crops, embeddings))
 
-    async def verify(self, a: Sent, b: Sent, far: float | None = None, crops: bool = False) -> s.VerifyAnswer:
-        """Are the main faces of two photos the same person?"""
-        return await self.ask(calls.verify(a, b, far, crops))
+    async def faces_batch(
+        self, photos: Iterable[Sent], crops: bool = False, embeddings: bool = False
+    ) -> s.FacesBatchAnswer:
+        """Every face of several photos; one that cannot be used has a failure, and the others are answered."""
+        return await self.ask(calls.faces_batch(photos, crops, embeddings))
+
+    async def verify(
+        self,
+        a: Sent,
+        b: Sent,
+        far: float | None = None,
+        crops: bool = False,
+        face_a: int | None = None,
+        face_b: int | None = None,
+    ) -> s.VerifyAnswer:
+        """Are two photos of the same person? `face_a` and `face_b` choose among several faces, from 1."""
+        return await self.ask(calls.verify(a, b, far, crops, face_a, face_b))
 
     async def identify(
         self, photo: Sent, fpir: float | None = None, top: int | None = None, crops: bool = False
     ) -> s.IdentifyAnswer:
         """Who are the faces of a photo?"""
         return await self.ask(calls.identify(photo, fpir, top, crops))
+
+    async def identify_batch(
+        self, photos: Iterable[Sent], fpir: float | None = None, top: int | None = None, crops: bool = False
+    ) -> s.IdentifyBatchAnswer:
+        """Who are the faces of several photos? One that cannot be used has a failure, and the others are answered."""
+        return await self.ask(calls.identify_batch(photos, fpir, top, crops))
+
+    async def verify_person(
+        self, person_id: int, photo: Sent, far: float | None = None, face: int | None = None, crops: bool = False
+    ) -> s.PersonVerifyAnswer:
+        """Is the face of a photo this person's? `face` chooses among several, from 1; else it is the largest."""
+        return await self.ask(calls.verify_person(person_id, photo, far, face, crops))
+
+    async def search(
+        self,
+        embeddings: ArrayLike,
+        model: str = "default",
+        fpir: float | None = None,
+        top: int | None = None,
+    ) -> s.EmbeddingSearchAnswer:
+        """Who are these embeddings, shape (n, d)? `model` names their space, as `faces` gives it.
+
+        EmbeddingError where they are not finite numbers of L2 norm 1; nothing is sent then.
+        """
+        return await self.ask(calls.search(embeddings, model, fpir, top))
 
     async def people(self, search: str | None = None, offset: int = 0, limit: int | None = None) -> s.PeopleAnswer:
         """Everybody in the gallery by name, a page at a time."""
@@ -95,9 +136,11 @@ class AsyncClient:
         attributes: Mapping[str, Any] | None = None,
         least_quality: float | None = None,
         keep: bool = False,
+        face: int | None = None,
+        accept_doubtful: bool = False,
     ) -> s.EnrolAnswer:
-        """Keep a person's faces."""
-        return await self.ask(calls.enrol(name, photos, attributes, least_quality, keep))
+        """Keep a person's faces. Of one photo that shows several, `face` chooses, from 1 in reading order."""
+        return await self.ask(calls.enrol(name, photos, attributes, least_quality, keep, face, accept_doubtful))
 
     async def change(
         self, number: int, name: str | None = None, attributes: Mapping[str, Any] | None = None
@@ -136,6 +179,40 @@ class AsyncClient:
     async def job(self, name: str) -> s.Job:
         """How far a clustering is."""
         return await self.ask(calls.job(name))
+
+    async def wait(self, name: str, timeout: float | None = None, on_progress: Progress | None = None) -> s.Job:
+        """Wait until a clustering is done.
+
+        Parameters
+        ----------
+        name : str
+            Of the job.
+        timeout : float or None
+            Seconds until ServiceError is raised; the job goes on. As long as it takes where None.
+        on_progress : callable or None
+            Called with the job at each look, for a progress bar.
+
+        Raises
+        ------
+        ServiceError
+            It failed, was cancelled, does not exist, or takes longer than `timeout`.
+        """
+        seconds = pauses(name, timeout)
+        while True:
+            job = await self.job(name)
+            if on_progress is not None:
+                on_progress(job)
+            if finished(job):
+                return job
+            await asyncio.sleep(next(seconds))
+
+    async def cluster(
+        self, photos: Iterable[Sent], timeout: float | None = None, on_progress: Progress | None = None
+    ) -> s.ClusterResult:
+        """Group the faces of photos by person and wait for the result; parameters and errors as of `wait`."""
+        started = await self.start_cluster(photos)
+        await self.wait(started.job, timeout, on_progress)
+        return await self.clusters(started.job)
 
     async def cancel(self, name: str) -> s.Job:
         """Stop a clustering."""

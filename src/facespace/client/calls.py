@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from numpy.typing import ArrayLike
 from pydantic import BaseModel
 
 from facespace.errors import ImageError
+from facespace.metric import as_points
 from facespace.server import schemas as s
 
 Answer = TypeVar("Answer")
@@ -49,15 +51,47 @@ def faces(photo: Sent, crops: bool, embeddings: bool) -> Call[s.FacesAnswer]:
     return Call("POST", "/v1/faces", s.FacesAnswer, query, (_file("photo", photo),))
 
 
-def verify(a: Sent, b: Sent, far: float | None, crops: bool) -> Call[s.VerifyAnswer]:
+def faces_batch(photos: Iterable[Sent], crops: bool, embeddings: bool) -> Call[s.FacesBatchAnswer]:
+    """As `Client.faces_batch`."""
+    query = {"crops": crops, "embeddings": embeddings}
+    return Call("POST", "/v1/faces/batch", s.FacesBatchAnswer, query, _files("photos", photos))
+
+
+def verify(
+    a: Sent, b: Sent, far: float | None, crops: bool, face_a: int | None = None, face_b: int | None = None
+) -> Call[s.VerifyAnswer]:
     """As `Client.verify`."""
-    return Call("POST", "/v1/verify", s.VerifyAnswer, {"far": far, "crops": crops}, (_file("a", a), _file("b", b)))
+    query = {"far": far, "crops": crops, "face_a": face_a, "face_b": face_b}
+    return Call("POST", "/v1/verify", s.VerifyAnswer, query, (_file("a", a), _file("b", b)))
 
 
 def identify(photo: Sent, fpir: float | None, top: int | None, crops: bool) -> Call[s.IdentifyAnswer]:
     """As `Client.identify`."""
     query = {"fpir": fpir, "top": top, "crops": crops}
     return Call("POST", "/v1/identify", s.IdentifyAnswer, query, (_file("photo", photo),))
+
+
+def identify_batch(
+    photos: Iterable[Sent], fpir: float | None, top: int | None, crops: bool
+) -> Call[s.IdentifyBatchAnswer]:
+    """As `Client.identify_batch`."""
+    query = {"fpir": fpir, "top": top, "crops": crops}
+    return Call("POST", "/v1/identify/batch", s.IdentifyBatchAnswer, query, _files("photos", photos))
+
+
+def verify_person(
+    person_id: int, photo: Sent, far: float | None, face: int | None, crops: bool
+) -> Call[s.PersonVerifyAnswer]:
+    """As `Client.verify_person`."""
+    query = {"far": far, "face": face, "crops": crops}
+    path = f"/v1/people/{person_id:d}/verify"
+    return Call("POST", path, s.PersonVerifyAnswer, query, (_file("photo", photo),))
+
+
+def search(embeddings: ArrayLike, model: str, fpir: float | None, top: int | None) -> Call[s.EmbeddingSearchAnswer]:
+    """As `Client.search`."""
+    probes = s.EmbeddingSearchRequest(model=model, embeddings=as_points(embeddings).tolist())
+    return Call("POST", "/v1/search", s.EmbeddingSearchAnswer, {"fpir": fpir, "top": top}, body=probes)
 
 
 def people(search: str | None, offset: int, limit: int | None) -> Call[s.PeopleAnswer]:
@@ -71,15 +105,23 @@ def person(number: int) -> Call[s.PersonFaces]:
 
 
 def enrol(
-    name: str, photos: Iterable[Sent], attributes: Mapping[str, Any] | None, least_quality: float | None, keep: bool
+    name: str,
+    photos: Iterable[Sent],
+    attributes: Mapping[str, Any] | None,
+    least_quality: float | None,
+    keep: bool,
+    face: int | None = None,
+    accept_doubtful: bool = False,
 ) -> Call[s.EnrolAnswer]:
     """As `Client.enrol`."""
-    form = {"name": name, "keep": str(keep).lower()}
+    form = {"name": name, "keep": str(keep).lower(), "accept_doubtful": str(accept_doubtful).lower()}
     if attributes is not None:
         form["attributes"] = json.dumps(dict(attributes))
     if least_quality is not None:
         form["least_quality"] = str(least_quality)
-    return Call("POST", "/v1/people", s.EnrolAnswer, files=tuple(_file("photos", photo) for photo in photos), form=form)
+    if face is not None:
+        form["face"] = str(face)
+    return Call("POST", "/v1/people", s.EnrolAnswer, files=_files("photos", photos), form=form)
 
 
 def change(number: int, name: str | None, attributes: Mapping[str, Any] | None) -> Call[s.PersonAnswer]:
@@ -120,7 +162,7 @@ def picture(face: int) -> Call[bytes]:
 
 def start_cluster(photos: Iterable[Sent]) -> Call[s.Job]:
     """As `Client.start_cluster`."""
-    return Call("POST", "/v1/cluster", s.Job, files=tuple(_file("photos", photo) for photo in photos))
+    return Call("POST", "/v1/cluster", s.Job, files=_files("photos", photos))
 
 
 def job(name: str) -> Call[s.Job]:
@@ -156,6 +198,10 @@ def answer(name: str, a: int, b: int, same: bool) -> Call[s.DecisionMade]:
 def undo(name: str, decision: int | None) -> Call[s.DecisionAnswer]:
     """As `Client.undo`."""
     return Call("POST", f"/v1/cluster/{name}/undo", s.DecisionAnswer, body=s.UndoRequest(decision=decision))
+
+
+def _files(field: str, photos: Iterable[Sent]) -> tuple[File, ...]:
+    return tuple(_file(field, photo) for photo in photos)
 
 
 def _file(field: str, photo: Sent) -> File:

@@ -8,9 +8,9 @@ from types import TracebackType
 import numpy as np
 from numpy.typing import ArrayLike
 
-from facespace.cluster.arrange import Ints, arrange, carry, part, pieces
+from facespace.cluster.arrange import Floats, Ints, arrange, carry, part, pieces
 from facespace.cluster.confidence import Confidence, confidence, questions
-from facespace.cluster.ingest import ingest, ingest_uploads
+from facespace.cluster.ingest import ingest, ingest_uploads, missing_photos
 from facespace.cluster.known import Naming
 from facespace.cluster.placement import Placement, moves
 from facespace.cluster.records import Added, AlbumCluster, AlbumFace, MaybeSame
@@ -18,8 +18,8 @@ from facespace.cluster.store import AlbumStore, Decision
 from facespace.cluster.threshold import Cut
 from facespace.embed import Failure, Space
 from facespace.errors import AlbumError
-from facespace.images import photos_in
-from facespace.metric import as_embeddings
+from facespace.images import PassedOver, photos_in
+from facespace.metric import as_points, normalise
 
 
 class Album:
@@ -111,6 +111,24 @@ class Album:
         """Everything that was ever decided, undone or not."""
         return self._store.decisions()
 
+    def pairs(self) -> dict[int, list[tuple[int, int, bool]]]:
+        """By decision: the pairs of faces that it says are the same person (True) or different people."""
+        return self._store.pairs()
+
+    def names_given(self) -> dict[int, tuple[int, str]]:
+        """By decision that names a cluster: the face that stands for the cluster, and the name."""
+        return self._store.names_given()
+
+    def embeddings(self, faces: Sequence[int]) -> Floats:
+        """The embeddings of some faces, float32, shape (n, d), L2 norm 1, to the precision of float16.
+
+        Raises
+        ------
+        AlbumError
+            There is no such face.
+        """
+        return normalise(self._placement.current().points[self._placement.rows(faces)])
+
     def thumbnails(self, faces: Sequence[int]) -> list[bytes | None]:
         """Small pictures of faces, WebP."""
         return self._store.thumbnails(faces)
@@ -130,7 +148,8 @@ class Album:
         """Find the faces of new photos and let them join: the rest is not done again, and numbers stay.
 
         A photo that was looked at before and has not changed since is passed over, so an interrupted `add` goes on
-        where it was when called again.
+        where it was when called again. A photo that was moved or renamed is known by its content and keeps its faces.
+        What was deleted stays in the album and is reported: see `missing` and `forget_missing`.
 
         Parameters
         ----------
@@ -143,10 +162,30 @@ class Album:
         DataError
             No such folder, or no photos in it.
         """
-        listed = photos_in(photos) if isinstance(photos, str | os.PathLike) else list(photos)
+        passed: list[PassedOver] = []
+        listed = photos_in(photos, passed.append) if isinstance(photos, str | os.PathLike) else list(photos)
         added = ingest(self._space, self._store, listed, on_photo)
         self._placement.join_new()
-        return Added(len(listed), added.faces, added.known, added.failures)
+        return Added(
+            photos=len(listed),
+            faces=added.faces,
+            known=added.known,
+            failures=added.failures,
+            passed_over=tuple(passed),
+            moved=added.moved,
+            missing=tuple(self.missing()),
+        )
+
+    def missing(self) -> list[str]:
+        """Photos of the album whose file is not there any more."""
+        return missing_photos(self._store.seen())
+
+    def forget_missing(self) -> int:
+        """Delete the faces of photos that are missing, and what was said of them; gives the number of faces.
+
+        This cannot be undone. Photos on a drive that is not connected are missing, too.
+        """
+        return self._store.forget_photos(self.missing())
 
     def add_uploads(
         self, photos: Mapping[str, bytes], on_photo: Callable[[], None] | None = None, workers: int | None = None
@@ -168,7 +207,10 @@ class Album:
 
     def know(self, people: Mapping[str, ArrayLike]) -> None:
         """Take names from a gallery: points (k, d) of each person, in place of those taken before."""
-        self._store.replace_people((name, as_embeddings(points)) for name, points in people.items())
+        self._store.replace_people(
+            (name, as_points(points, self._space.dimension, f"embeddings of {name!r}"))
+            for name, points in people.items()
+        )
         self._placement.join_new()
 
     def recluster(self, on_done: Callable[[int], None] | None = None) -> None:

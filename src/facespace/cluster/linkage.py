@@ -23,6 +23,17 @@ Floats = NDArray[np.float32]
 
 _NOBODY = -1
 
+# Linkages that differ by less than this share of the points' mean squared norm are equal: it is what rounding in
+# float32 makes of equal ones.
+_EQUAL = 2.0**-20
+
+
+# Pairs are many where the groups in them could have at most so many times as many.
+_CROWDED = 16
+
+# Cells of a matrix made at a time.
+_BLOCK_CELLS = 1 << 22
+
 
 @dataclass(frozen=True)
 class Merges:
@@ -69,13 +80,23 @@ class Groups:
         self._apart = np.unique(_keys(start[apart[:, 0]], start[apart[:, 1]], count))
 
     def linkage(self, a: Ints, b: Ints) -> Floats:
-        """Mean squared distance between the members of each pair of groups."""
-        found = np.empty(len(a), np.float32)
-        for at in range(0, len(a), 1 << 16):
-            i, j = a[at : at + (1 << 16)], b[at : at + (1 << 16)]
-            products = np.einsum("nd,nd->n", self.sums[i], self.sums[j]) / (self.sizes[i] * self.sizes[j])
-            found[at : at + len(i)] = self.norms[i] + self.norms[j] - 2 * products
-        return np.maximum(found, 0, out=found)
+        """Mean squared distance between the members of each pair of groups; `a` ascending."""
+        products = np.empty(len(a), np.float32)
+        among = _Among(a, b, len(self.sizes))
+        if among.crowded:
+            # A product of matrices takes less than gathering two sums for each of so many pairs.
+            means = self.sums[among.groups] / self.sizes[among.groups, None]
+            step = max(1, _BLOCK_CELLS // max(1, len(means)))
+            for first in range(0, len(means), step):
+                block = means[first : first + step] @ means.T
+                here = slice(*np.searchsorted(among.a, [first, first + step]))
+                products[here] = block[among.a[here] - first, among.b[here]]
+        else:
+            for at in range(0, len(a), 1 << 16):
+                i, j = a[at : at + (1 << 16)], b[at : at + (1 << 16)]
+                sums = np.einsum("nd,nd->n", self.sums[i], self.sums[j])
+                products[at : at + len(i)] = sums / (self.sizes[i] * self.sizes[j])
+        return np.maximum(self.norms[a] + self.norms[b] - 2 * products, 0)
 
     def allowed(self, a: Ints, b: Ints) -> NDArray[np.bool_]:
         """Whether each pair of groups may merge."""
@@ -88,7 +109,7 @@ class Groups:
 
     def candidates(self, a: Ints, b: Ints, threshold: float) -> tuple[Ints, Ints, Floats]:
         """Of these pairs of groups, each once, those that may merge and are near enough; with their linkages."""
-        a, b = np.divmod(np.unique(_keys(a, b, len(self.sizes))), max(1, len(self.sizes)))
+        a, b = _Among(np.minimum(a, b), np.maximum(a, b), len(self.sizes)).distinct()
         may = (a != b) & self.allowed(a, b)
         a, b = a[may], b[may]
         value = self.linkage(a, b)
@@ -110,6 +131,42 @@ class Groups:
         if len(self._apart):
             i, j = np.divmod(self._apart, len(self.sizes))
             self._apart = np.unique(_keys(renamed[i], renamed[j], len(self.sizes)))
+
+
+class _Among:
+    """Pairs of groups, by the places of those groups that are in any of them.
+
+    Parameters
+    ----------
+    a, b : int64, shape (m,)
+    total : all groups there are
+    """
+
+    def __init__(self, a: Ints, b: Ints, total: int):
+        taken = np.zeros(total, bool)
+        taken[a] = True
+        taken[b] = True
+        self.groups = np.flatnonzero(taken)
+        place = np.cumsum(taken) - 1
+        self.a, self.b = place[a], place[b]
+
+    @property
+    def crowded(self) -> bool:
+        """Whether the pairs are a good part of all that these groups have."""
+        return len(self.groups) ** 2 <= _CROWDED * len(self.a)
+
+    def distinct(self) -> tuple[Ints, Ints]:
+        """Each pair once, ascending."""
+        count = len(self.groups)
+        keys = self.a * count + self.b
+        if self.crowded:
+            seen = np.zeros(count * count, bool)
+            seen[keys] = True
+            keys = np.flatnonzero(seen)
+        else:
+            keys = np.unique(keys)
+        a, b = np.divmod(keys, max(1, count))
+        return self.groups[a], self.groups[b]
 
 
 def average_linkage(
@@ -155,10 +212,11 @@ def average_linkage(
     near = graph.distance <= threshold
     a, b, value = groups.candidates(start[graph.a[near]], start[graph.b[near]], threshold)
     groups.forget_apart(components(total, a, b))
-    renamed, best = np.arange(total), np.full(total, -1)
+    grain = max(_EQUAL * float(groups.norms.mean()) if total else 0.0, float(np.finfo(np.float32).tiny))
+    renamed = np.arange(total)
     merges: list[tuple[Ints, Ints, Floats]] = []
     while len(a):
-        into, gone, height = _reciprocal(a, b, value, best)
+        into, gone, height = _reciprocal(a, b, value, total, grain)
         merges.append((point_of[into], point_of[gone], height))
         renamed[gone] = into
         groups.merge(into, gone, renamed)
@@ -167,15 +225,29 @@ def average_linkage(
     return Merges(count, left, right, heights, start)
 
 
-def _reciprocal(a: Ints, b: Ints, value: Floats, best: Ints) -> tuple[Ints, Ints, Floats]:
-    """Pairs of groups that are each other's nearest; ties go to the earlier pair, so there is always one."""
-    farthest_first = np.argsort(value, kind="stable")[::-1]
-    # Of several assignments to one group the last stands: its nearest pair.
-    ends = np.stack([a[farthest_first], b[farthest_first]], axis=1)
-    best[ends.ravel()] = np.repeat(farthest_first, 2)
-    pairs = np.arange(len(a))
-    mutual = (best[a] == pairs) & (best[b] == pairs)
+def _reciprocal(a: Ints, b: Ints, value: Floats, total: int, grain: float) -> tuple[Ints, Ints, Floats]:
+    """Pairs of groups that are each other's nearest; values within `grain` are ties.
+
+    Ties go to one pair or another as if by lot. Given to the earlier pair, all of many copies of a photo would have the
+    first copy as their nearest, and one pair would merge a round; by lot some quarter of them finds a partner.
+    """
+    key = np.rint(value / grain).astype(np.uint64) << np.uint64(32) | _lots(len(a))
+    best = np.full(total, np.iinfo(np.uint64).max)
+    np.minimum.at(best, a, key)
+    np.minimum.at(best, b, key)
+    mutual = (best[a] == key) & (best[b] == key)
     return a[mutual], b[mutual], value[mutual]
+
+
+def _lots(count: int) -> NDArray[np.uint64]:
+    """Numbers below 2^32 in no order, all different: 0, 1, 2 ... through the last mixing steps of MurmurHash3."""
+    lot = np.arange(count, dtype=np.uint32)
+    lot ^= lot >> np.uint32(16)
+    lot *= np.uint32(0x85EB_CA6B)
+    lot ^= lot >> np.uint32(13)
+    lot *= np.uint32(0xC2B2_AE35)
+    lot ^= lot >> np.uint32(16)
+    return lot.astype(np.uint64)
 
 
 def _contract(

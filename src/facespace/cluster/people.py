@@ -12,8 +12,8 @@ from facespace.cluster.arrange import Knowledge, arrange
 from facespace.cluster.threshold import Cut
 from facespace.embed import Face, Failure, Space
 from facespace.errors import DataError
-from facespace.images import Photo, photos_in
-from facespace.metric import as_embeddings
+from facespace.images import PassedOver, Photo, photos_in
+from facespace.metric import as_points
 
 
 @dataclass(frozen=True)
@@ -31,11 +31,13 @@ class Clusters:
     groups : largest first; of equal size, the one seen first
     failures : photos that could not be used
     threshold : the squared distance the groups were cut at
+    passed_over : entries of the folder that were not taken, and why
     """
 
     groups: tuple[tuple[Member, ...], ...]
     failures: tuple[Failure, ...]
     threshold: float
+    passed_over: tuple[PassedOver, ...] = ()
 
 
 @overload
@@ -75,6 +77,8 @@ def cluster(
     ------
     DataError
         No such folder, no photos, none that can be used, or no threshold for faces or points.
+    EmbeddingError
+        Points of several sizes, or not finite, or not of L2 norm 1.
     ModelError
         The card has no clustering threshold and none was given.
     """
@@ -83,7 +87,8 @@ def cluster(
     if photos is None:
         raise DataError("a space groups the faces of photos: name a folder, as in cluster(space, 'photos/')")
     cut = Cut.of_card(what.card.require_decisions()) if threshold is None else Cut(threshold)
-    listed = photos_in(photos) if isinstance(photos, str | os.PathLike) else photos
+    passed: list[PassedOver] = []
+    listed = photos_in(photos, passed.append) if isinstance(photos, str | os.PathLike) else photos
     members: list[Member] = []
     points: list[NDArray[np.float32]] = []
     failures: list[Failure] = []
@@ -105,7 +110,7 @@ def cluster(
     for member, label in zip(members, arranged.labels, strict=True):
         groups[label].append(member)
     ordered = sorted(groups, key=len, reverse=True)
-    return Clusters(tuple(tuple(group) for group in ordered), tuple(failures), arranged.cut)
+    return Clusters(tuple(tuple(group) for group in ordered), tuple(failures), arranged.cut, tuple(passed))
 
 
 def _groups_of(what: ArrayLike | Iterable[Face], threshold: float | None) -> NDArray[np.int64]:
@@ -113,5 +118,5 @@ def _groups_of(what: ArrayLike | Iterable[Face], threshold: float | None) -> NDA
         raise DataError("bare faces or points come without a model card: say where to cut, as in threshold=1.0")
     rows: list[Face] | NDArray[np.float32] = what if isinstance(what, np.ndarray) else list(what)  # type: ignore[arg-type]
     given = [row.embedding if isinstance(row, Face) else row for row in rows]
-    points = as_embeddings(given) if given else np.empty((0, 1), np.float32)
+    points = as_points(given, name="points") if given else np.empty((0, 1), np.float32)
     return arrange(points, Cut(threshold)).labels

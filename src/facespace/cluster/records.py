@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from facespace.embed import Failure
+from facespace.images import PassedOver
 
 
 @dataclass(frozen=True)
@@ -66,9 +67,21 @@ class MaybeSame:
 
 @dataclass(frozen=True)
 class Added:
-    """What came of adding photos: photos looked at, faces found in them, photos known before, and those left out."""
+    """What came of adding photos.
+
+    photos : that were to be added
+    faces : found in those that were looked at
+    known : photos known before and unchanged, moved ones among them
+    failures : photos left out, and why
+    passed_over : entries of the folder that were not taken, and why
+    moved : photos that lie elsewhere than before, as (old path, new path)
+    missing : photos of the album that are not where they were, and nowhere among those added
+    """
 
     photos: int
     faces: int
     known: int
     failures: tuple[Failure, ...]
+    passed_over: tuple[PassedOver, ...] = ()
+    moved: tuple[tuple[str, str], ...] = ()
+    missing: tuple[str, ...] = ()

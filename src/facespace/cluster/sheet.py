@@ -15,6 +15,7 @@ from pathlib import Path
 from facespace.cluster.album import Album
 from facespace.cluster.records import AlbumCluster, AlbumFace, MaybeSame
 from facespace.errors import AlbumError
+from facespace.images import mark_as_output, path_of, printable, text_of
 
 # Faces of a cluster on the page before 'show all'.
 _AT_FIRST = 24
@@ -54,7 +55,9 @@ def write_sheet(album: Album, folder: str | os.PathLike[str], questions: int = 2
         page = root / "index.html"
         page.write_text("".join(_page(clusters, maybe)), "utf-8")
     except OSError as error:
-        raise AlbumError(f"cannot write the sheet into {root}: {error.strerror}; check space and rights") from None
+        raise AlbumError(
+            f"cannot write the sheet into {text_of(root)}: {error.strerror}; check space and rights"
+        ) from None
     return page
 
 
@@ -66,7 +69,7 @@ def folder_name(cluster: AlbumCluster) -> str:
 
 def _write_faces(album: Album, clusters: Sequence[AlbumCluster], folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
+    mark_as_output(folder)
     numbers = [face.number for cluster in clusters for face in cluster.faces]
     for start in range(0, len(numbers), _THUMBNAILS_AT_A_TIME):
         some = numbers[start : start + _THUMBNAILS_AT_A_TIME]
@@ -76,14 +79,17 @@ def _write_faces(album: Album, clusters: Sequence[AlbumCluster], folder: Path) -
 
 
 def _write_links(clusters: Sequence[AlbumCluster], folder: Path) -> None:
-    """A folder a person with links to their photos; where links are not to be had, a list of paths."""
+    """A folder a person with links to their photos that are there; where links are not to be had, a list of paths."""
     shutil.rmtree(folder, ignore_errors=True)
+    mark_as_output(folder)
     for cluster in clusters:
         own = folder / folder_name(cluster)
         own.mkdir(parents=True)
         try:
             for face in cluster.faces:
-                (own / f"{face.number} {Path(face.photo).name}").symlink_to(face.photo)
+                photo = Path(path_of(face.photo))
+                if photo.is_file():
+                    (own / f"{face.number} {photo.name}").symlink_to(photo)
         except (OSError, NotImplementedError):
             (own / "photos.txt").write_text("".join(f"{face.photo}\n" for face in cluster.faces), "utf-8")
 
@@ -139,7 +145,7 @@ def _page(clusters: Sequence[AlbumCluster], maybe: Sequence[MaybeSame]) -> Itera
 
 
 def _section(cluster: AlbumCluster) -> Iterator[str]:
-    name = html.escape(cluster.name) if cluster.name else f"Person {cluster.number}"
+    name = html.escape(printable(cluster.name)) if cluster.name else f"Person {cluster.number}"
     doubtful = len(cluster.doubtful)
     check = f", {doubtful} to check" if doubtful else ""
     yield (
@@ -164,9 +170,12 @@ def _grid(faces: Sequence[AlbumFace]) -> Iterator[str]:
 
 def _figure(face: AlbumFace) -> str:
     doubt = ' class="doubt"' if face.membership < 0.5 else ""
-    title = html.escape(f"face {face.number}, {Path(face.photo).name}, belongs here: {face.membership:.0%}", quote=True)
-    link = html.escape(Path(face.photo).as_uri() if Path(face.photo).is_absolute() else face.photo, quote=True)
-    return f'<a href="{link}" title="{title}"{doubt}>{_image(face.number)}<i>{face.number}</i></a>'
+    title = html.escape(
+        f"face {face.number}, {printable(Path(face.photo).name)}, belongs here: {face.membership:.0%}", quote=True
+    )
+    photo = Path(path_of(face.photo))
+    link = f' href="{html.escape(photo.as_uri(), quote=True)}"' if photo.is_absolute() and photo.is_file() else ""
+    return f'<a{link} title="{title}"{doubt}>{_image(face.number)}<i>{face.number}</i></a>'
 
 
 def _image(number: int) -> str:

@@ -4,9 +4,10 @@ Numbers of faces, clusters and decisions are given once and never again, so they
 """
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,6 +75,8 @@ MIGRATIONS = (
         value REAL NOT NULL
     ) STRICT;
     """,
+    # The sha256 of a photo's bytes: a photo that was moved or renamed is known again by it.
+    "ALTER TABLE photo ADD COLUMN digest BLOB",
 )
 
 Box = tuple[float, float, float, float]
@@ -86,6 +89,32 @@ class NewFace:
     box: Box
     point: NDArray[np.float32]
     thumbnail: bytes | None
+
+
+class NewPhoto(NamedTuple):
+    """A photo to keep.
+
+    path : its path as text, see `text_of`; of an upload, its name
+    size, modified : bytes, and time of change (ns)
+    failure : why it could not be used, or None
+    faces : found in it
+    digest : sha256 of its bytes, or None where that is not known
+    """
+
+    path: str
+    size: int
+    modified: int
+    failure: str | None
+    faces: Sequence[NewFace]
+    digest: bytes | None = None
+
+
+class SeenPhoto(NamedTuple):
+    """A photo that was looked at, as `NewPhoto` has it."""
+
+    size: int
+    modified: int
+    digest: bytes | None
 
 
 @dataclass(frozen=True)
@@ -134,35 +163,62 @@ class AlbumStore:
         """Changes whenever this or any other process has changed the file."""
         return self._file.version()
 
-    def seen(self) -> dict[str, tuple[int, int]]:
-        """Size in bytes and time of change (ns) of every photo that was looked at, by path."""
+    def seen(self) -> dict[str, SeenPhoto]:
+        """Every photo that was looked at, by path."""
         with self._file.explaining("read"):
-            return {
-                path: (size, modified)
-                for path, size, modified in self._db.execute("SELECT path, size, modified FROM photo")
-            }
+            rows = self._db.execute("SELECT path, size, modified, digest FROM photo ORDER BY id").fetchall()
+        return {path: SeenPhoto(*rest) for path, *rest in rows}
 
     def failures(self) -> list[tuple[str, str]]:
         """Path and reason of every photo that could not be used."""
         with self._file.explaining("read"):
             return list(self._db.execute("SELECT path, failure FROM photo WHERE failure IS NOT NULL ORDER BY id"))
 
-    def add_photos(self, photos: Iterable[tuple[str, int, int, str | None, Sequence[NewFace]]]) -> None:
-        """Keep photos (path, size, modified, failure, faces) and their faces, not placed yet.
+    def add_photos(self, photos: Iterable[NewPhoto]) -> None:
+        """Keep photos and their faces, not placed yet.
 
         A photo known under the same path is replaced, with its faces.
         """
         with self._file.writing("add to"):
-            for path, size, modified, failure, faces in photos:
+            for path, size, modified, failure, faces, digest in photos:
                 self._db.execute("DELETE FROM photo WHERE path = ?", (path,))
                 photo = self._db.execute(
-                    "INSERT INTO photo (path, size, modified, failure) VALUES (?, ?, ?, ?)",
-                    (path, size, modified, failure),
+                    "INSERT INTO photo (path, size, modified, failure, digest) VALUES (?, ?, ?, ?, ?)",
+                    (path, size, modified, failure, digest),
                 ).lastrowid
                 self._db.executemany(
                     "INSERT INTO face (photo, left, top, right, bottom, point, thumbnail) VALUES (?, ?, ?, ?, ?, ?, ?)",
                     [(photo, *face.box, _blob(face.point), face.thumbnail) for face in faces],
                 )
+
+    def move_photos(self, moves: Mapping[str, tuple[str, SeenPhoto]]) -> None:
+        """Let photos lie elsewhere, by their old path: the new path, and what is seen there. Their faces stay.
+
+        A photo known under a new path that does not move itself is replaced.
+        """
+        with self._file.writing("change"):
+            ids = {old: self._db.execute("SELECT id FROM photo WHERE path = ?", (old,)).fetchone()[0] for old in moves}
+            # By way of names that no photo has: photos may have changed places.
+            self._db.executemany(
+                "UPDATE photo SET path = '\n' || id WHERE id = ?", [(number,) for number in ids.values()]
+            )
+            for old, (new, seen) in moves.items():
+                self._db.execute("DELETE FROM photo WHERE path = ?", (new,))
+                self._db.execute(
+                    "UPDATE photo SET path = ?, size = ?, modified = ?, digest = ? WHERE id = ?", (new, *seen, ids[old])
+                )
+
+    def forget_photos(self, paths: Iterable[str]) -> int:
+        """Delete photos with their faces, and what was said of these; gives the number of faces."""
+        faces = 0
+        with self._file.writing("remove from"):
+            for path in paths:
+                faces += self._db.execute(
+                    "SELECT COUNT(*) FROM face JOIN photo ON photo.id = face.photo WHERE path = ?", (path,)
+                ).fetchone()[0]
+                self._db.execute("DELETE FROM photo WHERE path = ?", (path,))
+        self._file.forget_deleted()
+        return faces
 
     def replace_people(self, people: Iterable[tuple[str, NDArray[np.float32]]]) -> None:
         """Keep the faces of a gallery's people (name, points (k, d)) in place of those kept before."""
@@ -267,6 +323,21 @@ class AlbumStore:
         with self._file.explaining("read"):
             rows = self._db.execute("SELECT id, what, made, undone FROM decision ORDER BY id").fetchall()
         return [Decision(*row) for row in rows]
+
+    def pairs(self) -> dict[int, list[tuple[int, int, bool]]]:
+        """The pairs of faces that each decision says are one person (True) or two, by decision, undone or not."""
+        with self._file.explaining("read"):
+            rows = self._db.execute("SELECT decision, a, b, together FROM bond ORDER BY rowid").fetchall()
+        found: dict[int, list[tuple[int, int, bool]]] = {}
+        for decision, a, b, together in rows:
+            found.setdefault(decision, []).append((a, b, bool(together)))
+        return found
+
+    def names_given(self) -> dict[int, tuple[int, str]]:
+        """The face and the name of each decision that names a cluster, by decision, undone or not."""
+        with self._file.explaining("read"):
+            rows = self._db.execute("SELECT decision, face, name FROM naming ORDER BY rowid").fetchall()
+        return {decision: (face, name) for decision, face, name in rows}
 
     def next_cluster(self) -> int:
         """The first cluster number that was never used."""

@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from facespace.cluster.linkage import Merges
 from facespace.embed import DecisionsCard
+from facespace.errors import ModelError
 from facespace.metric import Calibration, squared_distance_blocks
 
 Floats = NDArray[np.float64]
@@ -57,7 +58,19 @@ class Cut:
 
     @classmethod
     def of_card(cls, decisions: DecisionsCard) -> "Cut":
-        """The cut a model's card gives."""
+        """The cut a model's card gives.
+
+        Raises
+        ------
+        ModelError
+            The card's cut is one of complete linkage, which says nothing about average linkage.
+        """
+        if decisions.clustering.linkage != "average":
+            raise ModelError(
+                f"the card says where to cut {decisions.clustering.linkage} linkage, and faces are grouped by average "
+                "linkage: measure the cut again (facespace evaluate MODEL --images FOLDER --write-card), or give a "
+                "threshold"
+            )
         return cls(
             decisions.clustering.threshold,
             decisions.genuine_pairs / decisions.impostor_pairs,

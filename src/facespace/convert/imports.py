@@ -12,6 +12,7 @@ from facespace.convert.dlib_onnx import resnet_to_onnx
 from facespace.convert.foreign import open_batch
 from facespace.embed import Card, ModelFile, check_model, read_model, weights_sha256, write_model
 from facespace.errors import ModelError
+from facespace.textfile import read_toml
 
 # The card of the network that dlib's author trained, and the sha256 of the file it comes in.
 _KNOWN = "dlib-resnet.toml"
@@ -135,7 +136,7 @@ def _dlib_preparation(network: ResNet) -> dict[str, Any]:
 def _read_card(path: str | os.PathLike[str]) -> dict[str, Any]:
     path = Path(path)
     try:
-        return tomllib.loads(path.read_text("utf-8"))
+        return read_toml(path)
     except FileNotFoundError:
         raise ModelError(
             f"there is no card {path}; write one that says how to prepare a face for this network "

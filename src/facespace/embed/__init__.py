@@ -2,17 +2,24 @@
 
 from facespace.embed.card import (
     CalibrationCard,
+    CalibrationErrorCard,
     Card,
     ClusteringCard,
     DecisionsCard,
     DistancesCard,
     FigureCard,
+    GroupRatesCard,
+    GroupsCard,
+    GroupThresholdCard,
     ImpostorsCard,
     ImpostorTailCard,
     InputCard,
     LimitCard,
     QuantisedCard,
+    RejectionCard,
+    ShareCard,
     StageCard,
+    StatedThresholdCard,
     ThresholdCard,
     TrainingCard,
 )
@@ -21,15 +28,26 @@ from facespace.embed.engine import Embedder, Engine, prepare
 from facespace.embed.harvest import Harvest, Source, describe, harvest, sources_in
 from facespace.embed.listing import ListedModel, list_models
 from facespace.embed.modelfile import ModelFile, read_model, weights_sha256, with_card, write_model
-from facespace.embed.records import Face, Failure, Look, PhotoFaces, Verification, main_face
+from facespace.embed.records import (
+    Compared,
+    Face,
+    Failure,
+    Look,
+    PhotoFaces,
+    Verification,
+    compared_face,
+    main_face,
+)
 from facespace.embed.shipped import find_model, ship, shipped_model, shipped_models
 from facespace.embed.space import Space, as_photos, load
 from facespace.embed.together import SharedEngine, Together
 
 __all__ = [
     "CalibrationCard",
+    "CalibrationErrorCard",
     "Card",
     "ClusteringCard",
+    "Compared",
     "DecisionsCard",
     "DistancesCard",
     "Embedder",
@@ -37,6 +55,9 @@ __all__ = [
     "Face",
     "Failure",
     "FigureCard",
+    "GroupRatesCard",
+    "GroupThresholdCard",
+    "GroupsCard",
     "Harvest",
     "ImpostorTailCard",
     "ImpostorsCard",
@@ -47,16 +68,20 @@ __all__ = [
     "ModelFile",
     "PhotoFaces",
     "QuantisedCard",
+    "RejectionCard",
+    "ShareCard",
     "SharedEngine",
     "Source",
     "Space",
     "StageCard",
+    "StatedThresholdCard",
     "ThresholdCard",
     "Together",
     "TrainingCard",
     "Verification",
     "as_photos",
     "check_model",
+    "compared_face",
     "describe",
     "find_model",
     "harvest",

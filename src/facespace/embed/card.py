@@ -6,12 +6,13 @@ docs/model-file.md describes every key for people who write a card by hand.
 import hashlib
 import itertools
 import json
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from facespace.errors import ModelError
-from facespace.metric import Calibration, Impostors
+from facespace.metric import Calibration, Decision, Impostors, measurable_frr
 from facespace.validation import explain
 
 Positive = Annotated[int, Field(gt=0)]
@@ -42,11 +43,41 @@ class ThresholdCard(_Record):
     high: Annotated[float, Field(ge=0, le=4)]
 
 
+class CalibrationErrorCard(_Record):
+    """How wrong the probabilities are on some pairs: expected calibration error, both kinds of pairs weighing the same.
+
+    data : whose the pairs are
+    error : mean gap between the probability stated and the share of same-person pairs seen, 0 to 1
+    """
+
+    data: Annotated[str, Field(min_length=1)]
+    error: Annotated[float, Field(ge=0, le=1)]
+
+
+class RejectionCard(_Record):
+    """The squared distance beyond which two faces are different people, at a false reject rate.
+
+    frr : share of same-person pairs beyond `distance`
+    low, high : 95 % interval of `distance`
+    """
+
+    frr: Annotated[float, Field(gt=0, lt=1)]
+    distance: Annotated[float, Field(ge=0, le=4)]
+    low: Annotated[float, Field(ge=0, le=4)]
+    high: Annotated[float, Field(ge=0, le=4)]
+
+
 class CalibrationCard(_Record):
-    """Log-odds of 'same person' = intercept + slope * squared distance."""
+    """Log-odds of 'same person' = intercept + slope * squared distance.
+
+    population : whose pairs the curve was fitted on, so for whom it holds
+    errors : how wrong it is on them and on others
+    """
 
     slope: Annotated[float, Field(lt=0)]
     intercept: float
+    population: str | None = None
+    errors: tuple[CalibrationErrorCard, ...] = ()
 
 
 class ClusteringCard(_Record):
@@ -105,8 +136,82 @@ class DistancesCard(_Record):
         return self
 
 
+class ShareCard(_Record):
+    """A share with its 95 % interval."""
+
+    value: Annotated[float, Field(ge=0, le=1)]
+    low: Annotated[float, Field(ge=0, le=1)]
+    high: Annotated[float, Field(ge=0, le=1)]
+
+
+class GroupThresholdCard(ThresholdCard):
+    """The squared distance at which no measured group of strangers exceeds a false accept rate.
+
+    group : the group that decides it
+    groups : how many had enough pairs for this rate
+    val : the share of the validation people's same-person pairs accepted there
+    """
+
+    group: str
+    groups: Positive
+    val: ShareCard | None = None
+
+
+class StatedThresholdCard(_Record):
+    """A threshold at which the rate of each group is stated.
+
+    holds_for : 'worst group', or 'average pair' where it was measured on pairs of all kinds
+    """
+
+    far: Annotated[float, Field(gt=0, lt=1)]
+    threshold: Annotated[float, Field(ge=0, le=4)]
+    holds_for: Literal["worst group", "average pair"]
+
+
+class GroupRatesCard(_Record):
+    """How often strangers of a group are accepted as one person, at each of `GroupsCard.at`."""
+
+    column: str
+    name: str
+    faces: Positive
+    pairs: Positive
+    rates: Annotated[tuple[ShareCard, ...], Field(min_length=1)]
+
+
+class GroupsCard(_Record):
+    """Strangers within groups, who were measured beside the validation people.
+
+    data, faces : whose faces they are, and how many
+    by : the columns whose combinations are the groups that decide the thresholds
+    thresholds : for each false accept rate the groups can show
+    at : the thresholds that `groups` state their rates at
+    groups : the deciding groups first, then those by other columns
+    """
+
+    data: Annotated[str, Field(min_length=1)]
+    faces: Positive
+    by: Annotated[tuple[str, ...], Field(min_length=1)]
+    thresholds: Annotated[tuple[GroupThresholdCard, ...], Field(min_length=1)]
+    at: Annotated[tuple[StatedThresholdCard, ...], Field(min_length=1)]
+    groups: tuple[GroupRatesCard, ...] = ()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "GroupsCard":
+        ordered = sorted(self.thresholds, key=lambda entry: entry.far)
+        if any(a.threshold > b.threshold for a, b in itertools.pairwise(ordered)):
+            raise ValueError("thresholds of the worst group must not fall as the false accept rate rises")
+        for group in self.groups:
+            if len(group.rates) != len(self.at):
+                raise ValueError(f"{group.name} has {len(group.rates)} rates for {len(self.at)} thresholds")
+        return self
+
+
 class DecisionsCard(_Record):
-    """What distances mean in this space, and on whose faces that was found."""
+    """What distances mean in this space, and on whose faces that was found.
+
+    thresholds : for the average pair of strangers
+    groups : for the worst of several groups of strangers, where they were measured; these decide then
+    """
 
     data: Annotated[str, Field(min_length=1)]
     people: Positive
@@ -114,10 +219,34 @@ class DecisionsCard(_Record):
     impostor_pairs: Positive
     default_far: float
     thresholds: Annotated[list[ThresholdCard], Field(min_length=1)]
+    rejections: list[RejectionCard] = []
+    default_frr: float | None = None
     calibration: CalibrationCard
     clustering: ClusteringCard
     impostors: ImpostorsCard | None = None
     distances: DistancesCard | None = None
+    groups: GroupsCard | None = None
+
+    @property
+    def fars(self) -> tuple[float, ...]:
+        """The false accept rates that there is a threshold for, falling."""
+        groups = () if self.groups is None else self.groups.thresholds
+        return tuple(sorted({entry.far for entry in (*self.thresholds, *groups)}, reverse=True))
+
+    def threshold(self, far: float) -> float | None:
+        """The squared distance up to which two faces are one person; None where `far` was not measured.
+
+        Where groups were measured, neither the average pair nor any group exceeds the rate. A rate that the groups are
+        too small for takes the average's threshold, but none looser than the groups' at a higher rate.
+        """
+        average = _threshold_of(self.thresholds, far)
+        if self.groups is None:
+            return average
+        worst = _threshold_of(self.groups.thresholds, far)
+        if average is None and worst is None:
+            return None
+        bounds = [entry.threshold for entry in self.groups.thresholds if entry.far > far * (1 + 1e-9)]
+        return min(found for found in (average, worst, *bounds) if found is not None)
 
     @model_validator(mode="after")
     def _consistent(self) -> "DecisionsCard":
@@ -127,7 +256,34 @@ class DecisionsCard(_Record):
         ordered = sorted(self.thresholds, key=lambda entry: entry.far)
         if any(a.threshold > b.threshold for a, b in itertools.pairwise(ordered)):
             raise ValueError("thresholds must not fall as the false accept rate rises")
+        frrs = [entry.frr for entry in self.rejections]
+        if (self.default_frr is not None or frrs) and self.default_frr not in frrs:
+            raise ValueError(f"default_frr {self.default_frr} is not among the rejections' {frrs}")
+        by_rate = sorted(self.rejections, key=lambda entry: entry.frr)
+        if any(a.distance < b.distance for a, b in itertools.pairwise(by_rate)):
+            raise ValueError("the distances of rejections must not rise with the false reject rate")
         return self
+
+    def rejection(self) -> tuple[float, float] | None:
+        """The false reject rate to decide at, and the squared distance beyond which that share of genuine pairs lie.
+
+        From `rejections`; for cards made before there were any, from the histogram of genuine distances, to the width
+        of a bar. None where the card has neither.
+        """
+        for entry in self.rejections:
+            if entry.frr == self.default_frr:
+                return entry.frr, entry.distance
+        frr = measurable_frr(self.genuine_pairs)
+        if self.distances is None or frr is None:
+            return None
+        shares = self.distances.genuine
+        beyond = list(itertools.accumulate(reversed(shares), initial=0.0))[::-1]  # of the bars from each one on
+        bar = next(bar for bar, share in enumerate(beyond) if share <= frr)
+        return frr, min(4.0, bar * self.distances.step)
+
+
+def _threshold_of(entries: Iterable[ThresholdCard], far: float) -> float | None:
+    return next((entry.threshold for entry in entries if abs(entry.far - far) <= 1e-9 * far), None)
 
 
 class FigureCard(_Record):
@@ -260,6 +416,8 @@ class Card(_Record):
     def threshold(self, far: float | None = None) -> float:
         """The squared distance up to which two faces are one person, at a FAR the card supports.
 
+        Where the card has measured groups of strangers it holds for the worst of them, else for the average pair.
+
         Raises
         ------
         ModelError
@@ -267,13 +425,25 @@ class Card(_Record):
         """
         decisions = self.require_decisions()
         wanted = decisions.default_far if far is None else far
-        for entry in decisions.thresholds:
-            if abs(entry.far - wanted) <= 1e-9 * wanted:
-                return entry.threshold
-        known = ", ".join(f"{entry.far:g}" for entry in decisions.thresholds)
+        found = decisions.threshold(wanted)
+        if found is not None:
+            return found
+        known = ", ".join(f"{far:g}" for far in decisions.fars)
         raise ModelError(
             f"model {self.name!r} has no threshold for a false accept rate of {wanted:g}; its card has {known}"
         )
+
+    def decision(self, far: float | None = None) -> Decision:
+        """The distances that divide 'same person', 'too close to call' and 'different people', at a FAR of the card.
+
+        Raises
+        ------
+        ModelError
+            As for `threshold`.
+        """
+        accept, decisions = self.threshold(far), self.require_decisions()
+        frr, reject = decisions.rejection() or (None, None)
+        return Decision(accept, decisions.default_far if far is None else far, reject, frr)
 
     def impostors(self) -> Impostors:
         """How near strangers come, by false accept rate; ModelError where the card has no thresholds at all.

@@ -9,6 +9,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 from facespace.embed.space import Space
 from facespace.errors import DataError
 from facespace.faces import Finder, Found, find_stream
-from facespace.images import VIDEO_EXTENSIONS, Photo, read_video, walk_photos
+from facespace.images import VIDEO_EXTENSIONS, OnPassed, Photo, mark_as_output, read_video, text_of, walk_photos
 
 FORMATS = (".jsonl", ".parquet")
 
@@ -34,8 +35,12 @@ class Source:
     seconds: float | None = None
 
 
-def sources_in(path: str | os.PathLike[str], every: int = 1) -> Iterator[Source]:
+def sources_in(
+    path: str | os.PathLike[str], every: int = 1, on_passed: OnPassed = lambda passed: None
+) -> Iterator[Source]:
     """All photos under a folder, one photo, or every so-many-th frame of a video, by names relative to the folder.
+
+    Names are text (`text_of`). What of a folder is not taken is handed to `on_passed`.
 
     Raises
     ------
@@ -45,12 +50,12 @@ def sources_in(path: str | os.PathLike[str], every: int = 1) -> Iterator[Source]
     path = Path(path)
     if path.suffix.lower() in VIDEO_EXTENSIONS:
         for frame in read_video(path, every):
-            yield Source(f"{path.name}#{frame.number}", frame.pixels, round(frame.seconds, 3))
+            yield Source(f"{text_of(path.name)}#{frame.number}", frame.pixels, round(frame.seconds, 3))
     elif path.is_dir() or not path.exists():
-        for photo in walk_photos(path):
-            yield Source(photo.relative_to(path).as_posix(), photo)
+        for photo in walk_photos(path, on_passed):
+            yield Source(text_of(photo.relative_to(path).as_posix()), photo)
     else:
-        yield Source(path.name, path)
+        yield Source(text_of(path.name), path)
 
 
 @dataclass(frozen=True)
@@ -108,6 +113,10 @@ def harvest(
                 _save_crops(Path(crops), row, found)
             yield row
 
+    if crops is not None:
+        # Before the photos are walked, as the crops may lie among them.
+        with writing(crops):
+            mark_as_output(Path(crops))
     return write_rows(rows, Path(out), finder if isinstance(finder, Space) else None, on_photo)
 
 
@@ -134,9 +143,10 @@ def write_rows(
 
         require_pyarrow()
     journal = out.with_name(f"{out.name}.partial")
-    done = _open_journal(journal, _header(space))
     photos = faces = failures = 0
-    with journal.open("a", encoding="utf-8") as file:
+    with writing(out):
+        done = _open_journal(journal, _header(space))
+    with writing(out), journal.open("a", encoding="utf-8") as file:
         for row in rows(done):
             # A line is written whole or, after a crash, cut off when the journal is opened again.
             file.write(json.dumps(row) + "\n")
@@ -144,24 +154,37 @@ def write_rows(
             photos, faces, failures = photos + 1, faces + len(row["faces"]), failures + ("failure" in row)
             on_photo(row)
         os.fsync(file.fileno())
-    if out.suffix == ".parquet":
-        from facespace.embed.parquet import write_parquet
+    with writing(out):
+        if out.suffix == ".parquet":
+            from facespace.embed.parquet import write_parquet
 
-        write_parquet(journal, out)
-        journal.unlink()
-    else:
-        journal.replace(out)
+            write_parquet(journal, out)
+            journal.unlink()
+        else:
+            journal.replace(out)
     return Harvest(photos, faces, failures, len(done), time.monotonic() - started)
 
 
 def describe(photo: str | os.PathLike[str], finder: Finder | Space) -> tuple[Found, dict[str, Any]]:
     """The faces of one photo, and the row that `harvest` writes of it; ImageError where it cannot be used."""
-    source = Source(Path(photo).name, photo)
+    source = Source(text_of(Path(photo).name), photo)
     if isinstance(finder, Space):
         found, points = next(finder.embedded([finder.finder.find(photo)]))
         return found, row_of(source, found, points)
     found = finder.find(photo)
     return found, row_of(source, found, None)
+
+
+@contextmanager
+def writing(path: str | os.PathLike[str]) -> Iterator[None]:
+    """A file system's refusal to write an output as DataError, which names it."""
+    try:
+        yield
+    except OSError as error:
+        raise DataError(
+            f"cannot write {text_of(path)}: {error.strerror or error}; check the path, its permissions and the space "
+            "on the disk; the same command goes on from there"
+        ) from None
 
 
 def _header(space: Space | None) -> dict[str, Any]:

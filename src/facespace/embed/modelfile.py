@@ -12,6 +12,7 @@ from pathlib import Path
 from facespace.embed.card import Card
 from facespace.errors import ModelError
 from facespace.onnxfile import metadata, weights_sha256, with_metadata
+from facespace.textfile import read_toml
 
 CARD_KEY = "facespace.card"
 
@@ -93,7 +94,7 @@ def _card_of(path: Path, onnx: bytes, digest: str) -> Card:
     if not beside.exists():
         raise ModelError(_HOW_TO_WRITE_A_CARD.format(path=path, beside=beside, name=path.stem, digest=digest))
     try:
-        return Card.parse(tomllib.loads(beside.read_text("utf-8")), str(beside))
+        return Card.parse(read_toml(beside), str(beside))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ModelError(f"{beside} is not TOML: {error}") from None
 

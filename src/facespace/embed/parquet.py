@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from facespace.errors import FacespaceError
+from facespace.images import text_of
 
 ROWS = 4096
 MEASURES = ("value", "eye_distance", "sharpness", "brightness", "contrast", "yaw", "pitch", "roll", "occlusion")
@@ -59,9 +60,9 @@ def _column(measure: str) -> str:
 
 
 def _table_rows(row: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    # A file name that is not UTF-8 cannot be a string in Parquet.
-    photo = row["photo"].encode("utf-8", "backslashreplace").decode()
-    common = {**{key: row.get(key) for key in ("seconds", "width", "height", "failure")}, "photo": photo}
+    common = {key: row.get(key) for key in ("photo", "seconds", "width", "height", "failure")}
+    # Parquet's strings are UTF-8, and a file name need not be; a message may hold one.
+    common |= {key: text_of(common[key]) for key in ("photo", "failure") if common[key] is not None}
     for number, face in enumerate(row["faces"]):
         quality = face.get("quality", {})
         yield {

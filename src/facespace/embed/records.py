@@ -7,8 +7,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from facespace.errors import NoFaceError
 from facespace.faces import Quality
 from facespace.images import Photo
+from facespace.metric import Outcome, other_faces
 
 
 @dataclass(frozen=True)
@@ -68,27 +70,64 @@ class Look:
 
 @dataclass(frozen=True)
 class Failure:
-    """A photo that could not be used, and why."""
+    """A photo that could not be used, and why.
+
+    kind : 'image', 'no-face', 'several-faces', 'low-quality' or 'doubtful', where one of these is the reason
+    """
 
     photo: Photo
     reason: str
+    kind: str | None = None
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Which face of a photo was compared.
+
+    faces : how many the photo shows
+    face : number of the one that was compared, from 1 in reading order, as `facespace faces --draw` numbers them
+    box : its left, top, right, bottom, in pixels of the photo
+    note : a sentence for the reader where the photo shows several, else None
+    """
+
+    faces: int
+    face: int
+    box: tuple[float, float, float, float]
+    note: str | None = None
 
 
 @dataclass(frozen=True)
 class Verification:
     """Are these two the same person?
 
+    verdict : 'same' up to the threshold, 'different' beyond the rejection, 'unclear' between them
+    headline, explanation : the verdict in words, with both error rates
     same : whether the distance is at most the threshold
     probability : that they are the same person, for even prior odds
     distance, threshold : squared Euclidean distances, 0 to 4
     far : the false accept rate the threshold was chosen for
+    rejection : squared distance beyond which they are different people; None where the model's card does not tell
+    frr : the share of same-person pairs beyond that (false reject rate)
+    a, b : which face of each photo was compared; None where embeddings were
     """
 
+    verdict: Outcome
+    headline: str
+    explanation: str
     same: bool
     probability: float
     distance: float
     threshold: float
     far: float
+    rejection: float | None = None
+    frr: float | None = None
+    a: Compared | None = None
+    b: Compared | None = None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the reader should know of further faces in the photos."""
+        return tuple(side.note for side in (self.a, self.b) if side is not None and side.note is not None)
 
 
 class Boxed(Protocol):
@@ -104,3 +143,32 @@ def main_face(faces: Sequence[Boxed]) -> int | None:
     """The largest of some faces, the first of equally large ones; None where there is none."""
     areas = [(right - left) * (bottom - top) for left, top, right, bottom in (face.box for face in faces)]
     return areas.index(max(areas)) if areas else None
+
+
+def compared_face(faces: Sequence[Boxed], name: str, face: int | None = None) -> Compared:
+    """The face of a photo to compare: the one asked for, or the largest.
+
+    Parameters
+    ----------
+    faces : the faces of the photo, in reading order
+    name : str
+        Of the photo, for messages.
+    face : int or None
+        Its number, from 1.
+
+    Raises
+    ------
+    NoFaceError
+        The photo shows no face, or none of that number.
+    """
+    main = main_face(faces)
+    if main is None:
+        raise NoFaceError(f"no face found in {name}; take a photo that shows one, larger or clearer")
+    if face is not None and not 1 <= face <= len(faces):
+        shows = "one face" if len(faces) == 1 else f"{len(faces)} faces"
+        raise NoFaceError(
+            f"{name} shows {shows}, so there is no face {face}; they are numbered from 1 in reading order "
+            "(`facespace faces PHOTO --draw OUT` shows the numbers)"
+        )
+    number = main + 1 if face is None else face
+    return Compared(len(faces), number, faces[number - 1].box, other_faces(name, len(faces), number, face is not None))

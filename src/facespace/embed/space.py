@@ -2,8 +2,9 @@
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO, TypeVar, cast
+from typing import Any, BinaryIO, TypeVar, cast
 
 import numpy as np
 import PIL.Image
@@ -12,12 +13,12 @@ from numpy.typing import ArrayLike, NDArray
 from facespace.embed.card import Card, ClusteringCard
 from facespace.embed.engine import BATCH, Embedder, Engine
 from facespace.embed.modelfile import ModelFile, read_model
-from facespace.embed.records import Face, Look, PhotoFaces, Verification, main_face
+from facespace.embed.records import Face, Look, PhotoFaces, Verification, compared_face
 from facespace.embed.shipped import find_model
-from facespace.errors import ImageError, ModelError, NoFaceError
+from facespace.errors import ImageError, ModelError
 from facespace.faces import CROPS, DETECTORS, Detector, FaceCrop, Finder, ForeignDetector, Found, in_order
-from facespace.images import Photo, name_of
-from facespace.metric import paired_squared_distances
+from facespace.images import Colour, Limits, Photo, called
+from facespace.metric import Decision, as_point, paired_squared_distances
 from facespace.validation import nearest_name
 
 T = TypeVar("T")
@@ -36,6 +37,12 @@ class Space:
     detector : str or None
         How to find faces, in place of the card's detector: 'aligned-128' for photos that are aligned faces
         already, or the path of a detector's ONNX file with its card. The space, and the name of it, stay the same.
+    colour : 'RGB' or 'BGR'
+        Order of the channels of arrays given as photos: 'BGR' for those that OpenCV reads. Paths, bytes, files and PIL
+        images are not affected.
+
+    A space can be pickled, for example to reach the processes of `multiprocessing`: the copy opens the model file
+    again, which must still be the same.
 
     Raises
     ------
@@ -49,7 +56,11 @@ class Space:
         provider: str | None = None,
         threads: int | None = None,
         detector: str | None = None,
+        colour: Colour = "RGB",
     ):
+        if colour not in ("RGB", "BGR"):
+            raise ModelError(f"colour must be 'RGB' or 'BGR', not {colour!r}")
+        self._opened = (Path(model.path).absolute(), provider, threads, detector, colour)
         self.card: Card = model.card
         says = f"the card of {model.path} wants"
         finder = self.card.detector if detector is None else detector
@@ -64,8 +75,13 @@ class Space:
                 f"{says} the crop {self.card.crop!r}, which needs landmarks, and the detector {finder!r} gives none; "
                 "take 'one-shot' for photos or 'aligned-128' for aligned faces"
             )
-        self.finder = Finder(found_by, crop, self.card.input.width, self.card.input.height)
+        self.finder = Finder(found_by, crop, self.card.input.width, self.card.input.height, colour=colour)
         self.engine: Embedder = Engine(model, provider, threads)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # The network and the detector live in onnxruntime, which cannot be copied: they are opened again.
+        finder = self.finder
+        return _opened_again, (*self._opened, self.id, finder.longest, finder.limits, finder.most, finder.truncated)
 
     @property
     def id(self) -> str:
@@ -97,6 +113,16 @@ class Space:
         """
         return self.card.threshold(far)
 
+    def decision(self, far: float | None = None) -> Decision:
+        """The squared distances that divide 'same person', 'too close to call' and 'different people', at a FAR.
+
+        Raises
+        ------
+        ModelError
+            As for `threshold`.
+        """
+        return self.card.decision(far)
+
     def probability(self, distances: ArrayLike) -> NDArray[np.float64]:
         """Probability of 'same person' at squared distances of any shape, for even prior odds."""
         return self.card.calibration().probability(distances)
@@ -109,7 +135,7 @@ class Space:
         ImageError
             The photo cannot be used.
         """
-        return list(self.finder.find(photo).faces)
+        return list(self.finder.find(photo, "photo").faces)
 
     def faces(self, photo: Photo) -> list[Face]:
         """Every face of a photo with its embedding, in reading order; may be none.
@@ -119,7 +145,7 @@ class Space:
         ImageError
             The photo cannot be used.
         """
-        found, points = next(self.embedded([self.finder.find(photo)]))
+        found, points = next(self.embedded([self.finder.find(photo, "photo")]))
         return _faces(found, points)
 
     def look(self, photo: Photo) -> Look:
@@ -206,53 +232,98 @@ class Space:
         ImageError, NoFaceError
             A photo cannot be used, or shows no face; the message names it.
         """
-        points = list(self.engine.embed_stream(self.main_crop(photo) for photo in as_photos(photos)))
+        listed = as_photos(photos)
+        one = isinstance(listed, _OnePhoto)
+        points = list(
+            self.engine.embed_stream(
+                self.main_crop(photo, "photos" if one else f"photos[{place}]") for place, photo in enumerate(listed)
+            )
+        )
         return np.stack(points) if points else np.empty((0, self.dimension), np.float32)
 
-    def verify(self, a: Photo, b: Photo, far: float | None = None) -> Verification:
-        """Are the main faces of two photos the same person?
+    def verify(
+        self, a: Photo, b: Photo, far: float | None = None, face_a: int | None = None, face_b: int | None = None
+    ) -> Verification:
+        """Are two photos of the same person?
 
         Parameters
         ----------
         a, b : photos
         far : float or None
             False accept rate to decide at, one of the card's; its default where None.
+        face_a, face_b : int or None
+            Which face of a photo to compare, by its number from 1 in reading order; the largest where None.
+
+        Returns
+        -------
+        Verification
+            With the number of faces in each photo, and which was compared.
 
         Raises
         ------
-        ImageError, NoFaceError
-            A photo cannot be used, or shows no face.
+        ImageError
+            A photo cannot be used; the message names it.
+        NoFaceError
+            A photo shows no face, or none of that number.
         ModelError
             The card does not say what a distance means.
         """
         self.threshold(far)  # before any work: a rate that the card does not have
-        points = self.embed([a, b])
-        return self.compare(points[0], points[1], far)
+        found = self.finder.find_all([a, b], ["a", "b"])
+        for photo in found:
+            if photo.failure:
+                raise ImageError(photo.failure)
+        sides = [
+            compared_face(photo.faces, called(given, name), face)
+            for photo, given, name, face in zip(found, (a, b), "ab", (face_a, face_b), strict=True)
+        ]
+        crops = [photo.faces[side.face - 1].pixels for photo, side in zip(found, sides, strict=True)]
+        points = self.engine.embed(np.stack(crops))
+        return replace(self.compare(points[0], points[1], far), a=sides[0], b=sides[1])
 
-    def compare(self, a: NDArray[np.float32], b: NDArray[np.float32], far: float | None = None) -> Verification:
-        """Are two points (d,) the same person? As `verify`, for faces that are embedded already."""
-        threshold = self.threshold(far)
-        distance = float(paired_squared_distances(a[None], b[None])[0])
+    def compare(self, a: ArrayLike, b: ArrayLike, far: float | None = None) -> Verification:
+        """Are two embeddings of the same person? As `verify`, for faces that are embedded already.
+
+        Parameters
+        ----------
+        a, b : array-like, shape (d,), L2 norm 1
+        far : float or None
+            As for `verify`.
+
+        Raises
+        ------
+        EmbeddingError
+            Not d finite numbers of L2 norm 1.
+        ModelError
+            As for `verify`.
+        """
+        decision = self.decision(far)
+        one, other = as_point(a, self.dimension, "a"), as_point(b, self.dimension, "b")
+        distance = float(paired_squared_distances(one[None], other[None])[0])
+        verdict = decision.verdict(distance)
         return Verification(
-            same=distance <= threshold,
+            verdict=verdict.outcome,
+            headline=verdict.headline,
+            explanation=verdict.explanation,
+            same=verdict.outcome == "same",
             probability=float(self.probability(distance)),
             distance=distance,
-            threshold=threshold,
-            far=self.far if far is None else far,
+            threshold=decision.accept,
+            far=decision.far,
+            rejection=None if decision.reject is None else decision.beyond,
+            frr=decision.frr,
         )
 
-    def main_crop(self, photo: Photo) -> NDArray[np.uint8]:
+    def main_crop(self, photo: Photo, name: str = "photo") -> NDArray[np.uint8]:
         """The main (largest) face of a photo as the network wants it; uint8, shape (height, width, 3).
 
         Raises
         ------
         ImageError, NoFaceError
-            The photo cannot be used, or shows no face.
+            The photo cannot be used, or shows no face; the message calls it by its path, or `name`.
         """
-        crops = self.crops(photo)
-        if (main := main_face(crops)) is None:
-            raise NoFaceError(f"no face found in {name_of(photo)}; take a photo that shows one, larger or clearer")
-        return crops[main].pixels
+        crops = self.finder.find(photo, name).faces
+        return crops[compared_face(crops, called(photo, name)).face - 1].pixels
 
 
 def load(
@@ -261,6 +332,8 @@ def load(
     provider: str | None = None,
     threads: int | None = None,
     detector: str | None = None,
+    truncated: bool = False,
+    colour: Colour = "RGB",
 ) -> Space:
     """Open a space from a model file.
 
@@ -269,15 +342,39 @@ def load(
     model : path, str or None
         An ONNX file with its card, or the name of a model that comes with the package; its default one where None.
         Nothing is ever fetched.
-    provider, threads, detector
+    provider, threads, detector, colour
         As for `Space`.
+    truncated : bool
+        Take what is there of JPEG files that end too early, in place of refusing them.
 
     Raises
     ------
     ModelError
         The file is missing or cannot be used as its card says.
     """
-    return Space(read_model(find_model(model)), provider, threads, detector)
+    space = Space(read_model(find_model(model)), provider, threads, detector, colour)
+    space.finder = replace(space.finder, truncated=truncated)
+    return space
+
+
+def _opened_again(
+    path: Path,
+    provider: str | None,
+    threads: int | None,
+    detector: str | None,
+    colour: Colour,
+    space_id: str,
+    longest: int | None,
+    limits: Limits | None,
+    most: int | None,
+    truncated: bool,
+) -> Space:
+    """What a pickled space becomes."""
+    space = Space(read_model(path), provider, threads, detector, colour)
+    if space.id != space_id:
+        raise ModelError(f"{path} is another model now than when the space was pickled; pickle the space again")
+    space.finder = replace(space.finder, longest=longest, limits=limits, most=most, truncated=truncated)
+    return space
 
 
 def _named(known: dict[str, T], wanted: str, sentence: str) -> T:
@@ -293,11 +390,15 @@ def _faces(found: Found, points: NDArray[np.float32]) -> list[Face]:
     ]
 
 
+class _OnePhoto(list[Photo]):
+    """One photo, as several."""
+
+
 def as_photos(photos: Photo | Iterable[Photo]) -> Iterable[Photo]:
-    """One photo or several, as several."""
+    """One photo or several, as several; a value that is neither is one, and refused where it is read."""
     # A path, bytes, an array, an open file and a PIL image are one photo each, though some can be iterated.
-    if isinstance(photos, str | bytes | os.PathLike | np.ndarray | PIL.Image.Image):
-        return [photos]
-    if hasattr(photos, "read"):
-        return [cast(BinaryIO, photos)]
+    if isinstance(photos, str | bytes | bytearray | memoryview | os.PathLike | np.ndarray | PIL.Image.Image):
+        return _OnePhoto([cast(Photo, photos)])
+    if hasattr(photos, "read") or hasattr(photos, "detach") or not hasattr(photos, "__iter__"):
+        return _OnePhoto([cast(BinaryIO, photos)])
     return photos

@@ -12,7 +12,7 @@ from facespace.embed.harvest import Harvest, Source, row_of, write_rows
 from facespace.embed.space import Space, load
 from facespace.errors import DataError, FacespaceError
 from facespace.faces import default_finder
-from facespace.images.folder import EXTENSIONS, natural
+from facespace.images import EXTENSIONS, natural
 
 # Photos sent to a worker at once.
 BATCH = 32
@@ -25,15 +25,17 @@ class FindAndEmbed:
     ----------
     root : path or URI of the folder, as every machine sees it
     model : path of a model file, or None to find faces only
-    longest : as for `Finder`
+    longest, truncated : as for `Finder`
     """
 
-    def __init__(self, root: str, model: str | None, longest: int | None):
+    def __init__(self, root: str, model: str | None, longest: int | None, truncated: bool = False):
         self._folder = root
         self._files, self._root = _filesystem(root)
         # A worker is a process on one core: many of them are the parallel part.
         self._space = None if model is None else load(model, threads=1)
-        self._finder = replace(self._space.finder if self._space else default_finder(), longest=longest)
+        self._finder = replace(
+            self._space.finder if self._space else default_finder(), longest=longest, truncated=truncated
+        )
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[str]]:
         """Rows of a batch of names, in order."""
@@ -61,6 +63,7 @@ def harvest_with_ray(
     longest: int | None = None,
     workers: int | None = None,
     on_photo: Callable[[dict[str, Any]], None] = lambda row: None,
+    truncated: bool = False,
 ) -> Harvest:
     """Find (and embed) the faces of a folder with Ray, on this machine or the cluster Ray is connected to.
 
@@ -72,7 +75,7 @@ def harvest_with_ray(
         As for `harvest`: the same rows in the same order, and resumable alike.
     model : path or None
         A model file that every machine sees.
-    longest : int or None
+    longest, truncated
         As for `Finder`.
     workers : int or None
         Processes, one core each; as many as there are cores where None.
@@ -105,7 +108,7 @@ def harvest_with_ray(
             return
         found = ray.data.from_items(left, override_num_blocks=-(-len(left) // BATCH)).map_batches(
             FindAndEmbed,
-            fn_constructor_args=(folder, None if model is None else str(model), longest),
+            fn_constructor_args=(folder, None if model is None else str(model), longest, truncated),
             batch_size=BATCH,
             concurrency=processes,
             num_cpus=1,

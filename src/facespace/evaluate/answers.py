@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from facespace.embed import Space
 from facespace.evaluate.breakdown import Breakdown
 from facespace.evaluate.embedding import EmbeddedPhotos, PhotoFailure
+from facespace.evaluate.groups import GroupFigures
 from facespace.evaluate.metrics import (
     GroupingFigures,
     IdentificationFigures,
@@ -55,6 +56,8 @@ class Evaluation:
     search : of a gallery
     rank1 : each photo searched among all the others
     groups, grouping : int64, shape (k,), the group of each photo of `grouped` (indices), and how good they are
+    strangers : within groups, where a table of groups was given
+    cut : the squared distance that the groups were cut at, adapted to these photos as `facespace.cluster` does
     notes : what a reader of the figures must know
     embed_seconds, seconds : of embedding, and in all
     extra : further figures, such as train_seconds
@@ -72,6 +75,8 @@ class Evaluation:
     grouped: NDArray[np.int64] | None = None
     groups: NDArray[np.int64] | None = None
     grouping: GroupingFigures | None = None
+    cut: float | None = None
+    strangers: GroupFigures | None = None
     notes: tuple[str, ...] = ()
     embed_seconds: float = 0.0
     seconds: float = 0.0

@@ -9,13 +9,37 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from facespace.cluster import agglomerative
-from facespace.embed import CalibrationCard, ClusteringCard, DecisionsCard, DistancesCard, ThresholdCard
+from facespace.cluster import Cut, arrange
+from facespace.embed import (
+    CalibrationCard,
+    CalibrationErrorCard,
+    ClusteringCard,
+    DecisionsCard,
+    DistancesCard,
+    GroupRatesCard,
+    GroupsCard,
+    GroupThresholdCard,
+    RejectionCard,
+    ShareCard,
+    StatedThresholdCard,
+    ThresholdCard,
+)
 from facespace.errors import DataError
+from facespace.evaluate.groups import GroupedFaces, GroupFigures, measure_groups
 from facespace.evaluate.impostor_tails import LEAST_ACCEPTED, impostor_tails
 from facespace.evaluate.metrics.grouping import bcubed_f
+from facespace.evaluate.metrics.intervals import Interval
 from facespace.evaluate.metrics.pairs import all_pairs, score
-from facespace.metric import as_embeddings, fit_calibration, threshold_at
+from facespace.evaluate.metrics.reliability import Reliability, reliability
+from facespace.metric import (
+    FRRS,
+    Calibration,
+    as_points,
+    fit_calibration,
+    measurable_frr,
+    rejection_at,
+    threshold_at,
+)
 
 FARS = (1e-1, 1e-2, 1e-3, 1e-4)
 
@@ -27,7 +51,14 @@ _CUTS = 64
 _BARS = 120
 
 
-def decide(embeddings: ArrayLike, people: ArrayLike, data: str, seed: int = 0) -> DecisionsCard:
+def decide(
+    embeddings: ArrayLike,
+    people: ArrayLike,
+    data: str,
+    seed: int = 0,
+    strangers: GroupedFaces | None = None,
+    by: Sequence[Sequence[str]] | None = None,
+) -> DecisionsCard:
     """Measure what distances mean, from all pairs of some people's faces.
 
     Parameters
@@ -38,18 +69,26 @@ def decide(embeddings: ArrayLike, people: ArrayLike, data: str, seed: int = 0) -
         Whose faces they are, for the card.
     seed : int
         Of the bootstrap over identities that gives the thresholds' 95 % intervals.
+    strangers : GroupedFaces or None
+        Faces of other people by group, embedded by the same network. The card's thresholds then hold for the worst
+        group, beside those for the average pair of these people.
+    by : column titles or None
+        As for `measure_groups`.
 
     Returns
     -------
     DecisionsCard
-        With thresholds at those of FAR 1e-1..1e-4 that at least ten impostor pairs decide.
+        With thresholds at those of FAR 1e-1..1e-4 that at least ten impostor pairs decide, and the distances of
+        rejection at those of `FRRS` that at least ten genuine pairs decide.
 
     Raises
     ------
+    EmbeddingError
+        An embedding is not finite, or not of L2 norm 1.
     DataError
         Too few people or photos for any threshold, or the space does not separate people at all.
     """
-    points, labels = as_embeddings(embeddings), np.asarray(people)
+    points, labels = as_points(embeddings), np.asarray(people)
     pairs = all_pairs(labels)
     distances = score(points, labels, pairs).distances
     genuine, impostor = distances[pairs.same], distances[~pairs.same]
@@ -67,21 +106,110 @@ def decide(embeddings: ArrayLike, people: ArrayLike, data: str, seed: int = 0) -
     impostors = ~pairs.same
     spread = _bootstrap_thresholds(impostor, labels[pairs.a[impostors]], labels[pairs.b[impostors]], fars, seed)
     thresholds = [_clip(threshold_at(far, impostor)) for far in fars]
+    default_far = max(min(fars), PREFERRED_FAR)
+    errors = [CalibrationErrorCard(data=data, error=_calibration_error(calibration, genuine, impostor))]
+    groups = None
+    if strangers is not None:
+        measured = measure_groups(
+            strangers,
+            by,
+            score(points, labels, pairs[pairs.same]),
+            dict(zip(fars, thresholds, strict=True)),
+            default_far,
+            calibration,
+            seed,
+        )
+        groups = groups_card(measured)
+        if measured.calibration_error is not None:
+            errors.append(
+                CalibrationErrorCard(
+                    data=f"strangers of one {', '.join(measured.by)} ({measured.data}) beside the same genuine pairs",
+                    error=measured.calibration_error,
+                )
+            )
+    rejections = _rejections(genuine, labels[pairs.a[pairs.same]], seed)
     return DecisionsCard(
         data=data,
         people=len(np.unique(labels)),
         genuine_pairs=len(genuine),
         impostor_pairs=len(impostor),
-        default_far=max(min(fars), PREFERRED_FAR),
+        default_far=default_far,
         thresholds=[
             ThresholdCard(far=far, threshold=threshold, low=_clip(low), high=_clip(high))
             for far, threshold, (low, high) in zip(fars, thresholds, spread, strict=True)
         ],
-        calibration=CalibrationCard(slope=calibration.slope, intercept=calibration.intercept),
+        rejections=rejections,
+        default_frr=measurable_frr(len(genuine)) if rejections else None,
+        calibration=CalibrationCard(
+            slope=calibration.slope, intercept=calibration.intercept, population=data, errors=tuple(errors)
+        ),
+        groups=groups,
         clustering=_clustering(points, labels, distances),
         impostors=impostor_tails(points, labels, seed),
         distances=_histograms(genuine, impostor),
     )
+
+
+def groups_card(figures: GroupFigures) -> GroupsCard:
+    """What was measured on strangers within groups, for the card."""
+    return GroupsCard(
+        data=figures.data,
+        faces=figures.faces,
+        by=figures.by,
+        thresholds=tuple(
+            GroupThresholdCard(
+                far=each.worst.far,
+                threshold=_clip(each.worst.threshold.value),
+                low=_clip(each.worst.threshold.low),
+                high=_clip(each.worst.threshold.high),
+                group=each.worst.group,
+                groups=each.worst.groups,
+                val=None if each.val is None else _share(each.val),
+            )
+            for each in figures.thresholds
+        ),
+        at=tuple(
+            StatedThresholdCard(far=at.far, threshold=_clip(at.threshold), holds_for=at.holds_for) for at in figures.at
+        ),
+        groups=tuple(
+            GroupRatesCard(
+                column=group.column,
+                name=group.name,
+                faces=group.faces,
+                pairs=group.pairs,
+                rates=tuple(_share(rate) for rate in group.rates),
+            )
+            for group in figures.groups
+        ),
+    )
+
+
+def with_calibration_error(decisions: DecisionsCard, data: str, found: Reliability) -> DecisionsCard:
+    """The same decisions, which also say how wrong their probabilities are on these pairs, such as LFW's.
+
+    Nothing is chosen by them: thresholds and the curve stay.
+
+    Parameters
+    ----------
+    decisions : DecisionsCard
+    data : whose pairs they are
+    found : as `facespace.evaluate.reliability` or `Evaluation.reliability` has it
+    """
+    kept = [entry for entry in decisions.calibration.errors if entry.data != data]
+    errors = (*kept, CalibrationErrorCard(data=data, error=found.error))
+    return decisions.model_copy(update={"calibration": decisions.calibration.model_copy(update={"errors": errors})})
+
+
+def _calibration_error(calibration: Calibration, genuine: NDArray[np.float64], impostor: NDArray[np.float64]) -> float:
+    both = np.concatenate([genuine, impostor])
+    return reliability(calibration.probability(both), np.arange(len(both)) < len(genuine)).error
+
+
+def _share(found: Interval) -> ShareCard:
+    # Four digits tell all that an interval leaves.
+    value, low, high = (float(f"{number:.4g}") for number in (found.value, found.low, found.high))
+    known = np.isfinite([low, high]).all()
+    return ShareCard(value=value, low=low if known else value, high=high if known else value)
 
 
 def _bootstrap_thresholds(
@@ -110,6 +238,28 @@ def _bootstrap_thresholds(
     return np.percentile(found, [2.5, 97.5], axis=0).T
 
 
+def _rejections(genuine: NDArray[np.float64], owners: NDArray[np.int64], seed: int) -> list[RejectionCard]:
+    """The distances beyond which few same-person pairs lie, with 95 % intervals by resampling identities.
+
+    A pair counts as often as its person was drawn.
+    """
+    frrs = [frr for frr in FRRS if frr * len(genuine) >= LEAST_ACCEPTED - 1e-9]
+    rng = np.random.default_rng(seed)
+    identities, owners = np.unique(owners, return_inverse=True)
+    order = np.argsort(genuine)
+    found = []
+    for _ in range(_ROUNDS):
+        drawn = np.bincount(rng.integers(len(identities), size=len(identities)), minlength=len(identities))
+        weights = drawn[owners][order]
+        within = np.cumsum(weights) / weights.sum()
+        found.append([genuine[order[np.searchsorted(within, 1 - frr - 1e-12)]] for frr in frrs])
+    spread = np.percentile(np.array(found).reshape(_ROUNDS, len(frrs)), [2.5, 97.5], axis=0).T
+    return [
+        RejectionCard(frr=frr, distance=_clip(rejection_at(frr, genuine)), low=_clip(low), high=_clip(high))
+        for frr, (low, high) in zip(frrs, spread, strict=True)
+    ]
+
+
 def _clustering(
     points: NDArray[np.float32], labels: NDArray[np.int64], distances: NDArray[np.float64]
 ) -> ClusteringCard:
@@ -118,7 +268,8 @@ def _clustering(
     Among equally good cuts the middle of the widest run is taken: the one farthest from a mistake.
     """
     cuts = np.linspace(distances.min(), distances.max(), _CUTS)
-    scores = np.array([bcubed_f(labels, agglomerative(points, cut, "average")) for cut in cuts])
+    merges = arrange(points, Cut(float(cuts[-1]))).merges
+    scores = np.array([bcubed_f(labels, merges.cut(cut)) for cut in cuts])
     best = np.flatnonzero(scores >= scores.max() - 1e-9)
     runs = np.split(best, np.flatnonzero(np.diff(best) > 1) + 1)
     widest = max(runs, key=len)

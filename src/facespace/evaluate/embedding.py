@@ -14,7 +14,7 @@ from facespace.evaluate.landmarks import GivenFace
 from facespace.evaluate.locate import ByCentre, ByDetector, ByLandmarks, Located, Locator
 from facespace.evaluate.photos import MissingPhotoError, Photos
 from facespace.faces import CROPS
-from facespace.images import Image, read_image
+from facespace.images import Image
 
 NoFace = Literal["centre-crop", "failure"]
 How = Literal["found", "centre-crop", "no face", "missing", "unreadable"]
@@ -113,9 +113,13 @@ class EmbeddedPhotos:
         size = self.space.card.input
         if not self.present[index]:
             return np.zeros((size.height, size.width, 3), np.uint8)
-        image = read_image(self.photos.read(self.names[index]))
-        landmarks = None if np.isnan(self.landmarks[index]).any() else self.landmarks[index]
-        pixels = CROPS[self.space.card.crop](image, self.boxes[index], landmarks, size.width, size.height)
+        # Faces are told in pixels of the photo, which may be larger than what is decoded of it.
+        photo = self.space.finder.decode(self.photos.read(self.names[index]))
+        scale = np.array(photo.scale, np.float32)
+        given = self.landmarks[index]
+        landmarks = None if np.isnan(given).any() else (given + 0.5) / scale - 0.5
+        box = self.boxes[index] / np.tile(scale, 2)
+        pixels = CROPS[self.space.card.crop](photo.pixels, box, landmarks, size.width, size.height)
         return self.preparation.change.apply(pixels) if self.preparation.change else pixels
 
 

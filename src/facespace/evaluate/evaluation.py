@@ -2,22 +2,23 @@
 
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import PurePath
 
 import numpy as np
 from numpy.typing import NDArray
 
-from facespace.cluster import agglomerative
+from facespace.cluster import Cut, arrange
 from facespace.embed import Space
-from facespace.errors import DataError
+from facespace.errors import DataError, ModelError
 from facespace.evaluate.answers import AtThreshold, Evaluation, SearchResult
 from facespace.evaluate.breakdown import Column, breakdowns, photo_columns
 from facespace.evaluate.cache import EmbeddingCache
 from facespace.evaluate.embedding import EmbeddedPhotos, Preparation, embed_photos
 from facespace.evaluate.metrics import (
     FARS,
+    Pairs,
     VerificationFigures,
     grouping,
     identification,
@@ -34,9 +35,6 @@ from facespace.evaluate.metrics.rates import rate
 from facespace.evaluate.protocols import Protocol
 from facespace.gallery import FPIR, nearest_others
 from facespace.metric import Impostors, open_set_far
-
-# Above this many photos the exact clustering would need more than a gigabyte of distances.
-MOST_CLUSTERED = 16_000
 
 
 def evaluate(
@@ -117,9 +115,24 @@ def verify_embeddings(
     had = np.ones(len(embeddings), bool) if present is None else present
     if trials.pairs is None or trials.fold is None:
         return verification(embeddings[had], protocol.labels[had], fars, seed=seed, rounds=rounds)
+    _require_both_kinds(protocol, trials.pairs, had)
     scored = score(embeddings, protocol.labels, trials.pairs, had)
     tested = [int(number) for number in np.unique(trials.fold) if number >= 0]
     return judge(scored, trials.pairs, (trials.fold, trials.fold), tested, fars, seed=seed, rounds=rounds)
+
+
+def _require_both_kinds(protocol: Protocol, pairs: Pairs, had: NDArray[np.bool_]) -> None:
+    """DataError where no pair of one kind has both its faces: no figure would say anything."""
+    faces = had[pairs.a] & had[pairs.b]
+    for kind, of_kind in (("same-person", pairs.same), ("different-person", ~pairs.same)):
+        if of_kind.any() and not faces[of_kind].any():
+            lacking = np.concatenate([pairs.a[of_kind], pairs.b[of_kind]])
+            absent = protocol.names[lacking[~had[lacking]][0]]
+            raise DataError(
+                f"none of the {int(of_kind.sum()):,} {kind} pairs can be compared, as each has a photo that is "
+                f"missing, cannot be read or shows no face: the first is {absent} ({protocol.photos.where}); check "
+                "the names in the list of pairs"
+            )
 
 
 def _verify(result: Evaluation, columns: list[Column], fars: tuple[float, ...], seed: int, rounds: int) -> Evaluation:
@@ -130,6 +143,14 @@ def _verify(result: Evaluation, columns: list[Column], fars: tuple[float, ...], 
         # All pairs were made among the photos that have a face: their indices are among those.
         had = np.flatnonzero(faces.present)
         figures = replace(figures, pairs=replace(figures.pairs, a=had[figures.pairs.a], b=had[figures.pairs.b]))
+    notes = result.notes
+    if figures.not_judged:
+        numbers = ", ".join(str(number + 1) for number in figures.not_judged)
+        notes = (
+            *notes,
+            f"no accuracy for fold {numbers} of {len(figures.folds) + len(figures.not_judged)}: it needs same-person "
+            "and different-person pairs both in it and outside it; its pairs count in all other figures",
+        )
     thresholds: tuple[AtThreshold, ...] = ()
     reliable = None
     if card.decisions is not None:
@@ -137,17 +158,18 @@ def _verify(result: Evaluation, columns: list[Column], fars: tuple[float, ...], 
         genuine, impostor = (scored[np.flatnonzero(kind)] for kind in (scored.same, ~scored.same))
         thresholds = tuple(
             AtThreshold(
-                entry.far,
-                entry.threshold,
-                rate(impostor, impostor.distances <= entry.threshold, min(rounds, 200), seed),
-                rate(genuine, genuine.distances > entry.threshold, min(rounds, 200), seed),
+                far,
+                card.threshold(far),
+                rate(impostor, impostor.distances <= card.threshold(far), min(rounds, 200), seed),
+                rate(genuine, genuine.distances > card.threshold(far), min(rounds, 200), seed),
             )
-            for entry in card.decisions.thresholds
+            for far in card.decisions.fars
         )
         finite = np.isfinite(scored.distances)
         reliable = reliability(result.space.probability(scored.distances[finite]), scored.same[finite])
     return replace(
         result,
+        notes=notes,
         verification=figures,
         at_thresholds=thresholds,
         reliability=reliable,
@@ -186,14 +208,17 @@ def _cluster(result: Evaluation) -> Evaluation:
     had = np.flatnonzero(faces.present)
     points, truth = faces.embeddings[had], labels[had]
     result = replace(result, rank1=leave_one_out_rank1(points, truth))
-    if result.space.card.decisions is None:
+    decisions = result.space.card.decisions
+    if decisions is None:
         return result
-    if len(had) > MOST_CLUSTERED:
-        note = f"{len(had):,} photos are too many to group exactly ({MOST_CLUSTERED:,} at most); they were not grouped"
-        return replace(result, notes=(*result.notes, note))
-    cut = result.space.clustering
-    groups = agglomerative(points, cut.threshold, cut.linkage)
-    return replace(result, grouped=had, groups=groups, grouping=grouping(truth, groups))
+    try:
+        cut = Cut.of_card(decisions)
+    except ModelError as error:
+        return replace(result, notes=(*result.notes, f"the photos were not grouped: {error}"))
+    arranged = arrange(points, cut)
+    return replace(
+        result, grouped=had, groups=arranged.labels, cut=arranged.cut, grouping=grouping(truth, arranged.labels)
+    )
 
 
 def _notes(space: Space, protocol: Protocol, faces: EmbeddedPhotos) -> tuple[str, ...]:
@@ -232,4 +257,9 @@ def data_name(protocol: Protocol) -> str:
 
 def fingerprint(protocol: Protocol) -> str:
     """Eight hex digits over the names of the photos, whatever their order and folder."""
-    return hashlib.sha256("\n".join(sorted(protocol.names)).encode()).hexdigest()[:8]
+    return fingerprint_of(protocol.names)
+
+
+def fingerprint_of(names: Iterable[str]) -> str:
+    """As `fingerprint`, of names alone."""
+    return hashlib.sha256("\n".join(sorted(names)).encode("utf-8", "surrogateescape")).hexdigest()[:8]

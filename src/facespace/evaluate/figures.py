@@ -1,11 +1,14 @@
 """An evaluation as a table for people and as plain numbers for machines."""
 
 import math
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
 
+from facespace.errors import DataError
 from facespace.evaluate.answers import Evaluation
+from facespace.evaluate.groups import CHILD, CHILDREN, KEY_FAR, GroupFigures
 from facespace.evaluate.metrics import Interval, VerificationFigures, val_name
 
 
@@ -38,7 +41,52 @@ def intervals(evaluation: Evaluation) -> dict[str, Interval]:
         told |= {f"fnir_at_fpir_{power(fpir)}": fnir for fpir, fnir in s.figures.fnir_at.items()}
     if g is not None:
         told["bcubed_f"] = g.bcubed_f
+    if evaluation.strangers is not None:
+        told |= group_intervals(evaluation.strangers)
     return told
+
+
+def group_intervals(figures: GroupFigures) -> dict[str, Interval]:
+    """The key figures on strangers within groups, by name: thresholds, VAL and the rate among children."""
+    told: dict[str, Interval] = {}
+    for each in figures.thresholds:
+        told[f"worst_group_threshold_at_{power(each.worst.far)}"] = each.worst.threshold
+        if each.val is not None:
+            told[f"val_at_worst_group_{power(each.worst.far)}"] = each.val
+    with suppress(DataError):
+        told["children_at_worst_group_" + power(KEY_FAR)] = figures.rate(*CHILDREN)
+    return told
+
+
+def group_figures(figures: GroupFigures) -> dict[str, object]:
+    """All that was measured on strangers within groups, as plain numbers; rates are between 0 and 1."""
+    return {
+        "data": figures.data,
+        "by": list(figures.by),
+        "faces": figures.faces,
+        "calibration_error": figures.calibration_error,
+        "thresholds": [
+            {
+                "far": each.worst.far,
+                "threshold": _three(each.worst.threshold),
+                "group": each.worst.group,
+                "groups": each.worst.groups,
+                "val": None if each.val is None else _three(each.val),
+            }
+            for each in figures.thresholds
+        ],
+        "at": [{"far": at.far, "threshold": at.threshold, "holds_for": at.holds_for} for at in figures.at],
+        "rates": [
+            {
+                "column": group.column,
+                "name": group.name,
+                "faces": group.faces,
+                "pairs": group.pairs,
+                "rates": [_three(rate) for rate in group.rates],
+            }
+            for group in figures.groups
+        ],
+    }
 
 
 def as_figures(evaluation: Evaluation) -> dict[str, object]:
@@ -84,6 +132,7 @@ def as_figures(evaluation: Evaluation) -> dict[str, object]:
     if g is not None:
         found |= {
             "groups": g.groups,
+            "cut": evaluation.cut,
             "bcubed_precision": g.bcubed_precision,
             "bcubed_recall": g.bcubed_recall,
             "pairwise_precision": g.pairwise_precision,
@@ -91,6 +140,8 @@ def as_figures(evaluation: Evaluation) -> dict[str, object]:
             "pairwise_f": g.pairwise_f,
             "nmi": g.nmi,
         }
+    if evaluation.strangers is not None:
+        found["strangers"] = group_figures(evaluation.strangers)
     found |= {name: figure.value for name, figure in told.items()}
     found |= evaluation.extra
     return found | {
@@ -140,6 +191,8 @@ def figure_rows(evaluation: Evaluation) -> list[FigureRow]:
         found.append(
             FigureRow("calibration error", f"{error:.3f}", None, "all pairs", "mean gap of probability and truth")
         )
+    if evaluation.strangers is not None:
+        found += _group_rows(evaluation.strangers)
     for name, value in evaluation.extra.items():
         found.append(FigureRow(name.replace("_", " "), f"{value:.0f}", None, "", ""))
     return found
@@ -184,6 +237,27 @@ def _verification_rows(v: VerificationFigures) -> list[FigureRow]:
             for far, val in v.val.items()
         ),
     ]
+
+
+def _group_rows(figures: GroupFigures) -> list[FigureRow]:
+    found = []
+    for each in figures.thresholds:
+        rate = power(each.worst.far)
+        of = f"{each.worst.groups} groups by {', '.join(figures.by)}; decided by {each.worst.group}"
+        found.append(
+            _row(
+                f"worst group's threshold, {rate}", each.worst.threshold, of, "no group of strangers exceeds this rate"
+            )
+        )
+        if each.val is not None:
+            found.append(_row(f"VAL there, {rate}", each.val, of, "same-person pairs accepted at that threshold"))
+    with suppress(DataError):
+        children = figures.rate(*CHILDREN)
+        found.append(_row(f"children up to {CHILD}", children, f"at {power(KEY_FAR)}", "strangers among them accepted"))
+    if figures.calibration_error is not None:
+        of = f"strangers of one {', '.join(figures.by)}"
+        found.append(FigureRow("calibration error in groups", f"{figures.calibration_error:.3f}", None, of, ""))
+    return found
 
 
 def _search_rows(evaluation: Evaluation) -> list[FigureRow]:

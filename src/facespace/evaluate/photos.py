@@ -3,14 +3,15 @@
 import difflib
 import os
 import threading
+import warnings
 import zipfile
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
-from facespace.errors import DataError, ImageError
-from facespace.images import EXTENSIONS, Limits, natural, photos_in
+from facespace.errors import DataError, FacespaceWarning, ImageError
+from facespace.images import EXTENSIONS, Limits, PassedOver, natural, path_of, photos_in, summary_of, text_of
 
 
 class MissingPhotoError(ImageError):
@@ -44,17 +45,17 @@ class FolderPhotos:
     """The photos under a folder."""
 
     def __init__(self, folder: str | os.PathLike[str]):
-        self.where = os.fspath(folder)
+        self.where = text_of(folder)
         self._root = Path(folder)
 
     @cached_property
     def names(self) -> tuple[str, ...]:
         """All photos under the folder."""
-        return tuple(path.relative_to(self._root).as_posix() for path in photos_in(self._root))
+        return tuple(text_of(path.relative_to(self._root).as_posix()) for path in photos_in(self._root))
 
     def read(self, name: str) -> bytes:
         """As `Photos.read`."""
-        path = self._root / name
+        path = self._root / path_of(name)
         limit = Limits().file_bytes
         try:
             with path.open("rb") as file:
@@ -62,9 +63,9 @@ class FolderPhotos:
         except FileNotFoundError:
             raise _missing(name, self.names, self.where) from None
         except OSError as error:
-            raise ImageError(f"cannot read {path}: {error.strerror}; check the file") from None
+            raise ImageError(f"cannot read {text_of(path)}: {error.strerror}; check the file") from None
         if len(content) > limit:
-            raise ImageError(f"{path} is larger than {limit:,} bytes; save it smaller")
+            raise ImageError(f"{text_of(path)} is larger than {limit:,} bytes; save it smaller")
         return content
 
 
@@ -72,21 +73,20 @@ class ZipPhotos:
     """The photos in a zip file; a folder that holds all of them is left out of their names."""
 
     def __init__(self, path: str | os.PathLike[str]):
-        self.where = os.fspath(path)
+        self.where = text_of(path)
         try:
             self._archive = zipfile.ZipFile(path)
         except (OSError, zipfile.BadZipFile) as error:
             reason = getattr(error, "strerror", None) or "it is not a zip file, or damaged"
             raise DataError(f"cannot read photos from {self.where}: {reason}") from None
         self._lock = threading.Lock()
-        members = [
-            info.filename
-            for info in self._archive.infolist()
-            if PurePosixPath(info.filename).suffix.lower() in EXTENSIONS and "__MACOSX" not in info.filename
-        ]
+        files = [info.filename for info in self._archive.infolist() if not info.is_dir()]
+        members = [name for name in files if _is_photo(name)]
         if not members:
             raise DataError(f"no photos in {self.where}; looked for files ending in {', '.join(sorted(EXTENSIONS))}")
         root = os.path.commonpath([PurePosixPath(member).parent.parent for member in members])
+        if passed := [PassedOver(Path(name), "files that are no photos") for name in files if not _is_photo(name)]:
+            warnings.warn(f"in {self.where} passed over {summary_of(passed)}", FacespaceWarning, stacklevel=2)
         self._members = {PurePosixPath(member).relative_to(root).as_posix(): member for member in members}
 
     @cached_property
@@ -140,7 +140,7 @@ def open_photos(path: str | os.PathLike[str]) -> Photos:
         return FolderPhotos(path)
     if Path(path).is_file():
         return ZipPhotos(path)
-    raise DataError(f"{os.fspath(path)} does not exist; name a folder of photos, or a zip file of them")
+    raise DataError(f"{text_of(path)} does not exist; name a folder of photos, or a zip file of them")
 
 
 def by_person(photos: Photos) -> dict[str, list[str]]:
@@ -159,6 +159,10 @@ def by_person(photos: Photos) -> dict[str, list[str]]:
     if not people:
         raise DataError(f"nobody in {photos.where}: it must hold one folder of photos a person, PERSON/photo.jpg")
     return people
+
+
+def _is_photo(member: str) -> bool:
+    return PurePosixPath(member).suffix.lower() in EXTENSIONS and "__MACOSX" not in member
 
 
 def _missing(name: str, names: tuple[str, ...], where: str) -> MissingPhotoError:

@@ -3,17 +3,22 @@
 import os
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+
+import numpy as np
 
 from facespace.embed import Space, load, read_model, write_model
 from facespace.errors import DataError
 from facespace.evaluate.answers import Evaluation
 from facespace.evaluate.breakdown import Column, read_columns
 from facespace.evaluate.cache import EmbeddingCache
-from facespace.evaluate.decisions import decide
+from facespace.evaluate.decisions import decide, groups_card
 from facespace.evaluate.embedding import NoFace, Preparation, embed_photos
 from facespace.evaluate.evaluation import data_name, evaluate
+from facespace.evaluate.grouped_photos import GroupTable, embed_groups
+from facespace.evaluate.groups import GroupedFaces, GroupFigures, measure_groups
 from facespace.evaluate.landmarks import read_landmarks
-from facespace.evaluate.metrics import Difference, compare
+from facespace.evaluate.metrics import Difference, VerificationFigures, compare
 from facespace.evaluate.protocols import Protocol
 from facespace.evaluate.sweep import Sweep, sweep_faces, sweep_models
 
@@ -25,7 +30,8 @@ class Session:
 
     Parameters
     ----------
-    protocol : Protocol
+    protocol : Protocol or None
+        None where strangers within groups alone are measured.
     landmarks : path or None
         CSV file of landmarks, in place of the detector.
     detector : str or None
@@ -36,12 +42,16 @@ class Session:
     cached : bool
         Whether embeddings are kept for the next time.
     seed : int
+    groups : GroupTable or None
+        Strangers to measure within groups.
+    by : column titles or None
+        As for `measure_groups`.
     provider, threads : as for `facespace.load`
     """
 
     def __init__(
         self,
-        protocol: Protocol,
+        protocol: Protocol | None,
         landmarks: str | os.PathLike[str] | None = None,
         detector: str | None = None,
         no_face: NoFace = "centre-crop",
@@ -50,14 +60,49 @@ class Session:
         seed: int = 0,
         provider: str | None = None,
         threads: int | None = None,
+        groups: GroupTable | None = None,
+        by: Sequence[Sequence[str]] | None = None,
     ):
-        self.protocol = protocol
+        self._protocol, self._groups, self._by = protocol, groups, by
         self._preparation = Preparation(
-            no_face, protocol.central, None if landmarks is None else read_landmarks(landmarks)
+            no_face, protocol is not None and protocol.central, None if landmarks is None else read_landmarks(landmarks)
         )
-        self._columns: list[Column] = [] if columns is None else read_columns(columns, protocol)
+        self._columns: list[Column] = [] if columns is None else read_columns(columns, self.protocol)
         self._detector, self._cached, self._seed = detector, cached, seed
         self._provider, self._threads = provider, threads
+
+    @property
+    def protocol(self) -> Protocol:
+        """What is asked; DataError where there are only groups of strangers."""
+        if self._protocol is None:
+            raise DataError("this needs photos of people: --images FOLDER, or a zip file")
+        return self._protocol
+
+    def measure_groups(
+        self, model: str | os.PathLike[str], told: Progress | None = None
+    ) -> tuple[GroupFigures, tuple[str, ...]]:
+        """Strangers within groups alone, and notes on what was left out."""
+        space = self._space(model)
+        faces, notes = self._strangers(space, told)
+        return self._measured(space, faces, None), notes
+
+    def write_groups(self, model: str | os.PathLike[str], told: Progress | None = None) -> None:
+        """Measure strangers within groups and write them into a model whose card has thresholds already.
+
+        Raises
+        ------
+        DataError
+            The card has none: they need people with several photos each.
+        """
+        read = read_model(model)
+        if read.card.decisions is None:
+            raise DataError(
+                f"the card of {model} has no thresholds yet; measure them on people with several photos each, together "
+                "with the groups: --images FOLDER --groups TABLE --write-card"
+            )
+        figures, _ = self.measure_groups(model, told)
+        decisions = read.card.decisions.model_copy(update={"groups": groups_card(figures)})
+        write_model(model, read.onnx, read.card.model_copy(update={"decisions": decisions}))
 
     def evaluate(
         self,
@@ -93,7 +138,14 @@ class Session:
         with self._cache(space) as cache:
             faces = embed_photos(space, self.protocol.photos, self.protocol.names, self._preparation, cache, told)
         had = faces.present
-        decisions = decide(faces.embeddings[had], self.protocol.labels[had], data_name(self.protocol), self._seed)
+        decisions = decide(
+            faces.embeddings[had],
+            self.protocol.labels[had],
+            data_name(self.protocol),
+            self._seed,
+            None if self._groups is None else self._strangers(space, told)[0],
+            self._by,
+        )
         read = read_model(model)
         write_model(model, read.onnx, read.card.model_copy(update={"decisions": decisions}))
 
@@ -111,9 +163,29 @@ class Session:
     def _evaluate(self, model: str | os.PathLike[str], told: Progress | None) -> Evaluation:
         space = self._space(model)
         with self._cache(space) as cache:
-            return evaluate(
+            found = evaluate(
                 space, self.protocol, self._preparation, cache, self._columns, seed=self._seed, on_progress=told
             )
+        if self._groups is None:
+            return found
+        faces, notes = self._strangers(space, told)
+        figures = self._measured(space, faces, found.verification)
+        return replace(found, strangers=figures, notes=(*found.notes, *notes))
+
+    def _strangers(self, space: Space, told: Progress | None) -> tuple[GroupedFaces, tuple[str, ...]]:
+        if self._groups is None:
+            raise DataError("there are no groups to measure: --groups TABLE")
+        with self._cache(space) as cache:
+            return embed_groups(space, self._groups, Preparation(), cache, told)
+
+    def _measured(self, space: Space, faces: GroupedFaces, found: VerificationFigures | None) -> GroupFigures:
+        genuine = None if found is None else found.scored[np.flatnonzero(found.scored.same)]
+        decisions = space.card.decisions
+        if decisions is None:
+            return measure_groups(faces, self._by, genuine, seed=self._seed)
+        average = {entry.far: entry.threshold for entry in decisions.thresholds}
+        calibration = space.card.calibration()
+        return measure_groups(faces, self._by, genuine, average, decisions.default_far, calibration, self._seed)
 
     def _space(self, model: str | os.PathLike[str]) -> Space:
         return load(model, provider=self._provider, threads=self._threads, detector=self._detector)

@@ -3,7 +3,7 @@
 from facespace.faces.align import CROPS, TEMPLATES, Crop, inverse, mapped, similarity, warp
 from facespace.faces.detect import DETECTORS, Aligned, WholePhoto
 from facespace.faces.detection import Detections, Detector, SecondLook
-from facespace.faces.draw import draw_faces
+from facespace.faces.draw import draw_faces, scaled
 from facespace.faces.find import FaceCrop, find_faces
 from facespace.faces.foreign import ForeignDetector
 from facespace.faces.mtcnn import Mtcnn
@@ -37,6 +37,7 @@ __all__ = [
     "inverse",
     "mapped",
     "pose",
+    "scaled",
     "similarity",
     "warp",
 ]

@@ -1,6 +1,7 @@
 """What was found, drawn into the photo."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -26,6 +27,26 @@ class Drawable(Protocol):
     def score(self) -> float: ...  # noqa: D102
     @property
     def quality(self) -> Quality | None: ...  # noqa: D102
+
+
+@dataclass(frozen=True)
+class Scaled:
+    """A face in pixels of its photo scaled down."""
+
+    box: tuple[float, float, float, float]
+    landmarks: NDArray[np.float32] | None
+    score: float
+    quality: Quality | None
+
+
+def scaled(face: Drawable, scale: tuple[float, float]) -> Drawable:
+    """A face, to be drawn into its photo scaled down; `scale` is pixels of the photo for one that is drawn into."""
+    if scale == (1.0, 1.0):
+        return face
+    factor = np.array(scale, np.float32)
+    left, top, right, bottom = (np.array(face.box) / np.tile(factor, 2)).tolist()
+    landmarks = None if face.landmarks is None else (face.landmarks + 0.5) / factor - 0.5
+    return Scaled((left, top, right, bottom), landmarks, face.score, face.quality)
 
 
 def draw_faces(image: NDArray[np.uint8], faces: Sequence[Drawable]) -> NDArray[np.uint8]:

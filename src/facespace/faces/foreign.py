@@ -27,6 +27,7 @@ from facespace.errors import ModelError
 from facespace.faces.boxes import suppress
 from facespace.faces.detection import Detections
 from facespace.images import resize
+from facespace.textfile import read_toml
 from facespace.validation import explain
 
 STRIDES = (8, 16, 32)
@@ -231,7 +232,7 @@ def _read_card(path: Path) -> DetectorCard:
     if not path.is_file():
         raise ModelError(f"no detector at {path}; check the path")
     try:
-        return DetectorCard.model_validate(tomllib.loads(beside.read_text("utf-8")))
+        return DetectorCard.model_validate(read_toml(beside))
     except OSError:
         raise ModelError(_HOW_TO_WRITE_A_CARD.format(path=path, beside=beside)) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

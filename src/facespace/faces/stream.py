@@ -1,6 +1,5 @@
 """Many photos to faces, several at a time, in the order given, in memory that does not grow."""
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,7 +16,8 @@ from facespace.faces.detection import Detector
 from facespace.faces.find import FaceCrop, cut_faces
 from facespace.faces.one_shot import OneShot
 from facespace.faces.turned import look_turned, turned_back
-from facespace.images import Decoded, Limits, Photo, decode_photo, name_of
+from facespace.images import Colour, Decoded, Limits, Photo, as_photo, called, decode_photo, name_of
+from facespace.processors import available
 
 T = TypeVar("T")
 
@@ -25,6 +25,8 @@ T = TypeVar("T")
 GROUP = 8
 # Pixels that a thread holds decoded at once, unless one photo alone has more.
 HELD = 8_000_000
+# Longest side in pixels at which a photo is looked at and its faces are cut out: docs/decisions/013-large-photos.md.
+LONGEST = 4096
 
 
 @dataclass(frozen=True)
@@ -59,11 +61,15 @@ class Finder:
         Size of each crop in pixels.
     longest : int or None
         Photos with a longer side are scaled down to this first, which saves most of the time on large photos and
-        loses their smallest faces.
+        loses their smallest faces. Never more than 4,096, which bounds memory and time; that where None.
     limits : Limits or None
         The largest photo that is decoded; the default limits where None.
     most : int or None
         Photos with more faces are refused: a crowd would hold up everybody else.
+    truncated : bool
+        Take what is there of JPEG files that end too early.
+    colour : 'RGB' or 'BGR'
+        Order of the channels of arrays given as photos.
     """
 
     detector: Detector
@@ -73,16 +79,27 @@ class Finder:
     longest: int | None = None
     limits: Limits | None = None
     most: int | None = None
+    truncated: bool = False
+    colour: Colour = "RGB"
 
-    def find(self, photo: Photo) -> Found:
-        """Faces of one photo; ImageError where it cannot be used."""
-        found = self._cut([photo], [decode_photo(photo, self.limits, longest=self.longest)])[0]
+    def decode(self, photo: Photo, name: str = "the photo") -> Decoded:
+        """A photo as the detector sees it; ImageError where it cannot be used, which calls an array or file `name`."""
+        given = as_photo(photo, name, self.colour)
+        longest = min(self.longest or LONGEST, LONGEST)
+        return decode_photo(given, self.limits, longest=longest, truncated=self.truncated, name=called(photo, name))
+
+    def find(self, photo: Photo, name: str = "the photo") -> Found:
+        """Faces of one photo; ImageError where it cannot be used, which calls a value that is no photo `name`."""
+        found = self._cut([photo], [self.decode(photo, name)])[0]
         if found.failure:
             raise ImageError(found.failure)
         return found
 
-    def find_all(self, photos: Sequence[Photo]) -> list[Found]:
-        """Faces of some photos, in the order given; one that cannot be used has a failure and the rest go on."""
+    def find_all(self, photos: Sequence[Photo], names: Sequence[str] | None = None) -> list[Found]:
+        """Faces of some photos, in the order given; one that cannot be used has a failure and the rest go on.
+
+        `names` are what to call values that are no photos in the message.
+        """
         results: dict[int, Found] = {}
         numbers: list[int] = []
         held: list[Decoded] = []
@@ -94,7 +111,7 @@ class Finder:
 
         for number, photo in enumerate(photos):
             try:
-                held.append(decode_photo(photo, self.limits, longest=self.longest))
+                held.append(self.decode(photo, names[number] if names else "the photo"))
             except ImageError as error:
                 results[number] = Found(photo, failure=str(error))
                 continue
@@ -124,9 +141,9 @@ class Finder:
         return found
 
 
-def default_finder(longest: int | None = None) -> Finder:
-    """Faces by the package's own detector, aligned on the usual template of 112 pixels: what most networks take."""
-    return Finder(OneShot(), CROPS["arcface-112"], 112, 112, longest)
+def default_finder(longest: int | None = None, truncated: bool = False) -> Finder:
+    """Faces by the package's own detector on the usual template, 112 pixels square: what most networks take."""
+    return Finder(OneShot(), CROPS["arcface-112"], 112, 112, longest, truncated=truncated)
 
 
 def find_stream(finder: Finder, photos: Iterable[Photo], workers: int | None = None) -> Iterator[Found]:
@@ -163,7 +180,7 @@ def in_order(
     photos, workers
         As for `find_stream`.
     """
-    workers = workers or os.cpu_count() or 1
+    workers = workers or available()
     groups = _grouped(photos)
     waiting: deque[Future[list[T]]] = deque()
     pool = ThreadPoolExecutor(workers, thread_name_prefix="find")

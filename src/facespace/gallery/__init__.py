@@ -3,48 +3,72 @@
 from facespace.gallery.audit import acting_as
 from facespace.gallery.care import Checked, Salvaged, backup, check, salvage
 from facespace.gallery.crowd import nearest_others
-from facespace.gallery.enrol import LEAST_QUALITY, Enrolment
+from facespace.gallery.enrol import (
+    LEAST_QUALITY,
+    ChooseFace,
+    Doubt,
+    Enrolment,
+    LowQualityError,
+    NotEnrolledError,
+    largest_face,
+    unlike_others,
+)
+from facespace.gallery.folder import EnrolledPerson, enrol_people
 from facespace.gallery.gallery import FPIR, Gallery, Identification, as_attributes
 from facespace.gallery.places import Place
 from facespace.gallery.records import Candidate, Event, KeptFace, NewFace, Person, Removal, Template
 from facespace.gallery.secret import Secret, new_key, read_key, write_key
 from facespace.gallery.store import Store, open_store
 from facespace.gallery.transfer import Imported, export_gallery, import_gallery
+from facespace.gallery.undo import UndoneEnrolment, last_entry
 from facespace.gallery.upgrade import Upgraded, adopt, space_of, upgrade
+from facespace.gallery.verify import PersonVerification, verify_person
 
 __all__ = [
     "FPIR",
     "LEAST_QUALITY",
     "Candidate",
     "Checked",
+    "ChooseFace",
+    "Doubt",
+    "EnrolledPerson",
     "Enrolment",
     "Event",
     "Gallery",
     "Identification",
     "Imported",
     "KeptFace",
+    "LowQualityError",
     "NewFace",
+    "NotEnrolledError",
     "Person",
+    "PersonVerification",
     "Place",
     "Removal",
     "Salvaged",
     "Secret",
     "Store",
     "Template",
+    "UndoneEnrolment",
     "Upgraded",
     "acting_as",
     "adopt",
     "as_attributes",
     "backup",
     "check",
+    "enrol_people",
     "export_gallery",
     "import_gallery",
+    "largest_face",
+    "last_entry",
     "nearest_others",
     "new_key",
     "open_store",
     "read_key",
     "salvage",
     "space_of",
+    "unlike_others",
     "upgrade",
+    "verify_person",
     "write_key",
 ]

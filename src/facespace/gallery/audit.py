@@ -53,7 +53,7 @@ class Audit:
         """All entries, oldest first."""
         last = 0
         while True:
-            with self._sql.explaining("read"):
+            with self._sql.reading():
                 rows = self._sql.run(
                     "SELECT number, time, actor, action, detail, hash FROM audit WHERE number > ? "
                     f"ORDER BY number LIMIT {_PAGE}",

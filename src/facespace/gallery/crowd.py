@@ -1,12 +1,13 @@
 """How near the people of a gallery are to each other: what its open-set threshold follows from."""
 
 import threading
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facespace.gallery.store import Store
-from facespace.metric import Impostors, dequantise, normalise, open_set_far, squared_distance_blocks
+from facespace.metric import DUPLICATES, Impostors, dequantise, normalise, open_set_far, squared_distance_blocks
 
 Floats = NDArray[np.float64]
 
@@ -30,6 +31,7 @@ class Crowd:
     def __init__(self, store: Store, impostors: Impostors):
         self._store, self._impostors = store, impostors
         self._lock = threading.Lock()
+        # How many people there were, the nearest others of some of them, and among how many these are.
         self._measured: tuple[int, Floats, int] | None = None
 
     def threshold(self, fpir: float, people: int) -> float:
@@ -41,10 +43,10 @@ class Crowd:
         return float(self._impostors.threshold(open_set_far(fpir, people, self._impostors, nearest, among)))
 
     def _nearest_others(self) -> tuple[Floats, int]:
-        """The distance from a face of some people to the nearest of the others, and among how many."""
+        """The distances from a face of some people to the nearest of the others, and among how many."""
         templates = self._store.some_templates(PEOPLE)
         if len(templates) < 2:
-            return np.empty(0), len(templates)
+            return np.empty((0, DUPLICATES)), len(templates)
         points = normalise(dequantise(np.stack([template.code for template in templates])))
         faces = np.array([template.faces for template in templates])
         lengths = np.array([template.length for template in templates])
@@ -53,7 +55,7 @@ class Crowd:
         found = self._store.first_faces(asked.tolist())
         rows = np.array([row for row, person in enumerate(asked.tolist()) if person in found])
         if not len(rows):
-            return np.empty(0), len(templates)
+            return np.empty((0, DUPLICATES)), len(templates)
         queries = normalise(np.stack([found[int(owners[row])] for row in rows]))
         return nearest_others(queries, rows, points, faces, lengths, self._impostors), len(templates)
 
@@ -66,7 +68,7 @@ def nearest_others(
     lengths: Floats,
     impostors: Impostors,
 ) -> Floats:
-    """How near the nearest other person is to each of some enrolled faces.
+    """How near the nearest other people are to each of some enrolled faces.
 
     Parameters
     ----------
@@ -84,19 +86,29 @@ def nearest_others(
 
     Returns
     -------
-    float64, shape (n,), squared, as to single photos
+    float64, shape (n, DUPLICATES), rising: the nearest few, squared, as to single photos, inf where there are fewer
     """
-    nearest = np.full(len(queries), 4.0)
+    nearest = np.full((len(queries), DUPLICATES), np.inf)
     of_count = [np.flatnonzero(photos == count) for count in np.unique(photos)]
     for part, block in squared_distance_blocks(queries, templates):
-        places = np.arange(len(block))
-        block[places, own[part]] = np.inf
+        block[np.arange(len(block)), own[part]] = np.inf
         if not impostors.covers_templates:
-            nearest[part] = impostors.comparable(block.astype(np.float64), photos, lengths).min(axis=1)
+            block = np.where(np.isinf(block), np.inf, impostors.comparable(block.astype(np.float64), photos, lengths))
+            nearest[part] = _smallest(block)
             continue
         # What is measured rises with the distance among templates of one number of photos: only the nearest can win.
         for columns in of_count:
-            column = columns[block[:, columns].argmin(axis=1)]
-            near = impostors.comparable(block[places, column].astype(np.float64), photos[column], lengths[column])
-            nearest[part] = np.minimum(nearest[part], near)
+            near = _smallest(block[:, columns])
+            found = np.isfinite(near)
+            near[found] = impostors.as_single(near[found], photos[columns[0]])
+            nearest[part] = _smallest(np.hstack([nearest[part], near]))
     return nearest
+
+
+def _smallest(block: NDArray[Any]) -> Floats:
+    """The smallest few of each row, rising; inf where there are fewer."""
+    if block.shape[1] > DUPLICATES:
+        block = np.partition(block, DUPLICATES - 1, axis=1)[:, :DUPLICATES]
+    found = np.full((len(block), DUPLICATES), np.inf)
+    found[:, : block.shape[1]] = np.sort(block, axis=1)
+    return found

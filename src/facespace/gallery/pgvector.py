@@ -54,6 +54,12 @@ class PgVectorIndex:
         with self._sql.writing("index"):
             return len(self._sql.run("DELETE FROM point WHERE id = ANY(?) RETURNING id", (wanted,)))
 
+    def replace(self, ids: ArrayLike, points: ArrayLike, gone: ArrayLike = ()) -> None:
+        """Put points in place of those with the same ids, add those that are new, and take others out."""
+        with self._sql.writing("index"):
+            self.remove(np.concatenate([np.asarray(ids, np.int64), np.asarray(gone, np.int64)]))
+            self.add(ids, points)
+
     def search(self, queries: ArrayLike, k: int) -> Hits:
         """The k nearest of each query."""
         asked = np.asarray(queries, np.float32)
@@ -125,11 +131,9 @@ class SharedIndex:
         with self._store.writing("index"):
             _, seen, kind = self._state()
             number, templates, gone = self._store.templates_since(seen)
-            changed = [template.person for template in templates]
-            if changed or gone:
-                self._points.remove([*changed, *gone])
-            if templates:
-                self._points.add(changed, np.stack([template.code for template in templates]))
+            if templates or gone:
+                codes = np.array([template.code for template in templates], np.int8).reshape(-1, self._store.dimension)
+                self._points.replace([template.person for template in templates], codes, gone)
             self._sql.run("UPDATE point_state SET number = ?", (number,))
             # Somebody else may have built the graph.
             self._points.kind = kind

@@ -3,6 +3,7 @@
 Writers take turns by an advisory lock, as each entry of the audit log covers the one before; readers never wait.
 """
 
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -92,13 +93,22 @@ class Postgres:
         As for `open_store`.
     """
 
-    def __init__(self, url: str, space_id: str, dimension: int):
+    read_only = False
+
+    def __init__(self, url: str, space_id: str, dimension: int, create: bool = True):
         psycopg = _psycopg()
+        # Threads share a connection, which has one transaction at a time.
+        self._lock = threading.RLock()
         self._error: type[Exception] = psycopg.Error
         self.where = _without_password(url)
         with self.explaining("open"):
             self.connection = psycopg.connect(url, autocommit=True)
         try:
+            if not create:
+                with self.reading():
+                    made = self.run("SELECT to_regclass('space') IS NOT NULL AND to_regclass('face') IS NOT NULL")
+                if not made[0][0]:
+                    raise GalleryError(f"there is no gallery in {self.where}; check the name of the database")
             with self.writing("open"):
                 self.connection.execute(SCHEMA)
                 self.run("INSERT INTO space SELECT ?, ? WHERE NOT EXISTS (SELECT 1 FROM space)", (space_id, dimension))
@@ -122,9 +132,22 @@ class Postgres:
             cursor.executemany(_placed(statement), [list(row) for row in rows])
 
     @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Reads that explain their errors."""
+        with self._lock, self.explaining("read"):
+            yield
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Reads of one moment, whatever others change meanwhile."""
+        with self.reading(), self.connection.transaction():
+            self.connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            yield
+
+    @contextmanager
     def writing(self, doing: str) -> Iterator[None]:
         """One transaction, and the only one that writes: all of it, on disk, or nothing."""
-        with self.explaining(doing), self.connection.transaction():
+        with self._lock, self.explaining(doing), self.connection.transaction():
             self.connection.execute("SELECT pg_advisory_xact_lock(%s)", [_WRITERS])
             yield
 
@@ -137,15 +160,11 @@ class Postgres:
             reason = " ".join(str(error).split()) or type(error).__name__
             raise GalleryError(f"cannot {doing} the gallery {self.where}: {reason}; nothing was changed") from None
 
-    def version(self) -> object:
-        """Changes whenever anybody may have changed something."""
-        with self.explaining("read"):
-            return self.run("SELECT max(number) FROM change")[0][0], self.space()
-
-    def forget_deleted(self) -> None:
+    def forget_deleted(self) -> bool:
         """Deleted rows are overwritten when their pages are used again; VACUUM frees these pages at once."""
-        with self.explaining("remove from"):
+        with self._lock, self.explaining("remove from"):
             self.connection.execute("VACUUM face, person, template, merged, picture")
+        return True
 
     def space(self) -> str:
         """The space whose points are held."""

@@ -87,25 +87,35 @@ class Candidate:
     """Somebody a face may be.
 
     name : of the person
-    distance : squared distance to their template, as to a single photo that as many strangers come to: comparable
-        between people with any number of photos, and with the threshold
+    distance : squared distance to their template, the mean of their photos
+    adjusted_distance : that distance as if the template were a single photo. Templates of many photos are nearer to
+        everybody, so this is what people with any number of photos are ranked by and what the threshold is for
     probability : that it is them and not one other person, for even prior odds
     person : id
     """
 
     name: str
     distance: float
+    adjusted_distance: float
     probability: float
     person: int = 0
 
 
 @dataclass(frozen=True)
 class Removal:
-    """What was deleted for good, and the backups made before, which still hold it."""
+    """What was deleted for good.
+
+    person : the name
+    faces : how many
+    backups : made before; they still hold the person
+    overwritten : whether no byte of it is left in the gallery's files; if not, another process is reading for long, and
+        the rest is overwritten after the next change, or when the gallery is next opened
+    """
 
     person: str
     faces: int
     backups: tuple[str, ...]
+    overwritten: bool = True
 
 
 @dataclass(frozen=True)

@@ -2,15 +2,19 @@
 
 import shutil
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from facespace.errors import GalleryError
 from facespace.gallery.pgvector import shared_index
 from facespace.gallery.store import Store
 from facespace.index import ExactIndex, HnswIndex, open_index
+from facespace.index.lock import SharedLock
 from facespace.metric import Impostors
 
 # Up to so many people a graph that finds nearly all takes no less time; docs/decisions/030-index-library.md.
@@ -25,11 +29,14 @@ class Nearest:
     """The nearest people to one face, nearest first.
 
     people : int64, shape (k,), ids
-    distances : float64, shape (k,), squared, as of a single photo: comparable between people with any number of photos
+    distances : float64, shape (k,), squared, to their templates
+    adjusted : float64, shape (k,), rising: these distances as if each template were a single photo, which makes
+        people with any number of photos comparable
     """
 
     people: NDArray[np.int64]
     distances: NDArray[np.float64]
+    adjusted: NDArray[np.float64]
 
 
 class Search:
@@ -51,7 +58,9 @@ class Search:
     def __init__(self, store: Store, impostors: Impostors, folder: Path | None):
         self._store, self._impostors = store, impostors
         self._folder = None if store.sealed else folder
-        self._lock = threading.Lock()
+        # Held by searches together, and alone by what brings the index up to date.
+        self._lock = SharedLock()
+        self._own = threading.local()
         self._version: object = None
         self._number = 0
         self._index: ExactIndex | HnswIndex = ExactIndex(store.dimension)
@@ -73,21 +82,44 @@ class Search:
 
     def refresh(self) -> None:
         """Catch up with what this or any other process has changed."""
-        version = self._store.version()
-        if version == self._version:
+        if self._store.version() == self._version:
             return
-        if self._shared is not None:
-            self._shared.follow()
-            self._version = version
-            return
-        with self._lock:
-            number, templates, gone = self._store.templates_since(self._number)
-            changed = [template.person for template in templates]
-            if self._number and (changed or gone):
-                self._index.remove([*changed, *gone])
-            if templates:
-                self._index.add(changed, np.stack([template.code for template in templates]))
+        with self._lock.writing():
+            if self._shared is not None:
+                version = self._store.version()
+                self._shared.follow()
+                self._version = version
+                return
+            with self._store.snapshot():
+                version = self._store.version()
+                number, templates, gone = self._store.templates_since(self._number)
+            if templates or gone:
+                codes = np.array([template.code for template in templates], np.int8).reshape(-1, self._store.dimension)
+                self._index.replace([template.person for template in templates], codes, gone)
             self._number, self._version = number, version
+
+    @contextmanager
+    def up_to_date(self) -> Iterator[None]:
+        """Index and store of one moment, for one thread, whatever others change meanwhile.
+
+        What is found in the index is in the store, with the same faces, and the other way round. Such blocks may be
+        nested.
+        """
+        if getattr(self._own, "inside", False):
+            yield
+            return
+        while True:
+            self.refresh()
+            with self._lock.reading(), self._store.snapshot():
+                # Somebody may have changed something since.
+                if self._store.version() != self._version:
+                    continue
+                self._own.inside = True
+                try:
+                    yield
+                finally:
+                    self._own.inside = False
+                return
 
     def build(self, kind: str | None = None) -> str:
         """Build the index anew from the store and keep it, so that it need not be built when next opened.
@@ -111,8 +143,14 @@ class Search:
         if templates:
             index.add([t.person for t in templates], np.stack([t.code for t in templates]))
         if self._folder:
-            index.save(self._folder, f"{self._store.space_id}:{number}")
-        with self._lock:
+            try:
+                index.save(self._folder, f"{self._store.space_id}:{number}")
+            except OSError as error:
+                raise GalleryError(
+                    f"cannot save the index in {self._folder}: {error.strerror}; check the path, its rights and the "
+                    "space left"
+                ) from None
+        with self._lock.writing():
             self._index, self._number, self._version = index, number, None
         return chosen
 
@@ -125,18 +163,19 @@ class Search:
 
     def nearest(self, embeddings: NDArray[np.float32], k: int) -> list[Nearest]:
         """The k nearest people of each face; embeddings float32, shape (n, d)."""
-        self.refresh()
-        index = self._index if self._shared is None else self._shared
-        hits = index.search(embeddings, max(k, LOOKED_AT))
-        facts = self._store.template_facts(np.unique(hits.ids[hits.ids >= 0]).tolist())
-        found = []
-        for ids, distances in zip(hits.ids, hits.distances, strict=True):
-            # Somebody may have been removed since the index was asked.
-            present = np.array([person in facts for person in ids.tolist()], bool)
-            people, near = ids[present], distances[present].astype(np.float64)
-            faces = np.array([facts[person][0] for person in people.tolist()], np.int64)
-            lengths = np.array([facts[person][1] for person in people.tolist()], np.float64)
-            comparable = self._impostors.comparable(near, faces, lengths)
-            order = np.argsort(comparable, kind="stable")[:k]
-            found.append(Nearest(people[order], comparable[order]))
-        return found
+        with self.up_to_date():
+            index = self._index if self._shared is None else self._shared
+            hits = index.search(embeddings, max(k, LOOKED_AT))
+            facts = self._store.template_facts(np.unique(hits.ids[hits.ids >= 0]).tolist())
+        return [self._of_one(ids, distances, facts, k) for ids, distances in zip(hits.ids, hits.distances, strict=True)]
+
+    def _of_one(
+        self, ids: NDArray[np.int64], distances: NDArray[np.float32], facts: dict[int, tuple[int, float]], k: int
+    ) -> Nearest:
+        present = np.array([person in facts for person in ids.tolist()], bool)
+        people, near = ids[present], distances[present].astype(np.float64)
+        faces = np.array([facts[person][0] for person in people.tolist()], np.int64)
+        lengths = np.array([facts[person][1] for person in people.tolist()], np.float64)
+        adjusted = self._impostors.comparable(near, faces, lengths)
+        order = np.lexsort((near, adjusted))[:k]
+        return Nearest(people[order], near[order], adjusted[order])

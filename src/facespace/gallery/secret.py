@@ -10,10 +10,10 @@ import hashlib
 import hmac
 import os
 import secrets
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from facespace.errors import GalleryError
+from facespace.textfile import read_text
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -69,7 +69,7 @@ def read_key(file: str | os.PathLike[str] | None = None) -> Secret | None:
     """
     if file is not None:
         try:
-            text, where = Path(file).read_text("ascii"), os.fspath(file)
+            text, where = read_text(file), os.fspath(file)
         except (OSError, UnicodeDecodeError) as error:
             raise GalleryError(f"cannot read the key in {file}: {error}; make one: {_HOW}") from None
     elif KEY_VARIABLE in os.environ:

@@ -10,9 +10,10 @@ from facespace.errors import GalleryError
 
 
 class Sql(Protocol):
-    """A database open for reading and writing. Parameters stand as `?`, whatever the database writes for them."""
+    """A database, safe to share between threads. Parameters stand as `?`, whatever the database writes for them."""
 
     where: str
+    read_only: bool
 
     def run(self, statement: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         """Execute one statement; its rows, if it gives any."""
@@ -20,6 +21,14 @@ class Sql(Protocol):
 
     def many(self, statement: str, rows: Iterable[Sequence[object]]) -> None:
         """Execute one statement for each of some rows."""
+        ...
+
+    def reading(self) -> AbstractContextManager[object]:
+        """Reads that explain their errors; in SQLite, of one moment."""
+        ...
+
+    def snapshot(self) -> AbstractContextManager[object]:
+        """Reads of one moment, whatever others change meanwhile."""
         ...
 
     def writing(self, doing: str) -> AbstractContextManager[object]:
@@ -30,12 +39,8 @@ class Sql(Protocol):
         """The database's errors as what the user can do about them (GalleryError)."""
         ...
 
-    def version(self) -> object:
-        """Changes whenever anybody may have changed something."""
-        ...
-
-    def forget_deleted(self) -> None:
-        """See that deleted bytes are overwritten as soon as can be."""
+    def forget_deleted(self) -> bool:
+        """See that deleted bytes are overwritten; whether they are by now, or will be as soon as can be."""
         ...
 
     def space(self) -> str:
@@ -138,25 +143,13 @@ MIGRATIONS = (
 class Sqlite:
     """A gallery's tables in one SQLite file."""
 
-    def __init__(self, path: Path, space_id: str, dimension: int):
-        self._file = Database(path, "gallery", GalleryError, MIGRATIONS, space_id, dimension)
-        self.connection = self._file.connection
-        self.where = str(path)
-        self.path = path
+    def __init__(self, path: Path, space_id: str, dimension: int, create: bool = True):
+        self._file = Database(path, "gallery", GalleryError, MIGRATIONS, space_id, dimension, create)
+        self.where, self.path, self.read_only = str(path), path, self._file.read_only
+        self.run, self.many = self._file.run, self._file.many
+        self.reading = self.snapshot = self._file.reading
         self.writing, self.explaining = self._file.writing, self._file.explaining
         self.forget_deleted, self.close = self._file.forget_deleted, self._file.close
-
-    def run(self, statement: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
-        """Execute one statement; its rows, if it gives any."""
-        return self.connection.execute(statement, values).fetchall()
-
-    def many(self, statement: str, rows: Iterable[Sequence[object]]) -> None:
-        """Execute one statement for each of some rows."""
-        self.connection.executemany(statement, rows)
-
-    def version(self) -> object:
-        """Changes whenever anybody may have changed something."""
-        return self._file.version()
 
     def space(self) -> str:
         """The space whose points are held."""

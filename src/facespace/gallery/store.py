@@ -2,7 +2,6 @@
 
 import json
 import os
-import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -17,7 +16,7 @@ from facespace.gallery.audit import Audit
 from facespace.gallery.records import KeptFace, NewFace, Person, Template
 from facespace.gallery.secret import Secret
 from facespace.gallery.sql import Sql, Sqlite
-from facespace.metric import normalise, quantise
+from facespace.metric import as_points, normalise, quantise
 from facespace.validation import nearest_name
 
 # Parameters of one statement; SQLite allows 32,766, PostgreSQL 65,535.
@@ -26,18 +25,22 @@ _AT_ONCE = 500
 _FACE = 'id, person, photo, "left", top, "right", bottom, quality, original, model, created'
 
 
-def open_store(place: str | os.PathLike[str], space_id: str, dimension: int, secret: Secret | None = None) -> "Store":
+def open_store(
+    place: str | os.PathLike[str], space_id: str, dimension: int, secret: Secret | None = None, create: bool = True
+) -> "Store":
     """Open a gallery's store, or make one.
 
     Parameters
     ----------
     place : path, or URL
-        A SQLite file, made readable by its owner alone if it does not exist; or postgresql://... (extra `postgres`).
+        A SQLite file, made readable by its owner alone; or postgresql://... (extra `postgres`).
     space_id : str
         The space whose points it holds; one of another space is refused.
     dimension : int
     secret : Secret or None
         Seals names, photos and embeddings. A gallery is sealed from its beginning or not at all.
+    create : bool
+        Make it where there is none; else that is an error.
 
     Raises
     ------
@@ -47,8 +50,8 @@ def open_store(place: str | os.PathLike[str], space_id: str, dimension: int, sec
     if str(place).startswith(("postgresql://", "postgres://")):
         from facespace.gallery.postgres import Postgres
 
-        return Store(Postgres(str(place), space_id, dimension), space_id, dimension, secret)
-    return Store(Sqlite(Path(place), space_id, dimension), space_id, dimension, secret)
+        return Store(Postgres(str(place), space_id, dimension, create), space_id, dimension, secret)
+    return Store(Sqlite(Path(place), space_id, dimension, create), space_id, dimension, secret)
 
 
 class Store:
@@ -62,8 +65,6 @@ class Store:
         self.sql, self.space_id, self.dimension = sql, space_id, dimension
         self.audit = Audit(sql, secret)
         self._secret = secret
-        # Threads of one process share a connection, which has one transaction at a time.
-        self._lock = threading.RLock()
         try:
             self._unlock()
             self._first_templates()
@@ -81,6 +82,11 @@ class Store:
         """Whether it is encrypted."""
         return self._secret is not None
 
+    @property
+    def read_only(self) -> bool:
+        """Whether it may only be read."""
+        return self.sql.read_only
+
     def close(self) -> None:
         """Let it go; nothing is lost, as every change was on disk when it was acknowledged."""
         self.sql.close()
@@ -88,20 +94,26 @@ class Store:
     @contextmanager
     def writing(self, doing: str) -> Iterator[None]:
         """One transaction; refused where the gallery was moved to another space by another process."""
-        with self._lock, self.sql.writing(doing):
+        with self.sql.writing(doing):
             self.check_space()
             yield
 
     @contextmanager
     def reading(self) -> Iterator[None]:
         """Reads that explain their errors."""
-        with self._lock, self.sql.explaining("read"):
+        with self.sql.reading():
+            yield
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Reads of one moment, whatever others change meanwhile."""
+        with self.sql.snapshot():
             yield
 
     def version(self) -> object:
-        """Changes whenever anybody may have changed something."""
-        with self._lock:
-            return self.sql.version()
+        """Changes whenever somebody's template has changed, or the space."""
+        with self.reading():
+            return self.sql.run("SELECT (SELECT max(number) FROM change), (SELECT id FROM space)")[0]
 
     def check_space(self) -> None:
         """GalleryError where the gallery holds points of another space by now."""
@@ -363,8 +375,12 @@ class Store:
                 (self.seal_text(name, "person.name"), key, self._attributes(attributes or {}), now()),
             )
         elif attributes is not None:
-            self.sql.run("UPDATE person SET attributes = ? WHERE id = ?", (self._attributes(attributes), found[0][0]))
+            self.set_attributes(found[0][0], attributes)
         return int(found[0][0])
+
+    def set_attributes(self, person: int, attributes: Mapping[str, Any]) -> None:
+        """Put other attributes in place of a person's; within a transaction."""
+        self.sql.run("UPDATE person SET attributes = ? WHERE id = ?", (self._attributes(attributes), person))
 
     def _attributes(self, attributes: Mapping[str, Any]) -> str:
         try:
@@ -375,7 +391,8 @@ class Store:
     def _insert_faces(self, person: int, faces: Sequence[NewFace]) -> list[int]:
         if not faces:
             return []
-        values = self.face_values(np.stack([face.embedding for face in faces]))
+        points = as_points([face.embedding for face in faces], self.dimension, "embeddings of faces")
+        values = self.face_values(points)
         numbers = [
             int(
                 self.sql.run(
@@ -442,9 +459,9 @@ class Store:
         with self.reading():
             found = self.sql.run("SELECT value FROM setting WHERE name = 'key'")
             empty = not self.sql.run("SELECT 1 FROM person LIMIT 1")
-        if not found and (self._secret is None or empty):
+        if not found and (self._secret is None or empty) and not self.read_only:
             mark = self._secret.mark(b"facespace").hex() if self._secret else "none"
-            with self._lock, self.sql.writing("open"):
+            with self.sql.writing("open"):
                 self.sql.run("INSERT INTO setting (name, value) VALUES ('key', ?) ON CONFLICT DO NOTHING", (mark,))
                 found = self.sql.run("SELECT value FROM setting WHERE name = 'key'")
         known = found[0][0] if found else "none"
@@ -462,7 +479,7 @@ class Store:
         with self.reading():
             if self.sql.run("SELECT 1 FROM setting WHERE name = 'templates'"):
                 return
-        with self._lock, self.sql.writing("open"):
+        with self.sql.writing("open"):
             for (person,) in self.sql.run("SELECT DISTINCT person FROM face"):
                 self.refresh_template(person)
             self.sql.run("INSERT INTO setting (name, value) VALUES ('templates', '1') ON CONFLICT DO NOTHING")

@@ -18,6 +18,7 @@ import numpy as np
 from facespace.errors import GalleryError
 from facespace.gallery.records import NewFace
 from facespace.gallery.store import Store
+from facespace.metric import as_point
 
 FORMAT = 1
 
@@ -113,8 +114,7 @@ def _faces_of(entry: dict[str, Any], store: Store, path: Path) -> list[NewFace]:
         found = []
         for face in entry["faces"]:
             point = np.frombuffer(base64.b64decode(face["embedding"], validate=True), np.float16).astype(np.float32)
-            if len(point) != store.dimension or not np.isfinite(point).all() or not point.any():
-                raise ValueError(f"an embedding is not {store.dimension} numbers")
+            as_point(point, store.dimension)
             left, top, right, bottom = map(float, face["box"])
             found.append(NewFace(str(face["photo"]), (left, top, right, bottom), point, face["quality"]))
         if not isinstance(entry["name"], str) or not isinstance(entry["attributes"], dict):
@@ -138,7 +138,7 @@ def _write_lines(path: Path, header: dict[str, Any], entries: Iterable[dict[str,
 
 def _read_lines(path: Path, store: Store) -> Iterator[dict[str, Any]]:
     try:
-        with path.open(encoding="utf-8") as file:
+        with path.open(encoding="utf-8-sig") as file:
             for number, line in enumerate(file, start=1):
                 try:
                     entry = json.loads(line)

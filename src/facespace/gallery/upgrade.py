@@ -19,6 +19,7 @@ from facespace.gallery.records import Box, KeptFace
 from facespace.gallery.secret import Secret
 from facespace.gallery.sql import MIGRATIONS
 from facespace.gallery.store import Store, open_store
+from facespace.images import path_of
 
 # Faces whose new points are synced to disk together.
 _BATCH = 16
@@ -178,7 +179,7 @@ class _Renewed(NamedTuple):
 
 def _renewed(store: Store, face: KeptFace, space: Embedder) -> _Renewed:
     try:
-        found = space.faces(face.photo)
+        found = space.faces(path_of(face.photo))
         reason = "the face is no longer found in the photo"
     except FacespaceError as error:
         found, reason = [], str(error)

@@ -2,35 +2,54 @@
 
 import io
 import os
+import threading
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 import PIL.Image
 from numpy.typing import NDArray
-from PIL import ImageOps, UnidentifiedImageError
+from PIL import UnidentifiedImageError
 
 from facespace.errors import ImageError
-from facespace.images.colour import to_rgb
+from facespace.images.formats import BYTES_A_PIXEL, FORMATS, formats_for, jpeg_in_one_scan
+from facespace.images.names import text_of
 from facespace.images.scale import resize
+from facespace.images.shrink import drawn
 
 Image = NDArray[np.uint8]
 Photo = str | os.PathLike[str] | bytes | BinaryIO | NDArray[np.uint8] | PIL.Image.Image
 
-# Only these decoders ever see untrusted bytes; HEIF joins them where its plugin is installed.
-FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "PPM")
-HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
-
-# The EXIF tag, and its values for photos stored on their side.
+# The EXIF tag that says how a photo is stored, and its values for photos stored on their side.
 ORIENTATION, LYING = 0x0112, (5, 6, 7, 8)
+
+# A JPEG that comes out at most this much smaller than asked for is not decoded at twice the size to be scaled down.
+NEARLY = 0.95
+# A JPEG may have so many times the pixels that are allowed, if it is decoded at a scale at which it has not.
+REDUCED = 4
+# Bytes that decoding may take at its peak for each pixel allowed: with the default limits a process that looks for
+# faces in one photo stays below 500 MB (docs/decisions/013-large-photos.md).
+PEAK = 5.75
+# Bytes of coefficients for each pixel allowed, in a JPEG whose coefficients are all held at once.
+COEFFICIENTS = 5
+# Photos with more pixels than this are decoded one at a time, whatever the number of threads.
+ALONE = 16_000_000
+
+_alone = threading.Lock()
 
 
 @dataclass(frozen=True)
 class Limits:
-    """The largest photo that is decoded: bytes of the file, pixels of the image."""
+    """The largest photo that is decoded.
+
+    file_bytes : of the file
+    pixels : of the image. Formats whose decoders need more memory for a pixel may have fewer; a JPEG that is scaled
+        down as it is decoded may have up to four times as many.
+    """
 
     file_bytes: int = 64 << 20
     pixels: int = 64_000_000
@@ -69,6 +88,8 @@ def read_image(photo: Photo, limits: Limits | None = None, *, truncated: bool = 
     truncated : bool
         Take what is there of a JPEG file that ends too early; the rest is grey.
 
+    The whole photo is decoded at its own size; `decode_photo` bounds the memory that a large one takes.
+
     Returns
     -------
     ndarray of uint8, shape (h, w, 3)
@@ -82,7 +103,12 @@ def read_image(photo: Photo, limits: Limits | None = None, *, truncated: bool = 
 
 
 def decode_photo(
-    photo: Photo, limits: Limits | None = None, *, longest: int | None = None, truncated: bool = False
+    photo: Photo,
+    limits: Limits | None = None,
+    *,
+    longest: int | None = None,
+    truncated: bool = False,
+    name: str | None = None,
 ) -> Decoded:
     """Decode a photo, no larger than needed.
 
@@ -92,7 +118,11 @@ def decode_photo(
         As for `read_image`.
     longest : int or None
         Scale down so that the longest side has at most this many pixels. A JPEG decoder does most of it by
-        leaving out frequencies, so the large photo never exists; other formats are decoded whole first.
+        leaving out frequencies, so the large photo never exists, and a JPEG of up to four times the pixels allowed
+        is taken; where that gives at least 95 % of the side asked for, it is not scaled any further. Other formats
+        are decoded whole first, and converted and scaled down a band of rows at a time.
+    name : str or None
+        What to call the photo in a message; its path, or what it is, where None.
 
     Raises
     ------
@@ -100,21 +130,23 @@ def decode_photo(
         As for `read_image`.
     """
     limits = limits or Limits()
-    name = name_of(photo)
+    name = name or name_of(photo)
     if isinstance(photo, np.ndarray):
-        return _fitted(_from_array(photo, limits), photo.shape[1], photo.shape[0], longest)
+        return _fitted(_from_array(photo, limits, name), longest)
     try:
         with warnings.catch_warnings():
             # Pillow warns of large images; the limits decide here.
             warnings.simplefilter("ignore")
             if isinstance(photo, PIL.Image.Image):
-                return _upright(photo, name, limits, longest)
+                return _upright(photo, photo.size, name, limits, longest)
             content = _read_bytes(photo, name, limits)
             if truncated and content.startswith(b"\xff\xd8"):
                 # An end-of-image marker makes the decoder content with what came before it.
                 content += b"\xff\xd9"
-            with PIL.Image.open(io.BytesIO(content), formats=_formats_for(content, name)) as opened:
-                return _upright(opened, name, limits, longest)
+            with PIL.Image.open(io.BytesIO(content), formats=formats_for(content, name)) as opened:
+                stored = opened.size
+                _reduce(opened, content, name, limits, longest)
+                return _upright(opened, stored, name, limits, longest)
     except UnidentifiedImageError:
         raise ImageError(f"{name} is not an image that can be read; take one of {', '.join(FORMATS)}") from None
     except PIL.Image.DecompressionBombError:
@@ -122,7 +154,10 @@ def decode_photo(
     except ImageError:
         raise
     except Exception as error:  # a decoder may raise anything on damaged bytes
-        raise ImageError(f"{name} is damaged or truncated ({error}); get the file again") from None
+        raise ImageError(
+            f"{name} is damaged or truncated ({error}); get the file again, or take what is there of a JPEG: "
+            "truncated=True, at the command line --truncated"
+        ) from None
 
 
 def write_image(path: str | os.PathLike[str], image: Image) -> None:
@@ -131,13 +166,13 @@ def write_image(path: str | os.PathLike[str], image: Image) -> None:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         PIL.Image.fromarray(image).save(path)
     except (OSError, ValueError, KeyError) as error:
-        raise ImageError(f"cannot write {os.fspath(path)}: {error}") from None
+        raise ImageError(f"cannot write {text_of(path)}: {error}") from None
 
 
 def name_of(photo: Photo) -> str:
-    """What to call a photo in a message."""
+    """What to call a photo: its path as text, see `text_of`; what a file or image says it is; or 'the photo'."""
     if isinstance(photo, str | os.PathLike):
-        return os.fspath(photo)
+        return text_of(photo)
     if isinstance(photo, np.ndarray):
         return "the array"
     return str(getattr(photo, "name", "") or getattr(photo, "filename", "") or "the photo")
@@ -159,61 +194,91 @@ def _read_bytes(photo: str | os.PathLike[str] | bytes | BinaryIO, name: str, lim
     else:
         content = photo.read(limits.file_bytes + 1)
     if len(content) > limits.file_bytes:
-        raise ImageError(f"{name} is larger than {limits.file_bytes:,} bytes; save it smaller or raise the limit")
+        raise ImageError(f"{name} is larger than {limits.file_bytes:,} bytes; save it smaller")
     return content
 
 
-def _formats_for(content: bytes, name: str) -> tuple[str, ...]:
-    if content[4:8] != b"ftyp" or content[8:12] not in HEIF_BRANDS:
-        return FORMATS
-    if not _heif_registered():
-        raise ImageError(f"{name} is a HEIC photo; to read it: pip install 'facespace[heic]'")
-    return ("HEIF",)
-
-
-@lru_cache(maxsize=1)
-def _heif_registered() -> bool:
-    try:
-        import pillow_heif
-    except ModuleNotFoundError:
-        return False
-    pillow_heif.register_heif_opener(thumbnails=False)
-    return True
-
-
-def _upright(opened: PIL.Image.Image, name: str, limits: Limits, longest: int | None) -> Decoded:
+def _reduce(opened: PIL.Image.Image, content: bytes, name: str, limits: Limits, longest: int | None) -> None:
+    """Have a JPEG decoded at a half, a quarter or an eighth of its size, where that is enough."""
+    if not content.startswith(b"\xff\xd8"):
+        return
     width, height = opened.size
-    _check_pixels(width, height, name, limits)
-    if longest is not None and max(width, height) > longest:
-        # Only JPEG heeds this. It gives at least the size asked for, on both sides.
-        shrink = longest / max(width, height)
-        opened.draft(None, (max(1, round(width * shrink)), max(1, round(height * shrink))))
-    if opened.getexif().get(ORIENTATION) in LYING:
+    scales = [scale for scale in (8, 4, 2) if longest and max(width, height) / scale >= NEARLY * longest]
+    if scales and width * height <= REDUCED * limits.pixels:
+        # Only the decoder of JPEG heeds this.
+        opened.draft(None, (max(1, width // scales[0]), max(1, height // scales[0])))
+    sampling = [(layer[1], layer[2]) for layer in getattr(opened, "layer", [])]
+    if sampling and not jpeg_in_one_scan(content):
+        finest = max(across for across, _ in sampling) * max(down for _, down in sampling)
+        held = 2 * width * height * sum(across * down for across, down in sampling) / finest
+        if held > COEFFICIENTS * limits.pixels:
+            raise ImageError(
+                f"{name} is a progressive JPEG of {width:,} x {height:,} pixels, which takes too much memory to "
+                "decode; save it smaller, or as a baseline JPEG"
+            )
+
+
+def _upright(
+    opened: PIL.Image.Image, stored: tuple[int, int], name: str, limits: Limits, longest: int | None
+) -> Decoded:
+    _check_pixels(*opened.size, name, limits, opened.format)
+    reduced = opened.size != stored
+    with _one_at_a_time(opened.size):
+        # Pillow turns a TIFF upright as it loads it, and its orientation is 1 from then on.
+        opened.load()
+        width, height = stored if reduced else opened.size
+        shrink = 1.0 if longest is None else min(1.0, longest / max(opened.size))
+        pixels = drawn(opened, *(max(1, round(side * shrink)) for side in opened.size))
+        orientation = opened.getexif().get(ORIENTATION, 1)
+    if orientation in LYING:
         width, height = height, width
-    return _fitted(to_rgb(ImageOps.exif_transpose(opened)), width, height, longest)
+    return Decoded(_turned(pixels, orientation), width, height)
 
 
-def _fitted(pixels: Image, width: int, height: int, longest: int | None) -> Decoded:
+def _turned(pixels: Image, orientation: int) -> Image:
+    """Stored pixels as the EXIF orientation says they are to be seen."""
+    if orientation in (2, 4):
+        pixels = pixels[:, ::-1] if orientation == 2 else pixels[::-1]
+    elif orientation in (3, 6, 8):
+        pixels = np.rot90(pixels, {8: 1, 3: 2, 6: 3}[orientation])
+    elif orientation in (5, 7):
+        pixels = (pixels if orientation == 5 else pixels[::-1, ::-1]).transpose(1, 0, 2)
+    return np.ascontiguousarray(pixels)
+
+
+@contextmanager
+def _one_at_a_time(size: tuple[int, int]) -> Iterator[None]:
+    if size[0] * size[1] <= ALONE:
+        yield
+        return
+    with _alone:
+        yield
+
+
+def _fitted(pixels: Image, longest: int | None) -> Decoded:
+    height, width = pixels.shape[:2]
     if longest is not None and max(width, height) > longest:
         shrink = longest / max(width, height)
         pixels = resize(pixels, max(1, round(width * shrink)), max(1, round(height * shrink)))
     return Decoded(pixels, width, height)
 
 
-def _from_array(array: NDArray[np.uint8], limits: Limits) -> Image:
+def _from_array(array: NDArray[np.uint8], limits: Limits, name: str) -> Image:
     shape = array.shape
     grey, colour = array.ndim == 2, array.ndim == 3 and shape[-1] == 3
     if array.dtype != np.uint8 or not (grey or colour) or 0 in shape:
         raise ImageError(
             f"an array given as a photo must be uint8 of shape (h, w, 3) in RGB or (h, w), not {array.dtype} {shape}"
         )
-    _check_pixels(shape[1], shape[0], "the array", limits)
+    _check_pixels(shape[1], shape[0], name, limits)
     return np.repeat(array[..., None], 3, axis=2) if grey else array
 
 
-def _check_pixels(width: int, height: int, name: str, limits: Limits) -> None:
-    if width * height > limits.pixels:
+def _check_pixels(width: int, height: int, name: str, limits: Limits, kind: str | None = None) -> None:
+    allowed = int(limits.pixels * min(1.0, PEAK / BYTES_A_PIXEL.get(kind or "", PEAK)))
+    if width * height > allowed:
         raise ImageError(
-            f"{name} has {width:,} x {height:,} pixels, more than the {limits.pixels:,} allowed; "
-            "scale it down or raise the limit"
+            f"{name} has {width:,} x {height:,} pixels, more than the {allowed:,} allowed"
+            f"{f' for {kind}' if kind in BYTES_A_PIXEL else ''}; scale it down, or save it as a JPEG, of which "
+            f"{REDUCED * limits.pixels:,} are allowed where faces are looked for"
         )

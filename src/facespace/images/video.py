@@ -10,6 +10,7 @@ import numpy as np
 
 from facespace.errors import FacespaceError, ImageError
 from facespace.images.decode import Image, Limits
+from facespace.images.names import text_of
 
 VIDEO_EXTENSIONS = frozenset({".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".3gp", ".wmv"})
 
@@ -57,11 +58,11 @@ def read_video(path: str | os.PathLike[str], step: int = 1, limits: Limits | Non
         raise FacespaceError("reading videos needs the package av: pip install 'facespace[video]'") from None
     if step < 1:
         raise ImageError(f"the step between frames must be at least 1, not {step}")
-    limits, name = limits or Limits(), os.fspath(path)
+    limits, name = limits or Limits(), text_of(path)
     if not Path(path).is_file():
         raise ImageError(f"cannot read {name}: no such file; check the path")
     try:
-        with av.open(name, metadata_errors="replace") as container:
+        with av.open(os.fspath(path), metadata_errors="replace") as container:
             if not container.streams.video:
                 raise ImageError(f"{name} has no pictures; take a video")
             stream = container.streams.video[0]

@@ -73,6 +73,27 @@ class ExactIndex:
             self._rows.compact()
         return removed
 
+    def replace(self, ids: ArrayLike, points: ArrayLike, gone: ArrayLike = ()) -> None:
+        """Put points in place of those with the same ids, add those that are new, and take others out, in one change.
+
+        Whoever searches meanwhile finds the old points or the new ones, and never neither.
+
+        Parameters
+        ----------
+        ids, points
+            As for `add`, but for ids that are in the index.
+        gone : int array-like, shape (m,)
+            Ids to take out; those that are not there are passed over.
+
+        Raises
+        ------
+        ValueError
+            A shape or an id is not as said; nothing is changed then.
+        """
+        self._rows.replace(ids, as_codes(points, self.dimension), gone)
+        if self._rows.needs_compacting:
+            self._rows.compact()
+
     def search(self, queries: ArrayLike, k: int) -> Hits:
         """The k nearest of each query.
 

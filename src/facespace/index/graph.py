@@ -1,6 +1,5 @@
 """The nearest neighbours of every point among all: what clustering and offline mining start from."""
 
-import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from facespace.index.best import Best
 from facespace.index.scan import nearest_points
 from facespace.metric import normalise
+from facespace.processors import available
 
 Floats = NDArray[np.float32]
 Rows = NDArray[np.int64]
@@ -99,7 +99,7 @@ def neighbours(
     places = PLACES_BYTES // (8 * Best.ROOM * (k + 1))
     batch = int(np.clip(min(places, len(unit) // 8), 1024, 1 << 16))
     spans = [cells.order[start : start + batch] for start in range(0, len(unit), batch)]
-    with ThreadPoolExecutor(threads or os.cpu_count() or 1) as pool:
+    with ThreadPoolExecutor(threads or available()) as pool:
         for own, found in zip(spans, pool.map(lambda own: cells.search(own, k + 1, probes), spans), strict=True):
             distances[own], rows[own] = _others(own, *found)
             if on_done:

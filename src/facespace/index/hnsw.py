@@ -88,12 +88,17 @@ class HnswIndex:
         """Take points out; they stay in the graph as ways through until a quarter is dead, then it is rebuilt."""
         with self._lock.writing():
             removed = self._rows.kill(ids)
-            if self._rows.needs_compacting:
-                self._rows.compact()
-                self._graph, self._mapped = self._new_graph(), False
-                for codes in self._rows.codes():
-                    self._link(self._graph, codes)
+            self._compact()
         return removed
+
+    def replace(self, ids: ArrayLike, points: ArrayLike, gone: ArrayLike = ()) -> None:
+        """Put points in place of others and take others out, in one change; as for `ExactIndex.replace`."""
+        codes = as_codes(points, self.dimension)
+        with self._lock.writing():
+            self._unmap()
+            self._rows.replace(ids, codes, gone)
+            self._link(self._graph, codes)
+            self._compact()
 
     def search(self, queries: ArrayLike, k: int) -> Hits:
         """The k nearest of each query, as far as the graph finds them; as for `ExactIndex.search`."""
@@ -131,6 +136,14 @@ class HnswIndex:
         graph = faiss.IndexHNSWSQ(self.dimension, faiss.ScalarQuantizer.QT_8bit_direct_signed, LINKS)
         graph.hnsw.efConstruction = BUILD_WIDTH
         return graph
+
+    def _compact(self) -> None:
+        """Drop the dead points, and build the graph again, where they are too many."""
+        if self._rows.needs_compacting:
+            self._rows.compact()
+            self._graph, self._mapped = self._new_graph(), False
+            for codes in self._rows.codes():
+                self._link(self._graph, codes)
 
     def _unmap(self) -> None:
         """faiss ends the process where a mapped graph is changed: copy it to memory first."""

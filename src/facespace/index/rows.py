@@ -7,13 +7,14 @@ kernels take in without rearranging much. docs/decisions/030-index-library.md ha
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from facespace.errors import EmbeddingError
 from facespace.index.product import MOST_DIMENSIONS
-from facespace.metric import as_embeddings, quantise
+from facespace.metric import as_points, quantise
 
 Bytes = NDArray[np.int8]
 Ids = NDArray[np.int64]
@@ -45,7 +46,10 @@ class Hits:
 
 
 class Index(Protocol):
-    """Points with ids, searched by distance. One thread may change it while others search."""
+    """Points with ids, searched by distance. One thread may change it while others search.
+
+    A search sees all of a change or nothing of it.
+    """
 
     def __len__(self) -> int: ...
 
@@ -62,6 +66,10 @@ class Index(Protocol):
         """Take points out; how many of the ids were there."""
         ...
 
+    def replace(self, ids: ArrayLike, points: ArrayLike, gone: ArrayLike = ()) -> None:
+        """Put points in place of those with the same ids, add new ones, and take others out, in one change."""
+        ...
+
     def search(self, queries: ArrayLike, k: int) -> Hits:
         """The k nearest of each query."""
         ...
@@ -73,7 +81,7 @@ class Index(Protocol):
 
 @dataclass(frozen=True)
 class Stored:
-    """Points at one moment. Changes made meanwhile do not show, but that a row died.
+    """Points at one moment. Changes made meanwhile do not show.
 
     tiles : int8, shape (t, d, WIDTH)
         Quantised points as columns, WIDTH side by side: row r is `tiles[r // WIDTH, :, r % WIDTH]`.
@@ -113,21 +121,26 @@ class Stored:
         return found
 
 
+class _State(NamedTuple):
+    """Arrays as in `Stored` with room for more rows, how many rows are filled, and how many of these are dead."""
+
+    tiles: Bytes
+    ids: Ids
+    inverse: Floats
+    filled: int
+    dead: int
+
+
 class Rows:
     """Quantised points in growing arrays. What the kinds of index have in common."""
 
     def __init__(self, dimension: int):
         if not 1 <= dimension <= MOST_DIMENSIONS:
             raise ValueError(f"an index holds points of 1 to {MOST_DIMENSIONS:,} dimensions, not {dimension:,}")
-        # Room for tiles, ids and inverse lengths as in `Stored`, and how many rows are filled. One tuple,
-        # replaced as a whole: a search in another thread sees all of a change or nothing.
-        self._state: tuple[Bytes, Ids, Floats, int] = (
-            np.empty((0, dimension, WIDTH), np.int8),
-            np.empty(0, np.int64),
-            np.empty(0, np.float32),
-            0,
+        # Replaced as a whole: a search in another thread sees all of a change or nothing.
+        self._state = _State(
+            np.empty((0, dimension, WIDTH), np.int8), np.empty(0, np.int64), np.empty(0, np.float32), 0, 0
         )
-        self._dead = 0
         self._largest_id = -1
 
     @classmethod
@@ -139,27 +152,27 @@ class Rows:
             [np.empty(0, np.float32), *map(_inverse_lengths, _chunks(stored, np.arange(len(ids))))]
         )
         # An id may stand in a dead row and, added again, in a live one: the rows say which are dead, not the ids.
-        rows._state = (tiles, ids, inverse * alive, len(ids))
-        rows._dead = int(len(alive) - alive.sum())
+        rows._state = _State(tiles, ids, inverse * alive, len(ids), int(len(alive) - alive.sum()))
         rows._largest_id = int(ids.max(initial=-1))
         return rows
 
     def __len__(self) -> int:
-        return self._state[3] - self._dead
+        state = self._state
+        return state.filled - state.dead
 
     @property
     def dimension(self) -> int:
         """Numbers in a point."""
-        return int(self._state[0].shape[1])
+        return int(self._state.tiles.shape[1])
 
     @property
     def needs_compacting(self) -> bool:
         """Whether so many rows are dead that dropping them pays."""
-        return self._dead > DEAD_SHARE * self._state[3]
+        return self._state.dead > DEAD_SHARE * self._state.filled
 
     def stored(self) -> Stored:
         """All rows, dead ones included, as of now."""
-        tiles, ids, inverse, count = self._state
+        tiles, ids, inverse, count, _ = self._state
         return Stored(tiles[: -(-count // WIDTH)], ids[:count], inverse[:count])
 
     def codes(self) -> Iterator[Bytes]:
@@ -168,37 +181,49 @@ class Rows:
         return _chunks(stored, np.arange(len(stored)))
 
     def append(self, ids: ArrayLike, codes: Bytes) -> None:
-        """Add rows; the arrays double when full, so that n additions copy O(n)."""
-        given = np.asarray(ids, np.int64).ravel()
-        if len(given) != len(codes):
-            raise ValueError(f"{len(given)} ids were given for {len(codes)} points")
-        if not len(given):
-            return
-        if given.min() < 0 or len(np.unique(given)) != len(given):
-            raise ValueError("ids must be distinct and not negative")
-        old = self.stored()
+        """Add rows; ValueError, and no change, where an id is there already."""
+        given = _new_ids(ids, codes)
         # Ids mostly rise, and then need no look at all the others.
-        if given.min() <= self._largest_id and np.isin(given, old.ids[old.inverse > 0]).any():
+        if len(given) and given.min() <= self._largest_id and len(self._alive(given)):
             raise ValueError("an id is in the index already; remove it first")
-        count, needed = len(old), len(old) + len(given)
-        tiles, ids_room, inverse_room, _ = self._state
+        self._change(given, codes, np.empty(0, np.int64))
+
+    def kill(self, ids: ArrayLike) -> int:
+        """Mark rows dead; how many there were."""
+        dying = self._alive(np.asarray(ids, np.int64))
+        self._change(np.empty(0, np.int64), np.empty((0, self.dimension), np.int8), dying)
+        return len(dying)
+
+    def replace(self, ids: ArrayLike, codes: Bytes, gone: ArrayLike = ()) -> None:
+        """Add rows, and mark dead those that had the same ids and those of `gone`, as one change."""
+        given = _new_ids(ids, codes)
+        self._change(given, codes, self._alive(np.concatenate([given, np.asarray(gone, np.int64).ravel()])))
+
+    def _alive(self, ids: Ids) -> Ids:
+        """The live rows of some ids."""
+        stored = self.stored()
+        return np.flatnonzero(np.isin(stored.ids, ids) & (stored.inverse > 0))
+
+    def _change(self, ids: Ids, codes: Bytes, dying: Ids) -> None:
+        """Add rows and mark rows dead. The arrays double when full, so that n additions copy O(n)."""
+        if not len(ids) and not len(dying):
+            return
+        old, (tiles, ids_room, inverse_room, count, dead) = self.stored(), self._state
+        needed = count + len(ids)
         if needed > len(ids_room) or not tiles.flags.writeable:
             room = -(-max(needed, 2 * count, 1024) // WIDTH) * WIDTH
             tiles = _grown(old.tiles, room // WIDTH)
             ids_room, inverse_room = _grown(old.ids, room), _grown(old.inverse, room)
-        _write(tiles, count, codes)
-        ids_room[count:needed] = given
-        inverse_room[count:needed] = _inverse_lengths(codes)
-        self._state = (tiles, ids_room, inverse_room, needed)
-        self._largest_id = max(self._largest_id, int(given.max()))
-
-    def kill(self, ids: ArrayLike) -> int:
-        """Mark rows dead; how many there were."""
-        stored = self.stored()
-        found = np.flatnonzero(np.isin(stored.ids, np.asarray(ids, np.int64)) & (stored.inverse > 0))
-        stored.inverse[found] = 0
-        self._dead += len(found)
-        return len(found)
+        elif len(dying):
+            # Searches of the old state must not see a row die before they see what takes its place.
+            inverse_room = inverse_room.copy()
+        if len(ids):
+            _write(tiles, count, codes)
+            ids_room[count:needed] = ids
+            inverse_room[count:needed] = _inverse_lengths(codes)
+        inverse_room[dying] = 0
+        self._state = _State(tiles, ids_room, inverse_room, needed, dead + len(dying))
+        self._largest_id = max(self._largest_id, int(ids.max(initial=-1)))
 
     def compact(self) -> None:
         """Drop the dead rows."""
@@ -209,32 +234,40 @@ class Rows:
         for codes in _chunks(stored, alive):
             _write(tiles, at, codes)
             at += len(codes)
-        self._state = (tiles, stored.ids[alive], stored.inverse[alive], len(alive))
-        self._dead = 0
+        self._state = _State(tiles, stored.ids[alive], stored.inverse[alive], len(alive), 0)
+
+
+def _new_ids(ids: ArrayLike, codes: Bytes) -> Ids:
+    """Ids of points to be added, int64, shape (n,)."""
+    given = np.asarray(ids, np.int64).ravel()
+    if len(given) != len(codes):
+        raise ValueError(f"{len(given)} ids were given for {len(codes)} points")
+    if len(given) and (given.min() < 0 or len(np.unique(given)) != len(given)):
+        raise ValueError("ids must be distinct and not negative")
+    return given
 
 
 def as_codes(points: ArrayLike, dimension: int) -> Bytes:
-    """Points as an index keeps them: float rows are quantised, int8 rows are taken as quantised already."""
+    """Points as an index keeps them: float rows of L2 norm 1 are quantised, int8 rows are taken as quantised already.
+
+    EmbeddingError where they are neither.
+    """
     array = np.asarray(points)
-    codes = array if array.dtype == np.int8 else quantise(array)
-    if codes.ndim != 2 or codes.shape[1] != dimension:
-        raise ValueError(f"points must have shape (n, {dimension}), not {codes.shape}")
-    if array.dtype == np.int8 and len(codes) and not codes.any(axis=1).all():
-        raise ValueError("a quantised point is all zeros and has no direction")
-    return codes
+    if array.dtype != np.int8:
+        return quantise(as_points(points, dimension, "points"))
+    if array.ndim != 2 or array.shape[1] != dimension:
+        raise EmbeddingError(f"points must have shape (n, {dimension}), not {array.shape}")
+    if len(array) and not array.any(axis=1).all():
+        raise EmbeddingError("a quantised point is all zeros and has no direction")
+    return array
 
 
 def as_queries(queries: ArrayLike, dimension: int, k: int) -> Floats:
-    """Queries checked at the door: float32, shape (n, dimension), L2 norm 1."""
-    points = as_embeddings(queries, "queries")
-    if points.shape[1] != dimension:
-        raise ValueError(f"queries must have shape (n, {dimension}), not {points.shape}")
+    """Queries checked on input: float32, shape (n, dimension), L2 norm 1; EmbeddingError where they are not."""
     if k < 1:
         raise ValueError(f"k must be at least 1, not {k}")
-    lengths = np.linalg.norm(points, axis=1, keepdims=True)
-    if len(points) and lengths.min() == 0:
-        raise ValueError("a query is all zeros and has no direction")
-    return points / lengths
+    points = as_points(queries, dimension, "queries")
+    return points / np.linalg.norm(points, axis=1, keepdims=True)
 
 
 def _inverse_lengths(codes: Bytes) -> Floats:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from facespace.index.best import Best
 from facespace.index.product import Whole, products
 from facespace.index.rows import WIDTH, Stored
+from facespace.processors import available
 
 Floats = NDArray[np.float32]
 RowIds = NDArray[np.int64]
@@ -81,7 +82,7 @@ def _shared_out(
     span: Span, queries: Floats, rows: int, k: int, threads: int | None, on_done: Callable[[int], None] | None
 ) -> tuple[Floats, RowIds]:
     """Let threads share the work: `span` gives the best of some rows for some queries, similarity and row."""
-    threads = threads or os.cpu_count() or 1
+    threads = threads or available()
     similarity = np.full((len(queries), k), -np.inf, np.float32)
     found = np.full((len(queries), k), -1, np.int64)
     if 0 < len(queries) <= QUERIES:

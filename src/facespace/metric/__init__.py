@@ -6,6 +6,8 @@ Arrays in, arrays or frozen records out. ValueError where an argument is not wha
 from facespace.metric.calibration import Calibration, fit_calibration
 from facespace.metric.distance import (
     as_embeddings,
+    as_point,
+    as_points,
     nearest,
     normalise,
     paired_squared_distances,
@@ -13,24 +15,36 @@ from facespace.metric.distance import (
     squared_distances,
 )
 from facespace.metric.impostors import Impostors
-from facespace.metric.open_set import open_set_far
+from facespace.metric.open_set import DUPLICATES, open_set_far
 from facespace.metric.quantised import dequantise, quantise, quantised_squared_distances
 from facespace.metric.template import template
-from facespace.metric.threshold import OperatingPoint, threshold_at, val_at_far, val_far
+from facespace.metric.threshold import OperatingPoint, rejection_at, threshold_at, val_at_far, val_far
+from facespace.metric.verdict import FRRS, PREFERRED_FRR, Decision, Outcome, Verdict, measurable_frr, other_faces
 
 __all__ = [
+    "DUPLICATES",
+    "FRRS",
+    "PREFERRED_FRR",
     "Calibration",
+    "Decision",
     "Impostors",
     "OperatingPoint",
+    "Outcome",
+    "Verdict",
     "as_embeddings",
+    "as_point",
+    "as_points",
     "dequantise",
     "fit_calibration",
+    "measurable_frr",
     "nearest",
     "normalise",
     "open_set_far",
+    "other_faces",
     "paired_squared_distances",
     "quantise",
     "quantised_squared_distances",
+    "rejection_at",
     "squared_distance_blocks",
     "squared_distances",
     "template",

@@ -5,15 +5,20 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from facespace.errors import EmbeddingError
+
 Floats = NDArray[np.float32]
 
 # Rows compared at a time where the caller does not say: 2,048 x 1,000,000 float32 would be 8 GB,
 # so blocks are bounded in cells, not in rows.
 BLOCK_CELLS = 1 << 24
 
+# How far an embedding's L2 norm may be from 1: one that was kept in float16 is off by less than 0.001.
+_NORM_SLACK = 0.01
+
 
 def as_embeddings(embeddings: ArrayLike, name: str = "embeddings") -> Floats:
-    """Check and convert embeddings once, at the door.
+    """Check and convert arrays of points, of any norm.
 
     Parameters
     ----------
@@ -27,16 +32,92 @@ def as_embeddings(embeddings: ArrayLike, name: str = "embeddings") -> Floats:
 
     Raises
     ------
-    ValueError
-        Not two-dimensional, or a value is NaN or infinite.
+    EmbeddingError
+        Not numbers, not two-dimensional, or a value is NaN or infinite. It is a ValueError too.
     """
-    array = np.asarray(embeddings, dtype=np.float32)
+    array = _as_numbers(embeddings, name)
     if array.ndim != 2:
-        raise ValueError(f"{name} must have shape (n, d), not {array.shape}; for one point use point[None]")
+        raise EmbeddingError(f"{name} must have shape (n, d), not {array.shape}; for one point use point[None]")
     if not np.isfinite(array).all():
         row = int(np.flatnonzero(~np.isfinite(array).all(axis=1))[0])
-        raise ValueError(f"{name} has a NaN or infinite value in row {row}; drop or re-embed that photo")
+        raise EmbeddingError(f"{name} has a NaN or infinite value in row {row}; drop or re-embed that photo")
     return array
+
+
+def as_points(embeddings: ArrayLike, dimension: int | None = None, name: str = "embeddings") -> Floats:
+    """Check embeddings that somebody passes in: of the right size, finite, and of L2 norm 1.
+
+    Parameters
+    ----------
+    embeddings : array-like, shape (n, d)
+    dimension : int or None
+        What d must be; any where None.
+    name : str
+        What to call them in the error message.
+
+    Returns
+    -------
+    ndarray of float32, shape (n, d), as given
+
+    Raises
+    ------
+    EmbeddingError
+        They are not as they must be; the message says which row. It is a ValueError too.
+    """
+    array = as_embeddings(embeddings, name)
+    if dimension is not None and array.shape[1] != dimension:
+        raise EmbeddingError(
+            f"{name} must have shape (n, {dimension}), not {array.shape}: embeddings of another model cannot be "
+            "compared with this one's; embed the photos again"
+        )
+    norms = np.linalg.norm(array.astype(np.float64), axis=1)
+    if (wrong := np.flatnonzero(np.abs(norms - 1) > _NORM_SLACK)).size:
+        row = int(wrong[0])
+        why = "is all zeros" if norms[row] == 0 else f"has L2 norm {norms[row]:.4g}"
+        raise EmbeddingError(
+            f"row {row} of {name} {why}, and an embedding must have L2 norm 1; "
+            "pass what a space returned, or apply facespace.metric.normalise"
+        )
+    return array
+
+
+def as_point(embedding: ArrayLike, dimension: int | None = None, name: str = "embedding") -> Floats:
+    """As `as_points` for a single embedding of shape (d,)."""
+    array = _as_numbers(embedding, name)
+    if array.ndim != 1:
+        raise EmbeddingError(f"{name} must be one embedding of shape (d,), not an array of shape {array.shape}")
+    if not np.isfinite(array).all():
+        raise EmbeddingError(f"{name} has a NaN or infinite value; embed that photo again")
+    if dimension is not None and len(array) != dimension:
+        raise EmbeddingError(
+            f"{name} has {len(array)} numbers, but this space has {dimension}: it comes from another model; "
+            "embed the photo with this one"
+        )
+    norm = float(np.linalg.norm(array.astype(np.float64)))
+    if abs(norm - 1) > _NORM_SLACK:
+        why = "is all zeros" if norm == 0 else f"has L2 norm {norm:.4g}"
+        raise EmbeddingError(
+            f"{name} {why}, and an embedding must have L2 norm 1; "
+            "pass what a space returned, or apply facespace.metric.normalise"
+        )
+    return array
+
+
+def _as_numbers(values: ArrayLike, name: str) -> Floats:
+    """An array of float32; EmbeddingError names the type of what cannot become one."""
+    kind = type(values).__name__
+    if isinstance(values, str | bytes | bytearray | dict) or values is None:
+        raise EmbeddingError(f"{name} must be an array of numbers, not {kind}")
+    try:
+        found = np.asarray(values)
+        if found.dtype.kind not in "fiub":
+            raise TypeError(f"its values are {found.dtype}")
+        return found.astype(np.float32, copy=False)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise EmbeddingError(
+            f"{name} must be an array of numbers of one length, not this {kind} ({str(error)[:120]}); "
+            "of a torch tensor pass tensor.detach().cpu().numpy()"
+        ) from None
 
 
 def normalise(embeddings: ArrayLike) -> Floats:
@@ -79,7 +160,7 @@ def squared_distances(a: ArrayLike, b: ArrayLike) -> Floats:
         Never negative; between 0 and 4 for points on the unit sphere. The (n, m) result is the only large
         array made; for more rows than fit in memory see `squared_distance_blocks` and `nearest`.
     """
-    a, b = as_embeddings(a, "a"), as_embeddings(b, "b")
+    a, b = _comparable(a, b)
     distances = a @ b.T
     distances *= -2
     distances += np.einsum("nd,nd->n", a, a)[:, None]
@@ -98,8 +179,20 @@ def paired_squared_distances(a: ArrayLike, b: ArrayLike) -> Floats:
     -------
     ndarray of float32, shape (n,)
     """
-    difference = as_embeddings(a, "a") - as_embeddings(b, "b")
+    a, b = _comparable(a, b)
+    if len(a) != len(b):
+        raise EmbeddingError(f"a has {len(a)} rows and b has {len(b)}: they are compared row by row")
+    difference = a - b
     return np.einsum("nd,nd->n", difference, difference)
+
+
+def _comparable(a: ArrayLike, b: ArrayLike) -> tuple[Floats, Floats]:
+    one, other = as_embeddings(a, "a"), as_embeddings(b, "b")
+    if one.shape[1] != other.shape[1]:
+        raise EmbeddingError(
+            f"a has {one.shape[1]} numbers a row and b has {other.shape[1]}: they come from different models"
+        )
+    return one, other
 
 
 def squared_distance_blocks(a: ArrayLike, b: ArrayLike, cells: int = BLOCK_CELLS) -> Iterator[tuple[slice, Floats]]:

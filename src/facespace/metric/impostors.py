@@ -86,11 +86,14 @@ class Impostors:
     def as_single(self, distances: ArrayLike, photos: ArrayLike) -> Floats:
         """Distances to templates as the distances to single photos that as many strangers come to.
 
-        This makes templates of few and of many photos comparable.
+        This makes templates of few and of many photos comparable. Of two distances to templates of the same number of
+        photos the smaller stays the smaller: nearer than any stranger was measured, where the curves would end at 0,
+        the result goes on in proportion to the distance.
 
         Parameters
         ----------
         distances : array-like, any shape
+            Squared, not negative.
         photos : int array-like, of a shape that broadcasts to that of `distances`
 
         Returns
@@ -98,12 +101,11 @@ class Impostors:
         ndarray of float64, shape of `distances`, not negative
         """
         given, counts = np.broadcast_arrays(np.asarray(distances, np.float64), np.asarray(photos))
-        single = self._curve(1)
         result = np.empty(given.shape)
         for count in np.unique(counts):
             here = counts == count
-            result[here] = np.interp(given[here], self._curve(int(count)), single)
-        return np.maximum(result, 0)
+            result[here] = self._as_single(given[here], self._curve(int(count)))
+        return result
 
     def comparable(self, distances: Floats, photos: NDArray[np.int64], lengths: Floats) -> Floats:
         """Distances to templates of few and of many photos as distances that can be compared with each other.
@@ -128,6 +130,20 @@ class Impostors:
         if self.covers_templates:
             return self.as_single(distances, photos)
         return np.clip(2 - (2 - distances) * lengths, 0, 4)
+
+    def _as_single(self, distances: Floats, curve: Floats) -> Floats:
+        single = self._curve(1)
+        found = np.interp(distances, curve, single)
+        if curve[0] > 0:
+            before = distances < curve[0]
+            found[before] = single[0] * distances[before] / curve[0]
+        beyond = distances > curve[-1]
+        found[beyond] = single[-1] + distances[beyond] - curve[-1]
+        # The second point of a curve is the smallest rate measured.
+        low = 1 + int(np.argmax(np.minimum(single, curve)[1:] > 0))
+        near = distances < curve[low]
+        found[near] = np.maximum(found[near], distances[near] * (single[low] / curve[low]))
+        return found
 
     def _curve(self, photos: int) -> Floats:
         """Thresholds at `_log_fars` for templates of so many photos: linear in 1 / photos."""

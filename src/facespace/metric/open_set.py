@@ -13,6 +13,11 @@ wanted one is taken for somebody. Few people do not reach so far down; the tail 
 index is Hill's estimate held towards the card's. What is uncertain is taken at its upper 90 % limit, as the result is
 to be a bound; and the threshold is never looser than the card's own.
 
+Somebody who is enrolled twice, under two names, is no stranger to themselves. Two people who are near enough to be
+taken for each other, and far nearer than anybody else, are taken for such duplicates and do not count as strangers:
+for the nearest of N strangers to be nearer than the second by a factor f of rates has a chance of 1 / f, however
+alike the people of the gallery are.
+
 References
 ----------
 Hill, A simple general approach to inference about the tail of a distribution, 1975.
@@ -42,6 +47,13 @@ _UNKNOWN_PEOPLE = 3.0
 # No tighter than this many times: some people may be enrolled under two names, and are no strangers.
 _STRICTEST = 1_000.0
 
+# Duplicates are at least this many times the number of people looked at nearer than anybody else, by rates: strangers
+# are taken for duplicates in one of so many galleries.
+_DUPLICATE = 20.0
+
+# The most times somebody may be enrolled and still be known for a duplicate.
+DUPLICATES = 4
+
 
 def open_set_far(
     fpir: float, people: int, impostors: Impostors, nearest: NDArray[np.float64], among: int | None = None
@@ -56,9 +68,9 @@ def open_set_far(
         In the gallery, N.
     impostors : Impostors
         Of the card.
-    nearest : float64, shape (n,)
+    nearest : float64, shape (n,) or (n, k)
         Squared distances (as to single photos) from faces of n of the people, one of each, to the nearest of the
-        others.
+        others, or to the k nearest, rising, inf where there are fewer. With several, duplicates do not count.
     among : int or None
         How many people those nearest were looked for among; all where None. A stranger meets at most
         people / among times as many who are near (Boole's inequality).
@@ -69,6 +81,8 @@ def open_set_far(
         Above 0, at most fpir / people.
     """
     everybody = max(people, 1)
+    if nearest.ndim == 2:
+        nearest = _nearest_strangers(nearest, fpir / everybody, impostors)
     if len(nearest) < 2:
         return fpir / everybody / _UNKNOWN_PEOPLE
     looked_at = min(among or everybody, everybody)
@@ -85,6 +99,25 @@ def open_set_far(
     further = max(0.0, math.log(_upper_share(reached, count) / wanted))
     far = math.exp(top - further * inverse) / looked_at
     return min(max(far, fpir / everybody / _STRICTEST), fpir / everybody)
+
+
+def _nearest_strangers(nearest: NDArray[np.float64], far: float, impostors: Impostors) -> NDArray[np.float64]:
+    """The nearest of the others for each face, but for duplicates; faces that have none but these are left out.
+
+    Parameters
+    ----------
+    nearest : float64, shape (n, k), rising, inf where there are fewer
+    far : float
+        The rate from which on two people are near enough to be taken for each other.
+    impostors : Impostors
+    """
+    rates = impostors.far(nearest)
+    strangers = nearest[:, 0].copy()
+    for place in range(1, nearest.shape[1]):
+        before, behind = rates[:, place - 1], rates[:, place]
+        duplicates = (before <= far) & (before * _DUPLICATE * len(nearest) < behind)
+        strangers[duplicates] = nearest[duplicates, place]
+    return strangers[np.isfinite(strangers)]
 
 
 def _upper_share(hits: int, of: int) -> float:

@@ -84,6 +84,35 @@ def threshold_at(far: float, impostor: ArrayLike) -> float:
     return float(np.nextafter(first_refused, -np.inf))
 
 
+def rejection_at(frr: float, genuine: ArrayLike) -> float:
+    """The smallest squared distance beyond which at most a share `frr` of same-person pairs lie.
+
+    Exact, from the sorted distances; of equal distances none lies beyond itself.
+
+    Parameters
+    ----------
+    frr : float
+        0 < frr < 1, the false reject rate.
+    genuine : array-like, shape (g,)
+        Squared distances of same-person pairs; at least 1 / frr of them.
+
+    Raises
+    ------
+    ValueError
+        `frr` is out of range, or there are fewer pairs than can show it.
+    """
+    genuine = as_distances(genuine, "genuine")
+    if not 0 < frr < 1:
+        raise ValueError(f"frr must be above 0 and below 1, not {frr}")
+    if frr * genuine.size < 1 - 1e-9:
+        raise ValueError(
+            f"a false reject rate of {frr:g} cannot be measured on {genuine.size} genuine pairs: "
+            f"it needs at least {np.ceil(1 / frr):,.0f}"
+        )
+    last = genuine.size - 1 - int(np.floor(frr * genuine.size + 1e-9))
+    return float(np.partition(genuine, last)[last])
+
+
 def val_at_far(genuine: ArrayLike, impostor: ArrayLike, far: float) -> OperatingPoint:
     """The validation rate where the false accept rate is at most `far` (the paper's headline figure).
 

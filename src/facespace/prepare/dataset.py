@@ -16,10 +16,11 @@ import PIL.Image
 from numpy.typing import NDArray
 
 from facespace.embed import Source, Space, harvest, sources_in
+from facespace.embed.harvest import writing
 from facespace.errors import DataError
 from facespace.faces import Finder, OneShot
 from facespace.faces.align import TemplateCrop
-from facespace.images import people_in, read_image
+from facespace.images import PassedOver, mark_as_output, people_in, read_image, text_of
 from facespace.prepare.select import (
     BYSTANDER,
     DUPLICATE,
@@ -46,12 +47,14 @@ class Prepared:
     people, faces : by split, 'train' and 'val'
     decisions : each person's faces, kept or not, and why
     failures : photos that could not be used or show no face, with the reason
+    passed_over : entries of the folder that were not taken, and why
     """
 
     people: dict[str, int]
     faces: dict[str, int]
     decisions: dict[str, list[Decision]]
     failures: dict[str, str]
+    passed_over: tuple[PassedOver, ...] = ()
 
     @property
     def left_out(self) -> dict[str, int]:
@@ -69,6 +72,7 @@ def prepare(
     at_least: int = 2,
     workers: int | None = None,
     on_photo: Callable[[dict[str, Any]], None] = lambda row: None,
+    truncated: bool = False,
 ) -> Prepared:
     """Turn FOLDER/PERSON/photo into a training set of aligned faces.
 
@@ -89,7 +93,9 @@ def prepare(
     workers : int or None
         As for `find_stream`.
     on_photo : callable
-        Told of each photo that is done.
+        Called with the row of each photo that is done.
+    truncated : bool
+        Take what is there of JPEG files that end too early.
 
     Raises
     ------
@@ -99,16 +105,21 @@ def prepare(
     folder, out = Path(folder), Path(out)
     if (out / "faces.csv").exists():
         raise DataError(f"{out} holds a prepared set already; name another folder, or remove it")
-    people = people_in(folder)
+    passed: list[PassedOver] = []
+    people = people_in(folder, passed.append)
     work = out / ".work"
-    rows = _found(folder, work, workers, on_photo)
+    with writing(out):
+        # The set may lie among the photos it is made of.
+        mark_as_output(out)
+    rows = _found(folder, work, workers, on_photo, truncated)
     candidates, failures = _candidates(rows, people)
     decisions = {person: _decide(own, work / "crops", space) for person, own in candidates.items()}
     for person, own in decisions.items():
         kept = [decision for decision in own if decision.reason is None]
         if len(kept) < at_least:
             decisions[person] = [Decision(decision.candidate, decision.reason or FEW) for decision in own]
-    written = _write(decisions, work / "crops", out, folder.name, validation, seed)
+    with writing(out):
+        written = _write(decisions, work / "crops", out, text_of(folder.name), validation, seed)
     from facespace.prepare.page import write_page
 
     counts = {split: [row for row in written if row["split"] == split] for split in ("train", "val")}
@@ -117,18 +128,22 @@ def prepare(
         faces={split: len(own) for split, own in counts.items()},
         decisions=decisions,
         failures=failures,
+        passed_over=tuple(passed),
     )
-    write_page(out / "summary.html", prepared, written, work / "crops")
-    # The table comes last: where it is, the set is whole.
-    _write_table(out / "faces.csv", written)
-    shutil.rmtree(work)
+    with writing(out):
+        write_page(out / "summary.html", prepared, written, work / "crops")
+        # The table comes last: where it is, the set is whole.
+        _write_table(out / "faces.csv", written)
+        shutil.rmtree(work)
     return prepared
 
 
-def _found(folder: Path, work: Path, workers: int | None, on_photo: Callable[[dict[str, Any]], None]) -> Path:
+def _found(
+    folder: Path, work: Path, workers: int | None, on_photo: Callable[[dict[str, Any]], None], truncated: bool
+) -> Path:
     done = work / "faces.jsonl"
     if not done.exists():
-        finder = Finder(OneShot(), TemplateCrop("arcface-112", margin=MARGIN / 112), SIDE, SIDE)
+        finder = Finder(OneShot(), TemplateCrop("arcface-112", margin=MARGIN / 112), SIDE, SIDE, truncated=truncated)
         harvest(_of_people(folder), done, finder, work / "crops", workers, on_photo)
     return done
 
@@ -139,7 +154,7 @@ def _of_people(folder: Path) -> Iterator[Source]:
 
 
 def _candidates(rows: Path, people: dict[str, list[Path]]) -> tuple[dict[str, list[Candidate]], dict[str, str]]:
-    candidates: dict[str, list[Candidate]] = {person: [] for person in people}
+    candidates: dict[str, list[Candidate]] = {text_of(person): [] for person in people}
     failures: dict[str, str] = {}
     with rows.open(encoding="utf-8") as file:
         next(file)

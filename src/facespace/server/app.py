@@ -10,13 +10,19 @@ from starlette.staticfiles import StaticFiles
 
 from facespace import __version__
 from facespace.embed import Space
+from facespace.server.batches import add_batches
 from facespace.server.clusters import add_clusters
+from facespace.server.cors import add_cors
 from facespace.server.doors import Guarded
+from facespace.server.groups import add_groups
 from facespace.server.health import add_health
+from facespace.server.matching import add_matching
 from facespace.server.models import add_models
+from facespace.server.openapi import describe
 from facespace.server.people import add_people
 from facespace.server.photos import add_photos
 from facespace.server.problems import add_problems
+from facespace.server.reference import add_reference
 from facespace.server.service import Service
 from facespace.server.settings import Settings
 from facespace.server.watch import Watch
@@ -52,7 +58,6 @@ def create_app(settings: Settings | None = None, space: Space | None = None) -> 
     app = FastAPI(
         title="facespace",
         version=__version__,
-        description="One space for faces: are these two the same person, who is this, who are all these people?",
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
@@ -61,13 +66,20 @@ def create_app(settings: Settings | None = None, space: Space | None = None) -> 
     app.router.route_class = Guarded
     add_problems(app)
     add_photos(app)
+    add_batches(app, settings.photos)
     add_people(app, settings.photos)
+    add_matching(app)
     add_clusters(app, settings.photos)
+    add_groups(app)
     add_models(app)
     add_health(app)
+    add_reference(app)
+    describe(app, settings.keys is not None)
     if PAGE.is_dir():
         app.mount("/", StaticFiles(directory=PAGE, html=True), name="page")
     app.add_middleware(Watch)
+    # Outside everything else, so that a page can read why it was refused, whoever refused it.
+    add_cors(app, settings.cors)
     return app
 
 

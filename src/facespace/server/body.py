@@ -1,84 +1,31 @@
-"""Uploads: photos and fields of a request, read within limits and never put on disk."""
+"""Uploads: photos and fields of a request, read within limits and never put on disk.
+
+A request may bring them as a form (multipart/form-data), as JSON with each photo in base64, or, where it is one photo
+and nothing else, as the photo itself. The route sees the same `Form` whichever it was.
+"""
 
 import asyncio
 import io
 import time
-from collections.abc import AsyncGenerator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import AsyncGenerator
 
 from fastapi import Request
 from python_multipart.exceptions import FormParserError
 from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.types import Message
 
+from facespace.server.base64_body import read_json
 from facespace.server.desk import deadline
 from facespace.server.problems import Refusal
+from facespace.server.uploads import Form, Upload, Wanted, check_size
 
 # Types that a photo may have as a raw body; what it really is, is seen from its bytes.
 RAW = ("image/", "application/octet-stream")
 
-
-@dataclass(frozen=True)
-class Upload:
-    """A photo that was sent: the name it was sent under, and its bytes."""
-
-    name: str
-    content: bytes
-
-
-@dataclass(frozen=True)
-class Form:
-    """What a request brought: photos by field, and texts by field."""
-
-    photos: Mapping[str, list[Upload]]
-    texts: Mapping[str, str]
-
-    def photo(self, field: str) -> bytes:
-        """The one photo of a field."""
-        return self.photos[field][0].content
-
-    def file(self, field: str, name: str) -> io.BytesIO:
-        """The same as an open file, under a name for messages."""
-        return named(Upload(name, self.photo(field)))
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """What a request must bring.
-
-    photos : fields, each with one photo at least
-    most : photos of one field at most
-    texts : fields that may be given
-    raw : whether the body may be the photo itself
-    """
-
-    photos: tuple[str, ...]
-    most: int = 1
-    texts: tuple[str, ...] = ()
-    raw: bool = False
-
-    def described(self) -> dict[str, Any]:
-        """As OpenAPI's request body."""
-        one = {"type": "string", "format": "binary", "description": "A photo."}
-        several = {"type": "array", "items": one, "minItems": 1, "maxItems": self.most}
-        fields: dict[str, Any] = dict.fromkeys(self.photos, several if self.most > 1 else one)
-        fields |= {name: {"type": "string", "description": _TEXTS[name]} for name in self.texts}
-        required = [*self.photos, *(name for name in self.texts if name == "name")]
-        content: dict[str, Any] = {
-            "multipart/form-data": {"schema": {"type": "object", "properties": fields, "required": required}}
-        }
-        if self.raw:
-            content |= {kind: {"schema": one} for kind in ("image/*", "application/octet-stream")}
-        return {"required": True, "content": content}
-
-
-_TEXTS = {
-    "name": "Name of the person; any Unicode, not blank.",
-    "attributes": "A JSON object to keep with the person.",
-    "least_quality": "Faces of a lower quality are refused, 0 to 1.",
-    "keep": "true: store a picture of each face, where the service allows it.",
-}
+# The most of a body that brings no photos, in bytes: a request to search with as many embeddings as may be fits.
+JSON_BYTES = 16 << 20
 
 
 def named(upload: Upload) -> io.BytesIO:
@@ -88,8 +35,19 @@ def named(upload: Upload) -> io.BytesIO:
     return file
 
 
-async def read_form(request: Request, wanted: Wanted, photo_bytes: int, request_bytes: int) -> Form:
+async def read_form(
+    request: Request, wanted: Wanted, photo_bytes: int, request_bytes: int, json_bytes: int | None = None
+) -> Form:
     """Read what a request brings.
+
+    Parameters
+    ----------
+    request : Request
+    wanted : Wanted
+    photo_bytes, request_bytes : int
+        The most of one photo, and of the whole body.
+    json_bytes : int or None
+        The most of a body in JSON, which is held in memory several times over; `request_bytes` where None.
 
     Raises
     ------
@@ -98,27 +56,31 @@ async def read_form(request: Request, wanted: Wanted, photo_bytes: int, request_
     """
     try:
         async with asyncio.timeout(max(0.0, deadline.get() - time.monotonic())):
-            return await _read_form(request, wanted, photo_bytes, request_bytes)
+            kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
+            if kind == "application/json":
+                body = [chunk async for chunk in limited(request, min(request_bytes, json_bytes or request_bytes))]
+                # Decoding megabytes would hold up every other request.
+                return await asyncio.to_thread(read_json, body, wanted, photo_bytes)
+            return await _read_form(request, kind, wanted, photo_bytes, request_bytes)
     except TimeoutError:
         raise Refusal("slow", "the request did not arrive before its deadline") from None
 
 
-async def _read_form(request: Request, wanted: Wanted, photo_bytes: int, request_bytes: int) -> Form:
-    kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
+async def _read_form(request: Request, kind: str, wanted: Wanted, photo_bytes: int, request_bytes: int) -> Form:
     if wanted.raw and kind.startswith(RAW):
         content = b"".join([chunk async for chunk in limited(request, photo_bytes)])
         if not content:
             raise Refusal("invalid", "the body is empty; send the bytes of a photo")
         return Form({wanted.photos[0]: [Upload("photo", content)]}, {})
+    fields = " and ".join(wanted.photos)
     if kind != "multipart/form-data":
         also = ", or the photo itself as image/jpeg (image/png, ...)" if wanted.raw else ""
-        raise Refusal("media-type", f"send multipart/form-data with {' and '.join(wanted.photos)}{also}")
-    fields = len(wanted.texts)
+        raise Refusal("media-type", f"send {fields} as multipart/form-data, or in base64 as application/json{also}")
     parser = MultiPartParser(
         request.headers,
         limited(request, request_bytes),
         max_files=len(wanted.photos) * wanted.most,
-        max_fields=fields,
+        max_fields=len(wanted.texts),
         max_part_size=1 << 16,
     )
     # What is larger would go to a file, and uploads are never put on disk.
@@ -131,39 +93,50 @@ async def _read_form(request: Request, wanted: Wanted, photo_bytes: int, request
     texts: dict[str, str] = {}
     for field, value in form.multi_items():
         if isinstance(value, UploadFile) and field in wanted.photos:
-            photos.setdefault(field, []).append(Upload(value.filename or "photo", await _content(value, photo_bytes)))
+            content = await value.read()
+            await value.close()
+            check_size(len(content), photo_bytes)
+            photos.setdefault(field, []).append(Upload(value.filename or "photo", content))
         elif isinstance(value, str) and field in wanted.texts:
             texts[field] = value
         else:
             raise Refusal("invalid", f"a form field {field[:60]!r} is not known here, or not as a {_other(value)}")
-    for field in wanted.photos:
-        given = len(photos.get(field, ()))
-        if not given or given > wanted.most:
-            raise Refusal(
-                "invalid", f"the form must have {wanted.most} {field!r} at most, and one at least: {given} given"
-            )
-    return Form(photos, texts)
+    return wanted.checked(Form(photos, texts))
+
+
+def bounded(request: Request, most: int) -> Request:
+    """A request whose body ends with 413 when it passes `most` bytes, and with 408 at the deadline."""
+    length = request.headers.get("content-length", "")
+    if length.isdecimal() and int(length) > most:
+        raise Refusal("too-large", f"the request has {int(length):,} bytes; the limit is {most:,}")
+    read = 0
+
+    async def receive() -> Message:
+        nonlocal read
+        try:
+            async with asyncio.timeout(max(0.0, deadline.get() - time.monotonic())):
+                message = await request.receive()
+        except TimeoutError:
+            raise HTTPException(408, "the request did not arrive before its deadline") from None
+        read += len(message.get("body", b""))
+        if read > most:
+            raise HTTPException(413, f"the request has more bytes than the limit of {most:,}")
+        return message
+
+    return Request(request.scope, receive)
 
 
 async def limited(request: Request, most: int) -> AsyncGenerator[bytes, None]:
-    """The body in chunks; refused when it passes `most` bytes, at once where it says so before."""
-    told = request.headers.get("content-length", "")
-    if told.isdecimal() and int(told) > most:
-        raise Refusal("too-large", f"the request has {int(told):,} bytes, more than the {most:,} that are taken")
+    """The body in chunks; refused when it passes `most` bytes, at once where its header says so."""
+    length = request.headers.get("content-length", "")
+    if length.isdecimal() and int(length) > most:
+        raise Refusal("too-large", f"the request has {int(length):,} bytes; the limit is {most:,}")
     read = 0
     async for chunk in request.stream():
         read += len(chunk)
         if read > most:
-            raise Refusal("too-large", f"the request has more than the {most:,} bytes that are taken")
+            raise Refusal("too-large", f"the request has more bytes than the limit of {most:,}")
         yield chunk
-
-
-async def _content(upload: UploadFile, most: int) -> bytes:
-    content = await upload.read()
-    await upload.close()
-    if len(content) > most:
-        raise Refusal("too-large", f"a photo has {len(content):,} bytes, more than the {most:,} that are taken")
-    return content
 
 
 def _other(value: object) -> str:

@@ -6,7 +6,7 @@ from typing import Annotated, TypeVar
 from fastapi import FastAPI, Path, Query, Request, Response
 
 from facespace.cluster import Album
-from facespace.server.body import Upload, Wanted, read_form
+from facespace.server.body import read_form
 from facespace.server.doors import Rule, door
 from facespace.server.keys import Scope
 from facespace.server.problems import Refusal
@@ -18,12 +18,14 @@ from facespace.server.schemas import (
     DecisionAnswer,
     DecisionMade,
     Decisions,
+    FacePair,
     FailureAnswer,
     Job,
     Jobs,
     MergeClustersRequest,
     MoveFacesRequest,
     NameClusterRequest,
+    NamedFace,
     Question,
     Questions,
     SplitRequest,
@@ -31,6 +33,7 @@ from facespace.server.schemas import (
 )
 from facespace.server.schemas.base import Number
 from facespace.server.service import Service, caller_of, service_of
+from facespace.server.uploads import Upload, Wanted
 
 T = TypeVar("T")
 
@@ -39,6 +42,9 @@ Most = Annotated[int, Query(description="Questions at most.", ge=1, le=200)]
 
 RULE = Rule(Scope.ENROL)
 WRONG = ("not-found", "conflict")
+
+# More questions than any clustering has.
+_ALL = 2**31
 
 
 def add_clusters(app: FastAPI, photos: int) -> None:
@@ -49,7 +55,13 @@ def add_clusters(app: FastAPI, photos: int) -> None:
     async def start(request: Request) -> Job:
         """Begin to group the faces of photos by person. The photos are not kept; small pictures of faces are."""
         service = service_of(request)
-        form = await read_form(request, wanted, service.settings.photo_bytes, service.settings.cluster_bytes)
+        form = await read_form(
+            request,
+            wanted,
+            service.settings.photo_bytes,
+            service.settings.cluster_bytes,
+            service.settings.request_bytes,
+        )
         return service.jobs.start(caller_of(request).name, _by_name(form.photos["photos"]))
 
     @door(app, "GET", "/v1/cluster", Jobs, RULE, tags=["cluster"])
@@ -92,29 +104,7 @@ def add_clusters(app: FastAPI, photos: int) -> None:
     @door(app, "GET", "/v1/cluster/{job}/result", ClusterResult, RULE, WRONG, tags=["cluster"])
     async def result(request: Request, job: JobName) -> ClusterResult:
         """The people of a job that is done, with their faces."""
-
-        def look(album: Album, found: Job) -> ClusterResult:
-            return ClusterResult(
-                job=found,
-                threshold=album.threshold,
-                clusters=[
-                    ClusterAnswer(
-                        cluster=cluster.number,
-                        name=cluster.name,
-                        cohesion=cluster.cohesion,
-                        faces=[
-                            AlbumFaceAnswer(
-                                face=face.number, photo=face.photo, box=face.box, membership=face.membership
-                            )
-                            for face in cluster.faces
-                        ],
-                    )
-                    for cluster in album.clusters()
-                ],
-                failures=[FailureAnswer(photo=str(f.photo), reason=f.reason) for f in album.failures()],
-            )
-
-        return await _with_album(request, job, look)
+        return await with_album(request, job, result_of)
 
     @door(
         app,
@@ -130,7 +120,7 @@ def add_clusters(app: FastAPI, photos: int) -> None:
         request: Request, job: JobName, face: Annotated[Number, Path(description="Number of the face.")]
     ) -> Response:
         """The small picture of a face, WebP."""
-        (content,) = await _with_album(request, job, lambda album, _: album.thumbnails([face]))
+        (content,) = await with_album(request, job, lambda album, _: album.thumbnails([face]))
         if content is None:
             raise Refusal("not-found", f"there is no face {face} in the job {job}")
         return Response(content, media_type="image/webp")
@@ -140,27 +130,21 @@ def add_clusters(app: FastAPI, photos: int) -> None:
         """Pairs of faces to ask a person about, the most worthwhile first."""
 
         def look(album: Album, _: Job) -> Questions:
+            found = album.questions(_ALL)
             return Questions(
                 questions=[
                     Question(a=q.a, b=q.b, clusters=q.clusters, probability=q.probability, gain=q.gain)
-                    for q in album.questions(most)
-                ]
+                    for q in found[:most]
+                ],
+                total=len(found),
             )
 
-        return await _with_album(request, job, look)
+        return await with_album(request, job, look)
 
     @door(app, "GET", "/v1/cluster/{job}/decisions", Decisions, RULE, WRONG, tags=["cluster"])
     async def decisions(request: Request, job: JobName) -> Decisions:
         """Everything that was decided about a job's faces, oldest first, taken back or not."""
-
-        def look(album: Album, _: Job) -> Decisions:
-            return Decisions(
-                decisions=[
-                    DecisionAnswer(decision=d.id, what=d.what, made=d.made, undone=d.undone) for d in album.history()
-                ]
-            )
-
-        return await _with_album(request, job, look)
+        return await with_album(request, job, lambda album, _: Decisions(decisions=_decisions(album)))
 
     @door(app, "POST", "/v1/cluster/{job}/answers", DecisionMade, RULE, WRONG, tags=["cluster"])
     async def answer(request: Request, job: JobName, answer: AnswerRequest) -> DecisionMade:
@@ -196,14 +180,36 @@ def add_clusters(app: FastAPI, photos: int) -> None:
         """Take a decision back: its faces go where they were before it."""
 
         def look(album: Album, _: Job) -> DecisionAnswer:
-            album.undo(undo.decision)
-            (taken,) = [d for d in album.history() if d.undone is not None][-1:]
-            return DecisionAnswer(decision=taken.id, what=taken.what, made=taken.made, undone=taken.undone)
+            number = album.undo(undo.decision).id
+            (taken,) = [entry for entry in _decisions(album) if entry.decision == number]
+            return taken
 
-        return await _with_album(request, job, look)
+        return await with_album(request, job, look)
 
 
-async def _with_album(request: Request, job: str, look: Callable[[Album, Job], T]) -> T:
+def result_of(album: Album, job: Job) -> ClusterResult:
+    """The people of an album, with their faces, as they are told."""
+    return ClusterResult(
+        job=job,
+        threshold=album.threshold,
+        clusters=[
+            ClusterAnswer(
+                cluster=cluster.number,
+                name=cluster.name,
+                cohesion=cluster.cohesion,
+                faces=[
+                    AlbumFaceAnswer(face=face.number, photo=face.photo, box=face.box, membership=face.membership)
+                    for face in cluster.faces
+                ],
+            )
+            for cluster in album.clusters()
+        ],
+        failures=[FailureAnswer(photo=str(f.photo), reason=f.reason) for f in album.failures()],
+    )
+
+
+async def with_album(request: Request, job: str, look: Callable[[Album, Job], T]) -> T:
+    """Do something with the album of a finished job of the caller's; refused where there is none."""
     service = service_of(request)
 
     def work() -> T:
@@ -214,8 +220,23 @@ async def _with_album(request: Request, job: str, look: Callable[[Album, Job], T
     return await service.desk.run(work)
 
 
+def _decisions(album: Album) -> list[DecisionAnswer]:
+    pairs, names = album.pairs(), album.names_given()
+    return [
+        DecisionAnswer(
+            decision=entry.id,
+            what=entry.what,
+            pairs=[FacePair(a=a, b=b, same=same) for a, b, same in pairs.get(entry.id, ())],
+            naming=NamedFace(face=names[entry.id][0], name=names[entry.id][1]) if entry.id in names else None,
+            made=entry.made,
+            undone=entry.undone,
+        )
+        for entry in album.history()
+    ]
+
+
 async def _decide(request: Request, job: str, decide: Callable[[Album], int]) -> DecisionMade:
-    return await _with_album(request, job, lambda album, _: DecisionMade(decision=decide(album)))
+    return await with_album(request, job, lambda album, _: DecisionMade(decision=decide(album)))
 
 
 def _find(request: Request, service: Service, job: str) -> Job:

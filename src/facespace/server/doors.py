@@ -8,10 +8,12 @@ from fastapi import FastAPI, Request, Response
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
-from facespace.server.body import Wanted
+from facespace.server.body import JSON_BYTES, bounded
 from facespace.server.keys import Scope
+from facespace.server.openapi import SCHEME
 from facespace.server.problems import Refusal, described
 from facespace.server.service import Service
+from facespace.server.uploads import Wanted
 
 Handler = TypeVar("Handler", bound=Callable[..., Coroutine[Any, Any, Any]])
 
@@ -45,16 +47,19 @@ def door(
 
     def declare(handler: Handler) -> Handler:
         handler.__rule__ = rule  # type: ignore[attr-defined]
+        handler.__uploads__ = body is not None  # type: ignore[attr-defined]
         usual = ["invalid"]
         if rule.scope is not None:
             usual += ["no-key", "scope", "cross-site", "rate", "busy", "deadline"]
+        if method != "GET" and rule.scope is not None:
+            usual += ["too-large", "slow"]
         if body is not None:
-            usual += ["too-large", "media-type", "slow", "image"]
+            usual += ["media-type", "image"]
         if rule.gallery:
             usual += ["not-found", "conflict", "unavailable"]
         extra: dict[str, Any] = {}
         if rule.scope is not None:
-            extra["security"] = [{"key": [rule.scope.value]}]
+            extra["security"] = [{SCHEME: [rule.scope.value]}]
         if body is not None:
             extra["requestBody"] = body.described()
         app.add_api_route(
@@ -79,6 +84,7 @@ class Guarded(APIRoute):
         """The handler behind its guard."""
         handler = super().get_route_handler()
         rule: Rule = getattr(self.endpoint, "__rule__", Rule(None))
+        uploads: bool = getattr(self.endpoint, "__uploads__", False)
 
         async def guarded(request: Request) -> Response:
             if rule.scope is None:
@@ -89,6 +95,7 @@ class Guarded(APIRoute):
                 raise Refusal("not-found", "this service was started without a gallery")
             desk = service.photos if rule.heavy else service.desk
             with caller.acting(), desk.place(service.seconds_for(request)):
-                return await handler(request)
+                # Uploads have limits of their own (`read_form`).
+                return await handler(request if uploads else bounded(request, JSON_BYTES))
 
         return guarded

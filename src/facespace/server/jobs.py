@@ -4,7 +4,6 @@ All of a job lies in a folder of its own: its album, and a small file that says 
 tell of every job, and a job outlives its requests but not its time.
 """
 
-import fcntl
 import re
 import secrets
 import shutil
@@ -17,6 +16,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+from filelock import FileLock
 from pydantic import BaseModel
 
 from facespace.cluster import Album
@@ -115,10 +115,11 @@ class Jobs:
         """The album of a finished job, for one caller at a time; refused where it is not finished."""
         if job.state is not JobState.DONE:
             raise Refusal("conflict", f"the job {job.job} is {job.state.value}; its people are known when it is done")
-        with (self._folder / job.job / "lock").open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            with Album(self._folder / job.job / "album.db", self._space) as album:
-                yield album
+        with (
+            FileLock(self._folder / job.job / "lock", mode=0o600),
+            Album(self._folder / job.job / "album.db", self._space) as album,
+        ):
+            yield album
 
     def sweep(self, now: float | None = None) -> int:
         """Delete the jobs whose time is over, `now` or at a time in seconds since 1970; how many."""

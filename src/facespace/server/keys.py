@@ -4,7 +4,6 @@ A key has 256 random bits, so one SHA-256 keeps it as safe as a slow hash would 
 """
 
 import contextlib
-import fcntl
 import hashlib
 import hmac
 import json
@@ -18,6 +17,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
+from filelock import FileLock
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from facespace.errors import FacespaceError
@@ -33,6 +33,7 @@ class Scope(StrEnum):
     ENROL = "enrol"
     ADMIN = "admin"
     EMBEDDINGS = "embeddings"
+    EMBEDDING_SEARCH = "embedding-search"
     METRICS = "metrics"
 
 
@@ -176,8 +177,7 @@ class KeyFile:
         """The file, to be changed by one process at a time; it is written whole or not at all."""
         lock, temporary = self.path.with_name(f".{self.path.name}.lock"), self.path.with_name(f".{self.path.name}.part")
         try:
-            with lock.open("w") as held:
-                fcntl.flock(held, fcntl.LOCK_EX)
+            with FileLock(lock, mode=0o600):
                 file = self._read()
                 yield file
                 with os.fdopen(os.open(temporary, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w") as out:

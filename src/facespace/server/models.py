@@ -51,6 +51,7 @@ def add_models(app: FastAPI) -> None:
             limits=Limits(
                 photo_bytes=settings.photo_bytes,
                 request_bytes=settings.request_bytes,
+                cluster_bytes=settings.cluster_bytes,
                 pixels=settings.pixels,
                 faces=settings.faces,
                 photos=settings.photos,

@@ -4,12 +4,11 @@ import io
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Path, Query, Request, Response
-from pydantic import TypeAdapter, ValidationError
 
-from facespace.gallery import LEAST_QUALITY, Enrolment, Gallery, KeptFace, Person
-from facespace.gallery import gallery as galleries
-from facespace.server.body import Wanted, named, read_form
+from facespace.gallery import Enrolment, Gallery, KeptFace, Person
+from facespace.server.body import named, read_form
 from facespace.server.doors import Rule, door
+from facespace.server.enrolment import NAMES, cleaned, enrol_fields, explaining, kind_of
 from facespace.server.keys import Scope
 from facespace.server.photos import Embeddings, check_embeddings
 from facespace.server.problems import Refusal
@@ -29,8 +28,9 @@ from facespace.server.schemas import (
     UndoneMerge,
 )
 from facespace.server.schemas.base import Number
-from facespace.server.schemas.people import Name, PhotoReason
+from facespace.server.schemas.people import PhotoReason
 from facespace.server.service import service_of
+from facespace.server.uploads import Wanted
 
 PersonNumber = Annotated[Number, Path(description="Number of the person.")]
 FaceNumber = Annotated[Number, Path(description="Number of the face.")]
@@ -40,12 +40,11 @@ Find = Annotated[str | None, Query(description="Part of a name, in any case.", m
 Shown = Annotated[int, Query(description="People on the map at most.", ge=1, le=5000)]
 
 READ, ENROL, ADMIN = (Rule(scope, gallery=True) for scope in (Scope.READ, Scope.ENROL, Scope.ADMIN))
-PHOTOS = ("name", "attributes", "least_quality", "keep")
 
 
 def add_people(app: FastAPI, photos: int) -> None:
     """Declare the routes of people; `photos` is the most of one request."""
-    enrolment = Wanted(("photos",), most=photos, texts=PHOTOS)
+    enrolment = Wanted(("photos",), most=photos, texts=NAMES)
 
     @door(app, "GET", "/v1/people", PeopleAnswer, READ, tags=["people"])
     async def people(request: Request, search: Find = None, offset: Offset = 0, limit: Limit = 100) -> PeopleAnswer:
@@ -71,16 +70,16 @@ def add_people(app: FastAPI, photos: int) -> None:
         "/v1/people",
         EnrolAnswer,
         Rule(Scope.ENROL, heavy=True, gallery=True),
-        ("not-enrolled",),
+        ("no-face", "several-faces", "low-quality", "doubtful", "not-enrolled"),
         enrolment,
         tags=["people"],
     )
     async def enrol(request: Request) -> EnrolAnswer:
         """Keep a person's faces. Somebody already known by that name gets them added."""
         service = service_of(request)
-        form = await read_form(request, enrolment, service.settings.photo_bytes, service.settings.request_bytes)
-        name, attributes, least, keep = _enrolment(form.texts)
-        if keep and not service.settings.keep_pictures:
+        form = await read_form(request, enrolment, *service.settings.body_limits)
+        fields = enrol_fields(form.texts, len(form.photos["photos"]))
+        if fields.keep and not service.settings.keep_pictures:
             raise Refusal(
                 "invalid", "this service keeps no pictures: leave `keep` out, or start it with --keep-pictures"
             )
@@ -88,7 +87,17 @@ def add_people(app: FastAPI, photos: int) -> None:
         def work() -> EnrolAnswer:
             gallery = service.known()
             files = [named(upload) for upload in form.photos["photos"]]
-            return _enrolled(gallery, gallery.enrol(name, files, attributes, least, keep), files)
+            with explaining(files):
+                done = gallery.enrol(
+                    fields.name,
+                    files,
+                    fields.attributes,
+                    fields.least_quality,
+                    fields.keep,
+                    fields.face,
+                    fields.accept_doubtful,
+                )
+            return _enrolled(gallery, done, files)
 
         return await service.photos.run(work)
 
@@ -130,7 +139,7 @@ def add_people(app: FastAPI, photos: int) -> None:
             return PersonFaces(
                 **_told(found, {person: pictured[0]} if pictured else {}).model_dump(),
                 kept=[_kept(face, face.id in pictured, embeddings) for face in kept],
-                merged=gallery.merged(found.name),
+                merged=gallery.merged(person),
             )
 
         return await service.desk.run(work)
@@ -139,16 +148,11 @@ def add_people(app: FastAPI, photos: int) -> None:
     async def change(request: Request, person: PersonNumber, to: ChangePersonRequest) -> PersonAnswer:
         """Give a person another name, other attributes, or both."""
         service = service_of(request)
-        name = None if to.name is None else _clean(to.name)
+        name = None if to.name is None else cleaned(to.name)
 
         def work() -> PersonAnswer:
             gallery = service.known()
-            found = _person(gallery, person)
-            if to.attributes is not None:
-                gallery.change(found.name, to.attributes)
-            if name is not None:
-                gallery.rename(found.name, name)
-            return _told(_person(gallery, person), gallery.pictured([person]))
+            return _told(gallery.change(person, to.attributes, name), gallery.pictured([person]))
 
         return await service.desk.run(work)
 
@@ -159,7 +163,7 @@ def add_people(app: FastAPI, photos: int) -> None:
 
         def work() -> RemovalAnswer:
             gallery = service.known()
-            removal = gallery.remove(_person(gallery, person).name)
+            removal = gallery.remove(person)
             return RemovalAnswer(person=person, faces=removal.faces, backups=len(removal.backups))
 
         return await service.desk.run(work)
@@ -171,9 +175,7 @@ def add_people(app: FastAPI, photos: int) -> None:
 
         def work() -> PersonAnswer:
             gallery = service.known()
-            one, into = _person(gallery, person), _person(gallery, merge.into)
-            gallery.merge(one.name, into.name)
-            return _told(_person(gallery, into.id), gallery.pictured([into.id]))
+            return _told(gallery.merge(person, merge.into), gallery.pictured([merge.into]))
 
         return await service.desk.run(work)
 
@@ -184,7 +186,7 @@ def add_people(app: FastAPI, photos: int) -> None:
 
         def work() -> UndoneMerge:
             gallery = service.known()
-            restored = gallery.store.find(gallery.undo_merge(_person(gallery, person).name))
+            restored = gallery.undo_merge(person)
             pictures = gallery.pictured([restored.id, person])
             return UndoneMerge(restored=_told(restored, pictures), person=_told(_person(gallery, person), pictures))
 
@@ -194,14 +196,13 @@ def add_people(app: FastAPI, photos: int) -> None:
     async def move_face(request: Request, face: FaceNumber, move: MoveFaceRequest) -> PersonAnswer:
         """Give one face to somebody else, who is made if unknown, and is the answer."""
         service = service_of(request)
-        name = _clean(move.to)
+        name = cleaned(move.to)
 
         def work() -> PersonAnswer:
             gallery = service.known()
             _face(gallery, face)
-            gallery.move(face, name)
-            person = gallery.store.find(name)
-            return _told(person, gallery.pictured([person.id]))
+            person = gallery.move(face, name)
+            return _told(_person(gallery, person), gallery.pictured([person]))
 
         return await service.desk.run(work)
 
@@ -234,29 +235,6 @@ def add_people(app: FastAPI, photos: int) -> None:
         if content is None:
             raise Refusal("not-found", f"no picture is kept of a face {face}")
         return Response(content, media_type="image/webp")
-
-
-def _enrolment(texts: Any) -> tuple[str, dict[str, Any] | None, float, bool]:
-    """The texts of a form to enrol, checked."""
-    try:
-        name = TypeAdapter(Name).validate_python(texts.get("name", ""))
-        least = TypeAdapter(float).validate_python(texts.get("least_quality", LEAST_QUALITY))
-        keep = TypeAdapter(bool).validate_python(texts.get("keep", False))
-        attributes = texts.get("attributes")
-        given = None if attributes is None else galleries.as_attributes(attributes)
-    except ValidationError as error:
-        wrong = "; ".join(str(entry["msg"]) for entry in error.errors())
-        raise Refusal("invalid", f"the form's name, least_quality or keep is not as it must be: {wrong}") from None
-    if not 0 <= least <= 1:
-        raise Refusal("invalid", f"least_quality must be between 0 and 1, not {least}")
-    return _clean(name), None if given is None else dict(given), least, keep
-
-
-def _clean(name: str) -> str:
-    try:
-        return galleries.clean_name(name)
-    except Exception as error:
-        raise Refusal("invalid", str(error)) from None
 
 
 def _person(gallery: Gallery, number: int) -> Person:
@@ -303,16 +281,25 @@ def _enrolled(gallery: Gallery, done: Enrolment, files: list[io.BytesIO]) -> Enr
     place = {id(file): number for number, file in enumerate(files)}
 
     def reasons(failures: Any) -> list[PhotoReason]:
-        return [PhotoReason(photo=place[id(f.photo)], name=f.photo.name, reason=f.reason) for f in failures]
+        return [
+            PhotoReason(photo=place[id(f.photo)], name=f.photo.name, reason=f.reason, type=kind_of(f)) for f in failures
+        ]
 
     return EnrolAnswer(
         person=_told(person, gallery.pictured([person.id])),
         added=done.faces,
         failures=reasons(done.failures),
         folded=reasons(done.folded),
+        doubtful=reasons(done.doubtful),
         outliers=reasons(done.outliers),
         alike=[
-            SimilarPerson(person=other.person, name=other.name, distance=other.distance, probability=other.probability)
+            SimilarPerson(
+                person=other.person,
+                name=other.name,
+                distance=other.distance,
+                adjusted_distance=other.adjusted_distance,
+                probability=other.probability,
+            )
             for other in done.alike
         ],
     )

@@ -3,14 +3,25 @@
 import logging
 import math
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
-from facespace.errors import AlbumError, FacespaceError, GalleryError, ImageError, ModelError, NoFaceError
+from facespace.errors import (
+    AlbumError,
+    EmbeddingError,
+    FacespaceError,
+    GalleryError,
+    ImageError,
+    ModelError,
+    NoFaceError,
+    SeveralFacesError,
+    UnknownPersonError,
+)
 from facespace.server.schemas import InvalidField, Problem
 
 log = logging.getLogger("facespace.service")
@@ -21,21 +32,24 @@ KINDS: dict[str, tuple[int, str]] = {
     "no-key": (401, "An API key is needed"),
     "scope": (403, "The API key does not allow this"),
     "cross-site": (403, "Another site may not ask this"),
-    "not-found": (404, "There is no such thing"),
-    "method": (405, "Not with this method"),
-    "slow": (408, "The request came too slowly"),
-    "conflict": (409, "It does not fit what is there"),
-    "too-large": (413, "More than is taken"),
-    "media-type": (415, "Not a form in which this can be sent"),
-    "invalid": (422, "A field is not as it must be"),
+    "not-found": (404, "Not found"),
+    "method": (405, "Method not allowed"),
+    "slow": (408, "The request arrived too slowly"),
+    "conflict": (409, "Conflict with what is stored"),
+    "too-large": (413, "Payload too large"),
+    "media-type": (415, "Unsupported media type"),
+    "invalid": (422, "A field is not valid"),
     "image": (422, "A photo cannot be used"),
     "no-face": (422, "A photo shows no face"),
+    "several-faces": (422, "A photo shows several faces and none was chosen"),
+    "low-quality": (422, "A face is not good enough to enrol"),
+    "doubtful": (409, "The photos look like somebody else"),
     "not-enrolled": (422, "None of the photos can be enrolled"),
     "rate": (429, "The API key has been used too often"),
-    "busy": (429, "Too much is waiting already"),
+    "busy": (429, "Too many requests are waiting"),
     "internal": (500, "The service has a fault"),
-    "deadline": (503, "It took too long"),
-    "unavailable": (503, "What this needs cannot be reached"),
+    "deadline": (503, "The deadline has passed"),
+    "unavailable": (503, "The database cannot be reached"),
 }
 
 
@@ -97,6 +111,18 @@ def described(*kinds: str) -> dict[int | str, dict[str, object]]:
     return found
 
 
+def invalid_fields(found: Sequence[Any], where: str = "") -> Refusal:
+    """The refusal of fields that pydantic found wrong; `where` they stand, such as 'body'. No value is repeated."""
+    errors = [
+        InvalidField(
+            field=".".join(str(part) for part in (*filter(None, [where]), *entry["loc"])),
+            message=str(entry["msg"]).removeprefix("Value error, ")[:500],
+        )
+        for entry in found[:20]
+    ]
+    return Refusal("invalid", "; ".join(f"{entry.field}: {entry.message}" for entry in errors[:3]), errors=errors)
+
+
 async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, Refusal)
     return problem(request, error)
@@ -108,17 +134,12 @@ async def _facespace(request: Request, error: Exception) -> Response:
 
 async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    errors = [
-        InvalidField(field=".".join(str(part) for part in entry["loc"]), message=str(entry["msg"])[:500])
-        for entry in error.errors()[:20]
-    ]
-    detail = "; ".join(f"{entry.field}: {entry.message}" for entry in errors[:3])
-    return problem(request, Refusal("invalid", detail, errors=errors))
+    return problem(request, invalid_fields(error.errors()))
 
 
 async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    kind = {404: "not-found", 405: "method", 413: "too-large", 415: "media-type"}.get(error.status_code)
+    kind = {404: "not-found", 405: "method", 408: "slow", 413: "too-large", 415: "media-type"}.get(error.status_code)
     refusal = Refusal(kind or ("internal" if error.status_code >= 500 else "bad-request"), str(error.detail))
     answer = problem(request, refusal)
     for name, value in (error.headers or {}).items():
@@ -129,10 +150,13 @@ async def _http(request: Request, error: Exception) -> Response:
 def _kind_of(error: Exception) -> Refusal:
     kinds: Mapping[type[Exception], str] = {
         NoFaceError: "no-face",
+        SeveralFacesError: "several-faces",
         ImageError: "image",
+        UnknownPersonError: "not-found",
         GalleryError: "conflict",
         AlbumError: "conflict",
         ModelError: "invalid",
+        EmbeddingError: "invalid",
     }
     # An error of the database is the cause of the gallery's: nothing that the caller could mend.
     cause = error.__context__

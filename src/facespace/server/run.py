@@ -1,13 +1,15 @@
 """Starting a service: what must be so before anybody can reach it."""
 
 import os
+import socket
 import tempfile
+from collections.abc import Callable
 
 import uvicorn
 
-from facespace.embed import read_model
-from facespace.embed.shipped import find_model
+from facespace.embed import load
 from facespace.errors import FacespaceError
+from facespace.gallery import Gallery, read_key
 from facespace.server.keys import KeyFile
 from facespace.server.origin import is_loopback
 from facespace.server.settings import Settings
@@ -19,7 +21,13 @@ CONNECTIONS = 1000
 IDLE = 75
 
 
-def serve(settings: Settings, host: str, port: int, without_keys: bool = False) -> None:
+def serve(
+    settings: Settings,
+    host: str,
+    port: int,
+    without_keys: bool = False,
+    starting: Callable[[], None] = lambda: None,
+) -> None:
     """Run a service until it is told to stop (SIGTERM, Ctrl-C); what was accepted is answered first.
 
     Parameters
@@ -30,11 +38,14 @@ def serve(settings: Settings, host: str, port: int, without_keys: bool = False) 
     port : int
     without_keys : bool
         Let everybody who reaches it do everything, beyond this machine too.
+    starting : callable
+        Called when nothing that can be known beforehand keeps the service from answering.
 
     Raises
     ------
     FacespaceError
-        It would listen beyond this machine without keys, there is no key in the file, or the model cannot be used.
+        It would listen beyond this machine without keys, there is no key in the file, the model or the gallery cannot
+        be used, or the address cannot be listened on.
     """
     if settings.keys is None and not is_loopback(host) and not without_keys:
         raise FacespaceError(
@@ -48,7 +59,12 @@ def serve(settings: Settings, host: str, port: int, without_keys: bool = False) 
             f"facespace keys add NAME --keys {settings.keys}"
         )
     # Before any worker is started: what is wrong with the model is said once, and here.
-    read_model(find_model(settings.model)).card.require_decisions()
+    space = load(settings.model, provider=settings.provider, threads=1, detector=settings.detector)
+    space.card.require_decisions()
+    if settings.gallery:
+        Gallery(settings.gallery, space, read_key(settings.gallery_key)).close()
+    _check_address(host, port)
+    starting()
     settings = settings.model_copy(update={"loopback": settings.keys is None and is_loopback(host)})
     with tempfile.TemporaryDirectory(prefix="facespace-serve-") as shared:
         if settings.workers > 1:
@@ -70,6 +86,20 @@ def serve(settings: Settings, host: str, port: int, without_keys: bool = False) 
             # Past the longest deadline nothing that was accepted is open any more.
             timeout_graceful_shutdown=int(settings.seconds) + 5,
         )
+
+
+def _check_address(host: str, port: int) -> None:
+    """FacespaceError where nobody can listen there, or somebody does already."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as tried:
+            # As uvicorn does: a connection that was closed just now keeps nobody out.
+            tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            tried.bind(address)
+    except OSError as error:
+        raise FacespaceError(
+            f"cannot listen on {host}:{port}: {error.strerror or error}; choose another --port or --host"
+        ) from None
 
 
 LOGGING = {

@@ -4,7 +4,10 @@ import os
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from facespace.processors import available
+from facespace.server.cors import as_origin
 
 # Workers are processes that are given their settings by the environment.
 ENVIRONMENT = "FACESPACE_SERVE"
@@ -30,6 +33,7 @@ class Settings(BaseModel):
         network is busy with others on a CPU, and 5 ms elsewhere (docs/decisions/081)
     batching : whether faces of several callers go through the network together
     keep_pictures : whether `keep` may store a picture of each face that is enrolled
+    cors : origins of other sites whose pages may use the service, such as https://photos.example; none where empty
     loopback : whether, without keys, only requests to a name of this machine are answered
     jobs : folder for clusterings; one that is deleted at the end where None
     job_seconds : until a clustering is deleted
@@ -45,7 +49,7 @@ class Settings(BaseModel):
     threads: Annotated[int, Field(ge=1)] | None = None
     detector: str | None = None
     workers: Annotated[int, Field(ge=1)] = 1
-    doing: Annotated[int, Field(ge=1)] = 2 * (os.cpu_count() or 1)
+    doing: Annotated[int, Field(ge=1)] = Field(default_factory=lambda: 2 * available())
     waiting: Annotated[int, Field(ge=0)] = 64
     seconds: Annotated[float, Field(gt=0)] = 30.0
     photo_bytes: Annotated[int, Field(ge=1)] = 20 << 20
@@ -58,9 +62,15 @@ class Settings(BaseModel):
     batch_wait: Annotated[float, Field(ge=0)] | None = None
     batching: bool = True
     keep_pictures: bool = False
+    cors: tuple[Annotated[str, AfterValidator(as_origin)], ...] = ()
     loopback: bool = True
     jobs: Path | None = None
     job_seconds: Annotated[int, Field(ge=1)] = 3600
+
+    @property
+    def body_limits(self) -> tuple[int, int]:
+        """Bytes of one photo, and of one request, at most."""
+        return self.photo_bytes, self.request_bytes
 
     @classmethod
     def of_environment(cls) -> "Settings":

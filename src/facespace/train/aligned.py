@@ -46,29 +46,6 @@ class Layout:
         )
         return np.asarray(scaled)
 
-    def around(self, offset: tuple[float, float]) -> tuple[slice, slice, int]:
-        """Which rows and columns to keep, and the margin left, where the template lies off the middle.
-
-        Parameters
-        ----------
-        offset : (right, down) in pixels of the aligned face; whole pixels of what is kept are what comes of it
-
-        Raises
-        ------
-        DataError
-            The template would lie beyond the margin.
-        """
-        right, down = (round(part * self.scale) for part in offset)
-        margin = self.margin - max(abs(right), abs(down))
-        if margin < 0:
-            raise DataError(
-                f"data.offset: {offset} moves the template beyond the margin of {MARGIN} pixels around it; "
-                "align the faces anew"
-            )
-        taken = self.margin - margin
-        height, width = self.shape
-        return slice(taken + down, height - taken + down), slice(taken + right, width - taken + right), margin
-
 
 def layout_for(width: int, height: int) -> Layout:
     """How to keep aligned faces for a network that takes width x height pixels.

@@ -11,6 +11,8 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
+from facespace.processors import session_threads
+
 # Times the largest value inside an ordinary face. docs/decisions/065-bounded-activations.md
 ROOM = 2.0
 
@@ -52,6 +54,7 @@ def _largest(network: bytes, names: list[str], faces: NDArray[np.float32]) -> ND
     model.graph.output.extend(helper.make_empty_tensor_value_info(name) for name in names)
     options = ort.SessionOptions()
     options.log_severity_level = 3
+    options.intra_op_num_threads = session_threads(None)
     session = ort.InferenceSession(model.SerializeToString(), options, ["CPUExecutionProvider"])
     given = session.get_inputs()[0].name
     # One face at a time: what is inside a network is large.

@@ -148,23 +148,6 @@ def best_checkpoint(run: Path) -> Checkpoint:
     return load_checkpoint(best) if best.is_dir() else last_checkpoint(run)
 
 
-def check_same_recipe(before: dict[str, Any], now: dict[str, Any]) -> None:
-    """A resumed run may go on for longer or checkpoint otherwise; anything else would mix two runs.
-
-    Raises
-    ------
-    DataError
-        Names the sections that differ.
-    """
-    free = {"steps", "checkpoint_every", "keep_checkpoints"}
-    changed = sorted(key for key in {*before, *now} - free if before.get(key) != now.get(key))
-    if changed:
-        raise DataError(
-            f"the recipe has changed since this run began ({', '.join(changed)}); resume it with its own "
-            "recipe, or start another run"
-        )
-
-
 def _contiguous(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return {name: tensor.contiguous() for name, tensor in tensors.items()}
 

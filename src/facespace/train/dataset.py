@@ -1,7 +1,7 @@
 """The faces to learn from, prepared just as the finished space will prepare them, with a margin to move within."""
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 from facespace.errors import DataError
 from facespace.faces import CROPS, DETECTORS, find_faces
 from facespace.images import resize
+from facespace.metric import normalise
 from facespace.train import aligned
 from facespace.train.aligned import layout_for
 from facespace.train.facecache import decoded, default_cache
-from facespace.train.sources import Source, source_of
+from facespace.train.people import means_of_people
+from facespace.train.sources import Source, joined, source_of
 
 DETECTOR, CROP = "whole-photo", "box"
 # What finds the faces of photos that are then cut so.
@@ -118,7 +120,7 @@ def read_faces(
     warn: Say = lambda message: None,
     cache: Path | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
-    offset: tuple[float, float] = (0.0, 0.0),
+    more: Sequence[Path] = (),
 ) -> FaceSet:
     """Read a data set: a folder of people, or aligned faces with their table (see `source_of`).
 
@@ -136,8 +138,8 @@ def read_faces(
         Folder for decoded faces; the user's cache folder where None.
     progress : callable
         Told how many photos of how many are decoded.
-    offset : (right, down)
-        Where the template of aligned faces lies off the middle of their photos, in pixels of those.
+    more : paths
+        Further sources of the same kind; the faces of all make one set.
 
     Raises
     ------
@@ -145,7 +147,7 @@ def read_faces(
         Nothing there, no people in it, no photo that can be used, the cache cannot be written, or aligned faces
         cannot be brought to that shape.
     """
-    source = source_of(path)
+    source = joined([source_of(path), *map(source_of, more)])
     layout = layout_for(width, height) if source.aligned else None
     shape = layout.shape if layout else (height, width)
     pixels, kept, left_out = decoded(
@@ -159,9 +161,6 @@ def read_faces(
         warn(f"left out: {message}")
     if not len(kept):
         raise DataError(f"no photo under {path} can be used; see the messages above")
-    if layout is not None:
-        rows, columns, margin = layout.around(offset)
-        pixels = pixels[:, rows, columns]
     persons = [source.entries[row].person for row in kept]
     people = tuple(dict.fromkeys(persons))
     number = {name: label for label, name in enumerate(people)}
@@ -174,7 +173,7 @@ def read_faces(
     )
     if layout is None:
         return faces
-    return replace(faces, margin=margin, size=layout.size, crop=aligned.CROP)
+    return replace(faces, margin=layout.margin, size=layout.size, crop=aligned.CROP)
 
 
 def split_people(faces: FaceSet, validation_people: int, seed: int) -> tuple[FaceSet, FaceSet | None]:
@@ -202,6 +201,37 @@ def split_people(faces: FaceSet, validation_people: int, seed: int) -> tuple[Fac
         faces.of(np.sort(order[validation_people:])),
         faces.of(np.sort(order[:validation_people])),
     )
+
+
+def without_doubtful_names(faces: FaceSet, limit: float) -> FaceSet:
+    """Give faces that the teacher sees far from their person a person of their own.
+
+    Parameters
+    ----------
+    faces : FaceSet
+        With the teacher's embeddings.
+    limit : float
+        Squared distance between a face and the mean of its person's other faces, both normalised, beyond which the
+        name is taken to be wrong.
+
+    Raises
+    ------
+    DataError
+        The faces have no teacher.
+    """
+    if faces.teacher is None:
+        raise DataError("data.label_limit needs a teacher's embedding of every face (teacher.npy beside the table)")
+    points = normalise(faces.teacher)
+    sums, own = means_of_people(points, faces.labels)
+    counts = np.bincount(own)[own]
+    others = sums[own] * counts[:, None] - points
+    norms = np.linalg.norm(others, axis=1)
+    distances = 2 - 2 * (others * points).sum(axis=1) / np.maximum(norms, 1e-12)
+    doubtful = np.flatnonzero((counts > 1) & (distances > limit))
+    labels = faces.labels.copy()
+    labels[doubtful] = len(faces.people) + np.arange(len(doubtful))
+    names = tuple(f"{faces.people[faces.labels[face]]}, doubtful {face}" for face in doubtful)
+    return replace(faces, labels=labels, people=(*faces.people, *names))
 
 
 def _whole_photo(width: int, height: int, photo: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -6,7 +6,6 @@ its place in the batch: whichever thread or process carries them out, they are t
 
 import io
 import math
-import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
@@ -14,8 +13,9 @@ from functools import cache
 import numpy as np
 import PIL.Image
 from numpy.typing import NDArray
-from PIL import ImageFilter
+from PIL import ImageDraw, ImageFilter
 
+from facespace.processors import available
 from facespace.train.recipe import AugmentSection
 
 _BILINEAR = PIL.Image.Resampling.BILINEAR
@@ -23,6 +23,9 @@ _BILINEAR = PIL.Image.Resampling.BILINEAR
 _BLUR, _LOW_RESOLUTION = 0.015, 0.25
 _JPEG_QUALITY = (20, 90)
 _COVER = (0.1, 0.33)
+# Sides that lie beyond a photo's edge: the largest depth as a share of the face, the largest angle in degrees, and how
+# often they are black.
+_FRAME_DEPTH, _FRAME_ANGLE, _FRAME_BLACK = 0.35, 25, 0.7
 _GREY = (127, 127, 127)
 # How much red, green and blue weigh in what the eye takes for brightness (ITU-R BT.601).
 _LUMA = np.array([0.299, 0.587, 0.114])
@@ -36,7 +39,7 @@ class Draw:
 
     Every number is drawn whatever the options, so that turning one on leaves the others as they were.
 
-    uniform : float64, shape (n, 24)
+    uniform : float64, shape (n, 36)
     """
 
     uniform: NDArray[np.float64]
@@ -44,7 +47,7 @@ class Draw:
     @classmethod
     def of(cls, count: int, rng: np.random.Generator) -> "Draw":
         """For a batch of `count` faces."""
-        return cls(rng.random((count, 24)))
+        return cls(rng.random((count, 36)))
 
     def __getitem__(self, which: slice) -> "Draw":
         return Draw(self.uniform[which])
@@ -94,15 +97,19 @@ def distorted(
 @cache
 def _pool() -> ThreadPoolExecutor:
     # Pillow lets go of the interpreter while it works, so threads are enough.
-    return ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="distort")
+    return ThreadPoolExecutor(available(), thread_name_prefix="distort")
 
 
 def _changed(
     face: NDArray[np.uint8], margin: int, size: tuple[int, int], options: AugmentSection, u: list[float]
 ) -> NDArray[np.uint8]:
-    image = _moved(face, margin, size, options, u[:5])
+    image = _moved(face, margin, size, options, u[:5], u[24])
+    if u[25] < options.grey:
+        image = image.convert("L").convert("RGB")
     if options.light or options.colour:
         image = _relit(image, options, u[5:11])
+    if u[26] < options.frame:
+        _frame(image, u[27:36])
     if u[11] < options.erase:
         _cover(image, u[12:16])
     if u[16] < options.blur:
@@ -118,7 +125,7 @@ def _changed(
 
 
 def _moved(
-    face: NDArray[np.uint8], margin: int, size: tuple[int, int], options: AugmentSection, u: list[float]
+    face: NDArray[np.uint8], margin: int, size: tuple[int, int], options: AugmentSection, u: list[float], turn: float
 ) -> PIL.Image.Image:
     """The crop, mirrored, turned, zoomed and moved, in one sampling."""
     (width, height), (rows, columns) = size, face.shape[:2]
@@ -128,7 +135,8 @@ def _moved(
     move_x, move_y = _signed(u[3]) * options.shift * inner_width, _signed(u[4]) * options.shift * inner_height
     # From a point of the result to the point of the face it shows, both in pixels from the upper left corner.
     matrix = zoom * np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
-    matrix = matrix * [mirror * inner_width / width, inner_height / height]
+    narrowed = 1 + _signed(turn) * options.turn
+    matrix = matrix * [mirror * narrowed * inner_width / width, inner_height / height]
     offset = np.array([columns / 2 + move_x, rows / 2 + move_y]) - matrix @ [width / 2, height / 2]
     corners = matrix @ np.array([[0, width, 0, width], [0, 0, height, height]]) + offset[:, None]
     beyond = max(0.0, -float(corners.min()), float((corners.max(axis=1) - [columns, rows]).max()))
@@ -160,6 +168,24 @@ def _cover(image: PIL.Image.Image, u: list[float]) -> None:
     wide, tall = (round(side * (low + (high - low) * v)) for side, v in zip(image.size, u[:2], strict=True))
     left, top = round(u[2] * (image.width - wide)), round(u[3] * (image.height - tall))
     image.paste(_GREY, (left, top, left + max(wide, 1), top + max(tall, 1)))
+
+
+def _frame(image: PIL.Image.Image, u: list[float]) -> None:
+    """Hide what would lie beyond the photo's edge: up to three sides, cut along lines at one slight angle."""
+    side = image.width
+    angle = math.radians(_signed(u[0]) * _FRAME_ANGLE)
+    colour = (0, 0, 0) if u[1] < _FRAME_BLACK else tuple(round(255 * v) for v in (u[2], u[3], u[4]))
+    sides = 1 + int(3 * u[5])
+    first = int(4 * u[6])
+    draw = ImageDraw.Draw(image)
+    for number in range(sides):
+        turned = angle + (first + number) * math.pi / 2
+        depth = _FRAME_DEPTH * side * u[7 + number % 2] * (1 if number == 0 else 0.6)
+        along, across = np.array([math.cos(turned), math.sin(turned)]), np.array([-math.sin(turned), math.cos(turned)])
+        start = np.array(image.size) / 2 + across * (side / 2 - depth)
+        corners = [start - 2 * side * along, start + 2 * side * along]
+        corners += [corner + 2 * side * across for corner in reversed(corners)]
+        draw.polygon([tuple(corner) for corner in corners], fill=colour)
 
 
 def _compressed(image: PIL.Image.Image, quality: int) -> PIL.Image.Image:

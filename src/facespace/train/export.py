@@ -28,8 +28,9 @@ from facespace.train.checkpoint import Checkpoint, best_checkpoint
 from facespace.train.dataset import CROP, DETECTORS_OF_CROPS, FaceSet
 from facespace.train.inputs import MEAN, STD
 from facespace.train.networks import build_network
-from facespace.train.recipe import Recipe, parse_recipe
-from facespace.train.start import stages_of, without_folders
+from facespace.train.recipe import Recipe
+from facespace.train.start import stages_of
+from facespace.train.stored import recipe_as_trained, stored_recipe
 from facespace.train.whiten import whitened
 
 # Largest difference of any number of an embedding between torch and onnxruntime.
@@ -38,9 +39,9 @@ AGREEMENT = 1e-5
 SOME = 128
 
 
-def restore(checkpoint: Checkpoint) -> tuple[nn.Module, Recipe]:
-    """The network of a checkpoint, in evaluation mode, and the recipe it was trained by."""
-    recipe = parse_recipe(checkpoint.recipe, "in the checkpoint")
+def restore(checkpoint: Checkpoint, run: Path) -> tuple[nn.Module, Recipe]:
+    """The network of a run's checkpoint, in evaluation mode, and the recipe it was trained by."""
+    recipe = stored_recipe(checkpoint, run)
     size = recipe.network
     network = build_network(size.name, size.width, size.height, size.dimension)
     network.load_state_dict(checkpoint.network)
@@ -77,7 +78,7 @@ def export(run: Path, path: Path, train: FaceSet, validation: FaceSet | None) ->
         onnxruntime and torch disagree, or the file cannot be written.
     """
     checkpoint = best_checkpoint(run)
-    network, recipe = restore(checkpoint)
+    network, recipe = restore(checkpoint, run)
     network = whitened(network, recipe, train)
     onnx = to_onnx(network, recipe.network.width, recipe.network.height)
     card = new_card(recipe, onnx, train.crop).model_copy(
@@ -87,7 +88,7 @@ def export(run: Path, path: Path, train: FaceSet, validation: FaceSet | None) ->
                 people=len(train.people),
                 photos=len(train.labels),
                 steps=checkpoint.step,
-                recipe=without_folders(checkpoint.recipe),
+                recipe=recipe_as_trained(checkpoint),
                 stages=stages_of(run, checkpoint),
             )
         }

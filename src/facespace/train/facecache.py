@@ -5,7 +5,6 @@ is named by a hash of everything that decides its content, so it never has to be
 at any time.
 """
 
-import fcntl
 import hashlib
 import json
 import os
@@ -17,9 +16,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from filelock import FileLock
 from numpy.typing import NDArray
 
 from facespace.errors import DataError, ImageError
+from facespace.processors import available
 from facespace.train.sources import Entry, Source
 
 # To be raised whenever the same photos would give other pixels.
@@ -140,7 +141,7 @@ def _fill(
             read(row, entry)
 
     total = len(source.entries)
-    pool = ThreadPoolExecutor(os.cpu_count() or 1)
+    pool = ThreadPoolExecutor(available())
     try:
         for number, _ in enumerate(pool.map(read_chunk, range(0, total, _CHUNK)), start=1):
             progress(min(number * _CHUNK, total), total)
@@ -165,6 +166,5 @@ def _key(source: Source, shape: tuple[int, int]) -> str:
 @contextmanager
 def _alone(lock: Path) -> Iterator[None]:
     """One process at a time; the lock ends with its process, however that ends."""
-    with lock.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    with FileLock(lock):
         yield

@@ -5,6 +5,7 @@ points. The new network learns it by triplets that mix both: each of anchor, pos
 point or the frozen old point of a face.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -15,7 +16,7 @@ from torch import Tensor
 from facespace.errors import DataError
 from facespace.evaluate.metrics.roc import roc
 from facespace.metric import squared_distances
-from facespace.train.mining import Triplets, semi_hard, squared_distance_matrix
+from facespace.train.mining import Triplets, squared_distance_matrix
 
 
 def mixed(new: Tensor, old: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
@@ -60,15 +61,18 @@ def learnable(triplets: Triplets, count: int) -> Triplets:
     )
 
 
-def harmonic_triplets(new: Tensor, old: Tensor, labels: Tensor, margin: float) -> tuple[Tensor, Triplets]:
-    """Distances and semi-hard triplets of a batch over both spaces at once (paper figure 8).
+def harmonic_triplets(
+    new: Tensor, old: Tensor, labels: Tensor, mine: Callable[[Tensor, Tensor], Triplets]
+) -> tuple[Tensor, Triplets]:
+    """Distances and triplets of a batch over both spaces at once (paper figure 8).
 
     The negatives come from new and old points alike. A face's own old point counts as a positive.
 
     Parameters
     ----------
     new, old, labels : as for `mixed`
-    margin : float
+    mine : as in `Batch`
+        Gives triplets from distances (2b, 2b) and labels (2b,).
 
     Returns
     -------
@@ -78,7 +82,7 @@ def harmonic_triplets(new: Tensor, old: Tensor, labels: Tensor, margin: float) -
     """
     points, both = mixed(new, old, labels)
     distances = squared_distance_matrix(points)
-    return distances, learnable(semi_hard(distances, both, margin), len(new))
+    return distances, learnable(mine(distances, both), len(new))
 
 
 def compatibility(

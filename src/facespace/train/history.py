@@ -4,12 +4,13 @@ The file is only appended to, by one process: whoever trains in a folder holds a
 a checkpoint first cuts off what came after it.
 """
 
-import fcntl
 import json
 import os
 from pathlib import Path
 from types import TracebackType
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from facespace.errors import DataError
 
@@ -30,13 +31,17 @@ class History:
             self._file = path.open("ab")
         except OSError as error:
             raise DataError(f"cannot write the history {path}: {error.strerror}") from None
+        # Beside the history: where locks are mandatory, as on Windows, a locked history could not be read.
+        self._lock = FileLock(path.with_name(f".{path.name}.lock"))
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+            self._lock.acquire(timeout=0)
+        except (Timeout, OSError) as error:
             self._file.close()
-            raise DataError(
-                f"another process is training in {path.parent}; wait for it, stop it, or name another folder"
-            ) from None
+            if isinstance(error, Timeout):
+                raise DataError(
+                    f"another process is training in {path.parent}; wait for it, stop it, or name another folder"
+                ) from None
+            raise DataError(f"cannot write the history {path}: {error.strerror}") from None
 
     def __enter__(self) -> "History":
         return self
@@ -45,6 +50,7 @@ class History:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._file.close()
+        self._lock.release()
 
     def add(self, record: dict[str, Any]) -> None:
         """Append a step's record, or an event's ({'event': ...} beside its step)."""

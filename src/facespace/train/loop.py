@@ -12,7 +12,7 @@ from facespace.train.care import spread_of
 from facespace.train.dataset import FaceSet
 from facespace.train.losses import Batch
 from facespace.train.mining import Triplets, mine
-from facespace.train.optimise import moving, rate_at
+from facespace.train.optimise import hardness_at, margin_at, rate_at
 from facespace.train.parallel import Workers
 from facespace.train.recipe import Recipe
 from facespace.train.state import Run, Say, step_seed
@@ -31,6 +31,7 @@ class Trained:
     resumed_from : the step a checkpoint gave, 0 for a fresh start
     seconds : of this call
     rollbacks : times this run went back to a good checkpoint
+    precision : 'fp32' or 'bf16', what the network was trained in
     """
 
     network: nn.Module
@@ -38,6 +39,7 @@ class Trained:
     resumed_from: int
     seconds: float
     rollbacks: int
+    precision: str
 
 
 def train(
@@ -94,7 +96,9 @@ def train(
             if state.step % recipe.checkpoint_every == 0 or state.step == recipe.steps:
                 state.save()
         seconds = time.perf_counter() - started
-        return Trained(state.network.eval(), state.history(), first, seconds, len(state.care.rollbacks))
+        return Trained(
+            state.network.eval(), state.history(), first, seconds, len(state.care.rollbacks), state.precision
+        )
 
 
 def _step(recipe: Recipe, state: Run) -> dict[str, float]:
@@ -107,20 +111,19 @@ def _step(recipe: Recipe, state: Run) -> dict[str, float]:
     labels = state.labels[torch.from_numpy(chosen.faces)].to(state.workers.device)
     clock.lap("data")
 
-    margin = moving(recipe.loss.margin, recipe.loss.final_margin, step, recipe.steps)
-    first_hardness = state.hardness(mining.hardness)
-    last_hardness = None if mining.final_hardness is None else state.hardness(mining.final_hardness)
-    hardness = moving(first_hardness, last_hardness, step, recipe.steps)
+    margin = margin_at(recipe.loss, step, recipe.steps)
+    alpha = margin or 0.0
+    hardness = hardness_at(mining, step, recipe.steps) * state.care.easing
     generator = torch.Generator().manual_seed(step_seed(recipe.seed, step, "mining"))
     found: dict[str, float] = {}
 
-    def triplets_of(distances: Tensor) -> Triplets:
-        online = mine(mining.online, distances, labels, margin, hardness, mining.floor, mining.pairs, generator)
+    def triplets_of(distances: Tensor, people: Tensor) -> Triplets:
+        online = mine(mining.online, distances, people, alpha, hardness, mining.floor, mining.pairs, generator)
         return chosen.with_hard(online)
 
     def backward(embeddings: Tensor) -> Tensor:
         clock.lap("embed")
-        batch = Batch(embeddings, labels, margin, triplets_of, state.teacher_of(chosen.faces))
+        batch = Batch(embeddings, labels, alpha, triplets_of, state.teacher_of(chosen.faces))
         loss, triplets = state.loss(batch)
         found.update(vars(triplets.stats) if triplets is not None else {})
         loss.backward()
@@ -137,7 +140,7 @@ def _step(recipe: Recipe, state: Run) -> dict[str, float]:
     seed = step_seed(recipe.seed, step, "network")
     batch_gradient(
         state.network, pixels, len(labels), recipe.batch.chunk, backward, state.workers, seed,
-        recipe.precision == "bf16",
+        state.bf16, state.forward,
     )  # fmt: skip
     weights = [weight for weight in state.network.parameters() if weight.grad is not None]
     norm = nn.utils.clip_grad_norm_(weights, recipe.optimiser.clip or float("inf"))
@@ -150,8 +153,8 @@ def _step(recipe: Recipe, state: Run) -> dict[str, float]:
         **found,
         "gradient_norm": float(norm),
         "rate": rate,
-        "margin": margin,
-        "hardness": hardness,
+        **({} if margin is None else {"margin": margin}),
+        **({"hardness": hardness} if recipe.loss.mines else {}),
         "images": state.images,
         **clock.seconds(),
     }

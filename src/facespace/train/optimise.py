@@ -6,8 +6,9 @@ from collections.abc import Iterable
 import torch
 from torch import nn
 
+from facespace.train.mining import OWN_HARDNESS
 from facespace.train.muon import Muon
-from facespace.train.recipe import OptimiserSection
+from facespace.train.recipe import LossSection, MiningSection, OptimiserSection
 
 
 def build_optimiser(section: OptimiserSection, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
@@ -36,3 +37,16 @@ def rate_at(step: int, steps: int, section: OptimiserSection) -> float:
 def moving(first: float, last: float | None, step: int, steps: int) -> float:
     """A number that moves evenly from `first` at step 0 to `last` at the last step; `first` where that is None."""
     return first if last is None else first + (last - first) * step / max(steps - 1, 1)
+
+
+def margin_at(loss: LossSection, step: int, steps: int) -> float | None:
+    """Alpha of a step (from 0); None for a loss without a margin."""
+    margin = getattr(loss, "margin", None)
+    return None if margin is None else moving(margin, getattr(loss, "final_margin", None), step, steps)
+
+
+def hardness_at(mining: MiningSection, step: int, steps: int) -> float:
+    """How hard the negatives of the online miner are at a step (from 0); the miner's own where the recipe says none."""
+    own = OWN_HARDNESS[mining.online]
+    first = own if mining.hardness is None else mining.hardness
+    return moving(first, mining.final_hardness, step, steps)

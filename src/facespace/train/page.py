@@ -20,6 +20,7 @@ from facespace.train.dataset import FaceSet
 from facespace.train.history import read_history
 from facespace.train.mining import mine, squared_distance_matrix
 from facespace.train.networks import size_of
+from facespace.train.optimise import hardness_at, margin_at
 from facespace.train.recipe import Recipe
 from facespace.train.sampling import IdentityBatches
 from facespace.train.validate import embed_all
@@ -143,10 +144,11 @@ def shown_triplets(network: nn.Module, faces: FaceSet, recipe: Recipe) -> list[S
     device = next(network.parameters()).device
     distances = squared_distance_matrix(embed_all(network, faces, rows, device)).cpu()
     labels = torch.from_numpy(faces.labels[rows])
-    mining = recipe.mining
+    mining, last = recipe.mining, recipe.steps - 1
     found = mine(
-        mining.online, distances, labels, recipe.loss.margin, mining.final_hardness or mining.hardness or 0.0,
-        mining.floor, mining.pairs, torch.Generator().manual_seed(recipe.seed),
+        mining.online, distances, labels, margin_at(recipe.loss, last, recipe.steps) or 0.0,
+        hardness_at(mining, last, recipe.steps), mining.floor, mining.pairs,
+        torch.Generator().manual_seed(recipe.seed),
     )  # fmt: skip
     violations = distances[found.anchor, found.positive] - distances[found.anchor, found.negative]
     shown: list[ShownTriplet] = []

@@ -15,6 +15,8 @@ from torch import Tensor, nn
 from torch._C._distributed_c10d import PrefixStore
 from torch.distributed.rendezvous import rendezvous
 
+from facespace.processors import available
+
 
 class Workers:
     """The processes of a run: one, or those that torchrun started. Use it in a `with` statement.
@@ -42,10 +44,11 @@ class Workers:
         self._restarts = int(os.environ.get("TORCHELASTIC_RESTART_COUNT", 0))
         self.restarted = self._restarts > 0
         self.device = choose_device(device, int(os.environ.get("LOCAL_RANK", 0)))
-        spare = (os.cpu_count() or 1) // int(os.environ.get("LOCAL_WORLD_SIZE", 1)) - 1
+        spare = available() // int(os.environ.get("LOCAL_WORLD_SIZE", 1)) - 1
         self.loaders = loaders if loaders is not None else max(spare, 0) if self.device.type == "cuda" else 0
 
     def __enter__(self) -> "Workers":
+        keep_to_available()
         if self.size > 1:
             store, rank, size = next(rendezvous("env://"))
             # torchrun's store outlives its processes: under the same keys, those started anew would find the
@@ -97,10 +100,24 @@ class Workers:
             gradient.copy_(flat[at : at + gradient.numel()].view_as(gradient))
             at += gradient.numel()
 
+    def all_agree(self, here: bool) -> bool:
+        """Whether something holds in every process."""
+        if self.size == 1:
+            return here
+        votes = torch.tensor([here], dtype=torch.int64, device=self.device)
+        dist.all_reduce(votes, dist.ReduceOp.MIN)
+        return bool(votes.item())
+
     def wait(self) -> None:
         """Until every process is here."""
         if self.size > 1:
             dist.barrier()
+
+
+def keep_to_available() -> None:
+    """Lower torch's number of threads to the processors that this process may use: it does not see quotas."""
+    if torch.get_num_threads() > available():
+        torch.set_num_threads(available())
 
 
 def choose_device(wanted: str, local_rank: int = 0) -> torch.device:

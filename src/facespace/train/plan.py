@@ -74,6 +74,10 @@ class Plan:
         self.mined = torch.from_numpy(pool)[rows].reshape(-1, 3)
         self.mined_at = step
 
+    def forget(self) -> None:
+        """Drop the pool's triplets: the next step that may use them searches first."""
+        self.mined, self.mined_at = torch.empty((0, 3), dtype=torch.int64), -1
+
     def step(self, step: int) -> StepFaces:
         """The faces of a step (from 0)."""
         count = self._triplets_at(step) if len(self.mined) else 0
@@ -82,7 +86,7 @@ class Plan:
         first = (step - self.mined_at) * count
         rows = self.mined[torch.arange(first, first + count) % len(self.mined)].numpy()
         hard_faces, places = np.unique(rows, return_inverse=True)
-        room = max(self._batches.people * self._batches.photos - 3 * count, 0)
+        room = max(self._batches.size - 3 * count, 0)
         drawn = self._batches.batch(step)[:room]
         # A face that is in the batch by both ways is embedded once.
         faces = np.concatenate([hard_faces, drawn[~np.isin(drawn, hard_faces)]])
@@ -98,7 +102,7 @@ class Plan:
     def _triplets_at(self, step: int) -> int:
         offline = self._recipe.mining.offline
         share = moving(offline.share, offline.final_share, step, self._recipe.steps)
-        return round(share * self._batches.people * self._batches.photos / 3)
+        return round(share * self._batches.size / 3)
 
     def _rng(self, purpose: int, step: int) -> np.random.Generator:
         return np.random.default_rng([self._recipe.seed, purpose, step])

@@ -5,13 +5,32 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
 
 from facespace.errors import RecipeError
+from facespace.textfile import BACKSLASHES, read_toml
 from facespace.validation import explain
 
 Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
+Margin = Annotated[float, Field(gt=0, lt=4)]
+Weight = Annotated[float, Field(ge=0)]
+
+# Keys of earlier versions, and what to do about them.
+_REMOVED = {
+    "data.offset": "this option was removed: aligned faces have their template in the middle. Delete the key; faces "
+    "that were aligned by other landmarks must be aligned again: facespace prepare",
+}
+
+
+def _whole(path: Path) -> Path:
+    # "faces\new" in TOML is a name with a line break in it, and no error of TOML's.
+    if any(ord(letter) < 32 for letter in str(path)):
+        raise ValueError(f"the path holds a tab, a line break or the like; {BACKSLASHES}")
+    return path
+
+
+Folder = Annotated[Path, AfterValidator(_whole)]
 
 
 class _Section(BaseModel):
@@ -22,20 +41,23 @@ class DataSection(_Section):
     """Which faces to learn from.
 
     train : folder with one sub-folder of photos a person; relative to the recipe's own folder
+    unnamed : more faces of the same kind without names, each a person of its own in the table; for distillation, which
+        needs no names. How many of them a batch has: `singles` of [batch]
     validation : another such folder with other people, on whom thresholds and calibration are measured
     validation_people : or, how many people of `train` to set aside for that
     old : a model file whose points the new network's are to be comparable with (loss 'harmonic'); without it the
         teacher's embeddings beside the faces stand for the old space
-    offset : where the template lies off the middle of aligned faces, (right, down) in pixels, where whoever aligned
-        them placed landmarks otherwise than the detector that the finished space will use
+    label_limit : squared distance from their person's mean, by the teacher, beyond which faces count as wrongly named:
+        they get a person of their own, so that only distillation sees them. None keeps every name
     description, licence, terms : what the model card will say of the data
     """
 
-    train: Path
-    validation: Path | None = None
+    train: Folder
+    unnamed: Folder | None = None
+    label_limit: Annotated[float, Field(gt=0, le=4)] | None = None
+    validation: Folder | None = None
     validation_people: Annotated[int, Field(ge=0)] = 0
-    old: Path | None = None
-    offset: tuple[float, float] = (0.0, 0.0)
+    old: Folder | None = None
     description: str = "not described"
     licence: str = "not stated"
     terms: str = "not stated"
@@ -52,11 +74,14 @@ class NetworkSection(_Section):
     width: Annotated[int, Field(ge=16, le=1024)]
     height: Annotated[int, Field(ge=16, le=1024)]
     dimension: Annotated[int, Field(ge=2, le=4096)] = 128
-    start: Path | None = None
+    start: Folder | None = None
 
 
 class BatchSection(_Section):
     """Identity-balanced batches: `people` identities with `photos` faces each.
+
+    singles : how many faces of people with a single photo each batch has beside them; they are negatives and, in
+        distillation, faces like any other
 
     chunk : 0, or how many faces go through the network at a time; the step is that of the whole batch all the
         same (gradient caching), in the memory of a chunk and a third more time
@@ -64,6 +89,7 @@ class BatchSection(_Section):
 
     people: Annotated[int, Field(ge=2)]
     photos: Annotated[int, Field(ge=2)]
+    singles: Annotated[int, Field(ge=0)] = 0
     chunk: Annotated[int, Field(ge=0)] = 0
 
 
@@ -105,31 +131,119 @@ class MiningSection(_Section):
     offline: OfflineSection = OfflineSection()
 
 
-class LossSection(_Section):
-    """The loss (paper equation 3), or one to compare it with.
+class _LossSection(_Section):
+    """A loss, which may learn from triplets."""
 
-    margin, final_margin : alpha, moving from the one to the other over the run
-    distance : of the triplet loss: the paper's squared distances, or plain ones
-    soft : of the triplet loss: log(1 + exp(.)) instead of max(0, .)
-    smoothing : of cross-entropy: label smoothing
-    angle : of arcface, in degrees
-    scale : of arcface and of distillation's templates: the factor on the cosines
-    relations : of distillation: weight of the distances within the batch beside the points themselves
-    templates : of distillation: weight of the likeness to everybody's template
-    triplets : of distillation: weight of the triplet loss beside the teacher
+    @property
+    def mines(self) -> bool:
+        """Whether it learns from triplets: then [mining] says which."""
+        return False
+
+
+class _MarginSection(_LossSection):
+    """A loss with a margin: alpha, moving from `margin` to `final_margin` over the run."""
+
+    margin: Margin = 0.2
+    final_margin: Margin | None = None
+
+
+class TripletSection(_MarginSection):
+    """The triplet loss (paper equation 3).
+
+    distance : the paper's squared distances, or plain ones
+    soft : log(1 + exp(.)) instead of max(0, .)
     """
 
-    name: str = "triplet"
-    margin: Annotated[float, Field(gt=0, lt=4)] = 0.2
-    final_margin: Annotated[float, Field(gt=0, lt=4)] | None = None
+    name: Literal["triplet"] = "triplet"
     distance: Literal["squared", "plain"] = "squared"
     soft: bool = False
-    smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+
+    @property
+    def mines(self) -> bool:
+        """Whether it learns from triplets."""
+        return True
+
+
+class HarmonicSection(_MarginSection):
+    """The triplet loss over new points and those of an old space (paper appendix A)."""
+
+    name: Literal["harmonic"]
+
+    @property
+    def mines(self) -> bool:
+        """Whether it learns from triplets."""
+        return True
+
+
+class DistillationSection(_MarginSection):
+    """Imitation of a teacher, whose embeddings stand beside the faces.
+
+    relations : weight of the distances within the batch beside the points themselves
+    templates : weight of the similarity to the templates of all training people
+    scale : factor on the cosines with these templates
+    triplets : weight of the triplet loss beside the teacher; `margin` and [mining] are those of its triplets
+    """
+
+    name: Literal["distillation"]
+    relations: Weight = 1.0
+    templates: Weight = 0.0
+    scale: Annotated[float, Field(gt=0)] = 64.0
+    triplets: Weight = 0.0
+
+    @property
+    def mines(self) -> bool:
+        """Whether it learns from triplets."""
+        return self.triplets > 0
+
+
+class ContrastiveSection(_LossSection):
+    """The contrastive loss: people are pushed apart up to the squared distance `margin`."""
+
+    name: Literal["contrastive"]
+    margin: Margin = 0.2
+
+
+class ArcfaceSection(_LossSection):
+    """ArcFace: an angular margin of `angle` degrees; `scale` is the factor on the cosines."""
+
+    name: Literal["arcface"]
     angle: Annotated[float, Field(gt=0, lt=90)] = 28.6
     scale: Annotated[float, Field(gt=0)] = 64.0
-    relations: Annotated[float, Field(ge=0)] = 1.0
-    templates: Annotated[float, Field(ge=0)] = 0.0
-    triplets: Annotated[float, Field(ge=0)] = 0.0
+
+
+class CrossEntropySection(_LossSection):
+    """A classifier over the training people; `smoothing` is that of the labels."""
+
+    name: Literal["cross-entropy"]
+    smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+
+
+def _loss_name(section: object) -> object:
+    """What tells the sections of losses apart; a section without a name is that of the triplet loss."""
+    if isinstance(section, dict):
+        return section.get("name", "triplet")
+    return getattr(section, "name", None)
+
+
+LOSS_SECTIONS: dict[str, type[_LossSection]] = {
+    "triplet": TripletSection,
+    "harmonic": HarmonicSection,
+    "distillation": DistillationSection,
+    "contrastive": ContrastiveSection,
+    "arcface": ArcfaceSection,
+    "cross-entropy": CrossEntropySection,
+}
+
+# One section for each loss: an option that another loss has is refused.
+LossSection = Annotated[
+    Annotated[TripletSection, Tag("triplet")]
+    | Annotated[HarmonicSection, Tag("harmonic")]
+    | Annotated[DistillationSection, Tag("distillation")]
+    | Annotated[ContrastiveSection, Tag("contrastive")]
+    | Annotated[ArcfaceSection, Tag("arcface")]
+    | Annotated[CrossEntropySection, Tag("cross-entropy")],
+    Discriminator(_loss_name),
+]
 
 
 class OptimiserSection(_Section):
@@ -182,6 +296,10 @@ class AugmentSection(_Section):
     scale, shift : largest zoom and move, as a share of the size
     light : largest change of contrast and brightness, as a share of the range
     colour : largest change of saturation; half as much of the colour of the light
+    grey : chance to take all colour away
+    turn : largest share by which the face is narrowed or widened, as by a head that turns
+    frame : chance that one to three sides lie beyond the edge of the photo, up to 35 % of the face deep, at any slight
+        angle: black mostly, else of one colour
     erase : chance to cover a rectangle of a tenth to a third of each side
     blur : chance of a Gaussian blur of up to 1.5 % of the width
     low_resolution : chance to shrink it, down to a quarter of each side, and enlarge it again
@@ -194,6 +312,9 @@ class AugmentSection(_Section):
     shift: Annotated[float, Field(ge=0, le=0.5)] = 0.05
     light: Annotated[float, Field(ge=0, le=1)] = 0.2
     colour: Annotated[float, Field(ge=0, le=1)] = 0.0
+    grey: Share = 0.0
+    turn: Annotated[float, Field(ge=0, le=0.5)] = 0.0
+    frame: Share = 0.0
     erase: Share = 0.0
     blur: Share = 0.0
     low_resolution: Share = 0.0
@@ -216,24 +337,40 @@ class WhiteningSection(_Section):
 
 
 class Recipe(_Section):
-    """Everything that decides what a training run gives."""
+    """Everything that decides what a training run gives.
+
+    precision : 'bf16' runs the network in bfloat16, 'auto' does so where the device computes in it natively
+    compile : translate the network's training step to machine code first (torch.compile, which needs a C++ compiler):
+        a minute at the start, then about a third faster on a CPU
+    """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
     seed: Annotated[int, Field(ge=0)] = 1
     steps: Count
     checkpoint_every: Count = 100
+    compile: bool = False
     keep_checkpoints: Count = 3
-    precision: Literal["fp32", "bf16"] = "fp32"
+    precision: Literal["auto", "fp32", "bf16"] = "fp32"
     data: DataSection
     network: NetworkSection
     batch: BatchSection
     mining: MiningSection = MiningSection()
-    loss: LossSection = LossSection()
+    loss: LossSection = TripletSection()
     optimiser: OptimiserSection = OptimiserSection()
     augment: AugmentSection = AugmentSection()
     care: CareSection = CareSection()
     validation: ValidationSection = ValidationSection()
     whitening: WhiteningSection | None = None
+
+    @model_validator(mode="after")
+    def _mining_is_used(self) -> "Recipe":
+        if not self.loss.mines and self.mining != MiningSection():
+            weight = "; give it triplets with loss.triplets" if self.loss.name == "distillation" else ""
+            raise ValueError(
+                f"[mining] chooses triplets, and the loss {self.loss.name!r} as set here has none: remove the "
+                f"section{weight}"
+            )
+        return self
 
 
 def read_recipe(path: str | os.PathLike[str], base: Path | None = None) -> Recipe:
@@ -247,7 +384,7 @@ def read_recipe(path: str | os.PathLike[str], base: Path | None = None) -> Recip
     """
     path = Path(path)
     try:
-        values = tomllib.loads(path.read_text("utf-8"))
+        values = read_toml(path)
     except OSError as error:
         raise RecipeError(f"cannot read the recipe {path}: {error.strerror}; check the path") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -259,6 +396,7 @@ def read_recipe(path: str | os.PathLike[str], base: Path | None = None) -> Recip
             "data": data.model_copy(
                 update={
                     "train": base / data.train,
+                    "unnamed": None if data.unnamed is None else base / data.unnamed,
                     "validation": None if data.validation is None else base / data.validation,
                     "old": None if data.old is None else base / data.old,
                 }
@@ -272,4 +410,4 @@ def parse_recipe(values: object, where: str) -> Recipe:
     try:
         return Recipe.model_validate(values)
     except ValidationError as error:
-        raise RecipeError(f"the recipe {where} is not valid:\n{explain(error, Recipe)}") from None
+        raise RecipeError(f"the recipe {where} is not valid:\n{explain(error, Recipe, _REMOVED)}") from None

@@ -12,15 +12,17 @@ from facespace.errors import DataError
 class IdentityBatches:
     """Batches of `people` identities with `photos` faces each.
 
-    People with a single photo cannot be anchors and are never drawn. Each is drawn as often as any other:
-    one pass over all people in random order follows the other, a batch may span two passes. A person with
-    fewer than `photos` faces gives all of them, so a batch may be smaller than people x photos.
+    People with a single photo cannot be anchors; `singles` of them are drawn beside the others. Each person is drawn
+    as often as any other: one pass over all people in random order follows the other, and a batch may span two
+    passes. A person with fewer than `photos` faces gives all of them, so a batch may be smaller than people x photos.
 
     Parameters
     ----------
     labels : int array, shape (n,)
     people, photos : int
     seed : int
+    singles : int
+        Faces of people with a single photo in each batch; they come first.
 
     Raises
     ------
@@ -28,11 +30,12 @@ class IdentityBatches:
         Fewer than two people have two photos: no triplet can be made.
     """
 
-    def __init__(self, labels: ArrayLike, people: int, photos: int, seed: int):
+    def __init__(self, labels: ArrayLike, people: int, photos: int, seed: int, singles: int = 0):
         labels = np.asarray(labels)
         groups = [np.flatnonzero(labels == label) for label in np.unique(labels)]
         self._faces = [group for group in groups if len(group) > 1]
-        self.single_photo_people = len(groups) - len(self._faces)
+        self._alone = np.array([group[0] for group in groups if len(group) == 1], np.int64)
+        self.single_photo_people = len(self._alone)
         if len(self._faces) < 2:
             raise DataError(
                 f"only {len(self._faces)} people have two or more photos ({self.single_photo_people} have one); "
@@ -40,10 +43,11 @@ class IdentityBatches:
             )
         self.people = min(people, len(self._faces))
         self.photos = photos
+        self.singles = min(singles, len(self._alone))
         self._seed = seed
 
     def batch(self, step: int) -> NDArray[np.int64]:
-        """Indices of the faces in the batch of this step (from 0)."""
+        """Indices of the faces in the batch of this step (from 0), those of people with a single photo first."""
         first = step * self.people
         chosen: list[int] = []
         for position in range(first, first + self.people):
@@ -58,7 +62,23 @@ class IdentityBatches:
             rng.choice(self._faces[person], min(self.photos, len(self._faces[person])), replace=False)
             for person in chosen
         ]
-        return np.concatenate(drawn)
+        return np.concatenate([self._single_faces(step), *drawn])
+
+    @property
+    def size(self) -> int:
+        """Faces in a batch whose people all have enough photos."""
+        return self.singles + self.people * self.photos
+
+    def _single_faces(self, step: int) -> NDArray[np.int64]:
+        positions = np.arange(step * self.singles, (step + 1) * self.singles)
+        if not len(positions):
+            return positions
+        passes, places = np.divmod(positions, len(self._alone))
+        orders = {
+            number: np.random.default_rng([self._seed, 9, number]).permutation(self._alone)
+            for number in np.unique(passes).tolist()
+        }
+        return np.array([orders[number][place] for number, place in zip(passes.tolist(), places.tolist(), strict=True)])
 
     def _order(self, lap: int) -> NDArray[np.int64]:
         return np.random.default_rng([self._seed, 1, lap]).permutation(len(self._faces))

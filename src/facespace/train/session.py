@@ -9,12 +9,13 @@ from pathlib import Path
 from facespace.embed import Card
 from facespace.errors import DataError
 from facespace.train.checkpoint import best_checkpoint
-from facespace.train.dataset import FaceSet, read_faces, split_people
+from facespace.train.dataset import FaceSet, read_faces, split_people, without_doubtful_names
 from facespace.train.export import export
 from facespace.train.loop import Trained, train
 from facespace.train.oldspace import OldSpace
 from facespace.train.parallel import Workers
-from facespace.train.recipe import Recipe, parse_recipe
+from facespace.train.recipe import Recipe
+from facespace.train.stored import moved_template, stored_recipe
 
 Say = Callable[[str], None]
 
@@ -30,11 +31,13 @@ def faces_of(recipe: Recipe, warn: Say) -> tuple[FaceSet, FaceSet | None]:
     width, height = recipe.network.width, recipe.network.height
     old = None if recipe.data.old is None else OldSpace(recipe.data.old)
 
-    def read(path: Path) -> FaceSet:
-        faces = read_faces(path, width, height, warn, offset=recipe.data.offset)
+    def read(path: Path, *more: Path) -> FaceSet:
+        faces = read_faces(path, width, height, warn, more=more)
         return faces if old is None else old.beside(faces, path)
 
-    faces = read(recipe.data.train)
+    faces = read(recipe.data.train, *([] if recipe.data.unnamed is None else [recipe.data.unnamed]))
+    if recipe.data.label_limit is not None:
+        faces = without_doubtful_names(faces, recipe.data.label_limit)
     if recipe.data.validation is not None:
         others = read(recipe.data.validation)
         both = set(faces.people) & set(others.people)
@@ -78,6 +81,12 @@ def export_run(run: Path, path: Path, warn: Say) -> Card:
     DataError, ModelError
         As for `export`.
     """
-    recipe = parse_recipe(best_checkpoint(run).recipe, f"of {run}")
+    checkpoint = best_checkpoint(run)
+    if moved_template(checkpoint):
+        raise DataError(
+            f"{run} was trained with data.offset, an option that was removed: the thresholds of the exported model "
+            "would be wrong. Export it with the version that trained it, or train again on faces aligned without offset"
+        )
+    recipe = stored_recipe(checkpoint, run)
     faces, validation = faces_of(recipe, warn)
     return export(run, path, faces, validation)

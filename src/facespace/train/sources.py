@@ -1,9 +1,8 @@
 """Where training faces lie: a folder of people, or a folder or zip of aligned faces with its table."""
 
-import csv
 import os
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facespace.errors import DataError, ImageError
+from facespace.evaluate.table import read_table
 from facespace.images import people_in, read_image
 
 TABLE, TEACHER = "faces.csv", "teacher.npy"
@@ -80,6 +80,23 @@ def source_of(path: Path) -> Source:
     return _people(path)
 
 
+def joined(sources: Sequence[Source]) -> Source:
+    """Several sources as one; DataError where they are of different kinds or have different teachers."""
+    if len(sources) == 1:
+        return sources[0]
+    where = ", ".join(str(source.where) for source in sources)
+    if len({source.aligned for source in sources}) > 1 or len({source.teacher for source in sources}) > 1:
+        raise DataError(f"{where} cannot make one training set: all must be aligned faces with one table and teacher")
+    readers = {entry.name: source.read for source in sources for entry in source.entries}
+    return Source(
+        where=sources[0].where,
+        entries=tuple(entry for source in sources for entry in source.entries),
+        read=lambda entry: readers[entry.name](entry),
+        aligned=sources[0].aligned,
+        teacher=sources[0].teacher,
+    )
+
+
 def _zip(path: Path) -> Source:
     table = path.parent / TABLE
     if not table.is_file():
@@ -128,15 +145,7 @@ def _people(path: Path) -> Source:
 
 
 def _rows(table: Path) -> list[dict[str, str]]:
-    try:
-        with table.open(newline="", encoding="utf-8") as file:
-            reader = csv.DictReader(file)
-            absent = {"path", "person"} - set(reader.fieldnames or ())
-            if absent:
-                raise DataError(f"{table} lacks the column {' and '.join(sorted(absent))}; it needs path and person")
-            rows = [row for row in reader if row["path"] and row["person"]]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"cannot read the table {table}: {error}") from None
+    rows = [row.values for row in read_table(table, ("path", "person")).rows]
     # Faces of a person stand together, whatever the table's order, so that numbers of people follow the names.
     return sorted(rows, key=lambda row: (row["person"], row["path"]))
 

@@ -1,7 +1,6 @@
 """Training in stages: a run that begins with the weights another run ended with."""
 
 from pathlib import Path
-from typing import Any
 
 from torch import nn
 
@@ -9,7 +8,7 @@ from facespace.embed import FigureCard, StageCard
 from facespace.errors import DataError
 from facespace.train.checkpoint import Checkpoint, best_checkpoint
 from facespace.train.history import read_history
-from facespace.train.recipe import parse_recipe
+from facespace.train.stored import recipe_as_trained, stored_recipe
 
 
 def start_from(network: nn.Module, run: Path) -> None:
@@ -38,7 +37,7 @@ def stages_of(run: Path, checkpoint: Checkpoint) -> tuple[StageCard, ...]:
     """
     stages = [_stage(run, checkpoint)]
     seen = {run.absolute()}
-    while (before := parse_recipe(checkpoint.recipe, f"of {run}").network.start) is not None:
+    while (before := stored_recipe(checkpoint, run).network.start) is not None:
         # A run that was started anew from its own successor would lead round in a circle.
         if before.absolute() in seen:
             break
@@ -52,17 +51,8 @@ def stages_of(run: Path, checkpoint: Checkpoint) -> tuple[StageCard, ...]:
     return tuple(stages)
 
 
-def without_folders(recipe: dict[str, Any]) -> dict[str, Any]:
-    """A recipe for others to read: its files by their names, not by where they lie on somebody's machine."""
-    told = {**recipe, "data": dict(recipe["data"]), "network": dict(recipe["network"])}
-    for section, key in (("data", "train"), ("data", "validation"), ("data", "old"), ("network", "start")):
-        if told[section].get(key) is not None:
-            told[section][key] = Path(told[section][key]).name
-    return told
-
-
 def _stage(run: Path, checkpoint: Checkpoint) -> StageCard:
-    recipe, extra = parse_recipe(checkpoint.recipe, f"of {run}"), checkpoint.extra
+    recipe, extra = stored_recipe(checkpoint, run), checkpoint.extra
     history = run / "history.jsonl"
     records = read_history(history) if history.is_file() else []
     here = [record for record in records if record.get("step") == checkpoint.step]
@@ -79,5 +69,5 @@ def _stage(run: Path, checkpoint: Checkpoint) -> StageCard:
             FigureCard(name=f"VAL at FAR {key.removeprefix('val_at_')}", value=value, data="validation people")
             for key, value in rates.items()
         ),
-        recipe=without_folders(checkpoint.recipe),
+        recipe=recipe_as_trained(checkpoint),
     )

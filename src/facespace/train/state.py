@@ -16,7 +16,6 @@ from facespace.train.care import Care
 from facespace.train.checkpoint import (
     BEST,
     Checkpoint,
-    check_same_recipe,
     checkpoints_in,
     last_whole,
     load_checkpoint,
@@ -30,12 +29,15 @@ from facespace.train.loaders import Loaders
 from facespace.train.losses import build_loss
 from facespace.train.mining import hard_triplets, suspected_labels
 from facespace.train.networks import build_network
-from facespace.train.optimise import build_optimiser
+from facespace.train.optimise import build_optimiser, margin_at
 from facespace.train.parallel import Workers
 from facespace.train.plan import Plan, StepFaces
+from facespace.train.precision import precision_for, slowness
 from facespace.train.recipe import Recipe
+from facespace.train.reports import changed_data, data_of, reduced_batch
 from facespace.train.sampling import IdentityBatches
 from facespace.train.start import start_from
+from facespace.train.stored import check_same_recipe, precision_of
 from facespace.train.suspects import write_suspects
 from facespace.train.validate import BEST_BY, embed_all, validation_rates
 
@@ -43,9 +45,6 @@ Say = Callable[[str], None]
 
 # The faces of a step, and this process's share of them: uint8, shape (b, h, w, 3).
 _Prepared = tuple[StepFaces, Tensor]
-
-# The hardness of each miner where the recipe does not say.
-_HARDNESS = {"semi-hard": 0.0, "batch-hard": 1.0, "batch-all": 1.0, "distance-weighted": 1.0}
 
 _PURPOSES = {"augment": 3, "mining": 6, "network": 7}
 
@@ -69,11 +68,17 @@ class Run:
         self.workers = workers
         if checkpoints_in(self._folder) and not resume:
             raise DataError(f"{run} holds a training run already; continue it with --resume or name another folder")
-        batches = IdentityBatches(faces.labels, recipe.batch.people, recipe.batch.photos, recipe.seed)
-        if batches.single_photo_people:
+        batches = IdentityBatches(
+            faces.labels, recipe.batch.people, recipe.batch.photos, recipe.seed, recipe.batch.singles
+        )
+        if batches.single_photo_people and not batches.singles:
             self._warn(
                 f"{batches.single_photo_people} people have one photo only and are never anchors; they are left out"
             )
+        smaller = reduced_batch(faces.labels, recipe.batch.people, recipe.batch.photos)
+        if smaller:
+            self._warn(smaller)
+        self._data = {"train": data_of(faces), "validation": None if validation is None else data_of(validation)}
         self.plan = Plan(recipe, batches)
         self.labels = torch.from_numpy(faces.labels)
         torch.manual_seed(recipe.seed)
@@ -83,12 +88,14 @@ class Run:
             start_from(network, size.start)
         # Channels last in memory: 1.5 times as fast on a CPU, the same numbers.
         self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        # Batches are embedded through this; everything else, such as validation, takes the network as it is.
+        self.forward: Callable[[Tensor], Tensor] = torch.compile(self.network) if recipe.compile else self.network
         self.loss = build_loss(recipe.loss, len(faces.people), size.dimension).to(workers.device)
         self._teacher = (
             None if faces.teacher is None else self.loss.teacher_points(faces.teacher, faces.labels, size.dimension)
         )
         self.optimiser = build_optimiser(recipe.optimiser, [*self.network.parameters(), *self.loss.parameters()])
-        self.care = Care(recipe.care, recipe.loss.margin if self.loss.by_triplets else None)
+        self.care = Care(recipe.care, margin_at(recipe.loss, 0, recipe.steps) if self.loss.by_triplets else None)
         self.step, self.images, self._best = 0, 0, -1.0
         self._ahead: Ahead[_Prepared] | Loaders[_Prepared] = (
             Loaders(self._prepare, workers.loaders, pin=workers.device.type == "cuda")
@@ -109,15 +116,38 @@ class Run:
 
     def _take_up(self) -> None:
         """Go on from the last whole checkpoint, or write the first."""
+        self.precision = precision_for(self._recipe.precision, self.workers)
+        slow = slowness(self._recipe.precision, self.workers.device)
+        if slow:
+            self._warn(slow)
         checkpoint = last_whole(self._folder, self._warn)
         if checkpoint is not None:
-            check_same_recipe(checkpoint.recipe, self._recipe.model_dump(mode="json"))
+            check_same_recipe(checkpoint, self._run, self._recipe)
             self._restore(checkpoint)
+            self._report_changes(checkpoint)
         if self._history:
             self._history.cut(0 if checkpoint is None else checkpoint.extra["history_size"])
         if checkpoint is None:
             # The way back for a run that fails before its first checkpoint.
             self.save()
+
+    def _report_changes(self, checkpoint: Checkpoint) -> None:
+        """Say how this run goes on otherwise than it began; none of it is a reason to stop."""
+        before = precision_of(checkpoint)
+        if before != self.precision:
+            self._warn(
+                f"up to step {checkpoint.step} this run was trained in {before}, and goes on in {self.precision}: its "
+                "numbers will differ from those of a run that was not interrupted"
+            )
+        extra = checkpoint.extra
+        kept = extra.get("data") or {"train": {"people": extra["people"], "photos": extra["photos"]}}
+        for what, name in (("train", "training"), ("validation", "validation")):
+            message = changed_data(name, kept[what], self._data[what]) if what in kept else None
+            if message:
+                self._warn(message)
+                if what == "train":
+                    # They count faces of the set that was.
+                    self.plan.forget()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -147,18 +177,18 @@ class Run:
         """The teacher's points of these faces, as the loss has them; None where the data have none."""
         return None if self._teacher is None else torch.from_numpy(self._teacher[faces]).to(self.workers.device)
 
-    def hardness(self, wanted: float | None) -> float:
-        """The hardness of the mining, or the miner's own where None; eased as care has it."""
-        own = _HARDNESS[self._recipe.mining.online] if wanted is None else wanted
-        return own * self.care.easing
+    @property
+    def bf16(self) -> bool:
+        """Whether the network runs in bfloat16."""
+        return self.precision == "bf16"
 
     def search_pool(self) -> None:
         """Embed a pool with the network as it is and look there for hard triplets."""
         offline = self._recipe.mining.offline
         pool = self.plan.pool(self.step, len(self.labels))
         own = pool[self.workers.share(len(pool))]
-        bf16 = self._recipe.precision == "bf16"
-        points = self.workers.gather(embed_all(self.network, self._faces, own, self.workers.device, bf16), len(pool))
+        embedded = embed_all(self.network, self._faces, own, self.workers.device, self.bf16)
+        points = self.workers.gather(embedded, len(pool))
         anchors = torch.from_numpy(self.plan.anchors(self.step, len(pool))).to(points.device)
         labels = self.labels[torch.from_numpy(pool)].to(points.device)
         if self.workers.first:
@@ -168,7 +198,7 @@ class Run:
             points,
             labels,
             anchors,
-            self._recipe.loss.margin,
+            margin_at(self._recipe.loss, self.step, self._recipe.steps) or 0.0,
             offline.hardness * self.care.easing,
             offline.floor,
         )
@@ -207,6 +237,8 @@ class Run:
                     "images": self.images,
                     "people": len(self._faces.people),
                     "photos": len(self._faces.labels),
+                    "data": self._data,
+                    "precision": self.precision,
                     "best": self._best,
                     "care": self.care.state(),
                     "history_size": self._history.size(),
@@ -237,9 +269,8 @@ class Run:
         self._restore(target)
         self.care.rollbacks = rollbacks
         done = self.care.go_back(failed_at, target.step, why)
-        self._warn(
-            f"{why}; back to step {target.step}, rate x {done.rate_scale:g}, hardness of the mining x {done.easing:g}"
-        )
+        eased = f", hardness of the mining x {done.easing:g}" if self._recipe.loss.mines else ""
+        self._warn(f"{why}; back to step {target.step}, rate x {done.rate_scale:g}{eased}")
         if self._history:
             self._history.add({"event": "rollback", **vars(done)})
 
@@ -260,14 +291,20 @@ class Run:
         if 0 < self._recipe.validation.faces < len(rows):
             rng = np.random.default_rng([self._recipe.seed, 8])
             rows = np.sort(rng.choice(rows, self._recipe.validation.faces, replace=False))
-        bf16 = self._recipe.precision == "bf16"
-        points = embed_all(self.network, others, rows, self.workers.device, bf16)
+        points = embed_all(self.network, others, rows, self.workers.device, self.bf16)
         return validation_rates(points.cpu().numpy(), others.labels[rows])
 
     def _restore(self, checkpoint: Checkpoint) -> None:
         self._ahead.forget()
         self.network.load_state_dict(checkpoint.network)
-        self.loss.load_state_dict(checkpoint.loss)
+        try:
+            self.loss.load_state_dict(checkpoint.loss)
+        except RuntimeError:
+            raise DataError(
+                f"the loss {self._recipe.loss.name!r} has weights for each training person, and the people are not "
+                f"those this run began with ({checkpoint.extra['people']:,} then, {len(self._faces.people):,} now); "
+                "resume it with its own data, or start another run"
+            ) from None
         self.optimiser.load_state_dict(checkpoint.optimiser)
         self.plan.mined, self.plan.mined_at = checkpoint.mined, checkpoint.extra["mined_at"]
         self.step, self.images = checkpoint.step, checkpoint.extra["images"]

@@ -27,6 +27,7 @@ def batch_gradient(
     workers: Workers,
     seed: int,
     bf16: bool = False,
+    forward: Callable[[Tensor], Tensor] | None = None,
 ) -> None:
     """Leave the gradient of one batch on the network's weights.
 
@@ -48,6 +49,8 @@ def batch_gradient(
         Layers with chance (dropout) must draw the same both times; each chunk is seeded from this.
     bf16 : bool
         Run the network in bfloat16 where that is safe; the loss always sees float32.
+    forward : callable or None
+        The network in another form, such as compiled, with the same weights.
     """
     size = chunk or max(len(faces), 1)
     chunks = [slice(start, start + size) for start in range(0, len(faces), size)]
@@ -55,7 +58,7 @@ def batch_gradient(
     def embed(number: int) -> Tensor:
         torch.manual_seed(seed + number * workers.size + workers.rank)
         with torch.autocast(faces.device.type, torch.bfloat16, enabled=bf16):
-            found: Tensor = network(faces[chunks[number]])
+            found: Tensor = (forward or network)(faces[chunks[number]])
         return found.float()
 
     if len(chunks) == 1 and workers.size == 1:

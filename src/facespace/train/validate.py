@@ -15,7 +15,7 @@ from facespace.train.inputs import as_input
 CHUNK = 128
 
 # The FARs that validation reports, and the one that the best checkpoint is chosen by.
-FARS = (1e-1, 1e-2, 1e-3)
+FARS = (1e-1, 1e-2, 1e-3, 1e-4)
 BEST_BY = "val_at_1e-03"
 
 

@@ -1,12 +1,17 @@
 """Pairs in a CSV file."""
 
+from pathlib import Path
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from facespace.errors import DataError
 from facespace.evaluate import protocols
 from facespace.evaluate.photos import HeldPhotos
 
 NOTHING = HeldPhotos({}, "nowhere")
+CASES = Path(__file__).parents[4] / "shared" / "cases"
 
 
 def read(tmp_path, text, **options):
@@ -64,6 +69,44 @@ def test_a_list_that_is_wrong_is_told_by_line(tmp_path, text, message):
 
 
 def test_a_file_that_is_no_text_is_told(tmp_path):
-    (tmp_path / "pairs.csv").write_bytes(b"\xff\xfe\x00\x01" * 10)
+    (tmp_path / "pairs.csv").write_bytes(b"\x89PNG\r\n\x1a\n" * 10)
     with pytest.raises(DataError, match="is not a CSV file"):
         protocols.pair_list(tmp_path / "pairs.csv", NOTHING)
+
+
+def folds_of(asked):
+    """The fold of each pair by its photos, and the kinds in each fold."""
+    pairs, fold = asked.verify.pairs, asked.verify.fold.tolist()
+    names = [frozenset((asked.names[a], asked.names[b])) for a, b in zip(pairs.a, pairs.b, strict=True)]
+    kinds = {}
+    for number, same in zip(fold, pairs.same.tolist(), strict=True):
+        kinds.setdefault(number, []).append(same)
+    return dict(zip(names, fold, strict=True)), kinds
+
+
+@settings(deadline=None, max_examples=30)
+@given(data=st.data())
+def test_the_order_of_the_rows_changes_no_fold_and_every_fold_has_both_kinds(data, tmp_path_factory):
+    same, different = data.draw(st.integers(2, 30)), data.draw(st.integers(2, 30))
+    rows = [f"g{i}a,g{i}b,1" for i in range(same)] + [f"i{i}a,i{i}b,0" for i in range(different)]
+    folder = tmp_path_factory.mktemp("pairs")
+    found, kinds = folds_of(read(folder, "\n".join(["a,b,same", *rows])))
+    again, _ = folds_of(read(folder, "\n".join(["a,b,same", *data.draw(st.permutations(rows))])))
+    assert found == again
+    assert len(kinds) == min(10, same, different)
+    for kind in (True, False):
+        counts = [own.count(kind) for own in kinds.values()]
+        assert max(counts) - min(counts) <= 1
+
+
+@pytest.mark.skipif(not CASES.is_dir(), reason=f"no shared cases in {CASES}")
+def test_the_shared_cases_in_two_orders_are_split_alike():
+    one, other = (
+        protocols.pair_list(CASES / f"pairs_{name}.csv", NOTHING) for name in ("alternating", "same_rows_sorted")
+    )
+    assert folds_of(one)[0] == folds_of(other)[0]
+
+
+def test_too_few_pairs_of_one_kind_are_told_with_their_number(tmp_path):
+    with pytest.raises(DataError, match="1 same-person and 3 different-person pairs"):
+        read(tmp_path, "a,b,same\np,q,1\nr,s,0\nt,u,0\nv,w,0\n")

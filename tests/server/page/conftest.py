@@ -46,11 +46,11 @@ def browser():
 
 @pytest.fixture(scope="session")
 def serve(model_path):
-    """Start a service with some settings; gives its address."""
+    """Start a service with some settings, and a space where not the small model's; gives its address."""
     with contextlib.ExitStack() as running:
 
-        def start(**settings):
-            app = create_app(Settings(**settings), load(model_path, provider="cpu", threads=1))
+        def start(space=None, **settings):
+            app = create_app(Settings(**settings), space or load(model_path, provider="cpu", threads=1))
             server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="on"))
             listening = socket.create_server(("127.0.0.1", 0))
             thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)

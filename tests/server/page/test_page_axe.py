@@ -17,7 +17,7 @@ def wrong(page, axe):
 
 def compared(page, photo):
     for name in ("s1/3", "s1/4"):
-        page.locator("main input[type=file]").first.set_input_files(photo(name))
+        page.locator("main .well:not(.filled) input[type=file]").first.set_input_files(photo(name))
     page.locator(".verdict").wait_for()
 
 
@@ -33,8 +33,9 @@ def enrolling(page, photo):
 
 
 def merging(page, photo):
-    page.get_by_role("button", name="Merge people").click()
-    page.get_by_label("Choose Ada").check()
+    page.get_by_role("button", name="Merge").click()
+    for name in ("Ada", "王芳"):
+        page.get_by_label(f"Select {name}").check()
 
 
 def person(page, photo):
@@ -43,9 +44,31 @@ def person(page, photo):
 
 
 def grouped(page, photo):
-    page.locator("main input[type=file]").set_input_files([photo(f"s{p}/{n}") for p in (1, 2) for n in (1, 2)])
-    page.get_by_role("button", name="Group them by person").click()
+    page.locator("main input[type=file]").first.set_input_files([photo(f"s{p}/{n}") for p in (1, 2) for n in (1, 2)])
+    page.get_by_role("button", name="Group", exact=True).click()
     page.locator(".sheet").first.wait_for()
+
+
+def refused(page, photo):
+    grouped(page, photo)
+    page.get_by_role("button", name="Same person S").click()
+    page.get_by_text("You answered: same person").wait_for()
+    page.get_by_text("1 answer about this person").click()
+    page.locator(".sheet .icon").first.click()
+    page.locator(".notice.wrong, .toast").first.wait_for()
+
+
+def enrolling_a_group(page, photo):
+    grouped(page, photo)
+    page.get_by_role("button", name="Enrol", exact=True).first.click()
+    page.get_by_role("dialog").wait_for()
+
+
+def merging_one(page, photo):
+    person(page, photo)
+    page.get_by_role("button", name="Merge").click()
+    page.get_by_label("Other person", exact=True).fill("王芳")
+    page.locator(".keep-name").wait_for()
 
 
 def mapped(page, photo):
@@ -64,7 +87,10 @@ STATES = [
     ("people", enrolling),
     ("people", merging),
     ("people", person),
+    ("people", merging_one),
     ("groups", grouped),
+    ("groups", refused),
+    ("groups", enrolling_a_group),
     ("map", mapped),
     ("model", nothing),
 ]

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from facespace.errors import DataError
 from facespace.evaluate.metrics.intervals import ROUNDS, Interval, draws, interval, over_identities
-from facespace.metric import as_embeddings, squared_distance_blocks, template
+from facespace.metric import as_embeddings, as_points, squared_distance_blocks, template
 
 Comparable = Callable[[NDArray[np.float64], NDArray[np.int64], NDArray[np.float64]], NDArray[np.float64]]
 
@@ -96,6 +96,7 @@ def search(
     """
     points, labels = as_embeddings(embeddings), np.asarray(people, np.int64)
     had = np.ones(len(labels), bool) if present is None else np.asarray(present, bool)
+    as_points(points[had])
     kept, asked = np.asarray(gallery, np.int64), np.asarray(probes, np.int64)
     wanted, enrolled = np.unique(labels[kept]), np.unique(labels[kept[had[kept]]])
     if not len(enrolled):
@@ -231,7 +232,7 @@ def leave_one_out_rank1(embeddings: ArrayLike, people: ArrayLike) -> Interval:
     people : int array-like, shape (n,)
         Photos of people with one photo are enrolled, but not searched for.
     """
-    points, labels = as_embeddings(embeddings), np.asarray(people)
+    points, labels = as_points(embeddings), np.asarray(people)
     _, owner, counts = np.unique(labels, return_inverse=True, return_counts=True)
     searched = counts[owner] > 1
     if not searched.any():

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from facespace.errors import DataError
-from facespace.metric import as_embeddings, paired_squared_distances
+from facespace.metric import as_embeddings, as_points, paired_squared_distances
 
 # All pairs of 3,000 faces; of more faces the impostor pairs are a sample.
 MOST_PAIRS = 5_000_000
@@ -130,10 +130,11 @@ def score(embeddings: ArrayLike, people: ArrayLike, pairs: Pairs, present: Array
 
     Raises
     ------
-    ValueError
-        An embedding is NaN or infinite; the message names the row.
+    EmbeddingError
+        An embedding that is present is not finite, or not of L2 norm 1; the message names the row.
     """
     points = as_embeddings(embeddings)
+    as_points(points if present is None else points[np.asarray(present, bool)])
     names, labels = np.unique(np.asarray(people), return_inverse=True)
     distances = np.empty(len(pairs), np.float64)
     for start in range(0, len(pairs), _BLOCK):

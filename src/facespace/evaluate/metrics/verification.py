@@ -27,7 +27,9 @@ class VerificationFigures:
     accuracy : mean over folds; a fold's threshold is the best one on the other folds
     accuracy_se : its standard error as LFW defines it, the standard deviation of the folds over the root of their
         number; NaN where there is but one
-    fold_accuracy, fold_threshold : of each fold
+    fold_accuracy, fold_threshold : of each fold that was judged
+    folds : the numbers of those folds
+    not_judged : folds that have no pairs of one kind, inside or outside them: they have no accuracy
     val : for each FAR that the pairs can show
     untold : for each other FAR, why not
     samples : the figures of each bootstrap round by name, for comparisons with another model
@@ -45,6 +47,8 @@ class VerificationFigures:
     val: dict[float, Interval]
     untold: dict[float, str]
     samples: dict[str, NDArray[np.float64]]
+    folds: tuple[int, ...] = ()
+    not_judged: tuple[int, ...] = ()
 
     @property
     def distances(self) -> NDArray[np.float64]:
@@ -170,6 +174,8 @@ def judge(
             if far not in told
         },
         samples=samples,
+        folds=judged.folds,
+        not_judged=tuple(int(number) for number in tested if number not in judged.folds),
     )
 
 
@@ -187,16 +193,17 @@ class _Judged:
     accepted: NDArray[np.bool_]
     accuracies: tuple[float, ...]
     thresholds: tuple[float, ...]
+    folds: tuple[int, ...]
 
     def of(self, chosen: NDArray[np.bool_]) -> "_Judged":
-        return _Judged(self.within[chosen], self.accepted[chosen], self.accuracies, self.thresholds)
+        return _Judged(self.within[chosen], self.accepted[chosen], self.accuracies, self.thresholds, self.folds)
 
 
 def _by_folds(
     scored: ScoredPairs, folds: tuple[NDArray[np.int64], NDArray[np.int64]], tested: Sequence[int]
 ) -> _Judged:
     within, accepted = np.zeros(len(scored), bool), np.zeros(len(scored), bool)
-    accuracies, thresholds = [], []
+    accuracies, thresholds, folds_judged = [], [], []
     for number in tested:
         inside = (folds[0] == number) & (folds[1] == number)
         outside = (folds[0] != number) & (folds[1] != number)
@@ -209,9 +216,10 @@ def _by_folds(
         accepted[inside] = mine.distances <= threshold
         accuracies.append(accuracy(mine.genuine, mine.impostor, threshold))
         thresholds.append(threshold)
+        folds_judged.append(int(number))
     if not accuracies:
         raise DataError("no fold has same-person and different-person pairs both in it and outside it; use fewer folds")
-    return _Judged(within, accepted, tuple(accuracies), tuple(thresholds))
+    return _Judged(within, accepted, tuple(accuracies), tuple(thresholds), tuple(folds_judged))
 
 
 def _resample_accuracy(scored: ScoredPairs, judged: _Judged, rounds: int, seed: int) -> NDArray[np.float64]:

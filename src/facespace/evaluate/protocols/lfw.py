@@ -10,6 +10,7 @@ from pathlib import Path
 from facespace.errors import DataError
 from facespace.evaluate.photos import Photos
 from facespace.evaluate.protocols.protocol import TRAINING, ListedPair, Protocol, tabulate
+from facespace.textfile import read_text
 
 
 def lfw(pairs: str | os.PathLike[str], photos: Photos) -> Protocol:
@@ -104,7 +105,7 @@ def lfw_dev(train: str | os.PathLike[str], test: str | os.PathLike[str], photos:
 def _read(path: str | os.PathLike[str]) -> tuple[int, int, Iterator[tuple[int, list[str]]]]:
     """Folds, pairs of each kind in a fold, and the lines that follow with their numbers."""
     try:
-        lines = Path(path).read_text("utf-8-sig").splitlines()
+        lines = read_text(path).splitlines()
     except OSError as error:
         raise DataError(f"cannot read the pairs {path}: {error.strerror}; check the path") from None
     except UnicodeDecodeError:

@@ -1,7 +1,8 @@
 """Pairs in a CSV file of one's own."""
 
 import os
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from facespace.errors import DataError
@@ -23,8 +24,8 @@ def pair_list(path: str | os.PathLike[str], photos: Photos, folds: int = 10) -> 
         chain of same-person pairs joins them.
     photos : Photos
     folds : int
-        How many are made where the file has none: whole groups of people who meet in pairs stay together, so there
-        may be fewer.
+        How many are made where the file has none: whole groups of people who meet in pairs stay together, and each
+        fold has pairs of both kinds, so there may be fewer.
 
     Raises
     ------
@@ -47,7 +48,7 @@ def pair_list(path: str | os.PathLike[str], photos: Photos, folds: int = 10) -> 
                     f"{row.where}: {row['a']} and {row['b']} are said to be different people, and a chain of "
                     "same-person pairs joins them"
                 )
-    fold_of = None if folded else _fold_of([(owner[row["a"]], owner[row["b"]]) for row in rows], folds)
+    fold_of = None if folded else _fold_of(rows, owner, folds)
     listed = [
         ListedPair(
             row["a"], row["b"],
@@ -63,8 +64,10 @@ def pair_list(path: str | os.PathLike[str], photos: Photos, folds: int = 10) -> 
     tabulated = tabulate(listed, str(path))
     if len(numbers) < 2:
         raise DataError(
-            f"the pairs of {path} cannot be split into folds: all people meet each other in pairs, or there is one "
-            "fold only; a threshold must be chosen on other people, so leave out some pairs or name folds"
+            f"the pairs of {path} cannot be split into folds of different people with pairs of both kinds in each: "
+            f"there are {sum(_same(row) for row in rows)} same-person and {sum(not _same(row) for row in rows)} "
+            "different-person pairs, and people who meet in pairs must stay together, or there is one fold only; a "
+            "threshold must be chosen on other people, so add pairs, leave out some, or name folds"
         )
     whose = "named in the file" if named else "those joined by same-person pairs"
     return Protocol(
@@ -98,15 +101,65 @@ def _number(row: Row) -> int:
         raise DataError(f"{row.where}: fold is {row['fold']!r}; it must be a number") from None
 
 
-def _fold_of(met: list[tuple[str, str]], folds: int) -> dict[Hashable, int]:
-    """People who meet in pairs go into one fold; the largest groups first, each into the fold with fewest pairs."""
-    group = joined(met)
-    size: dict[Hashable, int] = {}
-    for person, _ in met:
-        size[group(person)] = size.get(group(person), 0) + 1
-    load = [0] * min(folds, len(size))
+@dataclass(frozen=True)
+class _Met:
+    """People who meet in pairs, so that they must be in one fold.
+
+    root : one of them, for all
+    name : the first of their photos by name, whatever the order of the file
+    same, different : how many pairs of each kind they have
+    """
+
+    root: Hashable
+    name: str
+    same: int
+    different: int
+
+
+def _fold_of(rows: Sequence[Row], owner: Mapping[str, str], most: int) -> dict[Hashable, int]:
+    """The fold of each person: whole groups of people who meet, both kinds of pairs spread evenly.
+
+    As many folds, up to `most`, as can have pairs of both kinds each; one where not even two can. The order of the rows
+    does not matter.
+    """
+    group = joined((owner[row["a"]], owner[row["b"]]) for row in rows)
+    listed: dict[Hashable, list[Row]] = {}
+    for row in rows:
+        listed.setdefault(group(owner[row["a"]]), []).append(row)
+    met = [
+        _Met(
+            root,
+            min(row[side] for row in own for side in "ab"),
+            sum(_same(row) for row in own),
+            sum(not _same(row) for row in own),
+        )
+        for root, own in listed.items()
+    ]
+    met.sort(key=lambda each: (-each.same - each.different, each.name))
+    for folds in range(min(most, len(met)), 1, -1):
+        dealt = _dealt(met, folds)
+        if dealt is not None:
+            break
+    else:
+        dealt = dict.fromkeys(listed, 0)
+    return {person: dealt[group(person)] for person in owner.values()}
+
+
+def _dealt(met: Sequence[_Met], folds: int) -> dict[Hashable, int] | None:
+    """The largest groups first, each into the fold with fewest of the kinds it brings; None where a fold lacks one."""
+    all_same = max(1, sum(each.same for each in met))
+    all_different = max(1, sum(each.different for each in met))
+    same, different = [0] * folds, [0] * folds
     fold: dict[Hashable, int] = {}
-    for root, pairs in sorted(size.items(), key=lambda item: -item[1]):
-        fold[root] = load.index(min(load))
-        load[fold[root]] += pairs
-    return {person: fold[group(person)] for pair in met for person in pair}
+    for each in met:
+
+        def load(at: int, each: _Met = each) -> tuple[float, float]:
+            # How much the sum of the squared shares of both kinds grows, but for what is the same for all folds.
+            grows = each.same * same[at] / all_same**2 + each.different * different[at] / all_different**2
+            return grows, same[at] / all_same + different[at] / all_different
+
+        chosen = min(range(folds), key=load)
+        fold[each.root] = chosen
+        same[chosen] += each.same
+        different[chosen] += each.different
+    return fold if all(same) and all(different) else None

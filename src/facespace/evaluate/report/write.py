@@ -129,7 +129,7 @@ def _contents(
         "searches": pictures.searches(),
         "groups": pictures.groups(),
         "grouping": evaluation.grouping,
-        "cut": None if decisions is None else space.clustering,
+        "cut": evaluation.cut,
         "card": space.card,
         "failures": evaluation.failures,
         "people": len(evaluation.protocol.people),

@@ -25,6 +25,15 @@ Box = Annotated[
     ),
 ]
 Distance = Annotated[float, Field(ge=0, le=4.001, description="Squared Euclidean distance, 0 to 4.", examples=[0.61])]
+AdjustedDistance = Annotated[
+    float,
+    Field(
+        ge=0,
+        description="The distance as if the person had a single photo: what people are ranked by, and what is compared "
+        "with the threshold.",
+        examples=[0.72],
+    ),
+]
 Probability = Annotated[float, Field(ge=0, le=1, description="That they are the same person, for even prior odds.")]
 # The largest number that SQLite and PostgreSQL both take.
 Number = Annotated[int, Field(ge=1, le=2**63 - 1)]

@@ -87,6 +87,9 @@ class Questions(Answer):
     """What to ask, the most worthwhile first."""
 
     questions: list[Question]
+    total: Annotated[
+        int, Field(ge=0, description="How many questions are left; each answer makes it smaller, by one at least.")
+    ]
 
 
 class AnswerRequest(Request):
@@ -135,11 +138,28 @@ class DecisionMade(Answer):
     decision: Annotated[Number, Field(description="Its number, to undo it by.")]
 
 
+class FacePair(Answer):
+    """Two faces, and whether they are the same person."""
+
+    a: Annotated[Number, Field(description="Number of a face.")]
+    b: Annotated[Number, Field(description="Number of another face.")]
+    same: bool
+
+
+class NamedFace(Answer):
+    """The face that stands for a cluster, and the name the cluster was given."""
+
+    face: Number
+    name: str
+
+
 class DecisionAnswer(Answer):
     """Something that was decided."""
 
     decision: Number
     what: str
+    pairs: Annotated[list[FacePair], Field(default=[], description="What it says of pairs of faces.")]
+    naming: Annotated[NamedFace | None, Field(description="The name it gives; null where it gives none.")] = None
     made: Time
     undone: Annotated[str | None, Field(description="When it was taken back; null where it stands.")]
 
@@ -148,3 +168,14 @@ class Decisions(Answer):
     """Everything that was ever decided, oldest first."""
 
     decisions: list[DecisionAnswer]
+
+
+class EnrolFacesRequest(Request):
+    """Faces of a clustering to enrol as one person."""
+
+    faces: Annotated[list[Number], Field(min_length=1, max_length=1000)]
+    name: Annotated[Name, Field(description="Somebody of this name who is enrolled already gets the faces added.")]
+    keep: Annotated[bool, Field(description="Store the small picture of each face, where the service allows it.")] = (
+        False
+    )
+    accept_doubtful: Annotated[bool, Field(description="Enrol also faces that look like somebody else.")] = False

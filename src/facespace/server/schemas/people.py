@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from facespace.server.schemas.base import Answer, Box, Distance, Number, Probability, Request, Time
+from facespace.server.schemas.base import AdjustedDistance, Answer, Box, Distance, Number, Probability, Request, Time
 
 Name = Annotated[
     str, Field(min_length=1, max_length=500, description="Any Unicode, not blank.", examples=["Jürgen 张伟"])
@@ -21,7 +21,7 @@ class PersonAnswer(Answer):
     attributes: Annotated[dict[str, Any], Field(description="Whatever JSON was given for them.")]
     picture: Annotated[
         int | None,
-        Field(description="Number of a face of theirs whose picture is kept (/v1/faces/N/picture), or null."),
+        Field(description="Number of a face of theirs whose picture is kept (/v1/people/faces/N/picture), or null."),
     ] = None
 
 
@@ -42,7 +42,7 @@ class PersonFace(Answer):
     box: Box
     quality: Annotated[float | None, Field(description="0 to 1; null where it could not be judged.")]
     created: Time
-    has_picture: Annotated[bool, Field(description="Whether /v1/faces/N/picture has one.")]
+    has_picture: Annotated[bool, Field(description="Whether /v1/people/faces/N/picture has one.")]
     embedding: Annotated[
         list[float] | None, Field(description="Null unless `embeddings` asks and the key has that scope.")
     ] = None
@@ -61,6 +61,7 @@ class SimilarPerson(Answer):
     person: Number
     name: str
     distance: Distance
+    adjusted_distance: AdjustedDistance
     probability: Probability
 
 
@@ -70,6 +71,12 @@ class PhotoReason(Answer):
     photo: Annotated[int, Field(ge=0, description="Its place among the photos given, from 0.")]
     name: Annotated[str, Field(description="The name it was uploaded under.")]
     reason: str
+    type: Annotated[
+        str | None,
+        Field(
+            description="The kind of problem of a photo left out, as in a problem.", examples=["urn:facespace:no-face"]
+        ),
+    ] = None
 
 
 class EnrolAnswer(Answer):
@@ -79,8 +86,18 @@ class EnrolAnswer(Answer):
     added: Annotated[int, Field(ge=0, description="How many faces were added.")]
     failures: Annotated[list[PhotoReason], Field(description="Photos left out, and why.")]
     folded: Annotated[list[PhotoReason], Field(description="Photos left out: the same one is there already.")]
+    doubtful: Annotated[
+        list[PhotoReason],
+        Field(description="Photos left out: they look like somebody else; `accept_doubtful` enrols them."),
+    ]
     outliers: Annotated[list[PhotoReason], Field(description="Enrolled, but look like somebody else.")]
-    alike: Annotated[list[SimilarPerson], Field(description="Others who look the same: perhaps the same person.")]
+    alike: Annotated[
+        list[SimilarPerson],
+        Field(
+            description="Others who look the same. If they are the same person, merge them: until then either name "
+            "may be given to that person's photos."
+        ),
+    ]
 
 
 class ChangePersonRequest(Request):

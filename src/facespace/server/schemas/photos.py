@@ -1,10 +1,10 @@
 """Faces of photos, two compared, one searched."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from facespace.server.schemas.base import Answer, Box, Distance, Number, Probability
+from facespace.server.schemas.base import AdjustedDistance, Answer, Box, Distance, Number, Probability
 
 
 class QualityAnswer(Answer):
@@ -59,17 +59,36 @@ class FacesAnswer(PhotoAnswer):
 
 
 class VerifyAnswer(Answer):
-    """Are the main (largest) faces of two photos the same person?"""
+    """Are a face of one photo and a face of another the same person?"""
 
+    verdict: Annotated[
+        Literal["same", "unclear", "different"],
+        Field(
+            description="`same` up to the threshold, `different` beyond the rejection, `unclear` (too close to call) "
+            "between them."
+        ),
+    ]
+    headline: Annotated[str, Field(description="The verdict in a few words.", examples=["Too close to call"])]
+    explanation: Annotated[str, Field(description="The verdict in whole sentences, with both error rates.")]
+    notes: Annotated[list[str], Field(description="What to know of further faces in the photos; may be empty.")]
     same: Annotated[bool, Field(description="Whether the distance is at most the threshold.")]
     probability: Probability
     distance: Distance
     threshold: Annotated[float, Field(description="Squared distance up to which two faces are one person.")]
     far: Annotated[float, Field(description="The false accept rate that the threshold was chosen for.")]
+    rejection: Annotated[
+        float | None,
+        Field(description="Squared distance beyond which two faces are different people; null where it is not known."),
+    ]
+    frr: Annotated[
+        float | None, Field(description="The share of same-person pairs beyond that (false reject rate), or null.")
+    ]
     a: Annotated[PhotoAnswer, Field(description="The first photo, all its faces.")]
     b: Annotated[PhotoAnswer, Field(description="The second photo, all its faces.")]
-    main_a: Annotated[int, Field(ge=0, description="Which of a's faces was compared.")]
-    main_b: Annotated[int, Field(ge=0, description="Which of b's faces was compared.")]
+    main_a: Annotated[int, Field(ge=0, description="Place of the compared face in `a.faces`, from 0.")]
+    main_b: Annotated[int, Field(ge=0, description="Place of the compared face in `b.faces`, from 0.")]
+    face_a: Annotated[int, Field(ge=1, description="Its number from 1, which `face_a` takes.")]
+    face_b: Annotated[int, Field(ge=1, description="Its number from 1, which `face_b` takes.")]
 
 
 class CandidateAnswer(Answer):
@@ -78,10 +97,11 @@ class CandidateAnswer(Answer):
     person: Annotated[Number, Field(description="Number of the person.")]
     name: str
     distance: Distance
+    adjusted_distance: AdjustedDistance
     probability: Annotated[float, Field(ge=0, le=1, description="That it is them and not one other, even prior odds.")]
     picture: Annotated[
         int | None,
-        Field(description="Number of a face of theirs whose picture is kept (/v1/faces/N/picture), or null."),
+        Field(description="Number of a face of theirs whose picture is kept (/v1/people/faces/N/picture), or null."),
     ] = None
 
 
@@ -98,7 +118,7 @@ class IdentifyAnswer(Answer):
 
     width: Annotated[int, Field(description="Pixels, upright.")]
     height: Annotated[int, Field(description="Pixels, upright.")]
-    threshold: Annotated[float, Field(description="Squared distance up to which somebody is taken.")]
+    threshold: Annotated[float, Field(description="`adjusted_distance` up to which a candidate is the person.")]
     fpir: Annotated[float, Field(description="Share of strangers' faces that may at most be taken for somebody.")]
     people: Annotated[int, Field(ge=0, description="How many people the gallery has.")]
     faces: Annotated[list[IdentifiedFace], Field(description="In reading order.")]

@@ -30,6 +30,7 @@ class Limits(Answer):
 
     photo_bytes: int
     request_bytes: int
+    cluster_bytes: Annotated[int, Field(description="Of one request to cluster.")]
     pixels: Annotated[int, Field(description="Of one photo.")]
     faces: Annotated[int, Field(description="Of one photo.")]
     photos: Annotated[int, Field(description="Of one request to enrol or to cluster.")]

@@ -4,11 +4,10 @@ from facespace.train.losses.baselines import arcface, contrastive, cross_entropy
 from facespace.train.losses.batch import Batch, Loss
 from facespace.train.losses.distil import DistillationLoss, distillation_loss
 from facespace.train.losses.harmonic import HarmonicTripletLoss
-from facespace.train.losses.registry import LOSSES, build_loss
+from facespace.train.losses.registry import build_loss
 from facespace.train.losses.triplet import TripletLoss, triplet_loss
 
 __all__ = [
-    "LOSSES",
     "Batch",
     "DistillationLoss",
     "HarmonicTripletLoss",

@@ -17,8 +17,9 @@ class Batch:
 
     embeddings : float tensor, shape (b, d), L2 norm 1, differentiable
     labels : int64 tensor, shape (b,), from 0 to the number of training people
-    margin : alpha of this step
-    mine : gives the batch's triplets; called by the losses that learn from triplets
+    margin : alpha of this step; 0 for a loss without one
+    mine : gives triplets from squared distances (n, n) and labels (n,), the first of which are the batch's faces in
+        their order; called by the losses that learn from triplets
     teacher : float tensor, shape (b, d), L2 norm 1: the same faces in another space, as `Loss.teacher_points` has
         them, where the data have one
     """
@@ -26,7 +27,7 @@ class Batch:
     embeddings: Tensor
     labels: Tensor
     margin: float
-    mine: Callable[[Tensor], Triplets]
+    mine: Callable[[Tensor, Tensor], Triplets]
     teacher: Tensor | None = None
 
 

@@ -10,7 +10,7 @@ from facespace.train.mining import Triplets
 
 
 class HarmonicTripletLoss(Loss):
-    """`triplet_loss` on semi-hard triplets over the batch's new points and the old points of the same faces."""
+    """`triplet_loss` on the triplets mined over the batch's new points and the old points of the same faces."""
 
     by_triplets = True
 
@@ -27,5 +27,5 @@ class HarmonicTripletLoss(Loss):
                 "the harmonic loss needs the faces' points in the old space: name the old model as data.old, or put "
                 "its embeddings beside the table of the training faces (teacher.npy)"
             )
-        distances, triplets = harmonic_triplets(batch.embeddings, batch.teacher, batch.labels, batch.margin)
+        distances, triplets = harmonic_triplets(batch.embeddings, batch.teacher, batch.labels, batch.mine)
         return triplet_loss(distances, triplets, batch.margin), triplets

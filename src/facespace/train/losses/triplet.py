@@ -62,5 +62,5 @@ class TripletLoss(Loss):
     def forward(self, batch: Batch) -> tuple[Tensor, Triplets]:
         """The loss of a batch, and its triplets."""
         distances = squared_distance_matrix(batch.embeddings)
-        triplets = batch.mine(distances)
+        triplets = batch.mine(distances, batch.labels)
         return triplet_loss(distances, triplets, batch.margin, self._distance, self._soft), triplets

@@ -6,11 +6,20 @@ that is not returned.
 """
 
 from facespace.train.mining.offline import PoolTriplets, hard_triplets, suspected_labels
-from facespace.train.mining.online import MINERS, batch_all, batch_hard, distance_weighted, mine, semi_hard
+from facespace.train.mining.online import (
+    MINERS,
+    OWN_HARDNESS,
+    batch_all,
+    batch_hard,
+    distance_weighted,
+    mine,
+    semi_hard,
+)
 from facespace.train.mining.records import MiningStats, Triplets, squared_distance_matrix
 
 __all__ = [
     "MINERS",
+    "OWN_HARDNESS",
     "MiningStats",
     "PoolTriplets",
     "Triplets",

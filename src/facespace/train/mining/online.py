@@ -77,7 +77,7 @@ def semi_hard(
     anchor, positive = torch.nonzero(candidates & (violation > 0), as_tuple=True)
     negative = order[anchor, chosen[anchor, positive]]
     hard = int((candidates & (negatives[:, :1] < distances)).sum())
-    stats = stats_of(distances, same, candidates, int(candidates.sum()), len(anchor), hard)
+    stats = stats_of(int(candidates.sum()), len(anchor), hard)
     return Triplets(anchor, positive, negative, stats, stats.pairs)
 
 
@@ -110,7 +110,7 @@ def batch_hard(
 
     active = farthest + margin > nearest
     hard = int((negatives.amin(dim=1) < farthest).sum()) if len(anchor) else 0
-    stats = stats_of(distances, same, candidates, len(anchor), int(active.sum()), hard)
+    stats = stats_of(len(anchor), int(active.sum()), hard)
     return Triplets(anchor[active], positive[active], negative[active], stats, len(anchor))
 
 
@@ -148,7 +148,7 @@ def batch_all(
     pair = torch.searchsorted(ends, wanted, right=True)
     place = start[pair] + wanted - (ends[pair] - counts[pair])
     hard = int((candidates & (negatives[:, :1] < distances)).sum())
-    stats = stats_of(distances, same, candidates, int(candidates.sum()), int((counts > 0).sum()), hard)
+    stats = stats_of(int(candidates.sum()), int((counts > 0).sum()), hard)
     return Triplets(anchor[pair], positive[pair], order[anchor[pair], place], stats, len(wanted))
 
 
@@ -196,9 +196,12 @@ def distance_weighted(
     active = distances[anchor, positive] + margin > distances[anchor, negative]
     nearest = distances.masked_fill(same, torch.inf).amin(dim=1, keepdim=True)
     hard = int((candidates & (nearest < distances)).sum())
-    stats = stats_of(distances, same, candidates, int(candidates.sum()), int(active.sum()), hard)
+    stats = stats_of(int(candidates.sum()), int(active.sum()), hard)
     return Triplets(anchor[active], positive[active], negative[active], stats, stats.pairs)
 
+
+# The hardness of each miner where a recipe gives none.
+OWN_HARDNESS = {"semi-hard": 0.0, "batch-hard": 1.0, "batch-all": 1.0, "distance-weighted": 1.0}
 
 MINERS: dict[str, Miner] = {
     "semi-hard": semi_hard,

@@ -13,15 +13,11 @@ class MiningStats:
     pairs : anchor-positive pairs considered
     active : share of the pairs with a triplet that breaks the margin, the only ones that teach anything
     hard : share of the pairs whose nearest negative is nearer than the positive
-    positive_distance, negative_distance : mean squared distance over all such pairs of the batch; both near
-        0 mean that the space collapses
     """
 
     pairs: int
     active: float
     hard: float
-    positive_distance: float
-    negative_distance: float
 
 
 @dataclass(frozen=True)
@@ -76,13 +72,6 @@ def pair_masks(labels: Tensor) -> tuple[Tensor, Tensor]:
     return same, same & ~itself & ~same.all(dim=1, keepdim=True)
 
 
-def stats_of(distances: Tensor, same: Tensor, pairs: Tensor, considered: int, active: int, hard: int) -> MiningStats:
-    """Statistics of a batch with these anchor-positive `pairs`; of those `considered`, so many active and hard."""
-    total, others = int(pairs.sum()), int((~same).sum())
-    return MiningStats(
-        pairs=considered,
-        active=active / max(considered, 1),
-        hard=hard / max(considered, 1),
-        positive_distance=float(distances[pairs].mean()) if total else float("nan"),
-        negative_distance=float(distances[~same].mean()) if others else float("nan"),
-    )
+def stats_of(considered: int, active: int, hard: int) -> MiningStats:
+    """Statistics of a batch: of the anchor-positive pairs `considered`, so many active and hard."""
+    return MiningStats(pairs=considered, active=active / max(considered, 1), hard=hard / max(considered, 1))

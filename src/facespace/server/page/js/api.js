@@ -1,19 +1,19 @@
-// The service's API: one function that asks, pictures that are fetched once, errors that say what to do.
+// The service's API: one function for all calls, pictures that are fetched once, and errors that say what to do.
 
 import { askKey, currentKey } from "./key.js";
 
-/** An error as the service told it (RFC 9457), or as it befell the way there. */
+/** An error that the service answered (RFC 9457), or that happened on the way. */
 export class Problem extends Error {
-  constructor(told) {
-    super(told.detail || told.title);
-    Object.assign(this, { title: told.title, detail: told.detail, status: told.status, kind: told.type, instance: told.instance });
+  constructor({ title, detail, status, type, instance }) {
+    super(detail || title);
+    Object.assign(this, { title, detail, status, kind: type, instance });
   }
 }
 
 const PATIENCE = 3;
 const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 
-/** Ask the service; gives what it answers, or raises a Problem. `body` is JSON, `form` a FormData. */
+/** Call the service; gives its answer or raises a Problem. `body` is sent as JSON, `form` is a FormData. */
 export async function call(method, path, { query, body, form, signal, raw = false } = {}) {
   const url = new URL(path, location.href);
   for (const [name, value] of Object.entries(query ?? {})) {
@@ -31,37 +31,37 @@ export async function call(method, path, { query, body, form, signal, raw = fals
       if (error.name === "AbortError") throw error;
       throw new Problem({
         title: "The service does not answer",
-        detail: "Is it still running, and is this machine connected to it? Nothing that you entered is lost.",
+        detail: "Check that it is running and that you are connected. Nothing you entered is lost.",
       });
     }
     if (response.ok) return raw ? response.blob() : response.status === 204 ? null : response.json();
-    const problem = await told(response);
+    const problem = await problemOf(response);
     const wait = Number(response.headers.get("Retry-After") ?? 2);
     if ((response.status === 429 || response.status === 503) && tries < PATIENCE && wait <= 10) {
       await pause(1000 * wait);
     } else if (response.status === 401 && (currentKey() !== key || (await askKey(key ? problem.detail : "")))) {
-      // Asked anew, with the key that was entered meanwhile.
+      // Try again with the key that was entered in the meantime.
     } else {
       throw problem;
     }
   }
 }
 
-async function told(response) {
+async function problemOf(response) {
   try {
     const said = await response.json();
     if (said && (said.title || said.detail)) return new Problem({ ...said, status: response.status });
   } catch {
-    // Not JSON: something between here and the service answered.
+    // Not JSON: something between this page and the service answered.
   }
   return new Problem({
-    title: `The answer was ${response.status} ${response.statusText}`.trim(),
-    detail: "That did not come from facespace itself; look at what stands between it and this page.",
+    title: `Unexpected answer ${response.status} ${response.statusText}`.trim(),
+    detail: "This answer is not from facespace. Check the proxy between the service and this page.",
     status: response.status,
   });
 }
 
-/** A form of files and texts. */
+/** A form with files and text fields. */
 export function formOf(files, texts = {}) {
   const form = new FormData();
   for (const [name, value] of Object.entries(texts)) if (value !== undefined) form.append(name, value);
@@ -92,7 +92,7 @@ export function picture(path) {
   return pictures.get(path);
 }
 
-/** Forget the pictures, as another key may not see them. */
+/** Forget the pictures: another key may not be allowed to see them. */
 export const forgetPictures = () => pictures.clear();
 
 async function next() {
@@ -102,7 +102,7 @@ async function next() {
   try {
     done(URL.createObjectURL(await call("GET", path, { raw: true })));
   } catch (error) {
-    // Asked for again another time, except where there is none.
+    // Fetched again next time, except where there is no picture.
     if (error.status !== 404) pictures.delete(path);
     done(null);
   }

@@ -1,4 +1,4 @@
-// Elements made in one line, and what is said aloud.
+// Make elements in one line, redraw them without losing focus, and announce things to screen readers.
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -16,6 +16,7 @@ export function h(name, given, ...children) {
   for (const [key, value] of Object.entries(attributes)) {
     if (value === undefined || value === null || value === false) continue;
     if (key === "on") for (const [event, hear] of Object.entries(value)) element.addEventListener(event, hear);
+    else if (key === "data") Object.assign(element.dataset, value);
     else if (key === "style") for (const [rule, to] of Object.entries(value)) element.style.setProperty(rule, to);
     else if (key === "class") element.classList.add(...value.split(" ").filter(Boolean));
     else if (key in element && !drawn && !key.startsWith("aria")) element[key] = value;
@@ -31,14 +32,38 @@ function add(element, children) {
   }
 }
 
-/** New content in place of the old. */
+// Where the keyboard's focus was when its place was redrawn, by the element that was filled.
+const focusOf = new WeakMap();
+
+/**
+ * New content in place of the old. Focus inside stays on the control of the same key, name or words, also where that
+ * control is only there again after a later `fill` of the same element.
+ */
 export function fill(element, ...children) {
+  const focused = document.activeElement;
+  if (focused !== element && element.contains(focused)) focusOf.set(element, nameOf(focused));
+  else if (focused !== document.body) focusOf.delete(element);
   element.replaceChildren();
   add(element, children);
+  const name = focusOf.get(element);
+  if (name) {
+    const found = [...element.querySelectorAll("a[href], button, input, select, summary, [tabindex]")];
+    const again = found.find((control) => !control.disabled && nameOf(control) === name);
+    if (again) {
+      again.focus({ preventScroll: true });
+      focusOf.delete(element);
+    }
+  }
   return element;
 }
 
-/** Tell a screen reader, without moving anybody. */
+/** What a control is known by when it is drawn again: its `data-key`, its label, or its words. */
+function nameOf(control) {
+  const words = control.dataset.key ?? control.getAttribute("aria-label") ?? (control.labels?.[0] ?? control).textContent.trim();
+  return `${control.localName} ${words}`;
+}
+
+/** Announce something to screen readers. Focus does not move. */
 export function say(text) {
   const place = document.getElementById("spoken");
   place.textContent = "";
@@ -49,7 +74,7 @@ let ids = 0;
 /** An id that nothing else on the page has. */
 export const newId = (of) => `${of}-${++ids}`;
 
-/** A word that stays a while at the foot of the page, with a way to take back what was done. */
+/** A short message at the bottom of the page; with `undo`, a button to take back what was done. */
 export function toast(text, undo) {
   const shown = h("div.toast.enter", {}, h("span", text));
   const away = setTimeout(() => shown.remove(), undo ? 12000 : 5000);

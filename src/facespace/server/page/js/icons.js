@@ -1,4 +1,4 @@
-// Drawings of 24 by 24, in lines of the colour of the text.
+// Icons of 24 by 24 pixels, drawn in the colour of the text.
 
 import { h } from "./dom.js";
 
@@ -20,7 +20,7 @@ const PATHS = {
   swap: "M7 7h12l-3.5-3.5M17 17H5l3.5 3.5",
 };
 
-/** One of the drawings; they only accompany words. */
+/** An icon; it is always next to words, so screen readers skip it. */
 export function icon(name) {
   const heavy = name === "map" ? 3.4 : 1.7;
   return h(

@@ -1,4 +1,4 @@
-// The API key: asked for where the service wants one, kept for this tab alone, gone when it is closed.
+// The API key: asked for if the service needs one, kept for this tab only, forgotten when the tab is closed.
 
 import { fill, h, newId } from "./dom.js";
 
@@ -8,7 +8,7 @@ let asking = null;
 export const currentKey = () => sessionStorage.getItem(PLACE) ?? "";
 export const forgetKey = () => sessionStorage.removeItem(PLACE);
 
-/** Ask for a key, once however many requests want it; true where one was entered. `wrong` says why the last failed. */
+/** Ask for a key, once for all requests that wait for it; true if one was entered. `wrong` says why the last one failed. */
 export function askKey(wrong = "") {
   asking ??= dialog(wrong).finally(() => (asking = null));
   return asking;
@@ -32,17 +32,17 @@ function dialog(wrong) {
     fill(
       box,
       h("form", { method: "dialog", on: { submit: send } },
-        h("h2", { id: `${id}-title` }, "An API key, please"),
+        h("h2", { id: `${id}-title` }, "Enter your API key"),
         wrong && h("p.notice.wrong", { role: "alert" }, wrong),
         h("div.field", {},
           h("label", { htmlFor: id }, "Key"),
           input,
           h("p.hint", { id: `${id}-hint` },
-            "Whoever runs this service gives them out. It stays in this tab and is forgotten when the tab is closed."),
+            "You get a key from the operator of this service. It is kept in this tab only and forgotten when you close the tab."),
         ),
         h("div.row.end", {},
-          h("button.button", { type: "button", on: { click: () => box.close() } }, "Not now"),
-          h("button.button.main", { type: "submit" }, "Use this key"),
+          h("button.button", { type: "button", on: { click: () => box.close() } }, "Cancel"),
+          h("button.button.main", { type: "submit" }, "Use key"),
         ),
       ),
     );

@@ -1,4 +1,4 @@
-// Which view is shown, the bar above it, and the switch of light and dark.
+// Shows the view of the address, the bar with all views, and the switch between light and dark.
 
 import { forgetPictures } from "./api.js";
 import { fill, h, say } from "./dom.js";
@@ -18,8 +18,8 @@ const VIEWS = [
   ["compare", "Compare", compare],
   ["search", "Search", search],
   ["people", "People", people],
-  ["groups", "Groups", groups],
-  ["map", "Map", map],
+  ["groups", "Group", groups],
+  ["map", "Explore", map],
   ["model", "Model", model],
 ];
 
@@ -42,7 +42,7 @@ async function show(focus = true) {
     if (link.hash === `#/${name}`) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
-  fill(main, waiting("Asking the service"));
+  fill(main, waiting("Loading"));
   try {
     const service = await serviceNow();
     if (signal.aborted) return;
@@ -78,14 +78,14 @@ function tools(service) {
     try {
       localStorage.setItem("facespace.theme", chosen);
     } catch {
-      // Then it is for this visit alone.
+      // Storage is blocked: the choice holds for this visit.
     }
     tools(service);
     document.querySelector("#tools button:last-child").focus();
   };
   const key = async () => {
     if (currentKey()) {
-      // What was answered to the key goes with it: all that the page holds.
+      // Everything the page holds was answered to this key, so it goes too.
       forgetKey();
       location.reload();
     } else if (await askKey()) {
@@ -93,12 +93,12 @@ function tools(service) {
     }
   };
   const wanted = service?.keys;
-  const keyLabel = currentKey() ? `Forget the key${service?.key ? ` “${service.key}”` : ""}` : "Enter an API key";
+  const keyLabel = currentKey() ? `Forget key${service?.key ? ` “${service.key}”` : ""}` : "Enter API key";
   fill(
     document.getElementById("tools"),
     wanted && h("button.icon", { type: "button", title: keyLabel, "aria-label": keyLabel, on: { click: key } }, icon("key")),
     h("button.icon", {
-      type: "button", title: dark ? "Light" : "Dark", "aria-label": dark ? "Switch to light" : "Switch to dark", on: { click: turn },
+      type: "button", title: dark ? "Switch to light" : "Switch to dark", "aria-label": dark ? "Switch to light" : "Switch to dark", on: { click: turn },
     }, icon(dark ? "light" : "dark")),
   );
 }
@@ -117,7 +117,7 @@ function renew() {
 bar();
 addEventListener("hashchange", () => show());
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => tools());
-// A photo dropped beside its place must not take the page away.
+// A photo dropped outside a drop area must not replace the page.
 addEventListener("dragover", (event) => event.preventDefault());
 addEventListener("drop", (event) => event.preventDefault());
 show(false);

@@ -1,4 +1,4 @@
-// What this service is, what the key may do, and the model's card: fetched once, and again with another key.
+// What the service is, what the key may do, and the model's card: fetched once for each key.
 
 import { call } from "./api.js";
 

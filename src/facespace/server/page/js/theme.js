@@ -1,9 +1,9 @@
-// Before anything is drawn: the scheme that was chosen here earlier, where one was.
+// Sets the colour scheme that was chosen on an earlier visit, before anything is drawn.
 (() => {
   try {
     const kept = localStorage.getItem("facespace.theme");
     if (kept === "light" || kept === "dark") document.documentElement.dataset.theme = kept;
   } catch {
-    // Storage may be forbidden; the system's scheme will do.
+    // Storage is blocked: the system's scheme is used.
   }
 })();

@@ -1,4 +1,4 @@
-// Questions in a dialog: yes or no, or a name.
+// Dialogs that ask: yes or no, a name, or which person.
 
 import { call } from "../api.js";
 import { fill, h, newId } from "../dom.js";
@@ -24,40 +24,70 @@ function dialog(title, content, action, danger) {
 /** Yes or no. */
 export const ask = ({ title, text, action, danger = false }) => dialog(title, h("p", text), action, danger);
 
-/**
- * A name; with `known` one of the gallery's people (the whole record), with `suggest` those are only suggested.
- */
-export async function askName({ title, label, value = "", action, known = false, suggest = known, without }) {
-  const id = newId("name");
-  const list = h("datalist", { id: `${id}-list` });
-  const hint = h("p.hint", { id: `${id}-hint` }, known ? "Somebody who is enrolled already." : "");
-  const input = h("input.input", {
-    id, value, required: true, autocomplete: "off", maxLength: 200, list: undefined, "aria-describedby": `${id}-hint`,
-  });
-  if (suggest) input.setAttribute("list", list.id);
-  let people = [];
+/** A list of the gallery's people that a text field suggests from; `onFound(people)` gets those that match. */
+export function suggestPeople(input, onFound = () => {}) {
+  const list = h("datalist", { id: newId("people") });
+  input.setAttribute("list", list.id);
   let turn = 0;
   const look = async () => {
     const mine = ++turn;
     try {
-      const found = await call("GET", "v1/people", { query: { search: input.value.trim(), limit: 20 } });
+      const { people } = await call("GET", "v1/people", { query: { search: input.value.trim(), limit: 20 } });
       if (mine !== turn) return;
-      people = found.people.filter((person) => person.person !== without);
       fill(list, people.map((person) => h("option", { value: person.name })));
+      onFound(people);
     } catch {
-      // Suggestions are a help; the answer itself is checked by the service.
+      // Suggestions are optional: the service checks the name itself.
     }
-    check();
   };
-  const chosen = () => people.find((person) => person.name === input.value.trim().normalize("NFC"));
-  const check = () => input.setCustomValidity(known && input.value.trim() && !chosen() ? "Nobody is enrolled by exactly this name." : "");
-  if (suggest) {
-    input.addEventListener("input", look);
-    look();
-  }
-  const answer = dialog(title, h("div.field", h("label", { htmlFor: id }, label), input, list, hint), action);
+  input.addEventListener("input", look);
+  look();
+  return list;
+}
+
+/** A name in a dialog, or null. With `suggest` the gallery's people are suggested. */
+export async function askName({ title, label, value = "", action, suggest = false }) {
+  const id = newId("name");
+  const input = h("input.input", { id, value, required: true, autocomplete: "off", maxLength: 200 });
+  const answer = dialog(title, h("div.field", h("label", { htmlFor: id }, label), input, suggest && suggestPeople(input)), action);
   input.focus();
   input.select();
-  if (!(await answer)) return null;
-  return known ? chosen() ?? null : input.value.trim();
+  return (await answer) ? input.value.trim() : null;
+}
+
+/** Who else `person` is: {other, keep}, where `keep` is the one whose name stays; or null. */
+export async function askMerge(person) {
+  const id = newId("merge");
+  const input = h("input.input", { id, required: true, autocomplete: "off", maxLength: 200, "aria-describedby": `${id}-hint` });
+  const names = h("div");
+  let people = [];
+  let kept = null;
+  let offered;
+  const chosen = () => people.find((other) => other.name === input.value.trim().normalize("NFC"));
+  const check = () => {
+    const other = chosen();
+    input.setCustomValidity(input.value.trim() && !other ? "Nobody is enrolled under exactly this name." : "");
+    // Suggestions may arrive after the user chose a name: the choice stays as long as the other person does.
+    if (other?.person === offered) return;
+    offered = other?.person;
+    kept = other ?? null;
+    fill(names, other && nameToKeep([other, person], (one) => (kept = one)));
+  };
+  const list = suggestPeople(input, (found) => {
+    people = found.filter((other) => other.person !== person.person);
+    check();
+  });
+  input.addEventListener("input", check);
+  const answer = dialog(`Merge ${person.name} with another person`, [
+    h("div.field", h("label", { htmlFor: id }, "Other person"), input, list, h("p.hint", { id: `${id}-hint` }, "Somebody who is enrolled already. You can undo the merge later.")),
+    names], "Merge");
+  input.focus();
+  return (await answer) && chosen() ? { other: chosen(), keep: kept } : null;
+}
+
+/** Which of several people's names stays after a merge; the first is chosen. */
+export function nameToKeep(people, onKeep) {
+  const group = newId("keep");
+  return h("fieldset.keep-name", h("legend", "Name to keep"), people.map((person, i) => h("label.check", {},
+    h("input", { type: "radio", name: group, checked: i === 0, data: { key: `keep-${person.person}` }, on: { change: () => onKeep(person) } }), h("span", person.name))));
 }

@@ -1,19 +1,19 @@
-// A photo from the camera, in a dialog; the camera is off again when it closes.
+// Take a photo with the camera, in a dialog. The camera is switched off when the dialog closes.
 
 import { fill, h, newId } from "../dom.js";
 import { icon } from "../icons.js";
 
 const WORDS = {
-  NotAllowedError: "This page may not use the camera: allow it in the browser's bar, or choose a photo instead.",
-  NotFoundError: "No camera was found on this machine.",
-  NotReadableError: "Another program holds the camera; close it and try again.",
+  NotAllowedError: "The browser blocks the camera. Allow it in the address bar, or choose a photo instead.",
+  NotFoundError: "No camera was found.",
+  NotReadableError: "Another program uses the camera. Close it and try again.",
 };
 
-/** A File, or null where none was taken. */
+/** A File, or null if no photo was taken. */
 export async function takePhoto() {
   const id = newId("camera");
-  const video = h("video", { muted: true, playsInline: true, "aria-label": "What the camera sees" });
-  const shoot = h("button.button.main", { type: "button", disabled: true }, icon("camera"), "Take the photo");
+  const video = h("video", { muted: true, playsInline: true, "aria-label": "Camera picture" });
+  const shoot = h("button.button.main", { type: "button", disabled: true }, icon("camera"), "Take photo");
   const told = h("p.soft", { role: "status" }, "Waiting for the camera …");
   const box = h("dialog.camera", { "aria-labelledby": id });
   let stream = null;
@@ -31,11 +31,11 @@ export async function takePhoto() {
     stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "user", width: { ideal: 1280 } } });
     video.srcObject = stream;
     await video.play();
-    told.textContent = "Look into the camera, in even light.";
+    told.textContent = "Look into the camera. Even light works best.";
     shoot.disabled = false;
     shoot.focus();
   } catch (error) {
-    told.textContent = WORDS[error.name] ?? `The camera cannot be used: ${error.message}`;
+    told.textContent = WORDS[error.name] ?? `The camera does not work: ${error.message}`;
   }
   await closed;
   stream?.getTracks().forEach((track) => track.stop());

@@ -1,4 +1,4 @@
-// Two drawings of a model's card: where distances lie, and the ROC.
+// Two charts of a model's card: the distributions of distances, and the ROC.
 
 import { fill, h } from "../dom.js";
 import { distance, oneIn } from "../words.js";
@@ -6,7 +6,7 @@ import { distance, oneIn } from "../words.js";
 const s = (name, attributes, ...children) => h(`svg:${name}`, attributes, ...children);
 const path = (points) => points.map(([x, y], i) => `${i ? "L" : "M"}${x.toFixed(1)} ${y.toFixed(1)}`).join("");
 
-/** A figure that draws itself anew for the width it has, so that letters keep their size. */
+/** A figure that redraws when its width changes, so that its text keeps its size. */
 function chart(height, label, draw) {
   const figure = h("figure.chart");
   let drawn = 0;
@@ -28,15 +28,16 @@ function ticks(most, wanted = 6) {
 }
 
 /**
- * The distances of one person's pairs and of two people's, with a threshold and, where given, a distance found.
- * Where the card has no histograms, the curve of probabilities stands in for them.
+ * The distances of pairs of the same person and of different people, with the threshold, the rejection and the distance
+ * of this pair where they are given. A card without histograms gets the curve of probabilities.
  */
-export function distances(model, { found, threshold, thresholds = [] } = {}) {
-  const [height, foot, roof] = [270, 48, 50];
+export function distances(model, { found, threshold, rejection, thresholds = [] } = {}) {
+  const between = rejection != null && rejection > threshold;
+  const [height, foot, roof] = [between ? 300 : 270, 48, between ? 80 : 50];
   const bars = model.distribution;
-  const most = reach(model, found, threshold);
+  const most = reach(model, Math.max(found ?? 0, rejection ?? 0), threshold);
   const base = height - foot;
-  return chart(height, said(model, found, threshold), (width) => {
+  return chart(height, described(model, found, threshold, rejection), (width) => {
     const x = (d) => 8 + ((width - 16) * Math.min(d, most)) / most;
     const [parts, words] = bars ? hills(bars, most, x, base, roof, width) : slope(model, most, x, base, roof);
     parts.push(s("line", { x1: 8, x2: width - 8, y1: base, y2: base, class: "axis" }));
@@ -51,15 +52,21 @@ export function distances(model, { found, threshold, thresholds = [] } = {}) {
       parts.push(s("text", { x: x(at), y: roof - 20, class: "tick", "text-anchor": "middle" }, oneIn(far).replace("1 in ", "1/")));
       end = x(at);
     }
+    if (between) {
+      parts.unshift(s("rect", { x: x(threshold), y: roof - 8, width: x(rejection) - x(threshold), height: base - roof + 8, class: "band" }));
+      const middle = (x(threshold) + x(rejection)) / 2;
+      words.push(s("text", { x: Math.min(Math.max(middle, 64), width - 64), y: roof - 14, class: "name between", "text-anchor": "middle" }, "too close to call"));
+      for (const at of [threshold, rejection]) parts.push(s("line", { x1: x(at), x2: x(at), y1: roof - 8, y2: base, class: "mark threshold" }));
+    }
     // The two labels look away from each other.
     const left = found !== undefined && found <= threshold;
     const add = ([line, name]) => {
       parts.push(line);
       words.push(name);
     };
-    if (threshold !== undefined) add(mark(x(threshold), roof, base, width, "threshold", `threshold ${distance(threshold)}`, !left && x(threshold) > 130, width < 480 ? 18 : 0));
+    if (threshold !== undefined && !between) add(mark(x(threshold), roof, base, width, "threshold", `threshold ${distance(threshold)}`, !left && x(threshold) > 130, width < 480 ? 18 : 0));
     if (found !== undefined) {
-      add(mark(x(found), roof, base, width, "found", `these two ${distance(found)}`, left ? x(found) > 120 : false));
+      add(mark(x(found), roof, base, width, "found", `these two ${distance(found)}`, left ? x(found) > 120 : false, between ? -24 : 0));
       parts.push(s("circle", { cx: x(found), cy: base, r: 6, class: "dot" }));
     }
     parts.push(s("text", { x: width - 8, y: height - 6, class: "tick", "text-anchor": "end" }, "squared distance"));
@@ -79,14 +86,14 @@ function hills(bars, most, x, base, roof, width) {
   });
   const top = (kind) => middle(bars[kind].indexOf(Math.max(...bars[kind])));
   return [parts, [
-    s("text", { x: Math.max(48, top("genuine")), y: base - 12, class: "name genuine", "text-anchor": "middle" }, "one person"),
-    s("text", { x: Math.min(width - 48, top("impostor")), y: base - 12, class: "name impostor", "text-anchor": "middle" }, "two people")]];
+    s("text", { x: Math.max(52, top("genuine")), y: base - 12, class: "name genuine", "text-anchor": "middle" }, "same person"),
+    s("text", { x: Math.min(width - 62, top("impostor")), y: base - (width < 480 ? 30 : 12), class: "name impostor", "text-anchor": "middle" }, "different people")]];
 }
 
 function slope(model, most, x, base, roof) {
   const points = model.probability.filter((p) => p.distance <= most).map((p) => [x(p.distance), base - (base - roof) * p.probability]);
   return [[s("path", { d: path(points), class: "line genuine" })],
-    [s("text", { x: 12, y: roof + 20, class: "name genuine" }, "probability of one person")]];
+    [s("text", { x: 12, y: roof + 20, class: "name genuine" }, "probability of the same person")]];
 }
 
 function mark(at, roof, base, width, kind, words, before, lower = 0) {
@@ -107,9 +114,10 @@ function reach(model, found = 0, threshold = 0) {
   return Math.max(least, model.distribution.edges[end + 1] ?? 4);
 }
 
-function said(model, found, threshold) {
-  const words = ["Squared distances of pairs of one person and of two people, as measured for this model."];
-  if (threshold !== undefined) words.push(`The threshold is ${distance(threshold)}.`);
+function described(model, found, threshold, rejection) {
+  const words = ["Squared distances of pairs of the same person and of different people, measured for this model."];
+  if (threshold !== undefined) words.push(`The threshold for the same person is ${distance(threshold)}.`);
+  if (rejection != null) words.push(`Beyond ${distance(rejection)} they are different people.`);
   if (found !== undefined) words.push(`These two are at ${distance(found)}.`);
   return words.join(" ");
 }
@@ -122,7 +130,7 @@ export function roc(model, thresholds) {
   const y = (val) => 12 + (height - foot - 12) * (1 - val);
   const at = (entry) => nearest(points, entry.threshold);
   const words = thresholds.map((entry) => `at ${oneIn(entry.far)}, ${(100 * at(entry).val).toFixed(1)} per cent`).join("; ");
-  return chart(height, `ROC: pairs of one person that pass, by strangers that pass: ${words}.`, (width) => {
+  return chart(height, `ROC: accepted pairs of the same person, by accepted pairs of strangers: ${words}.`, (width) => {
     const x = (far) => left + ((width - left - 12) * (Math.log10(Math.max(far, lowest)) - Math.log10(lowest))) / -Math.log10(lowest);
     const parts = [0, 0.25, 0.5, 0.75, 1].flatMap((val) => [
       s("line", { x1: left, x2: width - 12, y1: y(val), y2: y(val), class: "grid" }),
@@ -134,7 +142,7 @@ export function roc(model, thresholds) {
     const drawn = points.filter((point) => point.far >= lowest);
     parts.push(s("path", { d: path(drawn.map((point) => [x(point.far), y(point.val)])), class: "line genuine" }));
     for (const entry of thresholds) parts.push(s("circle", { cx: x(entry.far), cy: y(at(entry).val), r: 5, class: "dot" }));
-    parts.push(s("text", { x: width - 12, y: height - 6, class: "tick", "text-anchor": "end" }, "strangers that pass (FAR)"));
+    parts.push(s("text", { x: width - 12, y: height - 6, class: "tick", "text-anchor": "end" }, "accepted pairs of strangers (FAR)"));
     return parts;
   });
 }

@@ -1,14 +1,14 @@
-// Keep a person's faces: a name, photos, and what came of it. Nothing is cleared before the service has it.
+// Enrol a person: a name and photos. Nothing is cleared before the service has confirmed it.
 
 import { call, formOf } from "../api.js";
 import { fill, h, newId } from "../dom.js";
-import { count, percent } from "../words.js";
-import { failed, waiting } from "./states.js";
+import { count, grouped, percent } from "../words.js";
+import { action, failed, waiting } from "./states.js";
 import { chosenPhotos, well } from "./well.js";
 
 const draft = { name: "", files: [] };
 
-/** The dialog; gives what the service answered, or null. A draft that was not sent is there again next time. */
+/** The dialog; gives the service's answer, or null. A draft that was not sent is kept for the next time. */
 export function enrolDialog(service, { name, files } = {}) {
   if (name !== undefined) draft.name = name;
   if (files) draft.files = files;
@@ -22,7 +22,7 @@ export function enrolDialog(service, { name, files } = {}) {
   });
   const keep = h("input", { type: "checkbox", id: `${id}-keep`, checked: true });
   const photos = h("div.stack.tight");
-  const said = h("div", { "aria-live": "polite" });
+  const status = h("div", { "aria-live": "polite" });
   const send = h("button.button.main", { type: "submit" }, "Enrol");
 
   const draw = () => {
@@ -35,27 +35,37 @@ export function enrolDialog(service, { name, files } = {}) {
     send.textContent = draft.files.length ? `Enrol ${count(draft.files.length, "photo")}` : "Enrol";
   };
   const add = (found) => {
-    draft.files = [...draft.files, ...found].slice(0, service.limits.photos);
+    const room = service.limits.photos - draft.files.length;
+    draft.files.push(...found.slice(0, room));
     draw();
+    fill(status, found.length > room && h("p.notice", { role: "alert" }, `${count(found.length - room, "photo")} did not fit: the limit is ${grouped(service.limits.photos)} photos.`));
   };
 
-  async function submit(event) {
+  const submit = (event) => {
     event.preventDefault();
-    if (!draft.files.length) {
-      fill(said, h("p.notice.wrong", { role: "alert" }, "Add a photo first: drop one above, choose one, or take one."));
+    return enrol(draft.files, false);
+  };
+
+  async function enrol(files, acceptDoubtful) {
+    if (!files.length) {
+      fill(status, h("p.notice.wrong", { role: "alert" }, "Add a photo first: drop one, choose one, or use the camera."));
       return;
     }
     send.disabled = true;
-    fill(said, waiting("Looking at the photos"));
+    fill(status, waiting("Enrolling"));
     try {
-      const texts = { name: nameField.value, keep: service.keeps_pictures && keep.checked ? "true" : undefined };
-      answer = await call("POST", "v1/people", { form: formOf(draft.files.map((file) => ["photos", file]), texts), signal: leaving.signal });
+      const texts = {
+        name: nameField.value, keep: service.keeps_pictures && keep.checked ? "true" : undefined, accept_doubtful: acceptDoubtful ? "true" : undefined,
+      };
+      answer = await call("POST", "v1/people", { form: formOf(files.map((file) => ["photos", file]), texts), signal: leaving.signal });
       Object.assign(draft, { name: "", files: [] });
-      if (remarks(answer).length) fill(box, result(answer, id, () => box.close()));
-      else box.close();
-      box.querySelector("h2")?.focus();
+      if (remarks(answer).length) {
+        const doubtful = (answer.doubtful ?? []).map((entry) => files[entry.photo]);
+        fill(box, remarkList(answer, id, () => box.close(), status, () => enrol(doubtful, true)));
+        box.querySelector("h2").focus();
+      } else box.close();
     } catch (error) {
-      if (error.name !== "AbortError") fill(said, failed(error, null, "h3"));
+      if (error.name !== "AbortError") fill(status, refusal(error, acceptDoubtful ? null : () => enrol(files, true)));
     }
     send.disabled = false;
   }
@@ -63,12 +73,12 @@ export function enrolDialog(service, { name, files } = {}) {
   fill(box, h("form", { on: { submit } },
     h("h2", { id: `${id}-title` }, "Enrol a person"),
     h("div.field", h("label", { htmlFor: `${id}-name` }, "Name"), nameField,
-      h("p.hint", "Somebody already known by this name gets the photos added.")),
-    h("div.field", h("span.label", "Photos"), h("p.hint", "One face in each; different light and years help."), photos),
+      h("p.hint", "If this name is enrolled already, the photos are added to that person.")),
+    h("div.field", h("span.label", "Photos"), h("p.hint", `One face in each photo. Photos from different days work best. Up to ${grouped(service.limits.photos)} photos.`), photos),
     service.keeps_pictures
-      ? h("div.check", keep, h("label", { htmlFor: `${id}-keep` }, "Keep a small picture of each face, to recognise it by here. Photos themselves are never kept."))
-      : h("p.small.soft", "Photos are not kept, and this service keeps no pictures of faces either."),
-    said,
+      ? h("div.check", keep, h("label", { htmlFor: `${id}-keep` }, "Keep a small picture of each face. The photos themselves are never stored."))
+      : h("p.small.soft", "Photos are not stored, and this service stores no pictures of faces."),
+    status,
     h("div.row.end", h("button.button", { type: "button", on: { click: () => box.close() } }, "Cancel"), send)));
   draw();
   document.body.append(box);
@@ -81,18 +91,28 @@ export function enrolDialog(service, { name, files } = {}) {
   }));
 }
 
-function remarks(answer) {
+/** What the user should look at after an enrolment, each as [heading, {name, reason}]. */
+export function remarks(answer) {
   return [
-    ...answer.failures.map((entry) => ["Left out", entry]),
-    ...answer.folded.map((entry) => ["There already", entry]),
-    ...answer.outliers.map((entry) => ["Look at it", entry]),
-    ...answer.alike.map((other) => ["Looks like", { name: other.name, reason: `${percent(other.probability)} as a pair; perhaps the same person: merge them if so` }]),
+    ...answer.failures.map((entry) => ["Not used", entry]),
+    ...(answer.doubtful ?? []).map((entry) => ["Not enrolled", entry]),
+    ...answer.folded.map((entry) => ["Already enrolled", entry]),
+    ...answer.outliers.map((entry) => ["Please check", entry]),
+    ...answer.alike.map((other) => ["Looks like", { name: other.name, reason: `${percent(other.probability)} probable. If it is the same person, merge the two.` }]),
   ];
 }
 
-function result(answer, id, close) {
+/** A refused enrolment; where the photos look like somebody else, `anyway` enrols them all the same. */
+export function refusal(error, anyway) {
+  const doubtful = /looks? like/.test(error.detail ?? "") && error.status < 500;
+  return failed(error, null, "h3", anyway && doubtful && action("Enrol anyway", anyway));
+}
+
+/** The remarks as the content of a dialog; `accept` enrols what was left out because it looks like somebody else. */
+export function remarkList(answer, id, close, status, accept) {
   return h("div", {},
     h("h2", { id: `${id}-title`, tabIndex: -1 }, `${answer.person.name}: ${count(answer.added, "face")} added`),
     h("ul.stack.tight", remarks(answer).map(([kind, { name, reason }]) => h("li.notice", h("h3", `${kind}: ${name}`), h("p.small", reason)))),
-    h("div.row.end", h("button.button.main", { type: "button", on: { click: close } }, "Good")));
+    fill(status),
+    h("div.row.end", answer.doubtful?.length > 0 && action("Enrol them anyway", accept), h("button.button.main", { type: "button", on: { click: close } }, "Close")));
 }

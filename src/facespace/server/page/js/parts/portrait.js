@@ -1,10 +1,10 @@
-// A face in a square: its picture when it comes into view, initials until then and where there is none.
+// A face in a square: its picture once it is in view; initials before that, and for faces without a picture.
 
 import { picture } from "../api.js";
 import { fill, h } from "../dom.js";
 import { initials } from "../words.js";
 
-/** For faces that nobody has named. */
+/** Stands for the name of a face without one. */
 export const NOBODY = "·";
 
 const WAITING = new WeakMap();
@@ -31,7 +31,7 @@ function tint(name) {
   return `tint${sum % 6}`;
 }
 
-/** The portrait of somebody by name; `path` is the picture's, or null. `alt` is empty where the name stands beside it. */
+/** The portrait of a person; `path` is the picture's, or null. `alt` is empty where the name is next to it. */
 export function portrait(name, path, alt = "") {
   // A face without a name has no colour of its own.
   const element = h("span.portrait", { class: name === NOBODY ? "" : tint(name) }, h("span", { "aria-hidden": "true" }, initials(name)));

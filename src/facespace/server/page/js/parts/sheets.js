@@ -1,61 +1,114 @@
-// The contact sheets of a clustering, and the questions whose answers make it better.
+// The groups of a clustering: questions that make them better, names, and ways to keep them.
 
 import { call } from "../api.js";
 import { fill, h, newId, say, toast } from "../dom.js";
 import { icon } from "../icons.js";
 import { capital, count, percent, when } from "../words.js";
+import { about, answerList } from "./answers.js";
+import { enrolGroup } from "./group.js";
 import { NOBODY, portrait } from "./portrait.js";
-import { empty, failed, waiting } from "./states.js";
+import { action, empty, failed, waiting } from "./states.js";
 
 const AT_FIRST = 18;
 
-/** Show a job that is done in `body`; `forget` begins anew. */
-export async function sheets(body, job, signal, forget) {
+// Questions fetched beside those that were skipped, and the most that the service gives.
+const AHEAD = 20;
+const MOST = 200;
+
+/** Show a finished job in `body`; `forget` starts over; `extra` are more ways to keep the groups. */
+export async function sheets(body, { service, job, signal, forget, extra = () => null }) {
   const base = `v1/cluster/${job.job}`;
   const wrong = h("div", { "aria-live": "polite" });
-  const asking = h("div");
+  const asking = h("div.stack.tight");
   const people = h("div.stack.wide");
-  const summary = h("h2");
+  const summary = h("h2", { tabIndex: -1 });
+  const keeping = h("div.row");
   const opened = new Set();
+  const enrolled = new Map();
+  const mayEnrol = service.gallery && service.scopes.includes("enrol");
   let skipped = [];
-  let decided = 0;
+  let last = null;
+  let busy = false;
+  let current = Promise.resolve();
   let clusters = [];
+  let decisions = [];
 
-  const undo = () => act(() => call("POST", `${base}/undo`, { body: {} }), (taken) => {
-    decided = Math.max(0, decided - 1);
-    say(`Taken back: ${taken.what}`);
-  });
-  const undoButton = h("button.button.small", { type: "button", on: { click: undo } }, icon("undo"), "Undo the last");
-  const fresh = h("button.button.small", { type: "button", on: { click: forget } }, "Other photos");
-  fill(body, h("div.row", summary, h("div.row.push", undoButton, fresh)),
-    h("p.small.soft", `All of this is deleted ${when(job.expires)}.`), wrong, asking, people);
+  const undoButton = h("button.button.small", { type: "button", on: { click: () => undo() } }, icon("undo"), "Undo last");
+  fill(body,
+    h("div.row", summary, h("div.row.push", undoButton, action("Group other photos", forget))),
+    h("div.notice.keep", {},
+      h("p", `These groups are deleted on ${when(job.expires)}. To keep them, `, mayEnrol && "enrol people, or ", "download all groups: the pictures of the faces, and a table of who is in which photo."),
+      keeping),
+    wrong, asking, people);
   await load();
 
-  async function act(work, done = () => {}) {
+  /** Do something and show what changed. `faces` are those it is about: earlier answers about them may be in the way. */
+  function act(work, faces, done = () => {}) {
+    // An answer pressed twice is one answer.
+    if (!busy) current = carryOut(work, faces, done);
+    return current;
+  }
+
+  async function carryOut(work, faces, done) {
+    busy = true;
     fill(wrong);
     try {
       done(await work());
       await load();
     } catch (error) {
-      if (error.name !== "AbortError") fill(wrong, failed(error, null));
+      if (error.name !== "AbortError") fill(wrong, refused(error, faces));
     }
+    busy = false;
+    if (document.activeElement === document.body) summary.focus({ preventScroll: true });
+  }
+
+  function refused(error, faces) {
+    const found = error.status === 409 && faces ? about(decisions, faces) : [];
+    if (!found.length) return failed(error, null);
+    return h("div.notice.wrong.enter", { role: "alert" },
+      h("h2", "An earlier answer says otherwise"),
+      h("p", "Undo the answer that is wrong, then try again."),
+      answerList(found, face, undo),
+      h("details", h("summary.small", "Details"), h("p.small", error.message)));
+  }
+
+  async function undo(decision) {
+    // The button is there while the groups are still being drawn: a click on it must not be lost.
+    await current;
+    const body = decision === undefined ? {} : { decision };
+    return act(() => call("POST", `${base}/undo`, { body }), null, (taken) => {
+      if (last?.decision === taken.decision) last = null;
+      say("Answer undone");
+    });
   }
 
   async function load() {
-    if (!clusters.length) fill(people, waiting("Fetching the groups"));
+    const inside = body.contains(document.activeElement);
+    if (!clusters.length) fill(people, waiting("Loading the groups"));
     try {
-      const [result, { questions }, history] = await Promise.all([
+      const [result, asked, history] = await Promise.all([
         call("GET", `${base}/result`, { signal }),
-        call("GET", `${base}/questions`, { query: { most: 30 }, signal }),
+        call("GET", `${base}/questions`, { query: { most: Math.min(MOST, AHEAD + skipped.length) }, signal }),
         call("GET", `${base}/decisions`, { signal }),
       ]);
       clusters = result.clusters;
-      decided = history.decisions.filter((entry) => !entry.undone).length;
-      undoButton.disabled = !decided;
+      decisions = history.decisions;
+      undoButton.disabled = decisions.every((entry) => entry.undone);
+      if (last && !decisions.some((entry) => entry.decision === last.decision && !entry.undone)) last = null;
+      fill(keeping, clusters.length > 0 && action("Download groups", download, "main"), clusters.length > 0 && extra(clusters));
       drawPeople(result);
-      drawQuestion(questions);
+      drawQuestion(asked);
+      if (inside && document.activeElement === document.body) summary.focus({ preventScroll: true });
     } catch (error) {
       if (error.name !== "AbortError") fill(people, failed(error, load));
+    }
+  }
+
+  async function download() {
+    try {
+      save(await call("GET", `${base}/download`, { raw: true }), "facespace-groups.zip");
+    } catch (error) {
+      fill(wrong, failed(error, download));
     }
   }
 
@@ -63,52 +116,56 @@ export async function sheets(body, job, signal, forget) {
     return portrait(NOBODY, `${base}/faces/${number}/picture`, alt);
   }
 
-  function drawQuestion(questions) {
-    const left = questions.filter((q) => !skipped.includes(`${q.a}-${q.b}`));
-    if (!left.length) {
-      fill(asking, questions.length > 0 && h("p.row", h("span.soft", "No more questions but those you passed over."),
-        h("button.button.small.quiet", { type: "button", on: { click: () => {
+  function drawQuestion(asked) {
+    const isSkipped = (q) => skipped.includes(`${q.a}-${q.b}`);
+    const left = (asked.total ?? asked.questions.length) - asked.questions.filter(isSkipped).length;
+    const q = asked.questions.find((entry) => !isSkipped(entry));
+    const before = last && h("div.last-answer", {},
+      h("span.answer-faces", face(last.a), face(last.b)),
+      h("span", "You answered: ", h("strong", last.same ? "same person" : "different people")),
+      action("Undo answer", () => undo(last.decision)));
+    if (!q) {
+      fill(asking, before, asked.questions.length > 0 && h("p.row", h("span.soft", `You skipped ${count(asked.questions.length, "question")}.`),
+        action("Ask again", () => {
           skipped = [];
-          drawQuestion(questions);
-        } } }, "Ask them again")));
+          drawQuestion(asked);
+        }, "quiet")));
       return;
     }
-    const q = left[0];
-    const hadFocus = asking.contains(document.activeElement);
-    const answer = (same) => act(() => call("POST", `${base}/answers`, { body: { a: q.a, b: q.b, same } }), () => {
-      say(same ? "Noted: the same person" : "Noted: not the same");
-    });
-    const pass = () => {
+    const sides = q.clusters.map((number) => clusters.find((cluster) => cluster.cluster === number));
+    const answer = (same) => act(() => call("POST", `${base}/answers`, { body: { a: q.a, b: q.b, same } }),
+      sides.flatMap((side) => facesOf(side)), ({ decision }) => {
+        last = { decision, a: q.a, b: q.b, same };
+        say(same ? "Answered: same person" : "Answered: different people");
+      });
+    const skip = () => {
       skipped.push(`${q.a}-${q.b}`);
-      drawQuestion(questions);
+      drawQuestion(asked);
     };
-    const keys = { s: () => answer(true), n: () => answer(false), p: pass };
-    const names = q.clusters.map((number) => clusters.find((cluster) => cluster.cluster === number)).map(titleOf);
-    const same = h("button.button.main", { type: "button", on: { click: () => answer(true) } }, "The same ", h("kbd", "S"));
-    fill(asking, h("section.card.question", { "aria-label": "A question", on: { keydown: (event) => {
-      if (!event.ctrlKey && !event.metaKey && !event.altKey && keys[event.key]) keys[event.key]();
+    const keys = { s: () => answer(true), d: () => answer(false), k: skip };
+    const names = sides.map(titleOf);
+    const button = (text, key, work, kind = "") => h("button.button", { type: "button", class: kind, on: { click: work } }, `${text} `, h("kbd", key));
+    fill(asking, before, h("section.card.question", { "aria-label": "Question", on: { keydown: (event) => {
+      if (!event.ctrlKey && !event.metaKey && !event.altKey && !event.repeat) keys[event.key.toLowerCase()]?.();
     } } },
     h("div.question-faces", face(q.a, names[0]), face(q.b, names[1])),
     h("div.stack", {},
-      h("div", h("h3", "Are these the same person?"),
-        h("p.small.soft", `${capital(names.join(" and "))}; ${percent(q.probability)} by distance. ${count(left.length, "question")} left.`)),
-      h("div.row", same,
-        h("button.button", { type: "button", on: { click: () => answer(false) } }, "Not the same ", h("kbd", "N")),
-        h("button.button.quiet", { type: "button", on: { click: pass } }, "Pass ", h("kbd", "P"))))));
-    if (hadFocus) same.focus();
+      h("div", h("h3", "Is this the same person?"),
+        h("p.small.soft", `${capital(names.join(" and "))}: ${percent(q.probability)} probable. `, h("span.left", `${count(left, "question")} left.`))),
+      h("div.row", button("Same person", "S", () => answer(true), "main"), button("Different people", "D", () => answer(false)), button("Skip", "K", skip, "quiet")))));
   }
 
   function drawPeople(result) {
     const several = clusters.filter((cluster) => cluster.faces.length > 1);
     const alone = clusters.filter((cluster) => cluster.faces.length === 1);
     const faces = clusters.reduce((sum, cluster) => sum + cluster.faces.length, 0);
-    summary.textContent = `${count(faces, "face")}, ${count(several.length, "person", "people")} seen more than once`;
+    summary.textContent = `${count(faces, "face")}, ${count(several.length, "person", "people")} with more than one`;
     if (!faces) {
-      fill(people, empty("groups", "No faces", "None of these photos shows a face that could be found."), failures(result));
+      fill(people, empty("groups", "No faces", "No face was found in these photos."), failures(result));
       return;
     }
     fill(people, several.map(section),
-      alone.length > 0 && h("section.stack.tight", h("h3", `Seen once: ${alone.length}`),
+      alone.length > 0 && h("section.stack.tight", h("h3", `People with one face: ${alone.length}`),
         h("ul.sheet", alone.map((cluster) => sheetFace(cluster.faces[0], cluster)))),
       failures(result));
   }
@@ -122,34 +179,75 @@ export async function sheets(body, job, signal, forget) {
   function section(cluster) {
     const id = newId("cluster");
     const doubtful = cluster.faces.filter((entry) => entry.membership < 0.5).length;
-    const input = h("input.input", { id, value: cluster.name ?? "", placeholder: `Name person ${cluster.cluster}`, autocomplete: "off", maxLength: 200 });
+    const input = h("input.input", { id, value: cluster.name ?? "", placeholder: `Person ${cluster.cluster}`, autocomplete: "off", maxLength: 200 });
     const name = (event) => {
       event.preventDefault();
       const given = input.value.trim();
-      if (given && given !== cluster.name) act(() => call("POST", `${base}/name`, { body: { cluster: cluster.cluster, name: given } }), () => toast(`Person ${cluster.cluster} is ${given}.`, undo));
+      if (!given || given === cluster.name) return;
+      const joined = clusters.filter((other) => other.name === given && other !== cluster);
+      act(() => call("POST", `${base}/name`, { body: { cluster: cluster.cluster, name: given } }), [cluster, ...joined].flatMap(facesOf),
+        ({ decision }) => toast(joined.length ? `Both groups named ${given} are one group now.` : `Person ${cluster.cluster} is now ${given}.`, () => undo(decision)));
     };
-    const all = opened.has(cluster.cluster);
-    const shown = all ? cluster.faces : cluster.faces.slice(0, AT_FIRST);
+    const shown = opened.has(cluster.cluster) ? cluster.faces : cluster.faces.slice(0, AT_FIRST);
     return h("section.card.stack.tight", { "aria-label": titleOf(cluster) },
       h("form.cluster-head", { on: { submit: name } },
         h("label.unseen", { htmlFor: id }, `Name of person ${cluster.cluster}`), input,
-        h("button.button.small.quiet", { type: "submit" }, "Keep the name"),
-        h("span.small.soft", `${count(cluster.faces.length, "face")}${doubtful ? `, ${doubtful} to check` : ""}`)),
+        h("button.button.small.quiet", { type: "submit", data: { key: `name-${cluster.cluster}` } }, "Save name"),
+        h("span.small.soft.push", `${count(cluster.faces.length, "face")}${doubtful ? `, ${doubtful} to check` : ""}`),
+        enrolment(cluster)),
       h("ul.sheet", shown.map((entry) => sheetFace(entry, cluster))),
-      cluster.faces.length > AT_FIRST && !all && h("button.button.small.quiet", { type: "button", on: { click: () => {
+      shown.length < cluster.faces.length && action(`Show all ${cluster.faces.length} faces`, () => {
         opened.add(cluster.cluster);
         load();
-      } } }, `Show all ${cluster.faces.length}`));
+      }, "quiet"),
+      earlier(cluster));
+  }
+
+  /** Where a wrong answer has put two people into one group, it is undone right there. */
+  function earlier(cluster) {
+    const found = about(decisions, facesOf(cluster));
+    const key = `answers-${cluster.cluster}`;
+    return found.length > 0 && h("details", { open: opened.has(key), on: { toggle: (event) => opened[event.target.open ? "add" : "delete"](key) } },
+      h("summary.small", { data: { key } }, `${count(found.length, "answer")} about this person`), answerList(found, face, undo));
+  }
+
+  function enrolment(cluster) {
+    if (!mayEnrol) return null;
+    const known = enrolled.get(cluster.cluster);
+    const button = action(known ? "Enrol again" : "Enrol", () => enrol(cluster));
+    button.dataset.key = `enrol-${cluster.cluster}`;
+    return [known && h("a.small", { href: `#/people/${known.person}` }, `Enrolled as ${known.name}`), button];
+  }
+
+  async function enrol(cluster) {
+    const done = await enrolGroup(service, base, cluster, face);
+    if (!done) return;
+    enrolled.set(cluster.cluster, done.person);
+    toast(`${done.person.name}: ${count(done.added, "face")} enrolled.`);
+    const name = done.person.name;
+    // The download has the name too. Where an answer forbids it, the group keeps the name it has.
+    if (cluster.name !== name) await call("POST", `${base}/name`, { body: { cluster: cluster.cluster, name } }).catch(() => {});
+    await load();
   }
 
   function sheetFace(entry, cluster) {
     const doubt = entry.membership < 0.5;
-    const words = `${entry.photo}; belongs here: ${percent(entry.membership)}`;
-    const several = cluster.faces.length > 1;
-    const split = () => act(() => call("POST", `${base}/split`, { body: { faces: [entry.face] } }), () => toast("That face is somebody else now.", undo));
+    const words = `${entry.photo}: ${percent(entry.membership)} probable`;
+    const split = () => act(() => call("POST", `${base}/split`, { body: { faces: [entry.face] } }), facesOf(cluster),
+      ({ decision }) => toast("This face is now somebody else.", () => undo(decision)));
     return h("li", { class: doubt ? "doubt" : "", title: words }, face(entry.face, words),
-      several && h("button.icon", { type: "button", "aria-label": `Not ${titleOf(cluster)}: ${entry.photo}`, title: "Somebody else", on: { click: split } }, icon("close")));
+      cluster.faces.length > 1 && h("button.icon", {
+        type: "button", "aria-label": `Not ${titleOf(cluster)}: ${entry.photo}`, title: "Somebody else", data: { key: `split-${entry.face}` }, on: { click: split },
+      }, icon("close")));
   }
 }
 
+/** Save a Blob as a file of the user's. */
+export function save(blob, name) {
+  const url = URL.createObjectURL(blob);
+  h("a", { href: url, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(url), 60_000);
+}
+
+const facesOf = (cluster) => (cluster ? cluster.faces.map((entry) => entry.face) : []);
 const titleOf = (cluster) => (cluster ? cluster.name ?? `person ${cluster.cluster}` : "somebody");

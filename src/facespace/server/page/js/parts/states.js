@@ -1,34 +1,37 @@
-// What stands where an answer is not there yet, will not come, or is empty.
+// What to show while an answer is on its way, when there is none, and when something failed.
 
 import { h } from "../dom.js";
 import { icon } from "../icons.js";
 
-/** Something is under way. */
+/** Work is in progress. */
 export function waiting(text) {
   return h("p.waiting", { role: "status" }, h("span.spinner", { "aria-hidden": "true" }), `${text} …`);
 }
 
-/** What went wrong, as it was told, and a way to try again. */
-export function failed(error, again, level = "h2") {
+/** What failed, in the service's words, with a button to try again and `more` buttons. */
+export function failed(error, again, level = "h2", ...more) {
   if (!error.title) console.error(error);
-  const heading = error.title ?? "The page has a fault";
+  const heading = error.title ?? "This page has a bug";
   const name = error.instance?.split(":").pop();
   return h("div.notice.wrong.enter", { role: "alert" },
     h(level, heading),
     // Details may have several lines, such as one for each photo.
     h("p", { style: { "white-space": "pre-line" } }, error.detail ?? error.message),
     name && h("p", h("code", `Request ${name}`)),
-    again && h("div.row", h("button.button.small", { type: "button", on: { click: again } }, "Try again")),
+    (again || more.length > 0) && h("div.row", more, again && action("Try again", again)),
   );
 }
 
-/** Nothing there, and what to do about it. */
+/** A small button. */
+export const action = (text, work, kind = "") => h("button.button.small", { type: "button", class: kind, on: { click: work } }, text);
+
+/** Nothing to show, and what to do about it. */
 export function empty(drawing, title, text, ...more) {
   return h("div.empty", icon(drawing), h("h2", title), h("p", text), more);
 }
 
 /** The head of a view. */
-export function head(title, lede, action) {
+export function head(title, lede, tool) {
   const words = [h("h1", title), lede && h("p.lede", lede)];
-  return action ? h("header.head.with-action", h("div", words), action) : h("header.head", words);
+  return tool ? h("header.head.with-action", h("div", words), tool) : h("header.head", words);
 }

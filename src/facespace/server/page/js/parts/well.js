@@ -1,4 +1,4 @@
-// Where photos are put: dropped, chosen, pasted, or taken by the camera.
+// Where photos go in: dropped, chosen, pasted, a whole folder, or from the camera.
 
 import { fill, h, newId, say } from "../dom.js";
 import { icon } from "../icons.js";
@@ -7,71 +7,130 @@ import { takePhoto } from "./camera.js";
 
 export const ACCEPTED = "image/*,.heic,.heif";
 
-const images = (files) => [...files].filter((file) => file.type.startsWith("image/") || /\.(heic|heif|pgm|ppm|tiff?)$/i.test(file.name));
+const isPhoto = (file) => file.type.startsWith("image/") || /\.(heic|heif|avif|jfif|jpe|pgm|ppm|tiff?)$/i.test(file.name);
 
-/** Hear photos that are dropped on an element or pasted while it is shown. */
+/** The photos among some files, and how many files are no photos. Hidden files, such as .DS_Store, do not count. */
+function sorted(files) {
+  const seen = [...files].filter((file) => !file.name.startsWith("."));
+  const photos = seen.filter(isPhoto);
+  return [photos, seen.length - photos.length];
+}
+
+/** Call `onFiles(photos, others)` for photos dropped on an element, with folders read whole, or pasted while it is shown. */
 export function hearPhotos(element, onFiles, { signal, paste = false } = {}) {
   let depth = 0;
   const over = (on) => element.classList.toggle("over", on);
   const carries = (event) => event.dataTransfer?.types.includes("Files");
+  const take = (files) => {
+    const [photos, others] = sorted(files);
+    if (photos.length) onFiles(photos, others);
+    else say("No photo found. Drop image files, such as JPEG or PNG.");
+  };
   element.addEventListener("dragenter", (event) => carries(event) && (depth++, over(true)), { signal });
   element.addEventListener("dragleave", (event) => carries(event) && --depth <= 0 && ((depth = 0), over(false)), { signal });
-  element.addEventListener("drop", (event) => {
+  element.addEventListener("drop", async (event) => {
     event.preventDefault();
     event.stopPropagation();
     depth = 0;
     over(false);
-    const found = images(event.dataTransfer?.files ?? []);
-    if (found.length) onFiles(found);
-    else say("That was no photo");
+    // Entries must be read before the first wait: the browser empties the list afterwards.
+    const entries = [...(event.dataTransfer?.items ?? [])].map((item) => item.webkitGetAsEntry?.());
+    const files = [...(event.dataTransfer?.files ?? [])];
+    take(entries.some((entry) => entry?.isDirectory) ? await filesIn(entries) : files);
   }, { signal });
   if (paste) {
     document.addEventListener("paste", (event) => {
-      const found = images(event.clipboardData?.files ?? []);
-      if (found.length) onFiles(found);
+      const [photos, others] = sorted(event.clipboardData?.files ?? []);
+      if (photos.length) onFiles(photos, others);
     }, { signal });
   }
+}
+
+async function filesIn(entries) {
+  const found = [];
+  for (const entry of entries) {
+    if (!entry) continue;
+    if (entry.isFile) {
+      found.push(await new Promise((done, failed) => entry.file(done, failed)).catch(() => null));
+      continue;
+    }
+    const reader = entry.createReader();
+    for (;;) {
+      // A browser gives at most 100 entries at a time.
+      const some = await new Promise((done, failed) => reader.readEntries(done, failed)).catch(() => []);
+      if (!some.length) break;
+      found.push(...(await filesIn(some)));
+    }
+  }
+  return found.filter(Boolean);
+}
+
+/** A hidden file input with a label that looks like a button. */
+function chooser(text, label, key, onFiles, more = {}) {
+  const id = newId("file");
+  const input = h("input", {
+    type: "file", id, accept: ACCEPTED, data: { key }, ...more,
+    on: { change: () => {
+      const files = [...input.files];
+      // The same file again must be heard of, too.
+      input.value = "";
+      if (files.length) onFiles(files);
+    } },
+  });
+  return [input, h("label.button.small", { htmlFor: id }, text, h("span.unseen", `: ${label}`))];
 }
 
 /**
  * A place to put photos into.
  *
- * label : what belongs here, such as "The first photo"; several : whether more than one; onFiles : gets them
+ * label : what belongs here, such as "First photo"; several : whether more than one; folder : whether a folder can be
+ * chosen; note : a line below, such as the most that can be sent; onFiles(photos, others) : gets the photos, and how
+ * many files were no photos
  */
-export function well({ label, several = false, low = false, onFiles, signal, paste = false }) {
-  const id = newId("well");
-  const take = (files) => {
-    onFiles(several ? files : files.slice(0, 1));
-    say(`${label}: ${count(several ? files.length : 1, "photo")} taken`);
+export function well({ label, several = false, folder = false, low = false, note, onFiles, signal, paste = false }) {
+  const take = (files, others = 0) => {
+    say(`${label}: ${count(several ? files.length : 1, "photo")} added`);
+    onFiles(several ? files : files.slice(0, 1), others);
   };
-  const input = h("input", {
-    type: "file", id, accept: ACCEPTED, multiple: several,
-    on: { change: () => input.files.length && take([...input.files]) },
-  });
+  const taken = (files) => {
+    const [photos, others] = sorted(files);
+    if (photos.length) take(photos, others);
+    else say("There is no photo in this folder.");
+  };
   const camera = navigator.mediaDevices?.getUserMedia && h("button.button.small.quiet", {
     type: "button",
     on: { click: async () => {
       const photo = await takePhoto();
       if (photo) take([photo]);
     } },
-  }, icon("camera"), "Camera");
+  }, icon("camera"), "Use camera");
   const element = h("div.well", { class: low ? "low" : "", role: "group", "aria-label": label },
     h("div.well-ask", {},
       icon("photo"),
       h("span", several ? "Drop photos here" : "Drop a photo here"),
-      h("div.row", input, h("label.button.small", { htmlFor: id }, several ? "Choose photos" : "Choose a photo", h("span.unseen", ` for: ${label}`)), camera),
+      h("div.row", chooser(several ? "Choose photos" : "Choose photo", label, `choose ${label}`, (files) => take(files), { multiple: several }),
+        folder && "webkitdirectory" in HTMLInputElement.prototype
+          && chooser("Choose folder", label, `folder ${label}`, taken, { webkitdirectory: true, accept: undefined }),
+        camera),
+      note && h("p.small", note),
     ),
   );
   hearPhotos(element, take, { signal, paste });
   return element;
 }
 
-/** A well that holds a photo already: it can be exchanged by another drop, or taken out. */
+/** A well that holds a photo: another one can be chosen or dropped, or it can be removed. */
 export function filledWell({ label, shown, onFiles, onClear, signal }) {
   const clear = h("button.icon", { type: "button", "aria-label": `Remove: ${label}`, title: "Remove", on: { click: onClear } }, icon("close"));
-  const element = h("div.well.filled", { role: "group", "aria-label": label }, shown, h("div.well-tools", clear));
+  const element = h("div.well.filled", { role: "group", "aria-label": label }, shown,
+    h("div.well-tools", chooser("Choose another", label, `choose ${label}`, (files) => onFiles(files.slice(0, 1))), clear));
   hearPhotos(element, (files) => onFiles(files.slice(0, 1)), { signal });
   return element;
+}
+
+/** Open the file dialog of the well with this label, where it is shown. */
+export function chooseAgain(label) {
+  document.querySelector(`input[type="file"][data-key="choose ${CSS.escape(label)}"]`)?.click();
 }
 
 const urls = new WeakMap();
@@ -81,13 +140,20 @@ export function urlOf(file) {
   return urls.get(file);
 }
 
-/** Small pictures of chosen photos, each with a way to leave it out. */
+// Photos are large: a browser that draws hundreds of them runs out of memory.
+const SHOWN = 24;
+
+/** Small pictures of the first chosen photos, each with a button to remove it. */
 export function chosenPhotos(files, onRemove) {
-  return h("ul.thumbs", files.map((file, place) => {
-    const image = h("img", { src: urlOf(file), alt: file.name });
-    image.addEventListener("error", () => fill(image.parentElement, h("span.portrait", "?")));
-    return h("li", h("span", image), h("button.icon", {
-      type: "button", "aria-label": `Leave out ${file.name}`, on: { click: () => onRemove(place) },
-    }, icon("close")));
-  }));
+  const more = files.length - SHOWN;
+  return [
+    h("ul.thumbs", files.slice(0, SHOWN).map((file, place) => {
+      const image = h("img", { src: urlOf(file), alt: file.name, loading: "lazy", decoding: "async" });
+      image.addEventListener("error", () => fill(image.parentElement, h("span.portrait", "?")));
+      return h("li", h("span", image), h("button.icon", {
+        type: "button", "aria-label": `Remove ${file.name}`, data: { key: `remove-${place}` }, on: { click: () => onRemove(place) },
+      }, icon("close")));
+    })),
+    more > 0 && h("p.small.soft", `and ${count(more, "more photo")}`),
+  ];
 }

@@ -1,29 +1,38 @@
-// Are these two the same person?
+// Compare two photos: the same person, different people, or too close to call.
 
 import { call, formOf } from "../api.js";
 import { fill, h, newId, say } from "../dom.js";
 import { distances } from "../parts/chart.js";
 import { crop, photo } from "../parts/photo.js";
-import { failed, head, waiting } from "../parts/states.js";
-import { filledWell, well } from "../parts/well.js";
+import { action, failed, head, waiting } from "../parts/states.js";
+import { chooseAgain, filledWell, well } from "../parts/well.js";
 import { modelNow } from "../session.js";
-import { capital, distance, oneIn, percent, quality, verdict } from "../words.js";
+import { capital, count, distance, oneIn, outcome, percent, quality } from "../words.js";
 
-// Outlives the view: whoever comes back finds the photos where they were.
-const kept = { files: [null, null], answer: null, far: null };
-const NAMES = ["The first photo", "The second photo"];
+// Outlives the view, so that photos and answer are still there when the user comes back. `faces` are the numbers of
+// the faces the user chose, from 1 in reading order; null for the largest.
+const kept = { files: [null, null], faces: [null, null], answer: null, far: null };
+const NAMES = ["First photo", "Second photo"];
 const SIDES = ["a", "b"];
+const COLOURS = { same: "same", different: "other", unclear: "unsure" };
 
 export async function show(root, { service, signal }) {
   const places = h("div.pair");
-  const answer = h("section.compare-answer", { "aria-label": "The answer" });
+  const answer = h("section.compare-answer", { "aria-label": "Result" });
   let asked = 0;
   kept.far ??= service.default_far;
 
   const put = (side, file) => {
     kept.files[side] = file;
+    kept.faces[side] = null;
     kept.answer = null;
     draw();
+    ask();
+  };
+
+  const pick = (side, face) => {
+    kept.faces[side] = face + 1;
+    kept.answer = null;
     ask();
   };
 
@@ -35,11 +44,13 @@ export async function show(root, { service, signal }) {
     const file = kept.files[side];
     const more = { label: NAMES[side], onFiles: ([found]) => put(side, found), signal };
     if (!file) return well(more);
-    const told = kept.answer?.[SIDES[side]];
-    const main = kept.answer?.[`main_${SIDES[side]}`] ?? -1;
-    const shown = photo(file, told, {
-      chosen: main, alt: `${NAMES[side]}: ${file.name}`,
-      label: (i) => (told.faces.length > 1 && i === main ? "compared" : ""),
+    const found = kept.answer?.[SIDES[side]];
+    const compared = kept.answer?.[`main_${SIDES[side]}`] ?? -1;
+    const several = found?.faces.length > 1;
+    const shown = photo(file, found, {
+      chosen: compared, alt: `${NAMES[side]}: ${file.name}`,
+      label: (i) => (!several ? "" : i === compared ? "Compared" : `Face ${i + 1}`),
+      onPick: several && ((i) => pick(side, i)),
     });
     return filledWell({ ...more, shown, onClear: () => put(side, null) });
   }
@@ -48,55 +59,73 @@ export async function show(root, { service, signal }) {
     const turn = ++asked;
     const [a, b] = kept.files;
     if (!a || !b) {
-      fill(answer, a || b ? h("p.soft.centred", "One more photo, and you have the answer.") : hint());
+      fill(answer, a || b ? h("p.soft.centred", "Add one more photo to compare.") : hint());
       return;
     }
     if (!kept.answer) {
       fill(answer, waiting("Comparing"));
       try {
-        const form = formOf([["a", a], ["b", b]]);
-        const found = await call("POST", "v1/verify", { query: { far: kept.far, crops: true }, form, signal });
+        const query = { far: kept.far, crops: true, face_a: kept.faces[0], face_b: kept.faces[1] };
+        const found = await call("POST", "v1/verify", { query, form: formOf([["a", a], ["b", b]]), signal });
         if (turn !== asked) return;
         kept.answer = found;
       } catch (error) {
-        if (turn === asked && error.name !== "AbortError") fill(answer, failed(named(error), ask));
+        if (turn === asked && error.name !== "AbortError") fill(answer, failedFor(error));
         return;
       }
       draw();
     }
-    fill(answer, await told(kept.answer));
-    say(verdict(kept.answer.probability)[0]);
+    fill(answer, await result(kept.answer));
+    const { headline, words } = outcome(kept.answer);
+    say(`${headline}. ${words}`);
   }
 
-  async function told(found) {
-    const [words, kind] = verdict(found.probability);
+  /** The failure, with a button to choose another photo for each one that is at fault. */
+  function failedFor(error) {
+    const atFault = SIDES.map((_, i) => i).filter((i) => error.detail?.includes(`photo '${SIDES[i]}'`));
+    SIDES.forEach((side, i) => (error.detail = error.detail?.replaceAll(`photo '${side}'`, NAMES[i].toLowerCase())));
+    if (error.detail) error.detail = capital(error.detail);
+    return failed(error, ask, "h2", ...atFault.map((i) => action(`Choose another ${NAMES[i].toLowerCase()}`, () => chooseAgain(NAMES[i]), "main")));
+  }
+
+  async function result(found) {
+    const { kind, headline, words } = outcome(found);
     const model = await modelNow();
-    const rate = strictness(service, (far) => {
-      kept.far = far;
-      kept.answer = null;
-      ask();
-    });
+    const colour = COLOURS[kind];
+    const notes = SIDES.map((side, i) => facesIn(found, side, i)).filter(Boolean);
     return h("div.card.verdict.enter", {},
       h("div.verdict-words", {},
-        h("h2", { class: kind }, words),
-        h("p.verdict-number", { class: kind }, percent(found.probability)),
-        h("p", `If it was as likely as not before you looked, the probability is now ${percent(found.probability)} that these are one person.`),
-        h("p", `The distance ${distance(found.distance)} is ${found.same ? "within" : "beyond"} the threshold ${distance(found.threshold)}, so they `,
-          h("strong", found.same ? "pass for one person" : "do not pass for one person"),
-          ` where ${oneIn(found.far)} pairs of strangers may.`),
-        rate,
+        h("h2.headline", { class: colour }, headline),
+        h("p", words),
+        notes.length > 0 && h("ul.notes", notes.map((note) => h("li", note))),
+        h("dl.facts", {},
+          h("dt", "Probability"), h("dd", `${percent(found.probability)} that it is one person, if both answers were equally likely before`),
+          h("dt", "Distance"), h("dd", distance(found.distance)),
+          h("dt", "Same person"), h("dd", `up to ${distance(found.threshold)}`),
+          found.rejection != null && [h("dt", "Different people"), h("dd", `beyond ${distance(found.rejection)}`)]),
+        strictness(),
       ),
-      distances(model, { found: found.distance, threshold: found.threshold }),
+      distances(model, { found: found.distance, threshold: found.threshold, rejection: found.rejection }),
       h("div.verdict-crops", SIDES.map((side, i) => {
         const face = found[side].faces[found[`main_${side}`]];
-        return h("figure", crop(face, `${NAMES[i]}: the face as the network saw it`),
-          h("figcaption.small", h("strong", i ? "The second, as the network saw it" : "The first, as the network saw it"), h("br"), h("span.soft", quality(face.quality))));
+        return h("figure", crop(face, `${NAMES[i]}: the face as the model sees it`),
+          h("figcaption.small", h("strong", i ? "Second face, as the model sees it" : "First face, as the model sees it"), h("br"), h("span.soft", quality(face.quality))));
       })),
     );
   }
 
-  fill(root, head("Are these two the same person?", "The largest face of each photo counts. Nothing is kept."), places, answer);
-  // A pasted photo goes where there is room.
+  function strictness() {
+    const id = newId("far");
+    const select = h("select.input", { id, on: { change: () => {
+      kept.far = Number(select.value);
+      kept.answer = null;
+      ask();
+    } } }, service.fars.map((far) => h("option", { value: String(far), selected: far === kept.far }, `${oneIn(far)} pairs of strangers`)));
+    return h("div.field.inline", h("label", { htmlFor: id }, "False matches allowed"), select);
+  }
+
+  fill(root, head("Compare two photos", "See if they show the same person. If a photo has several faces, the largest is compared. Nothing is stored."), places, answer);
+  // A pasted photo goes to the first empty place.
   document.addEventListener("paste", (event) => {
     const [file] = [...(event.clipboardData?.files ?? [])].filter((found) => found.type.startsWith("image/"));
     if (file) put(kept.files[0] && !kept.files[1] ? 1 : 0, file);
@@ -105,21 +134,14 @@ export async function show(root, { service, signal }) {
   await ask();
 }
 
-/** The service names photos by their fields, the page by their places. */
-function named(error) {
-  SIDES.forEach((side, i) => (error.detail = error.detail?.replaceAll(`photo '${side}'`, NAMES[i].toLowerCase())));
-  if (error.detail) error.detail = capital(error.detail);
-  return error;
+/** How many faces a photo has and which one was compared; null where it has one only. */
+function facesIn(found, side, i) {
+  const faces = found[side].faces.length;
+  if (faces < 2) return null;
+  const which = kept.faces[i] ? `Face ${found[`main_${side}`] + 1} was compared.` : "The largest one was compared.";
+  return `The ${NAMES[i].toLowerCase()} shows ${count(faces, "face")}. ${which} Click another face to compare that one.`;
 }
 
 function hint() {
-  return h("p.soft.centred", "You can also paste a picture: ", h("kbd", "Ctrl"), " ", h("kbd", "V"), ".");
+  return h("p.soft.centred", "You can also paste a photo: ", h("kbd", "Ctrl"), " ", h("kbd", "V"));
 }
-
-function strictness(service, onChange) {
-  const id = newId("far");
-  const select = h("select.input", { id, on: { change: () => onChange(Number(select.value)) } },
-    service.fars.map((far) => h("option", { value: String(far), selected: far === kept.far }, `${oneIn(far)} strangers may pass`)));
-  return h("div.field.inline", h("label", { htmlFor: id }, "How strict"), select);
-}
-

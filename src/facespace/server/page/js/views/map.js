@@ -1,4 +1,4 @@
-// The gallery from above: who looks like whom, as far as two dimensions can show it.
+// Explore the gallery on a map: people who are near each other may look alike.
 
 import { call } from "../api.js";
 import { fill, h, say } from "../dom.js";
@@ -12,7 +12,7 @@ const KEYS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDo
 const MOST = 2000;
 
 export async function show(root, { service, signal }) {
-  const title = head("Look around", "Everybody in the gallery on two of many axes. Who is near here may be alike; who is far apart is not.");
+  const title = head("Explore", "A map of everybody in the gallery. People near each other may look alike; people far apart do not.");
   if (!service.gallery) {
     fill(root, title, noGallery());
     return;
@@ -22,11 +22,11 @@ export async function show(root, { service, signal }) {
   await load();
 
   async function load() {
-    fill(body, waiting("Drawing the map"));
+    fill(body, waiting("Loading the map"));
     try {
       const found = await call("GET", "v1/people/map", { query: { limit: MOST }, signal });
       if (found.points.length < 2) {
-        fill(body, empty("map", "Too few people for a map", "Two are needed at least: enrol some."));
+        fill(body, empty("map", "Too few people", "A map needs at least two people. Enrol somebody first."));
         return;
       }
       draw(body, found, signal);
@@ -48,7 +48,7 @@ function draw(body, found, signal) {
     on: { click: () => choose(i), focus: () => choose(i) },
   }, portrait(point.name, points.length <= 150 ? facePicture(point.picture) : null), h("span.map-name", point.name)));
   world.append(...dots);
-  const map = h("div.map", { role: "group", "aria-label": "Map of the gallery: arrow keys go from person to person, plus and minus change the scale", class: points.length > 150 ? "many" : "" }, world);
+  const map = h("div.map", { role: "group", "aria-label": "Map of the gallery: use the arrow keys to move from person to person, plus and minus to zoom", class: points.length > 150 ? "many" : "" }, world);
 
   const [centre, spread] = extent(points);
   const view = { ...centre, zoom: 1 };
@@ -78,8 +78,8 @@ function draw(body, found, signal) {
     const near = points.map((other, j) => [Math.hypot(other.x - point.x, other.y - point.y), j]).filter(([, j]) => j !== i)
       .sort((a, b) => a[0] - b[0]).slice(0, 4);
     fill(panel, h("div.map-who", portrait(point.name, facePicture(point.picture)),
-      h("div", h("h2", point.name), h("p.small.soft", count(point.faces, "face")), h("a", { href: `#/people/${point.person}` }, "Open"))),
-    h("h3", "Near on the map"),
+      h("div", h("h2", point.name), h("p.small.soft", count(point.faces, "face")), h("a", { href: `#/people/${point.person}` }, `Show ${point.name}`))),
+    h("h3", "Nearby"),
     h("ul.map-near", near.map(([, j]) => h("li", h("button.map-other", { type: "button", on: { click: () => go(j) } }, portrait(points[j].name, facePicture(points[j].picture)), h("span.small", points[j].name))))));
   }
 
@@ -114,7 +114,7 @@ function draw(body, found, signal) {
       const [dx, dy] = KEYS[event.key];
       const next = towards(points, chosen, dx, dy);
       if (next >= 0) go(next);
-      else say("Nobody that way");
+      else say("Nobody in this direction");
     }
   });
   map.addEventListener("wheel", (event) => {
@@ -130,20 +130,20 @@ function draw(body, found, signal) {
   }
   const tool = (label, text, work) => h("button.button.small", { type: "button", "aria-label": label, title: label, on: { click: work } }, text);
   const more = found.total > points.length ? `The first ${points.length} of ${found.total} people. ` : "";
-  fill(panel, h("p.soft", `${more}Choose somebody to see who is near. Drag to move, scroll to come closer; with the keyboard, arrows and `, h("kbd", "+"), " ", h("kbd", "−"), "."));
-  fill(body, h("div.map-view", h("div.map-frame", map, h("div.map-tools", tool("Closer", "+", () => zoom(1.5)), tool("Farther", "−", () => zoom(1 / 1.5)), tool("All", icon("map"), whole))), panel));
+  fill(panel, h("p.soft", `${more}Click a person to see who is nearby. Drag to move and scroll to zoom, or use the arrow keys and `, h("kbd", "+"), " ", h("kbd", "−"), "."));
+  fill(body, h("div.map-view", h("div.map-frame", map, h("div.map-tools", tool("Zoom in", "+", () => zoom(1.5)), tool("Zoom out", "−", () => zoom(1 / 1.5)), tool("Show all", icon("map"), whole))), panel));
   place();
   signal.addEventListener("abort", () => fill(body));
 }
 
-/** The middle of some points, and how far they reach from there. */
+/** The centre of some points, and the distance they reach from it. */
 function extent(points) {
   const range = (axis) => [Math.min(...points.map((p) => p[axis])), Math.max(...points.map((p) => p[axis]))];
   const [[left, right], [top, bottom]] = [range("x"), range("y")];
   return [{ x: (left + right) / 2, y: (top + bottom) / 2 }, Math.max(right - left, bottom - top, 1e-9) / 2];
 }
 
-/** Whose name has room below them: it covers no other face and no other name. */
+/** The points whose name fits below them without covering another face or name. */
 function named(at, size, points) {
   const taken = at.map(([x, y]) => [x - size / 2, y - size / 2, x + size / 2, y + size / 2]);
   const room = new Set();
@@ -159,7 +159,7 @@ function named(at, size, points) {
   return room;
 }
 
-/** The nearest in a direction, those straight ahead before those aside; -1 where nobody is. */
+/** The nearest point in a direction, those straight ahead first; -1 where there is none. */
 function towards(points, from, dx, dy) {
   let best = [-1, Infinity];
   points.forEach((point, i) => {

@@ -1,8 +1,9 @@
-// The people of the gallery: look for one, enrol, merge.
+// The people in the gallery: find, enrol and merge them.
 
 import { call } from "../api.js";
 import { fill, h, newId, say, toast } from "../dom.js";
 import { icon } from "../icons.js";
+import { nameToKeep } from "../parts/ask.js";
 import { enrolDialog } from "../parts/enrol.js";
 import { facePicture, portrait } from "../parts/portrait.js";
 import { empty, failed, head, waiting } from "../parts/states.js";
@@ -38,16 +39,16 @@ export async function show(root, { service, signal }) {
     const mine = ++turn;
     const grid = h("ul.people-grid");
     const more = h("div.row");
-    fill(list, waiting("Fetching people"));
+    fill(list, waiting("Loading people"));
     try {
       const found = await call("GET", "v1/people", { query: { search: kept.search, limit: PAGE }, signal });
       if (mine !== turn) return;
       total.textContent = kept.search ? `${count(found.total, "person", "people")} found` : count(found.total, "person", "people");
       if (!found.total) {
         fill(list, kept.search
-          ? empty("search", "Nobody by that name", `No name has “${kept.search}” in it.`)
-          : empty("people", "Nobody yet", mayEnrol ? "Enrol the first person: drop photos of them anywhere on this page, or press the button." : "Nobody has been enrolled.",
-            mayEnrol && h("button.button.main", { type: "button", on: { click: () => enrol() } }, icon("add"), "Enrol a person")));
+          ? empty("search", "Nobody found", `No name contains “${kept.search}”.`)
+          : empty("people", "Nobody yet", mayEnrol ? "Drop photos of a person anywhere on this page, or click the button." : "Nobody is enrolled yet.",
+            mayEnrol && h("button.button.main", { type: "button", on: { click: () => enrol() } }, icon("add"), "Enrol")));
         return;
       }
       fill(list, grid, more);
@@ -74,7 +75,7 @@ export async function show(root, { service, signal }) {
       portrait(person.name, facePicture(person.picture)),
       h("span", h("span.name", person.name), h("br"), h("span.small.soft", count(person.faces, "face")))));
     if (choosing) {
-      const box = h("input.pick", { type: "checkbox", "aria-label": `Choose ${person.name}`, checked: picked.has(person.person), on: { change: () => {
+      const box = h("input.pick", { type: "checkbox", "aria-label": `Select ${person.name}`, checked: picked.has(person.person), on: { change: () => {
         if (box.checked) picked.set(person.person, person);
         else picked.delete(person.person);
         element.classList.toggle("picked", box.checked);
@@ -87,7 +88,8 @@ export async function show(root, { service, signal }) {
   }
 
   async function merge() {
-    const [into, ...others] = [...picked.values()].sort((a, b) => b.faces - a.faces);
+    const into = keep;
+    const others = [...picked.values()].filter((person) => person !== into);
     try {
       for (const other of others) {
         await call("POST", `v1/people/${other.person}/merge`, { body: { into: into.person } });
@@ -101,14 +103,14 @@ export async function show(root, { service, signal }) {
     const undo = async () => {
       try {
         for (const _ of others) await call("POST", `v1/people/${into.person}/undo-merge`);
-        toast("They are apart again.");
+        toast("The merge is undone.");
       } catch (error) {
         fill(list, failed(error, load));
         return;
       }
       load();
     };
-    toast(`${others.map((other) => other.name).join(", ")} and ${into.name} are one person now.`, undo);
+    toast(`${others.map((other) => other.name).join(", ")} merged into ${into.name}.`, undo);
   }
 
   const stop = () => {
@@ -116,24 +118,30 @@ export async function show(root, { service, signal }) {
     picked.clear();
     drawTools();
     load();
+    tools.querySelector("button")?.focus();
   };
 
   const tools = h("div.row");
+  let keep = null;
   function drawTools() {
     if (!choosing) {
       fill(tools, mayEnrol && h("button.button.small", { type: "button", on: { click: () => {
         choosing = true;
         drawTools();
         load();
-        say("Choose the people who are one");
-      } } }, "Merge people"));
+        say("Select the people to merge");
+        tools.querySelector("p").focus();
+      } } }, "Merge"));
       return;
     }
-    const names = [...picked.values()];
-    const ready = names.length > 1;
+    // The name of the person with the most faces is the first choice.
+    const people = [...picked.values()].sort((a, b) => b.faces - a.faces);
+    const ready = people.length > 1;
+    if (!people.includes(keep)) [keep] = people;
     fill(tools,
-      h("p", { role: "status" }, ready ? `${count(names.length, "person", "people")} chosen` : "Choose two or more who are the same person."),
-      h("button.button.small.main", { type: "button", disabled: !ready, on: { click: merge } }, "They are one person"),
+      h("p", { role: "status", tabIndex: -1 }, ready ? `${count(people.length, "person", "people")} selected` : "Select two or more entries of the same person."),
+      ready && nameToKeep([keep, ...people.filter((person) => person !== keep)], (person) => (keep = person)),
+      h("button.button.small.main", { type: "button", disabled: !ready, on: { click: merge } }, ready ? "Merge these people" : "Merge"),
       h("button.button.small", { type: "button", on: { click: stop } }, "Cancel"));
   }
 
@@ -146,7 +154,7 @@ export async function show(root, { service, signal }) {
   } } });
   const action = mayEnrol && h("button.button.main", { type: "button", on: { click: () => enrol() } }, icon("add"), "Enrol");
   fill(root,
-    head("People", "Everybody this service knows.", action || h("span")),
+    head("People", "Everybody in the gallery.", action || h("span")),
     h("div.people-bar", h("label.unseen", { htmlFor: id }, "Search by name"), search, total, h("div.push", tools)),
     list);
   if (mayEnrol) hearPhotos(root.closest("main"), (files) => enrol(files), { signal, paste: true });

@@ -1,27 +1,29 @@
-// Who is this?
+// Search the gallery for the faces of a photo.
 
 import { call, formOf } from "../api.js";
 import { fill, h, newId, say, toast } from "../dom.js";
 import { icon } from "../icons.js";
 import { crop, photo } from "../parts/photo.js";
 import { facePicture, portrait } from "../parts/portrait.js";
-import { empty, failed, head, waiting } from "../parts/states.js";
-import { filledWell, well } from "../parts/well.js";
+import { action, empty, failed, head, waiting } from "../parts/states.js";
+import { chooseAgain, filledWell, well } from "../parts/well.js";
 import { enrolDialog } from "../parts/enrol.js";
-import { capital, count, distance, oneIn, percent, quality } from "../words.js";
+import { count, distance, oneIn, percent, quality } from "../words.js";
 
 const kept = { file: null, answer: null, chosen: 0, fpir: null };
 const RATES = [0.1, 0.01, 0.001];
+const PLACE = "Photo to search for";
+const UNKNOWN = "Unknown";
 
 export async function show(root, { service, signal }) {
-  const title = head("Who is this?", "Each face of a photo is looked for among the people of the gallery. The photo is not kept; that there was a search is noted in the audit log.");
+  const title = head("Search", "Find out who is in a photo. Each face is compared with everybody in the gallery. The photo is not stored; the audit log records that there was a search.");
   if (!service.gallery) {
     fill(root, title, noGallery());
     return;
   }
   kept.fpir ??= service.fpir;
   const place = h("div.search-photo");
-  const answer = h("section.stack", { "aria-label": "The answer" });
+  const answer = h("section.stack", { "aria-label": "Result" });
   let asked = 0;
 
   const put = (file) => {
@@ -31,7 +33,7 @@ export async function show(root, { service, signal }) {
   };
 
   function draw() {
-    const more = { label: "The photo to search for", onFiles: ([file]) => put(file), signal };
+    const more = { label: PLACE, onFiles: ([file]) => put(file), signal };
     if (!kept.file) {
       fill(place, well({ ...more, paste: true }));
       return;
@@ -39,8 +41,9 @@ export async function show(root, { service, signal }) {
     const found = kept.answer;
     const shown = photo(kept.file, found, {
       chosen: kept.chosen,
-      label: (i) => found.faces[i].name ?? (found.faces.length > 1 ? "nobody we know" : ""),
-      onPick: found && ((i) => pick(i, "button.box")),
+      label: (i) => found.faces[i].name ?? UNKNOWN,
+      first: (i) => found.faces[i].name !== null,
+      onPick: found && pick,
     });
     fill(place, filledWell({ ...more, shown, onClear: () => put(null) }));
   }
@@ -52,49 +55,52 @@ export async function show(root, { service, signal }) {
       return;
     }
     if (!kept.answer) {
-      fill(answer, waiting("Looking through the gallery"));
+      fill(answer, waiting("Searching"));
       try {
         const query = { fpir: kept.fpir, crops: true, top: 6 };
         const found = await call("POST", "v1/identify", { query, form: formOf([["photo", kept.file]]), signal });
         if (turn !== asked) return;
         kept.answer = found;
-        kept.chosen = 0;
+        kept.chosen = knownFirst(found)[0] ?? 0;
       } catch (error) {
-        if (turn === asked && error.name !== "AbortError") fill(answer, failed(error, ask));
+        if (turn === asked && error.name !== "AbortError") {
+          fill(answer, failed(error, ask, "h2", action("Choose another photo", () => chooseAgain(PLACE), "main")));
+        }
         return;
       }
       draw();
     }
-    fill(answer, told());
-    const names = kept.answer.faces.map((face) => face.name ?? "nobody we know");
+    fill(answer, result());
+    const names = knownFirst(kept.answer).map((i) => kept.answer.faces[i].name ?? "unknown");
     say(names.length ? `${count(names.length, "face")}: ${names.join(", ")}` : "No face found");
   }
 
-  function told() {
+  function result() {
     const found = kept.answer;
     if (!found.faces.length) {
-      return empty("search", "No face found", "Take a photo that shows a face, larger or clearer.");
+      return empty("search", "No face found", "Choose a photo with a larger or clearer face.",
+        action("Choose another photo", () => chooseAgain(PLACE), "main"));
     }
     const face = found.faces[kept.chosen];
     return [
       found.faces.length > 1 && strip(found),
       h("div.card.stack.enter", {},
         h("div.found-head", {},
-          crop(face, "The face that was looked for, as the network saw it"),
+          crop(face, "The face, as the model sees it"),
           h("div.stack.tight", {},
-            h("h2", { class: face.name ? "same" : "" }, face.name ?? "Nobody we know"),
+            h("h2", { class: face.name ? "same" : "" }, face.name ?? "Nobody in the gallery"),
             h("p", sentence(face, found)),
             h("p.small.soft", quality(face.quality)),
             h("div.row", {},
-              face.person && h("a.button.small", { href: `#/people/${face.person}` }, "Open"),
+              face.person && h("a.button.small", { href: `#/people/${face.person}` }, `Show ${face.name}`),
               service.scopes.includes("enrol") && h("button.button.small", {
-                type: "button", on: { click: () => keep(face) },
-              }, icon("add"), face.name ? "Keep this face too" : "Keep as a person"),
+                type: "button", data: { key: "enrol" }, on: { click: () => enrol(face) },
+              }, icon("add"), face.name ? "Add this face" : "Enrol"),
             ),
           ),
         ),
-        face.candidates.length > 0 && h("div", h("h3", "The nearest in the gallery"),
-          h("p.small.soft", `Per cent: how likely it is one person, if that was as likely as not before. Among ${count(found.people, "person", "people")} more is asked: a distance within ${distance(found.threshold)}.`)),
+        face.candidates.length > 0 && h("div", h("h3", "Closest people"),
+          h("p.small.soft", `The percentage is the probability that it is one person, if both answers were equally likely before. With ${count(found.people, "person", "people")} in the gallery, a match needs a distance of ${distance(found.threshold)} or less.`)),
         h("ol.candidates", face.candidates.map((candidate, i) => candidateCard(candidate, found, i === 0 && face.person === candidate.person))),
       ),
       strictness(() => {
@@ -104,25 +110,27 @@ export async function show(root, { service, signal }) {
     ];
   }
 
-  /** All faces of the photo, to choose one of. */
+  /** All faces of the photo to choose from, known people first. */
   function strip(found) {
-    return h("ul.strip", { "aria-label": "Faces of the photo" }, found.faces.map((face, i) => h("li", h("button", {
-      type: "button", "aria-pressed": String(i === kept.chosen), on: { click: () => pick(i, ".strip button") },
-    }, crop(face, ""), h("span", face.name ?? "nobody we know")))));
+    const known = found.faces.filter((face) => face.name).length;
+    return h("div.stack.tight", {},
+      h("p", { role: "status" }, `${count(found.faces.length, "face")}: ${known} known, ${found.faces.length - known} unknown`),
+      h("ul.strip", { "aria-label": "Faces in the photo" }, knownFirst(found).map((i) => h("li", h("button", {
+        type: "button", data: { key: `strip-${i}` }, "aria-pressed": String(i === kept.chosen), on: { click: () => pick(i) },
+      }, crop(found.faces[i], ""), h("span", found.faces[i].name ?? UNKNOWN))))));
   }
 
-  function pick(i, focused) {
+  function pick(i) {
     kept.chosen = i;
     draw();
-    fill(answer, told());
-    root.querySelectorAll(focused)[i].focus({ preventScroll: true });
+    fill(answer, result());
   }
 
-  async function keep(face) {
+  async function enrol(face) {
     const cut = await around(kept.file, kept.answer, face);
     const done = await enrolDialog(service, { name: face.name ?? "", files: [cut] });
     if (!done) return;
-    toast(`${done.person.name} has ${count(done.person.faces, "face")} now.`);
+    toast(`${done.person.name} now has ${count(done.person.faces, "face")}.`);
     kept.answer = null;
     ask();
   }
@@ -132,28 +140,32 @@ export async function show(root, { service, signal }) {
   await ask();
 }
 
+/** Places of the faces, known people before unknown ones, each in reading order. */
+function knownFirst(found) {
+  const places = found.faces.map((_, i) => i);
+  return [...places.filter((i) => found.faces[i].name), ...places.filter((i) => !found.faces[i].name)];
+}
+
 function sentence(face, found) {
-  const among = `among ${count(found.people, "person", "people")}`;
-  if (!found.people) return "The gallery is empty: enrol somebody first.";
-  if (face.name) {
-    return `${capital(percent(face.candidates[0].probability))} as a pair, and near enough ${among}, where ${oneIn(found.fpir)} strangers may be taken for somebody.`;
-  }
-  return `Nobody ${among} is within ${distance(found.threshold)}, where ${oneIn(found.fpir)} strangers may be taken for somebody.`;
+  if (!found.people) return "The gallery is empty. Enrol somebody first.";
+  const rate = `At this setting at most ${oneIn(found.fpir)} strangers gets a name.`;
+  if (face.name) return `The closest of ${count(found.people, "person", "people")}, and close enough. ${rate}`;
+  return `Nobody among ${count(found.people, "person", "people")} is close enough (${distance(found.threshold)} or less). ${rate}`;
 }
 
 function candidateCard(candidate, found, taken) {
-  const within = candidate.distance <= found.threshold;
+  const within = candidate.adjusted_distance <= found.threshold;
   return h("li.candidate", { class: taken ? "taken" : "" },
     h("a", { href: `#/people/${candidate.person}` },
       portrait(candidate.name, facePicture(candidate.picture)),
       h("span.name", candidate.name)),
-    track(candidate.distance, found.threshold),
+    track(candidate.adjusted_distance, found.threshold),
     h("span.small.number", percent(candidate.probability)),
-    h("span.small.soft.number", `${distance(candidate.distance)}, ${within ? "near enough" : "too far"}`),
+    h("span.small.soft.number", `${distance(candidate.adjusted_distance)}, ${within ? "match" : "no match"}`),
   );
 }
 
-/** How far a distance is, the threshold in the middle. */
+/** A distance on a line, with the threshold in the middle. */
 function track(at, threshold) {
   const share = Math.min(1, at / (2 * threshold));
   return h("span.track", { "aria-hidden": "true" }, h("span", { class: at <= threshold ? "in" : "", style: { left: `${100 * share}%` } }));
@@ -165,13 +177,13 @@ function strictness(onChange) {
   const select = h("select.input", { id, on: { change: () => {
     kept.fpir = Number(select.value);
     onChange();
-  } } }, rates.map((rate) => h("option", { value: String(rate), selected: rate === kept.fpir }, `${oneIn(rate)} strangers may get a name`)));
-  return h("div.field.inline", h("label", { htmlFor: id }, "How strict"), select);
+  } } }, rates.map((rate) => h("option", { value: String(rate), selected: rate === kept.fpir }, `${oneIn(rate)} strangers`)));
+  return h("div.field.inline", h("label", { htmlFor: id }, "Wrong names allowed"), select);
 }
 
-/** What stands in a view that needs a gallery where there is none. */
+/** Shown by views that need a gallery where the service has none. */
 export function noGallery() {
-  return empty("people", "There is no gallery", "This service was started without one, so nobody is known here. Comparing and grouping work all the same.",
+  return empty("people", "No gallery", "This service was started without a gallery, so it knows nobody. You can still compare photos and group them.",
     h("p", h("code", "facespace serve --gallery people.db")));
 }
 

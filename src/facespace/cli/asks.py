@@ -1,0 +1,39 @@
+"""Questions to the person at the terminal, where there is one."""
+
+import sys
+from collections.abc import Sequence
+
+import typer
+
+from facespace.cli.output import errors, photo_name
+from facespace.embed import Face
+from facespace.gallery import ChooseFace, Doubt
+from facespace.images import Photo
+
+
+def possible() -> bool:
+    """Whether somebody can answer."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def which_face(name: str) -> ChooseFace:
+    """A question which of several faces of a photo is the person's."""
+
+    def choose(photo: Photo, faces: Sequence[Face]) -> int | None:
+        errors.print(f"{photo_name(photo)} shows {len(faces)} faces:", markup=False, highlight=False)
+        for number, face in enumerate(faces, start=1):
+            left, top, right, bottom = (round(edge) for edge in face.box)
+            errors.print(f"  {number}: from {left}, {top} to {right}, {bottom}", markup=False, highlight=False)
+        asked = f"Which one is {name}? A number from 1 to {len(faces)}, or 0 for none"
+        while not 0 <= (number := typer.prompt(asked, default=0, type=int, err=True)) <= len(faces):
+            continue
+        return number - 1 if number else None
+
+    return choose
+
+
+def enrol_all_the_same(doubt: Doubt) -> bool:
+    """A question whether photos that look like somebody else are of the person."""
+    which = photo_name(doubt.photos[0]) if len(doubt.photos) == 1 else f"the {len(doubt.photos)} photos"
+    errors.print(f"{which}: {doubt.reason}", markup=False, highlight=False)
+    return typer.confirm(f"Enrol as {doubt.person} all the same?", default=False, err=True)

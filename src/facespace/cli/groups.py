@@ -1,0 +1,54 @@
+"""Strangers within groups, as text of at most 80 columns."""
+
+from facespace.cli.output import say
+from facespace.embed import GroupsCard, ShareCard
+
+_NAME = 24
+_CELL = 15
+
+
+def show_groups(groups: GroupsCard, calibration_error: float | None = None) -> None:
+    """The thresholds that hold for the worst group, and how often each group's strangers are accepted."""
+    for line in group_lines(groups):
+        say(line)
+    if calibration_error is not None:
+        say(f"\ncalibration error with strangers of one {', '.join(groups.by)}: {calibration_error:.3f}")
+
+
+def group_lines(groups: GroupsCard) -> list[str]:
+    """As `show_groups` prints them."""
+    lines = [
+        "",
+        f"Strangers within groups by {', '.join(groups.by)}: {groups.data}",
+        "",
+        f"{'no group exceeds FAR':<22}{'threshold':<27}{'decided by':<25}VAL",
+    ]
+    for each in sorted(groups.thresholds, key=lambda entry: -entry.far):
+        spread = f"{each.threshold:.3f} ({each.low:.3f} to {each.high:.3f})"
+        val = "" if each.val is None else f"{each.val.value:.3f}"
+        lines.append(f"{each.far:<22g}{spread:<27}{_cut(each.group):<25}{val}")
+    heads = [f"{'worst' if at.holds_for == 'worst group' else 'average'} {at.far:g}" for at in groups.at]
+    cuts = [f"({at.threshold:.3f})" for at in groups.at]
+    lines += [
+        "",
+        "Strangers accepted as one person, in 1,000 (95 % interval), at the threshold of",
+        f"{'':<{_NAME + 1}}{'faces':>6}  " + "".join(head.ljust(_CELL) for head in heads),
+        f"{'':<{_NAME + 1}}{'':>6}  " + "".join(cut.ljust(_CELL) for cut in cuts),
+    ]
+    for group in groups.groups:
+        cells = "".join(_in_thousand(rate).ljust(_CELL) for rate in group.rates)
+        label = group.name if group.column in (", ".join(groups.by), "all") else f"{group.column} {group.name}"
+        lines.append(f"{_cut(label):<{_NAME + 1}}{group.faces:>6}  {cells}")
+    return [line.rstrip() for line in lines]
+
+
+def _in_thousand(rate: ShareCard) -> str:
+    return f"{_short(rate.value)} ({_short(rate.low)}-{_short(rate.high)})"
+
+
+def _short(share: float) -> str:
+    return f"{1000 * share:.1f}" if share < 0.00995 else f"{1000 * share:.0f}"
+
+
+def _cut(name: str) -> str:
+    return name if len(name) <= _NAME else name[: _NAME - 1] + "…"

@@ -1,0 +1,79 @@
+"""Which files are photos: the formats that are decoded, known by their content, and the endings of their names."""
+
+from functools import lru_cache
+
+from PIL import features
+
+from facespace.errors import ImageError
+
+# Only these decoders ever see untrusted bytes; AVIF joins them where this Pillow has it, HEIF with its plugin.
+FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "PPM", "JPEG2000")
+AVIF_BRANDS = (b"avif", b"avis")
+HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+
+# All endings that Pillow has for these formats (a test compares the two), and those of HEIC. MPO is JPEG.
+EXTENSIONS = frozenset(
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".webp", ".tif", ".tiff", ".bmp", ".gif"}
+    | {".pbm", ".pgm", ".ppm", ".pnm", ".pfm", ".jp2", ".j2k", ".jpc", ".jpf", ".jpx", ".j2c"}
+    | {".avif", ".avifs", ".heic", ".heif", ".hif"}
+)
+
+# Bytes that decoding a pixel takes at its peak, measured by benchmarks/large_photos.py; 4 where not named here.
+BYTES_A_PIXEL = {"WEBP": 16, "JPEG2000": 20, "AVIF": 10, "HEIF": 7.5}
+
+
+def formats_for(content: bytes, name: str) -> tuple[str, ...]:
+    """The decoders to try on some bytes.
+
+    Raises
+    ------
+    ImageError
+        It is a HEIC or AVIF photo, and what decodes it is not installed.
+    """
+    if content[4:8] != b"ftyp":
+        return FORMATS
+    major, brands = content[8:12], content[8 : min(int.from_bytes(content[:4]), 256)]
+    if major in AVIF_BRANDS or (major in (b"mif1", b"msf1") and any(brand in brands for brand in AVIF_BRANDS)):
+        if not features.check("avif"):
+            raise ImageError(
+                f"{name} is an AVIF photo, which this Pillow cannot decode; to read it: pip install -U pillow"
+            )
+        return ("AVIF",)
+    if major in HEIF_BRANDS:
+        if not heif_registered():
+            raise ImageError(f"{name} is a HEIC photo; to read it: pip install 'facespace[heic]'")
+        return ("HEIF",)
+    return FORMATS
+
+
+@lru_cache(maxsize=1)
+def heif_registered() -> bool:
+    """Whether Pillow can decode HEIC, after giving it the plugin where that is installed."""
+    try:
+        import pillow_heif
+    except ModuleNotFoundError:
+        return False
+    pillow_heif.register_heif_opener(thumbnails=False)
+    return True
+
+
+def jpeg_in_one_scan(content: bytes) -> bool:
+    """Whether a JPEG can be decoded row by row.
+
+    The decoder keeps all coefficients of one that comes in several scans (progressive, or a component at a time),
+    however small the picture that is made of them. ITU-T T.81, annex B, has the markers.
+    """
+    at, components = 2, 0
+    while at + 4 <= len(content) and content[at] == 0xFF:
+        marker = content[at + 1]
+        if marker == 0xFF:  # padding
+            at += 1
+            continue
+        if marker == 0xDA:  # start of scan
+            return content[at + 4] == components if at + 4 < len(content) else False
+        if marker in (0xC0, 0xC1):  # a frame that is not progressive
+            components = content[at + 9] if at + 9 < len(content) else 0
+        elif 0xC2 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
+            return False
+        at += 2 + int.from_bytes(content[at + 2 : at + 4])
+    return False

@@ -1,0 +1,180 @@
+"""Keep the groups of a clustering, which is deleted after a while: enrol a group, or download all of them as a ZIP."""
+
+import csv
+import io
+import zipfile
+from collections.abc import Iterator, Sequence
+from tempfile import SpooledTemporaryFile
+from typing import IO
+
+from fastapi import FastAPI, Request
+from fastapi.responses import Response, StreamingResponse
+from starlette.background import BackgroundTask
+
+from facespace.cluster import Album, AlbumCluster
+from facespace.embed import Failure
+from facespace.errors import GalleryError
+from facespace.gallery import Enrolment, Gallery, NewFace
+from facespace.gallery import gallery as galleries
+from facespace.server.clusters import RULE, WRONG, JobName, result_of, with_album
+from facespace.server.doors import Rule, door
+from facespace.server.keys import Scope
+from facespace.server.problems import Refusal
+from facespace.server.schemas import EnrolAnswer, EnrolFacesRequest, Job, PersonAnswer, SimilarPerson
+from facespace.server.schemas.people import PhotoReason
+from facespace.server.service import Service, service_of
+
+# A download of more bytes lies on the disk while it is sent.
+_IN_MEMORY = 16 << 20
+_PIECE = 1 << 16
+
+# Pictures read from an album at once.
+_PICTURES = 200
+
+_COLUMNS = ("group", "name", "face", "photo", "left", "top", "right", "bottom", "membership")
+
+
+def add_groups(app: FastAPI) -> None:
+    """Declare the routes that keep the groups of a clustering."""
+
+    @door(
+        app,
+        "POST",
+        "/v1/cluster/{job}/enrol",
+        EnrolAnswer,
+        Rule(Scope.ENROL, gallery=True),
+        WRONG,
+        tags=["cluster"],
+    )
+    async def enrol(request: Request, job: JobName, wanted: EnrolFacesRequest) -> EnrolAnswer:
+        """Enrol faces of a clustering as one person of the gallery, where they stay when the clustering is deleted."""
+        service = service_of(request)
+        if wanted.keep and not service.settings.keep_pictures:
+            raise Refusal(
+                "invalid", "this service keeps no pictures: leave `keep` out, or start it with --keep-pictures"
+            )
+        return await with_album(request, job, lambda album, _: _enrol(service, album, wanted))
+
+    @door(
+        app,
+        "GET",
+        "/v1/cluster/{job}/download",
+        None,
+        RULE,
+        WRONG,
+        tags=["cluster"],
+        response_class=Response,
+    )
+    async def download(request: Request, job: JobName) -> StreamingResponse:
+        """All groups as a ZIP: groups.csv, groups.json, and a folder for each group with the pictures of its faces."""
+        file = await with_album(request, job, _zip)
+        return StreamingResponse(
+            _pieces(file),
+            media_type="application/zip",
+            headers={"Content-Disposition": 'attachment; filename="facespace-groups.zip"'},
+            background=BackgroundTask(file.close),
+        )
+
+
+def _enrol(service: Service, album: Album, wanted: EnrolFacesRequest) -> EnrolAnswer:
+    gallery = service.known()
+    try:
+        name = galleries.clean_name(wanted.name)
+    except GalleryError as error:
+        raise Refusal("invalid", str(error)) from None
+    faces = _new_faces(album, list(dict.fromkeys(wanted.faces)), wanted.keep)
+    done = gallery.enrol_faces(name, faces, wanted.accept_doubtful)
+    return _answer(gallery, done, faces)
+
+
+def _new_faces(album: Album, numbers: Sequence[int], keep: bool) -> list[NewFace]:
+    shown = {face.number: face for cluster in album.clusters() for face in cluster.faces}
+    if unknown := [number for number in numbers if number not in shown]:
+        raise Refusal("not-found", f"there is no face {unknown[0]} in this clustering")
+    pictures = album.thumbnails(numbers) if keep else [None] * len(numbers)
+    return [
+        NewFace(shown[number].photo, shown[number].box, embedding, None, picture)
+        for number, embedding, picture in zip(numbers, album.embeddings(numbers), pictures, strict=True)
+    ]
+
+
+def _answer(gallery: Gallery, done: Enrolment, faces: list[NewFace]) -> EnrolAnswer:
+    person = gallery.store.find(done.person)
+    # Several faces may be of one photo; then the first stands for it.
+    place = {face.photo: number for number, face in reversed(list(enumerate(faces)))}
+
+    def reasons(found: Sequence[Failure]) -> list[PhotoReason]:
+        return [PhotoReason(photo=place[str(f.photo)], name=str(f.photo), reason=f.reason) for f in found]
+
+    return EnrolAnswer(
+        person=PersonAnswer(
+            person=person.id,
+            name=person.name,
+            faces=person.faces,
+            created=person.created,
+            attributes=dict(person.attributes),
+            picture=gallery.pictured([person.id]).get(person.id),
+        ),
+        added=done.faces,
+        failures=[],
+        folded=reasons(done.folded),
+        doubtful=reasons(done.doubtful),
+        outliers=reasons(done.outliers),
+        alike=[
+            SimilarPerson(
+                person=other.person,
+                name=other.name,
+                distance=other.distance,
+                adjusted_distance=other.adjusted_distance,
+                probability=other.probability,
+            )
+            for other in done.alike
+        ],
+    )
+
+
+def _zip(album: Album, job: Job) -> IO[bytes]:
+    file: IO[bytes] = SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 - closed when it has been sent
+    found = album.clusters()
+    # Pictures are compressed already.
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as packed:
+        packed.writestr("groups.json", result_of(album, job).model_dump_json(indent=1), zipfile.ZIP_DEFLATED)
+        packed.writestr("groups.csv", _table(found), zipfile.ZIP_DEFLATED)
+        for cluster in found:
+            numbers = [face.number for face in cluster.faces]
+            for start in range(0, len(numbers), _PICTURES):
+                some = numbers[start : start + _PICTURES]
+                for number, content in zip(some, album.thumbnails(some), strict=True):
+                    if content:
+                        packed.writestr(f"faces/{_folder(cluster)}/{number}.webp", content)
+    file.seek(0)
+    return file
+
+
+def _table(found: Sequence[AlbumCluster]) -> bytes:
+    text = io.StringIO()
+    table = csv.writer(text)
+    table.writerow(_COLUMNS)
+    for cluster in found:
+        for face in cluster.faces:
+            box = [f"{edge:.1f}" for edge in face.box]
+            names = [_as_text(cluster.name or ""), face.number, _as_text(face.photo)]
+            table.writerow([cluster.number, *names, *box, f"{face.membership:.4f}"])
+    # With the mark by which spreadsheets know UTF-8.
+    return text.getvalue().encode("utf-8-sig")
+
+
+def _as_text(cell: str) -> str:
+    """Text that no spreadsheet takes for a formula."""
+    return f"'{cell}" if cell[:1] in ("=", "+", "-", "@", "\t", "\r") else cell
+
+
+def _folder(cluster: AlbumCluster) -> str:
+    """A name for a group's folder that every file system takes."""
+    name = "".join(letter if letter.isalnum() or letter in " -_" else "_" for letter in cluster.name or "")
+    return f"{cluster.number:05d} {name.strip()}".strip()[:60].strip()
+
+
+def _pieces(file: IO[bytes]) -> Iterator[bytes]:
+    while piece := file.read(_PIECE):
+        yield piece

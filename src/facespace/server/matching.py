@@ -1,0 +1,140 @@
+"""A photo against one person of the gallery, and searches by embedding."""
+
+from typing import Annotated
+
+import numpy as np
+from fastapi import FastAPI, Path, Query, Request
+from numpy.typing import NDArray
+
+from facespace.embed import Face, Space, compared_face
+from facespace.errors import EmbeddingError
+from facespace.gallery import FPIR, verify_person
+from facespace.metric import as_points
+from facespace.server.body import read_form
+from facespace.server.doors import Rule, door
+from facespace.server.keys import Scope
+from facespace.server.photos import Crops, Embeddings, Far, Fpir, Top, candidates_of, check_embeddings
+from facespace.server.pictures import photo_of
+from facespace.server.problems import Refusal
+from facespace.server.schemas import (
+    EmbeddingMatch,
+    EmbeddingSearchAnswer,
+    EmbeddingSearchRequest,
+    InvalidField,
+    PersonVerifyAnswer,
+)
+from facespace.server.schemas.base import Number
+from facespace.server.service import service_of
+from facespace.server.uploads import Wanted
+
+PersonId = Annotated[Number, Path(description="Id of the person.")]
+FaceNumber = Annotated[
+    int | None,
+    Query(description="Which face of the photo to compare, from 1 in reading order; the largest if not given.", ge=1),
+]
+
+ONE = Wanted(("photo",), raw=True)
+
+
+def add_matching(app: FastAPI) -> None:
+    """Declare the routes."""
+
+    @door(
+        app,
+        "POST",
+        "/v1/people/{person_id}/verify",
+        PersonVerifyAnswer,
+        Rule(Scope.READ, heavy=True, gallery=True),
+        ("no-face",),
+        ONE,
+        tags=["people"],
+    )
+    async def verify(
+        request: Request,
+        person_id: PersonId,
+        far: Far = None,
+        face: FaceNumber = None,
+        crops: Crops = False,
+        embeddings: Embeddings = False,
+    ) -> PersonVerifyAnswer:
+        """Is the face of a photo this person's? Nobody else of the gallery plays a part in the answer."""
+        service = service_of(request)
+        check_embeddings(request, embeddings)
+        service.space.threshold(far)
+        form = await read_form(request, ONE, *service.settings.body_limits)
+
+        def work() -> PersonVerifyAnswer:
+            gallery = service.known()
+            if gallery.person(person_id) is None:
+                raise Refusal("not-found", f"there is nobody with the id {person_id} in the gallery")
+            look = service.space.look(form.photo("photo"))
+            compared = compared_face(look.faces, "the photo", face)
+            probe = look.faces[compared.face - 1].embedding
+            found = verify_person(gallery.store, service.space, person_id, probe, far)
+            return PersonVerifyAnswer(
+                person_id=found.person.id,
+                name=found.person.name,
+                verdict=found.verdict,
+                headline=found.headline,
+                explanation=found.explanation,
+                same=found.same,
+                probability=found.probability,
+                distance=found.distance,
+                adjusted_distance=found.adjusted_distance,
+                threshold=found.threshold,
+                far=found.far,
+                rejection=found.rejection,
+                frr=found.frr,
+                face=compared.face,
+                note=compared.note,
+                photo=photo_of(look, crops, embeddings),
+            )
+
+        return await service.photos.run(work)
+
+    @door(
+        app,
+        "POST",
+        "/v1/search",
+        EmbeddingSearchAnswer,
+        Rule(Scope.EMBEDDING_SEARCH, gallery=True),
+        ("too-large",),
+        tags=["people"],
+    )
+    async def search(
+        request: Request, probes: EmbeddingSearchRequest, fpir: Fpir = FPIR, top: Top = 5
+    ) -> EmbeddingSearchAnswer:
+        """Who are these embeddings, among the people of the gallery, or nobody we know?"""
+        service = service_of(request)
+        points = probes_of(probes, service.space)
+
+        def work() -> EmbeddingSearchAnswer:
+            gallery = service.known()
+            # Where a face was in its photo plays no part in who it is.
+            faces = [Face((0.0, 0.0, 0.0, 0.0), None, 1.0, point) for point in points]
+            found = gallery.identify_faces(faces, fpir, top, once=False)
+            return EmbeddingSearchAnswer(
+                threshold=gallery.threshold(fpir),
+                fpir=fpir,
+                people=len(gallery.index),
+                matches=[
+                    EmbeddingMatch(person_id=match.number, name=match.person, candidates=candidates)
+                    for match, candidates in zip(found, candidates_of(gallery, found), strict=True)
+                ],
+            )
+
+        return await service.desk.run(work)
+
+
+def probes_of(request: EmbeddingSearchRequest, space: Space) -> NDArray[np.float32]:
+    """Embeddings (n, d) that this space can compare; refused where they are another's, or have not norm 1."""
+    if request.model not in (space.id, "default"):
+        raise _wrong("body.model", f"this service answers with the space {space.id}; embed the photos with it")
+    try:
+        return as_points(request.embeddings, space.dimension)
+    except EmbeddingError as error:
+        raise _wrong("body.embeddings", str(error)) from None
+
+
+def _wrong(field: str, message: str) -> Refusal:
+    return Refusal("invalid", f"{field}: {message}", errors=[InvalidField(field=field, message=message)])

@@ -1,0 +1,37 @@
+// Earlier answers about the groups: what each one says, with its faces, and a button to take it back.
+
+import { h } from "../dom.js";
+import { count } from "../words.js";
+import { action } from "./states.js";
+
+/** The standing answers that are about one of these faces, the newest first. */
+export function about(decisions, faces) {
+  const shown = new Set(faces);
+  return decisions.filter((entry) => !entry.undone && facesOf(entry).some((face) => shown.has(face))).reverse();
+}
+
+function facesOf(entry) {
+  return [...(entry.pairs ?? []).flatMap((pair) => [pair.a, pair.b]), ...(entry.naming ? [entry.naming.face] : [])];
+}
+
+/** What an answer says, and the faces to show for it. */
+function told(entry) {
+  const pairs = entry.pairs ?? [];
+  if (entry.naming) return [`Named ${entry.naming.name}`, [entry.naming.face]];
+  if (!pairs.length) return [entry.what, []];
+  const other = pairs.filter((pair) => !pair.same);
+  if (pairs.length === 1) return [other.length ? "Different people" : "Same person", [pairs[0].a, pairs[0].b]];
+  const words = other.length ? `Not the same person as ${count(other.length, "other face")}` : `Same person as ${count(pairs.length, "other face")}`;
+  return [words, [(other[0] ?? pairs[0]).a]];
+}
+
+/** A list of answers; `face(number)` draws a face, `undo(decision)` takes an answer back. */
+export function answerList(entries, face, undo) {
+  return h("ul.answers", entries.map((entry) => {
+    const [words, faces] = told(entry);
+    const button = action("Undo", () => undo(entry.decision));
+    button.dataset.key = `undo-${entry.decision}`;
+    button.setAttribute("aria-label", `Undo: ${words}`);
+    return h("li", h("span.answer-faces", faces.map((number) => face(number, `Face ${number}`))), h("span", words), button);
+  }));
+}
