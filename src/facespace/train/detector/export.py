@@ -18,7 +18,7 @@ from facespace.train.detector.calibrate import PIECE, Calibration, faceless_piec
 from facespace.train.detector.loop import averaged_network
 from facespace.train.detector.network import DetectorNetwork
 from facespace.train.detector.photos import LabelledPhotos
-from facespace.train.detector.recipe import DetectorRecipe, parse_detector_recipe
+from facespace.train.detector.recipe import parse_detector_recipe, without_folders
 from facespace.train.detector.validate import kept_boxes, maps_of
 from facespace.train.history import read_history
 
@@ -81,7 +81,7 @@ def export_detector(run: Path, path: Path, validation: LabelledPhotos | None, ve
         licence=recipe.data.licence,
         data_terms=recipe.data.terms,
         figures={f"validation {key}": value for key, value in figures.items()} | {"steps": checkpoint.step},
-        recipe=_without_folders(recipe),
+        recipe=without_folders(recipe.model_dump(mode="json", exclude_none=True)),
     )
     write_detector(path, onnx, card)
     return read_detector(path)[0]
@@ -182,13 +182,3 @@ def _with_bytes(network: DetectorNetwork) -> DetectorNetwork:
         copy.out.weight *= copy.scale[:, :, :, None]
         copy.scale.fill_(1)
     return copy.eval()
-
-
-def _without_folders(recipe: DetectorRecipe) -> dict[str, object]:
-    """A recipe for others to read: its files by their names, not by where they lie on somebody's machine."""
-    told = recipe.model_dump(mode="json", exclude_none=True)
-    for section in ("wild", "portraits"):
-        for key in ("photos", "labels"):
-            if section in told["data"]:
-                told["data"][section][key] = Path(told["data"][section][key]).name
-    return told

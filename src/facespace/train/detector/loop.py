@@ -14,7 +14,7 @@ from facespace.errors import DataError
 from facespace.train.checkpoint import (
     BEST,
     Checkpoint,
-    check_same_recipe,
+    best_checkpoint,
     checkpoints_in,
     last_whole,
     save_checkpoint,
@@ -22,10 +22,11 @@ from facespace.train.checkpoint import (
 from facespace.train.detector.data import DetectorData, batches
 from facespace.train.detector.loss import detection_loss
 from facespace.train.detector.network import DetectorNetwork
-from facespace.train.detector.recipe import DetectorRecipe
+from facespace.train.detector.recipe import DetectorRecipe, without_folders
 from facespace.train.detector.validate import precision_of
 from facespace.train.history import History
 from facespace.train.optimise import build_optimiser, rate_at
+from facespace.train.stored import refuse_changes
 
 Say = Callable[[str], None]
 OnStep = Callable[[dict[str, float]], None]
@@ -46,6 +47,24 @@ def network_of(recipe: DetectorRecipe) -> DetectorNetwork:
     """The network that a recipe names, with random weights."""
     section = recipe.network
     return DetectorNetwork(section.stem, section.widths, section.neck)
+
+
+def start_from(network: DetectorNetwork, run: Path) -> None:
+    """Give a network the averaged weights of another run: of its best checkpoint, or of the last.
+
+    Raises
+    ------
+    DataError
+        The run has no checkpoint, or it is of another network.
+    """
+    checkpoint = best_checkpoint(run)
+    try:
+        network.load_state_dict(_part(checkpoint.network, "averaged"))
+    except RuntimeError:
+        raise DataError(
+            f"network.start: the run {run} trained another network; a run can only go on from one with the same "
+            "channels"
+        ) from None
 
 
 def train_detector(
@@ -85,6 +104,8 @@ def train_detector(
         raise DataError(f"{run} holds a run already; continue it with --resume, or name another folder")
     torch.manual_seed(recipe.seed)
     network = network_of(recipe).to(memory_format=torch.channels_last)
+    if recipe.network.start is not None:
+        start_from(network, recipe.network.start)
     averaged = network_of(recipe).eval()
     averaged.load_state_dict(network.state_dict())
     optimiser = build_optimiser(recipe.optimiser, network.parameters())
@@ -92,7 +113,7 @@ def train_detector(
         step, best = 0, -1.0
         before = last_whole(folder, warn) if resume else None
         if before is not None:
-            check_same_recipe(before.recipe, recipe.model_dump(mode="json"))
+            refuse_changes(without_folders(before.recipe), without_folders(recipe.model_dump(mode="json")))
             step, best = before.step, before.extra["best"]
             network.load_state_dict(_part(before.network, "live"))
             averaged.load_state_dict(_part(before.network, "averaged"))

@@ -3,7 +3,7 @@
 import os
 import tomllib
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -59,11 +59,16 @@ Width = Annotated[int, Field(ge=8, le=512)]
 
 
 class NetworkSection(_Section):
-    """Channels: at strides 2 and 4, at strides 8, 16 and 32, and of the top-down path."""
+    """Channels: at strides 2 and 4, at strides 8, 16 and 32, and of the top-down path.
+
+    start : folder of a run of the same network, whose best checkpoint gives the first weights; relative to where
+        training is called, as runs are. Random weights where there is none
+    """
 
     stem: tuple[Width, Width] = (16, 32)
     widths: tuple[Width, Width, Width] = (48, 64, 48)
     neck: Width = 48
+    start: Path | None = None
 
 
 class BatchSection(_Section):
@@ -125,6 +130,17 @@ def read_detector_recipe(path: str | os.PathLike[str], base: Path | None = None)
     if portraits is not None:
         portraits = portraits.model_copy(update=found(portraits))
     return recipe.model_copy(update={"data": recipe.data.model_copy(update={"wild": wild, "portraits": portraits})})
+
+
+def without_folders(recipe: dict[str, Any]) -> dict[str, Any]:
+    """A recipe's values for others to read: files by their names, not by where they lie on somebody's machine."""
+    network, data = dict(recipe["network"]), dict(recipe["data"])
+    if network.get("start") is not None:
+        network["start"] = Path(network["start"]).name
+    for section in ("wild", "portraits"):
+        if data.get(section) is not None:
+            data[section] = data[section] | {key: Path(data[section][key]).name for key in ("photos", "labels")}
+    return {**recipe, "network": network, "data": data}
 
 
 def parse_detector_recipe(values: object, where: str) -> DetectorRecipe:
