@@ -27,7 +27,7 @@ from facespace.embed.check import check_model
 from facespace.embed.engine import Embedder, Engine, prepare
 from facespace.embed.harvest import Harvest, Source, describe, harvest, sources_in
 from facespace.embed.listing import ListedModel, list_models
-from facespace.embed.modelfile import ModelFile, read_model, weights_sha256, with_card, write_model
+from facespace.embed.modelfile import ModelFile, read_model, with_card, write_model
 from facespace.embed.records import (
     Compared,
     Face,
@@ -41,6 +41,7 @@ from facespace.embed.records import (
 from facespace.embed.shipped import find_model, ship, shipped_model, shipped_models
 from facespace.embed.space import Space, as_photos, load
 from facespace.embed.together import SharedEngine, Together
+from facespace.onnxfile import weights_sha256
 
 __all__ = [
     "CalibrationCard",

@@ -62,7 +62,7 @@ def _column(measure: str) -> str:
 def _table_rows(row: dict[str, Any]) -> Iterator[dict[str, Any]]:
     common = {key: row.get(key) for key in ("photo", "seconds", "width", "height", "failure")}
     # Parquet's strings are UTF-8, and a file name need not be; a message may hold one.
-    common |= {key: text_of(common[key]) for key in ("photo", "failure") if common[key] is not None}
+    common |= {key: text_of(value) for key in ("photo", "failure") if (value := common[key]) is not None}
     for number, face in enumerate(row["faces"]):
         quality = face.get("quality", {})
         yield {

@@ -17,7 +17,7 @@ from facespace.validation import explain
 DETECTOR_KEY = "facespace.detector"
 SHIPPED = Path(__file__).parents[1] / "models"
 # The layout that this version reads: maps of these strides, boxes whose logarithmic sides are 0 at so many cells.
-STRIDES = (8, 16, 32)
+STRIDES: tuple[Literal[8], Literal[16], Literal[32]] = (8, 16, 32)
 CELLS = 4.0
 
 

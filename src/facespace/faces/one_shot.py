@@ -179,7 +179,7 @@ def decode_maps(maps: Sequence[NDArray[np.float32]], threshold: float) -> Candid
         rows, columns = np.nonzero(values[0] >= logit)
         own = values[:, rows, columns].T
         middle = (np.stack([columns, rows], axis=1) + np.float32(0.5) + own[:, 1:3]) * stride
-        size = np.exp(np.clip(own[:, 3:5], -4, 4)) * np.float32(stride * CELLS)
+        size: NDArray[np.float32] = np.exp(np.clip(own[:, 3:5], -4, 4)) * np.float32(stride * CELLS)
         unit = np.sqrt(size.prod(axis=1))[:, None, None]
         points = middle[:, None] + own[:, 5:].reshape(-1, 5, 2) * unit
         scores = 1 / (1 + np.exp(-own[:, 0]))
@@ -220,10 +220,8 @@ def _placed(seen: Candidates, piece: _Piece) -> Candidates:
         beyond = np.concatenate([seen.boxes[:, :2] < 0, seen.boxes[:, 2:] > [columns, rows]], axis=1)
         kept &= ~((near | beyond) & np.array(piece.inner)).any(axis=1)
     scale, corner = np.array(piece.scale, np.float32), np.array([piece.left, piece.top], np.float32)
-    return Candidates(
-        seen.boxes[kept] / np.tile(scale, 2) + np.tile(corner, 2), seen.landmarks[kept] / scale + corner,
-        seen.scores[kept],
-    )  # fmt: skip
+    boxes = seen.boxes[kept].reshape(-1, 2, 2) / scale + corner
+    return Candidates(boxes.reshape(-1, 4), seen.landmarks[kept] / scale + corner, seen.scores[kept])
 
 
 def _merged(parts: Sequence[Candidates]) -> Detections:

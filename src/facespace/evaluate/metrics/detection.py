@@ -39,7 +39,7 @@ def compare_boxes(
     Each box belongs to the face it overlaps most. The best-scored box on a face finds it; any further one is wrong.
     """
     order = np.argsort(-scores, kind="stable")
-    boxes, scores = boxes[order], scores[order].astype(np.float64)
+    boxes, ordered = boxes[order], scores[order].astype(np.float64)
     found = np.full(len(faces), -np.inf)
     right = np.zeros(len(boxes), bool)
     counts = np.ones(len(boxes), bool)
@@ -51,9 +51,9 @@ def compare_boxes(
             if ignored[own]:
                 counts[number] = False
             elif np.isneginf(found[own]):
-                found[own] = scores[number]
+                found[own] = ordered[number]
                 right[number] = True
-    return Comparison(scores[counts], right[counts], found[~ignored])
+    return Comparison(ordered[counts], right[counts], found[~ignored])
 
 
 def average_precision(photos: list[Comparison]) -> float:

@@ -176,8 +176,7 @@ def _with_bytes(network: DetectorNetwork) -> DetectorNetwork:
     copy = DetectorNetwork(*section)
     copy.load_state_dict(network.state_dict())
     with torch.no_grad():
-        first = copy.stem[0][0]
-        assert isinstance(first, nn.Conv2d)
+        first = next(module for module in copy.modules() if isinstance(module, nn.Conv2d))
         first.weight /= 255
         copy.out.weight *= copy.scale[:, :, :, None]
         copy.scale.fill_(1)

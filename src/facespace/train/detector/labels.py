@@ -147,10 +147,11 @@ def fit_correction(seen: Iterable[Seen], rounds: int = 6) -> NDArray[np.float64]
         # Too few faces to learn from: the teacher is taken at its word.
         return np.concatenate([np.eye(10), np.zeros((2, 10))])
     inputs, wanted = _inputs(taught, boxes), _relative(exact, boxes)
+    solved = np.zeros((12, 10))
     weights = np.ones(len(inputs))
     for _ in range(rounds):
         weighted = (inputs * weights[:, None]).T
-        solved = np.linalg.solve(weighted @ inputs + 1e-3 * np.eye(12), weighted @ wanted)
+        solved = np.linalg.solve(weighted @ inputs + 1e-3 * np.eye(12), weighted @ wanted).astype(np.float64)
         weights = 1 / np.maximum(np.abs(inputs @ solved - wanted).mean(axis=1), 0.01)
         weights /= weights.mean()
     return solved

@@ -103,7 +103,7 @@ def train_detector(
     if checkpoints_in(folder) and not resume:
         raise DataError(f"{run} holds a run already; continue it with --resume, or name another folder")
     torch.manual_seed(recipe.seed)
-    network = network_of(recipe).to(memory_format=torch.channels_last)
+    network = network_of(recipe).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     if recipe.network.start is not None:
         start_from(network, recipe.network.start)
     averaged = network_of(recipe).eval()
@@ -147,7 +147,7 @@ def train_detector(
             step += 1
             _average(averaged, network, min(recipe.averaging, step / (step + 10)))
             record = {
-                "step": step, **{name: float(value) for name, value in losses.items()}, "rate": rate,
+                "step": step, **{name: value.item() for name, value in losses.items()}, "rate": rate,
                 "faces": len(batch.faces.photo), "images": step * recipe.batch.views, "data_seconds": waited,
                 "seconds": time.perf_counter() - clock,
             }  # fmt: skip
@@ -178,7 +178,7 @@ def _move(network: nn.Module, optimiser: torch.optim.Optimizer, loss: Tensor, ra
     for group in optimiser.param_groups:
         group["lr"] = rate
     optimiser.zero_grad()
-    loss.backward()
+    loss.backward()  # type: ignore[no-untyped-call]
     norm = float(nn.utils.clip_grad_norm_(network.parameters(), clip or math.inf))
     if not (math.isfinite(norm) and math.isfinite(float(loss.detach()))):
         return False

@@ -95,18 +95,18 @@ def match(values: Tensor, faces: Faces) -> Matched:
     around = torch.tensor([(x, y) for y in (-1, 0, 1) for x in (-1, 0, 1)])
     indices, allowed, centres, strides = [], [], [], []
     start = 0
-    for stride in STRIDES:
-        cells = side // stride
-        home = (middle / stride).floor().long()
+    for pixels in STRIDES:
+        cells = side // pixels
+        home = (middle / pixels).floor().long()
         places = home[:, None] + around
         inside = ((places >= 0) & (places < cells)).all(dim=2)
         places = places.clamp(0, cells - 1)
-        at = (places + 0.5) * stride
+        at = (places + 0.5) * pixels
         covered = ((at > faces.boxes[:, None, :2]) & (at < faces.boxes[:, None, 2:])).all(dim=2)
         allowed.append(inside & (covered | (around == 0).all(dim=1)))
         indices.append(start + places[..., 1] * cells + places[..., 0])
         centres.append(at)
-        strides.append(torch.full(at.shape[:2], float(stride)))
+        strides.append(torch.full(at.shape[:2], float(pixels)))
         start += cells * cells
     index, may = torch.cat(indices, 1), torch.cat(allowed, 1)
     stride = torch.cat(strides, 1)

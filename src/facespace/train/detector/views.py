@@ -108,10 +108,11 @@ def _tilted(
     turned = np.asarray(PIL.Image.fromarray(canvas).rotate(degrees, PIL.Image.Resampling.BILINEAR))
     cosine, sine = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
     turn = np.array([[cosine, -sine], [sine, cosine]], np.float32)
-    middle = np.float32(len(canvas) / 2)
+    middle = np.array(len(canvas) / 2, np.float32)
     half = (boxes[:, 2:] - boxes[:, :2]) / 2
     centres = ((boxes[:, :2] + boxes[:, 2:]) / 2 - middle) @ turn + middle
-    return turned, np.concatenate([centres - half, centres + half], axis=1), (points - middle) @ turn + middle
+    moved = np.concatenate([centres - half, centres + half], axis=1).astype(np.float32)
+    return turned, moved, ((points - middle) @ turn + middle).astype(np.float32)
 
 
 def _relit(canvas: NDArray[np.uint8], generator: np.random.Generator) -> NDArray[np.uint8]:
