@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from facespace.embed.modelfile import read_model
 from facespace.errors import ModelError
+from facespace.faces.detector_file import read_detector
 from facespace.validation import explain
 
 SHIPPED = Path(__file__).parents[1] / "models"
@@ -125,13 +126,35 @@ def ship(model: str | os.PathLike[str], name: str | None = None, default: bool =
         sha256=digests,
         detectors=manifest.detectors if manifest else {},
     )
+    return _shipped(model, read.onnx, name, made, folder)
+
+
+def ship_detector(detector: str | os.PathLike[str], folder: Path = SHIPPED) -> Path:
+    """Put a detector of `facespace train detector` beside the models, in the place of the one before.
+
+    Raises
+    ------
+    ModelError
+        The detector cannot be read, no model is there, its name is a model's, or the folder cannot be written.
+    """
+    card, onnx = read_detector(Path(detector))
+    manifest = _manifest(folder)
+    if manifest is None:
+        raise ModelError(f"{folder} holds no model yet; ship one first")
+    if card.name in manifest.sha256:
+        raise ModelError(f"{card.name!r} is the name of a model; give the detector's recipe another name")
+    made = manifest.model_copy(update={"detectors": {card.name: hashlib.sha256(onnx).hexdigest()}})
+    return _shipped(detector, onnx, card.name, made, folder)
+
+
+def _shipped(source: str | os.PathLike[str], onnx: bytes, name: str, made: Manifest, folder: Path) -> Path:
     try:
         folder.mkdir(exist_ok=True)
         path = folder / f"{name}.onnx"
-        path.write_bytes(read.onnx)
+        path.write_bytes(onnx)
         (folder / _MANIFEST).write_text(made.model_dump_json(indent=2) + "\n", "utf-8")
     except OSError as error:
-        raise ModelError(f"cannot ship {model} into {folder}: {error.strerror}") from None
+        raise ModelError(f"cannot ship {source} into {folder}: {error.strerror}") from None
     return path
 
 
