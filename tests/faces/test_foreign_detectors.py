@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from facespace.errors import ModelError
-from facespace.faces import ForeignDetector
+from facespace.faces import ForeignDetector, detector_from
+from facespace.faces.detector_file import shipped_detector
 
 onnx = pytest.importorskip("onnx", reason="generating networks needs onnx (extra `train`)")
 
@@ -151,6 +152,15 @@ def test_a_detector_serves_a_space_by_its_path(tmp_path, model_path):
     space = load(model_path, detector=str(written(tmp_path, "yunet", yunet())))
     assert len(space.faces(np.zeros((64, 64, 3), np.uint8))) == 2
     assert space.id == load(model_path).id
+
+
+def test_a_detector_of_our_own_serves_by_its_path_without_a_card_beside_it(tmp_path, portraits, lay_out_faces):
+    path = tmp_path / "mine.onnx"
+    path.write_bytes(shipped_detector().read_bytes())
+    (found,) = detector_from(path)([lay_out_faces(portraits)[0]])
+    assert len(found.boxes) == len(portraits)
+    with pytest.raises(ModelError, match="cannot read the detector .*absent.onnx"):
+        detector_from(tmp_path / "absent.onnx")
 
 
 def test_outputs_of_another_layout_are_refused(tmp_path):

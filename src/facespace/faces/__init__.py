@@ -1,7 +1,7 @@
 """Image to faces: where they are, and each of them cut out as a network wants it."""
 
 from facespace.faces.align import CROPS, TEMPLATES, Crop, inverse, mapped, similarity, warp
-from facespace.faces.detect import DETECTORS, Aligned, WholePhoto
+from facespace.faces.detect import DETECTORS, Aligned, WholePhoto, detector_from
 from facespace.faces.detection import Detections, Detector, SecondLook
 from facespace.faces.draw import draw_faces, scaled
 from facespace.faces.find import FaceCrop, find_faces
@@ -30,6 +30,7 @@ __all__ = [
     "SecondLook",
     "WholePhoto",
     "default_finder",
+    "detector_from",
     "draw_faces",
     "find_faces",
     "find_stream",

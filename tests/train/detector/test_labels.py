@@ -1,11 +1,14 @@
 """Labels from drawn boxes and two networks that see landmarks."""
 
 import numpy as np
+import PIL.Image
 import pytest
 
 from facespace.errors import DataError
 from facespace.faces import Detections, Mtcnn
-from facespace.train.detector.labels import Seen, corrected, fit_correction, label, look, read_boxes
+from facespace.faces.detector_file import shipped_detector
+from facespace.train.detector.labels import Seen, corrected, fit_correction, label, look, main, read_boxes
+from facespace.train.detector.photos import read_labels
 
 SHARES = np.array([(0.3, 0.4), (0.7, 0.4), (0.5, 0.6), (0.35, 0.8), (0.65, 0.8)], np.float32)
 
@@ -77,3 +80,20 @@ def test_boxes_are_read_as_wider_face_writes_them(tmp_path):
         read_boxes(path)
     with pytest.raises(DataError, match="cannot read the boxes"):
         read_boxes(tmp_path / "absent.txt")
+
+
+def test_a_labels_file_is_made_of_a_folder_and_its_boxes(tmp_path, portraits, lay_out_faces, capsys):
+    image, _middles = lay_out_faces(portraits[:3])
+    PIL.Image.fromarray(image).save(tmp_path / "three.png")
+    (found,) = Mtcnn()([image])
+    lines = [" ".join(f"{value:.0f}" for value in (*box[:2], *(box[2:] - box[:2]))) for box in found.boxes]
+    boxes, out = tmp_path / "boxes.txt", tmp_path / "labels.npz"
+    boxes.write_text("\n".join(["three.png", str(len(lines)), *lines, "absent.png", "0"]))
+    words = [str(tmp_path), str(boxes), str(out), "--teacher", str(shipped_detector())]
+    assert main(words) == 0
+    said = capsys.readouterr()
+    assert "absent.png" in said.err
+    labels = read_labels(out)["three.png"]
+    assert (labels.trust > 0).all()
+    assert labels.landmarks == pytest.approx(found.landmarks + 0.5, abs=6)
+    assert main([*words[:1], str(tmp_path / "absent.txt"), *words[2:]]) == 1

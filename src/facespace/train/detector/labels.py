@@ -6,16 +6,18 @@ first brought into MTCNN's geometry by a linear map found where both see the fac
 labelled is not judged in training.
 """
 
+import argparse
 import gzip
-from collections.abc import Callable, Iterable
+import sys
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from facespace.errors import DataError, ImageError
-from facespace.faces import Detections, Detector, Mtcnn
+from facespace.errors import DataError, FacespaceError, ImageError
+from facespace.faces import Detections, Detector, Mtcnn, detector_from
 from facespace.faces.boxes import overlaps
 from facespace.images import decode_photo
 from facespace.train.detector.photos import Labels, write_labels
@@ -193,3 +195,27 @@ def _relative(points: Floats, boxes: Floats) -> NDArray[np.float64]:
 def _inputs(points: Floats, boxes: Floats) -> NDArray[np.float64]:
     size = np.log(np.maximum((boxes[:, 2:] - boxes[:, :2]).prod(axis=1), 1)) / 2
     return np.concatenate([_relative(points, boxes), size[:, None] - 3.5, np.ones((len(points), 1))], axis=1)
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Make the labels file of a folder of photos; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m facespace.train.detector.labels", description=main.__doc__)
+    parser.add_argument("photos", type=Path)
+    parser.add_argument("boxes", type=Path, help="list of boxes as WIDER FACE has it, .gz or not")
+    parser.add_argument("out", type=Path, help="npz file to write")
+    parser.add_argument("--teacher", type=Path, required=True, help="ONNX file of a detector with landmarks")
+    given = parser.parse_args(words)
+    try:
+        known = make_labels(
+            given.photos, read_boxes(given.boxes), detector_from(given.teacher), given.out,
+            lambda message: print(message, file=sys.stderr),
+        )  # fmt: skip
+    except FacespaceError as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(f"wrote {given.out}: the landmarks of {known} faces are known")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
