@@ -297,7 +297,7 @@ def nearest(found: Found, truth: np.ndarray, score: float = 0.0) -> np.ndarray |
 
 
 def sheet(options: argparse.Namespace) -> None:
-    """Sixty photos with the smallest share of faces found by MTCNN, with what ours finds."""
+    """The sixty photos with the most faces: labelled blue, found green, found where none is labelled red."""
     truth = kept_back(options)
     peer = ours(options.detector)
     side, columns = 400, 6

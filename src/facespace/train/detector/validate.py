@@ -18,7 +18,7 @@ Maps = Callable[[NDArray[np.uint8]], list[NDArray[np.float32]]]
 # Faces below this, the larger side in pixels, do not count.
 SMALLEST = 10
 # Boxes are listed down to this score, and of two that overlap by more than OVERLAP the better stays.
-LOWEST, OVERLAP = 0.02, 0.45
+LOWEST, OVERLAP = 0.02, 0.4
 # Faces whose landmarks are compared: the root of their area in pixels, and how far the labels are trusted.
 LARGE, TRUSTED = 20, 0.9
 GRAIN = 32
