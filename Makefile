@@ -15,7 +15,8 @@ DATA ?= ../shared/data
 model: $(VENV)/.dev
 	$(BIN)/facespace train mobile-distil --data $(DATA) --run runs/mobile-distil --resume
 	$(BIN)/facespace train mobile-tuned --data $(DATA) --run runs/mobile-tuned --resume
-	$(BIN)/python benchmarks/default_model.py runs/mobile-tuned --data $(DATA) --lfw
+	$(BIN)/facespace train mobile-final --data $(DATA) --run runs/mobile-final --resume
+	$(BIN)/python benchmarks/default_model.py runs/mobile-final --data $(DATA) --lfw
 
 test: $(VENV)/.dev
 	$(BIN)/ruff check src tests benchmarks docs

@@ -117,7 +117,7 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--rates", action="store_true")
     parser.add_argument("--report", action="store_true")
-    parser.add_argument("--pictures", type=Path, default=Path("docs/experiments"))
+    parser.add_argument("--pictures", type=Path, default=Path("docs/pictures/mining"))
     options = parser.parse_args()
     torch.set_num_threads(1)
     if options.rates:

@@ -20,10 +20,11 @@ import PIL.Image
 from numpy.typing import NDArray
 
 from facespace.convert import quantise
-from facespace.embed import Engine, FigureCard, LimitCard, ModelFile, read_model, write_model
+from facespace.embed import DecisionsCard, Engine, FigureCard, LimitCard, ModelFile, load, read_model, write_model
 from facespace.embed.shipped import ship
 from facespace.evaluate import protocols
-from facespace.evaluate.decisions import decide
+from facespace.evaluate.decisions import decide, with_calibration_error
+from facespace.evaluate.grouped_photos import embed_groups, read_groups
 from facespace.evaluate.metrics import Interval, verification
 from facespace.evaluate.session import Session
 from facespace.images import resize
@@ -39,7 +40,8 @@ ROUNDS = 100
 # Distance between the eyes in the 112-pixel template.
 EYES = 35.2
 TERMS = (
-    "trained on CelebA, which is for non-commercial research: so is this model. Train your own on other photos: "
+    "trained on CelebA, which is for non-commercial research, so this model is too, and on FairFace (CC BY 4.0); its "
+    "teachers were trained on refined MS-Celeb-1M and by insightface (non-commercial research). Train your own: "
     "facespace prepare, facespace train"
 )
 
@@ -65,7 +67,7 @@ def main() -> None:
     rows = np.random.default_rng(0).permutation(len(train.labels))[:CALIBRATION]
     quantise(read_model(path), train.crops(np.sort(rows)), small, f"{CALIBRATION} training faces")
     for each in (path, small):
-        measure(each, validation, given.data if given.lfw else None, given.out)
+        measure(each, validation, given.data, given.lfw, given.out)
     if given.ship:
         # The first is what load() takes.
         for number, each in enumerate((path, small)):
@@ -83,9 +85,12 @@ def rename(path: Path, name: str) -> None:
     write_model(path, model.onnx, model.card.model_copy(update={"name": name, "data_terms": TERMS}))
 
 
-def measure(path: Path, validation: FaceSet, lfw: Path | None, out: Path) -> None:
+def measure(path: Path, validation: FaceSet, data: Path, lfw: bool, out: Path) -> None:
     """Decisions, figures and limits of a model file, written into its card and printed."""
     model = read_model(path)
+    # Faces of unnamed people by group, aligned like those the network was trained on.
+    space = load(path, provider="cpu", detector="aligned-128")
+    strangers, _ = embed_groups(space, read_groups(data / "groups.csv"))
     engine = Engine(model, provider="cpu")
     crops = validation.crops()
     plain = engine.embed(crops)
@@ -98,17 +103,30 @@ def measure(path: Path, validation: FaceSet, lfw: Path | None, out: Path) -> Non
         for condition, change in conditions().items()
     ]
     limits += [
-        LimitCard(condition="skin tone and sex: the photos have no such labels"),
-        LimitCard(condition="children, the very old, masks, infrared"),
+        LimitCard(condition="same-person pairs by group, age and sex: the photos have no such labels, strangers have"),
+        LimitCard(condition="masks, infrared"),
     ]
-    update = {"figures": tuple(figures), "limits": tuple(limits)}
-    if model.card.decisions is None:
-        update["decisions"] = decide(plain, validation.labels, "440 people set aside from training")
+    decisions = decide(plain, validation.labels, described(validation), strangers=strangers)
+    update = {"figures": tuple(figures), "limits": tuple(limits), "decisions": decisions}
     write_model(path, model.onnx, model.card.model_copy(update=update))
-    if lfw is not None:
-        look(path, lfw, out)
+    if lfw:
+        look(path, data, out)
+    show_groups(decisions)
     for each in (*read_model(path).card.figures, *(limit.figure for limit in limits if limit.figure)):
         print(f"{path.name}: {each.name} {each.value:.4f} ({each.low} to {each.high}); {each.note or ''}")
+
+
+def show_groups(decisions: DecisionsCard) -> None:
+    """How often strangers of each group are accepted."""
+    assert decisions.groups is not None
+    for entry in decisions.groups.thresholds:
+        val = "" if entry.val is None else f", VAL {entry.val.value} ({entry.val.low} to {entry.val.high})"
+        print(f"worst group at {entry.far:g}: {entry.group}, threshold {entry.threshold:.4f}{val}")
+    stated = ", ".join(f"{at.threshold:.3f} ({at.holds_for}, FAR {at.far:g})" for at in decisions.groups.at)
+    print(f"strangers accepted in 1,000 at {stated}:")
+    for group in decisions.groups.groups:
+        rates = "; ".join(f"{1e3 * r.value:.2f} ({1e3 * r.low:.2f} to {1e3 * r.high:.2f})" for r in group.rates)
+        print(f"  {group.column} {group.name}, {group.faces} faces: {rates}")
 
 
 def conditions() -> dict[str, Change]:
@@ -163,6 +181,11 @@ def look(path: Path, data: Path, out: Path) -> None:
     ]
     model: ModelFile = read_model(path)
     write_model(path, model.onnx, model.card.model_copy(update={"figures": (*figures, *model.card.figures)}))
+    if model.card.decisions is not None and evaluation.reliability is not None:
+        decisions = with_calibration_error(model.card.decisions, "LFW View 2", evaluation.reliability)
+        model = read_model(path)
+        write_model(path, model.onnx, model.card.model_copy(update={"decisions": decisions}))
+        print(f"{path.name}: calibration error on LFW View 2 {evaluation.reliability.error:.4f}")
     told = {each.name: each.value for each in figures}
     record = {"model": path.name, "weights": model.card.weights_sha256, "time": time.strftime("%F %T"), **told}
     with (out / "looks.jsonl").open("a") as file:

@@ -112,7 +112,7 @@ def damaged(
         if faces:
             face = max(faces, key=lambda face: face.quality.eye_distance)
             others = teacher[[int(row["teacher_row"]) for at, row in enumerate(rows) if at != index]]
-            # The model's last number only keeps its length (docs/models.md).
+            # The model's last number only keeps its length (docs/how-to/get-a-model.md).
             point = face.embedding[: teacher.shape[1]]
             seen = row_of(face.quality, face.score, float(rows[index]["scale"]))
             yield seen, apart(point, others), int(rows[index]["teacher_row"])

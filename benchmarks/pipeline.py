@@ -26,7 +26,7 @@ import onnxruntime as ort
 
 from facenet_peer import facenet_mtcnn
 from facespace.embed import load
-from facespace.faces import CROPS, DETECTORS, TEMPLATES, Finder, find_stream, similarity
+from facespace.faces import CROPS, DEFAULT_DETECTOR, DETECTORS, TEMPLATES, Finder, find_stream, similarity
 from facespace.faces.quality import SIDE, judge
 from facespace.images import read_image
 from lfw_photos import lfw_bytes
@@ -208,7 +208,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--photos", type=int, default=200)
     parser.add_argument("--model")
-    parser.add_argument("--detector", default="one-shot")
+    parser.add_argument("--detector", default=DEFAULT_DETECTOR)
     parser.add_argument("--memory", type=int)
     options = parser.parse_args()
     if options.memory:

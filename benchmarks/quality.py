@@ -9,7 +9,7 @@ The model is the shipped one or another whose crop follows landmarks; the faces 
 default detector nearest to the ones that lfw_landmarks.csv marks, and quality was fitted on other people:
 docs/decisions/011-quality.md.
 
-    python benchmarks/quality.py [--model MODEL] [--embeddings EMBEDDINGS.npy] [--plot docs/images/discard.svg]
+    python benchmarks/quality.py [--model MODEL] [--embeddings EMBEDDINGS.npy] [--plot docs/pictures/discard.svg]
 
 EMBEDDINGS.npy, to be used in place of the model, has a row a photo of LFW in the order of their names, as
 benchmarks/lfw_embeddings.py writes it.

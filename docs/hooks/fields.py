@@ -1,4 +1,4 @@
-"""Fields of records, written one a line in a class's docstring (`name : what it is`), as a table of attributes."""
+"""Show the fields that a record's docstring lists (`name : description`, one on each line) as a table."""
 
 import re
 from typing import Any

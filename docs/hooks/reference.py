@@ -1,4 +1,4 @@
-"""Pages that mkdocs makes of the code: the command line's reference, and the list of decisions."""
+"""Pages that mkdocs generates: the reference of the command line, and the list of decisions."""
 
 import re
 from pathlib import Path
@@ -22,7 +22,7 @@ def on_files(files: Files, config: MkDocsConfig, **_: Any) -> Files:
 
 
 def command_line() -> str:
-    """Every command with its arguments and options, as `--help` tells them."""
+    """Every command with its arguments and options, as in `--help`."""
     group = command()
     text = get_docs_for_click(obj=group, ctx=typer.Context(group, info_name="facespace"), name="facespace")
     # Commands are headings of one page, and a bare <word> would be taken for HTML.
@@ -30,8 +30,8 @@ def command_line() -> str:
 
 
 def decisions() -> str:
-    """A list of docs/decisions, by the titles that the files give themselves."""
-    lines = ["# Decisions", "", "Why things are as they are: the question, what was measured, the choice.", ""]
+    """A list of docs/decisions, by their titles."""
+    lines = ["# Decisions", "", "Each page states a question, what was measured, and the choice.", ""]
     for path in sorted((DOCS / "decisions").glob("[0-9]*.md")):
         title = re.sub(r"^#\s*", "", path.read_text("utf-8").splitlines()[0])
         lines.append(f"- [{title}]({path.name})")

@@ -1,6 +1,6 @@
 """Plots of what distances between faces mean, from dlib's embeddings of people set aside for validation.
 
-python docs/plots/distances.py ../shared/data     writes docs/pictures/*.svg and prints the numbers of docs/idea.md
+python docs/plots/distances.py ../shared/data     writes docs/pictures/*.svg, prints the numbers of explanation/idea.md
 """
 
 import csv

@@ -20,6 +20,7 @@ from facespace.errors import (
     ModelError,
     NoFaceError,
     RecipeError,
+    SeveralFacesError,
     UnknownPersonError,
 )
 from facespace.gallery import Gallery, Identification
@@ -42,6 +43,7 @@ __all__ = [
     "ModelError",
     "NoFaceError",
     "RecipeError",
+    "SeveralFacesError",
     "Space",
     "UnknownPersonError",
     "Verification",

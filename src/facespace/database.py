@@ -54,6 +54,8 @@ class Database:
         The one that writes.
     read_only : bool
         Whether the file may only be read.
+    made : bool
+        Whether opening it made the file.
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class Database:
         self._kind, self._error, self._migrations = kind, error, migrations
         self._writer = threading.RLock()
         self._to_erase = False
+        self.made = False
         with self.explaining("open"):
             if not create and not self.path.exists():
                 raise error(f"there is no {kind} {self.path}; check the path")
@@ -78,6 +81,7 @@ class Database:
                 # is not touched: closing it would let go of the locks that this process holds on it.
                 with suppress(FileExistsError):
                     os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+                    self.made = True
             self.connection, self.read_only, self._readers = self._opened()
         try:
             with self.explaining("open"):
@@ -90,6 +94,29 @@ class Database:
         """Close the file; nothing is lost, as every change was on disk when it was acknowledged."""
         self._readers.close()
         self.connection.close()
+
+    def discard(self) -> bool:
+        """Close the file and delete it, if opening it made it and no other connection has it open.
+
+        Returns
+        -------
+        bool
+            Whether it is gone. If not, it is still open.
+        """
+        if not self.made:
+            return False
+        self._readers.close()
+        try:
+            # Leaving the write-ahead log needs the file for itself; refused at once where somebody else has it.
+            self.connection.execute("PRAGMA busy_timeout = 0")
+            self.connection.execute("PRAGMA journal_mode = DELETE")
+            self.connection.execute("BEGIN EXCLUSIVE")
+        except sqlite3.Error:
+            return False
+        with suppress(OSError):
+            self.path.unlink()
+        self.connection.close()
+        return True
 
     def version(self) -> tuple[int, int]:
         """Changes whenever this or any other process has changed the file."""

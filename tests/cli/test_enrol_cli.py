@@ -1,9 +1,12 @@
 """Enrolment, identification and verification at the command line: what is asked, numbered, quoted and returned."""
 
 import json
+import os
 import shlex
 import shutil
 import socket
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -64,7 +67,7 @@ def test_a_folder_of_people_is_enrolled_by_one_command_and_taken_back_by_the_one
 
 def test_of_several_faces_the_largest_or_a_numbered_one_is_enrolled(run, party, finding_path, people):
     model = ("-m", finding_path, "-g", "people.db")
-    refused(run("enrol", "Ada", party, *model), "2 faces found")
+    refused(run("enrol", "Ada", party, *model), "--largest enrols the largest face, --face NUMBER another")
     refused(run("enrol", "Ada", party, "--largest", "--face", "1", *model), "give one of them")
     undo = ok(run("enrol", "O'Hara", party, "--largest", "--least-quality", "0", *model))
     assert "facespace gallery undo-enrol 'O'\"'\"'Hara' -g people.db" in undo
@@ -113,6 +116,7 @@ def test_an_album_is_named_by_its_folder_and_printed_commands_quote_it(run, peop
         (["--host", "0.0.0.0"], "without API keys"),
         (["--gallery", "notes.db"], "gallery"),
         (["--model", "absent.onnx"], "cannot read the model file"),
+        (["--jobs", "notes.db"], "cannot keep clusterings in notes.db"),
         (["--port", "BUSY"], "cannot listen on 127.0.0.1.*choose another --port"),
     ],
 )
@@ -140,3 +144,22 @@ def test_the_person_at_the_terminal_is_asked(monkeypatch):
 def test_a_printed_command_can_be_read_back_by_a_shell():
     words = ["-g", "O'Hara & sons.db", "a b", "--after", "3"]
     assert shlex.split(command_line("facespace x", *words)) == ["facespace", "x", *words]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of other systems are always Unicode")
+def test_people_of_folders_whose_names_are_not_utf8_are_enrolled(run, people, tmp_path):
+    folder = os.fsencode(tmp_path) + b"/folk/Ren\xe9"
+    Path(os.fsdecode(folder)).mkdir(parents=True)
+    shutil.copy(people / "s1" / "1.pgm", os.fsdecode(folder))
+    assert "enrolled 1 of 1 people" in ok(run("enrol", "--people", "folk", "-g", "people.db"))
+    listed = json.loads(ok(run("people", "-g", "people.db", "--json")))["people"]
+    assert [person["name"] for person in listed] == ["Ren\\xe9"]
+
+
+def test_a_folder_of_which_nobody_can_be_enrolled_is_an_error_and_leaves_no_gallery(run, tmp_path):
+    (tmp_path / "folk" / "Ada").mkdir(parents=True)
+    (tmp_path / "folk" / "Ada" / "1.jpg").write_bytes(b"no photo")
+    refused(run("enrol", "--people", "folk", "-g", "new.db"), "none of the 1 people in folk can be enrolled")
+    refused(run("enrol", "Ada", "absent.jpg", "-g", "new.db"), "absent.jpg")
+    refused(run("gallery", "import", "absent.jsonl", "-g", "new.db"), "absent.jsonl")
+    assert [path.name for path in tmp_path.iterdir()] == ["folk"]

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from facespace.cli import main
+from facespace.cli.output import command_line
+from facespace.images import printable
 
 
 @pytest.fixture
@@ -60,6 +62,9 @@ def test_names_that_are_not_utf8_go_through_clustering_and_galleries(run, latin)
     found = json.loads(ok(run("identify", photo, "-g", "people.db", "--json")))
     assert found["photos"][0]["photo"].endswith(r"Zo\xeb/caf\xe91.pgm")
     assert r"caf\xe91.pgm" in ok(run("identify", photo, "-g", "people.db"))
+    ok(run("gallery", "backup", latin / os.fsdecode(b"b\xe9.db"), "-g", "people.db"))
+    assert (latin / os.fsdecode(b"b\xe9.db")).is_file()
+    ok(run("remove", "Zoë", "-g", "people.db"))
     status, _, errors = run("enrol", os.fsdecode(b"Zo\xeb"), photo, "-g", "people.db")
     assert status == 2
     assert "is not valid" in errors
@@ -77,8 +82,9 @@ def test_names_that_are_not_utf8_go_through_preparation_and_evaluation(run, lati
     status, _, errors = run("faces", "people", "--out", "again.jsonl")
     assert status == 0
     assert "folders that facespace wrote (crops)" in errors
-    ok(run("evaluate", model_path, "--people", "people", "--protocol", "clustering", "--out", "report", "--no-cache"))
-    assert (tmp_path / "report" / "report.html").is_file()
+    report = os.fsdecode(b"r\xe9port")
+    ok(run("evaluate", model_path, "--people", "people", "--protocol", "clustering", "--out", report, "--no-cache"))
+    assert r"r\xe9port" in (tmp_path / report / "report.html").read_text("utf-8")
 
 
 @pytest.mark.parametrize(
@@ -149,3 +155,10 @@ def test_an_unexpected_error_is_a_message_and_a_traceback_with_debug(run, monkey
     monkeypatch.setattr(sys, "argv", ["facespace", "--debug", "verify", "a", "b"])
     with pytest.raises(ValueError, match="nobody thought of"):
         main()
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="no Bash")
+@pytest.mark.parametrize("name", [b"a b", b"it's", b"Zo\xeb", b"it's \\ Zo\xeba"])
+def test_a_command_that_is_printed_names_the_same_file_to_a_shell(name):
+    shown = printable(command_line("printf %s", os.fsdecode(name)))
+    assert subprocess.run(["bash", "-c", shown], capture_output=True, check=True).stdout == name

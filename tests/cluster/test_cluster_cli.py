@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from facespace.cli.app import app
-from facespace.errors import AlbumError
+from facespace.errors import AlbumError, DataError
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def test_an_album_inside_its_photos_does_not_eat_its_own_output(run, people, tmp
     for _ in range(3):
         done = json.loads(run("cluster", folder, "--out", folder / "people", "--json"))
         assert done["added"]["photos"] == 10
-    assert {entry["reason"] for entry in done["added"]["passed_over"]} >= {"folders that facespace wrote"}
+    assert {entry["reason"] for entry in done["added"]["passed_over"]} == {"folders that facespace wrote"}
     done = json.loads(run("cluster", folder, "--json"))
     assert sum(len(group) for group in done["groups"]) == 10
 
@@ -86,3 +86,51 @@ def test_what_contradicts_is_refused(run, people):
     run("album", "same", "out/album.db", 1, 2)
     with pytest.raises(AlbumError, match="contradicts"):
         run("album", "different", "out/album.db", 1, 2)
+
+
+READING = [
+    ("show",),
+    ("questions",),
+    ("history",),
+    ("missing",),
+    ("recluster",),
+    ("undo",),
+    ("sheet", "sheets"),
+    ("merge", 1, 2),
+    ("split", 1),
+    ("move", 1, "--to", 2),
+    ("name", 1, "Ada"),
+    ("same", 1, 2),
+    ("different", 1, 2),
+]
+
+
+@pytest.mark.parametrize("words", READING, ids=lambda words: words[0])
+def test_a_mistyped_album_is_an_error_and_not_a_new_album(run, tmp_path, words):
+    command, *rest = words
+    with pytest.raises(AlbumError, match=r"there is no album typo\.db"):
+        run("album", command, "typo.db", *rest)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_without_an_album_is_named(run, tmp_path):
+    (tmp_path / "photos").mkdir()
+    with pytest.raises(AlbumError, match=r"there is no album in photos; .* --out"):
+        run("album", "show", "photos")
+
+
+@pytest.mark.parametrize("name", ["faces", "people"])
+def test_photos_that_lie_where_a_sheet_would_be_written_are_not_deleted(run, people, tmp_path, name):
+    folder = shutil.copytree(people / "s1", tmp_path / "photos" / name).parent
+    with pytest.raises(AlbumError, match=rf"{name} would be replaced"):
+        run("cluster", folder, "--out", folder)
+    assert len(list((folder / name).iterdir())) == 10
+    assert not (folder / "album.db").exists()
+
+
+def test_a_mistyped_folder_of_photos_leaves_no_empty_album(run, tmp_path):
+    (tmp_path / "empty").mkdir()
+    for folder in ("typo", "empty"):
+        with pytest.raises(DataError):
+            run("cluster", folder, "--out", "out")
+    assert [path.name for path in tmp_path.iterdir()] == ["empty"]

@@ -1,4 +1,4 @@
-"""What the documentation says works: its code is run, its commands are ones, its recipes too, and it builds."""
+"""The documentation is right: its code runs, its commands and recipes are valid, its files exist, and it builds."""
 
 import re
 import shlex
@@ -13,7 +13,8 @@ import facespace as fs
 from facespace.cli.app import command
 from facespace.demo.orl import lay_out
 
-DOCS = Path(__file__).parents[2] / "docs"
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
 PAGES = sorted(path for path in DOCS.rglob("*.md") if path.parent.name != "decisions")
 
 
@@ -29,8 +30,8 @@ def having(*languages):
 
 
 @pytest.fixture
-def a_desk(orl, model_path, people, tmp_path, monkeypatch):
-    """A folder with what the examples speak of: a model, photos, people, and what `make demo` leaves."""
+def a_reader(orl, model_path, people, tmp_path, monkeypatch):
+    """A folder with everything the examples name: a model, photos, people, and what `make demo` writes."""
     lay_out(tmp_path / "runs" / "demo" / "photos" / "unseen", 31, 40)
     shutil.copy(model_path, tmp_path / "runs" / "demo" / "model.onnx")
     shutil.copy(model_path, tmp_path / "model.onnx")
@@ -44,8 +45,8 @@ def a_desk(orl, model_path, people, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("page", having("python"))
-def test_the_code_of_a_page_runs_from_its_top_to_its_end(page, a_desk, space):
-    # What a page may speak of without making it.
+def test_the_code_of_a_page_runs_from_its_top_to_its_end(page, a_reader, space):
+    # What a page may use without defining it.
     names = {"fs": fs, "space": space, "paths": ["party.jpg"], "points": np.eye(4, 8, dtype=np.float32)}
     for code in blocks(page, "python"):
         exec(compile(code, page.name, "exec"), names)
@@ -60,7 +61,9 @@ def commands(page):
 
 
 @pytest.mark.parametrize("page", having("console", "sh"))
-def test_every_command_of_a_page_is_one(page, a_desk, monkeypatch):
+def test_every_command_of_a_page_is_one(page, a_reader, monkeypatch):
+    # What `cluster --out people` leaves there.
+    (a_reader / "people" / "album.db").touch()
     monkeypatch.setenv("FACESPACE_GALLERY", "people.db")
     for line, words in commands(page):
         found, names = command(), []
@@ -86,11 +89,38 @@ def test_every_piece_of_toml_can_be_read(page):
 
 
 def test_every_picture_is_there_for_light_and_for_dark():
-    shown = re.findall(r"\(pictures/([\w-]+)-(light|dark)\.svg#only-\2\)", (DOCS / "idea.md").read_text("utf-8"))
+    shown = re.findall(
+        r"\(\.\./pictures/([\w-]+)-(light|dark)\.svg#only-\2\)", (DOCS / "explanation" / "idea.md").read_text("utf-8")
+    )
     assert len(shown) >= 8
     assert {name for name, scheme in shown if scheme == "light"} == {name for name, scheme in shown if scheme == "dark"}
     for name, scheme in shown:
         assert (DOCS / "pictures" / f"{name}-{scheme}.svg").is_file()
+
+
+def test_the_files_that_the_architecture_names_exist():
+    page = (DOCS / "explanation" / "architecture.md").read_text("utf-8")
+    package = ROOT / "src" / "facespace"
+    files = set(re.findall(r"`((?:\w+/)+(?:\w+\.py)?)`", page)) - {"tests/"}
+    assert len(files) > 25
+    assert [name for name in sorted(files) if not (package / name).exists()] == []
+    folders = set(re.findall(r"`(tests/\w+)`", page))
+    assert [name for name in sorted(folders) if not (ROOT / name).is_dir()] == []
+
+
+def test_the_architecture_shows_the_layers_in_the_order_that_import_linter_holds():
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"]
+    (layers,) = (contract["layers"] for contract in contracts if contract["type"] == "layers")
+    (picture,) = blocks(DOCS / "explanation" / "architecture.md", "text")
+    lines = picture.splitlines()
+    shown = []
+    for layer in layers:
+        for name in layer.split(" | "):
+            word = re.compile(rf"(?<![\w.]){name.split('.')[-1]}(/|\b)")
+            found = [number for number, line in enumerate(lines) if word.search(line[48:])]
+            assert found, f"{name} is not in the picture"
+            shown.append(found[0])
+    assert shown == sorted(shown)
 
 
 @pytest.fixture(scope="module")

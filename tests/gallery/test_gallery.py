@@ -153,3 +153,42 @@ def test_only_its_owner_may_read_a_gallery(gallery, people, tmp_path):
     gallery.enrol("Ada", people / "s1" / "1.pgm")
     for path in tmp_path.glob("people.db*"):
         assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
+
+
+def test_a_gallery_that_was_only_made_in_order_to_fail_is_not_left_behind(space, people, tmp_path):
+    with pytest.raises(GalleryError, match="absent"), Gallery(tmp_path / "people.db", space) as gallery:
+        gallery.enrol("Ada", tmp_path / "absent.jpg")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_gallery_that_holds_anything_outlives_a_failure(space, people, tmp_path):
+    place = tmp_path / "people.db"
+
+    def fail(change):
+        with Gallery(place, space) as gallery:
+            change(gallery)
+            gallery.enrol("Ben", tmp_path / "absent.jpg")
+
+    with pytest.raises(GalleryError, match="absent"):
+        fail(lambda gallery: gallery.enrol("Ada", people / "s1" / "1.pgm"))
+    with pytest.raises(GalleryError, match="absent"):
+        fail(lambda gallery: gallery.remove("Ada"))
+    with Gallery(place, space, create=False) as gallery:
+        assert [event.action for event in gallery.audit()][:2] == ["enrol", "remove"]
+
+
+def test_a_new_gallery_that_somebody_else_opened_outlives_a_failure(space, people, tmp_path):
+    place = tmp_path / "people.db"
+    others = []
+
+    def fail():
+        with Gallery(place, space) as gallery:
+            others.append(Gallery(place, space, create=False))
+            gallery.enrol("Ben", tmp_path / "absent.jpg")
+
+    with pytest.raises(GalleryError, match="absent"):
+        fail()
+    with others[0] as other:
+        other.enrol("Ada", people / "s1" / "1.pgm")
+    with Gallery(place, space, create=False) as gallery:
+        assert [person.name for person in gallery.people()] == ["Ada"]

@@ -92,7 +92,7 @@ def test_a_grey_array_is_a_photo_and_a_float_array_is_not():
 
 def test_what_is_not_an_image_is_named(tmp_path):
     (tmp_path / "letter.jpg").write_text("Dear Ada")
-    with pytest.raises(ImageError, match=r"letter\.jpg is not an image"):
+    with pytest.raises(ImageError, match=r"letter\.jpg is not an image.* JPEG.* AVIF"):
         read_image(tmp_path / "letter.jpg")
     with pytest.raises(ImageError, match=r"absent\.jpg: No such file"):
         read_image(tmp_path / "absent.jpg")

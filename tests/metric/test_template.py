@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from facespace.errors import EmbeddingError
 from facespace.metric import normalise, squared_distances, template
 
 
@@ -32,3 +33,9 @@ def test_nothing_and_opposites_have_no_template():
         template(np.empty((0, 4)))
     with pytest.raises(ValueError, match="cancel out"):
         template([[1, 0], [-1, 0]])
+
+
+@pytest.mark.parametrize("wrong", [[0, 0], [2, 0], [np.nan, 0]])
+def test_what_is_no_embedding_has_no_template(wrong):
+    with pytest.raises(EmbeddingError, match="row 1"):
+        template([[1, 0], wrong])

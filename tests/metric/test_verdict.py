@@ -53,6 +53,10 @@ def test_every_verdict_says_what_was_compared_and_both_error_rates(distance, hea
     assert "same person, 1 in 100 are beyond 0.900" in verdict.explanation
 
 
+def test_a_threshold_that_holds_for_the_worst_group_says_so():
+    assert "at most 1 in 200 are within 0.500 in each of 14 measured groups" in Decision(0.5, 0.005, groups=14).errors
+
+
 def test_a_model_without_a_reject_distance_has_two_answers_and_says_so():
     decision = Decision(0.5, 0.001)
     assert [decision.outcome(d) for d in (0.5, 0.51)] == ["same", "different"]

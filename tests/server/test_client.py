@@ -122,7 +122,8 @@ def test_a_busy_service_is_asked_again_when_it_says_so(monkeypatch):
 
 
 def test_the_code_of_the_documentation_runs(address, people, tmp_path, monkeypatch, capsys):
-    (code,) = re.findall(r"```py\n(.*?)```", (Path(__file__).parents[2] / "docs" / "service.md").read_text(), re.S)
+    page = Path(__file__).parents[2] / "docs" / "how-to" / "serve.md"
+    (code,) = re.findall(r"```py\n(.*?)```", page.read_text(), re.S)
     for name, photo in (("ada1.jpg", "1"), ("ada2.jpg", "2"), ("party.jpg", "3")):
         shutil.copy(people / "s4" / f"{photo}.pgm", tmp_path / name)
     monkeypatch.chdir(tmp_path)

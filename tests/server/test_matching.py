@@ -68,7 +68,7 @@ def test_a_search_by_embedding_finds_whom_the_photo_finds(client, photo):
     ("changes", "field", "says"),
     [
         ({"model": "0" * 64}, "body.model", "this service answers with the space"),
-        ({"embeddings": [[1.0] + [0.0] * 126]}, "body.embeddings", "have 127 numbers each, but this space has 128"),
+        ({"embeddings": [[1.0] + [0.0] * 126]}, "body.embeddings", "must have shape (n, 128), not (1, 127)"),
         ({"embeddings": [[1.0] + [0.0] * 127, [0.0] * 128]}, "body.embeddings", "row 1 of embeddings is all zeros"),
         ({"embeddings": [[1.0, 1.0] + [0.0] * 126]}, "body.embeddings", "row 0 of embeddings has L2 norm 1.414"),
         ({"embeddings": [[2.0] + [0.0] * 127]}, "body.embeddings.0.0", "less than or equal to 1.01"),

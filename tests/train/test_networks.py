@@ -202,7 +202,7 @@ def test_an_import_path_that_does_not_lead_to_a_network_is_a_clear_error(own_mod
 
 
 def test_the_documentation_lists_every_network_with_its_size():
-    page = (Path(__file__).parents[2] / "docs" / "networks.md").read_text("utf-8")
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "networks.md").read_text("utf-8")
     rows = re.findall(r"^\| `([\w-]+)` \| (\d+)x(\d+) \| ([\d.]+) M \| ([\d,]+) M \|", page, flags=re.M)
     assert [row[0] for row in rows] == list(NETWORKS)
     for name, width, height, parameters, multiply_adds in rows:
@@ -213,7 +213,7 @@ def test_the_documentation_lists_every_network_with_its_size():
 
 
 def test_the_settings_in_the_documentation_are_settings():
-    page = (Path(__file__).parents[2] / "docs" / "networks.md").read_text("utf-8")
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "networks.md").read_text("utf-8")
     blocks = re.findall(r"```toml\n(.*?)```", page, flags=re.S)
     assert len(blocks) == 3
     for block in blocks:

@@ -95,7 +95,8 @@ def _message(error: Exception) -> str:
     if isinstance(error, MemoryError):
         return "there is not enough memory for this; give it less at once, or a machine that has more"
     if isinstance(error, UnicodeEncodeError):
-        return f"{printable(str(error.object))!r} is not valid text (UTF-8); write it in another way"
+        where = str(error.object)[max(0, error.start - 40) : error.end + 40]
+        return f"{printable(where)!r} is not valid text (UTF-8); write it in another way"
     return f"unexpected {type(error).__name__}: {error}; a fault of facespace: report it with what --debug shows"
 
 

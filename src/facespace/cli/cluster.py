@@ -1,7 +1,7 @@
 """Who are all these people? And what a person says about it."""
 
-import shlex
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -11,9 +11,9 @@ from facespace.cli.app import app
 from facespace.cli.options import AsJson, ModelPath, Provider, Threads, Truncated
 from facespace.cli.output import command_line, photo_name, print_json, say, table, warn, warn_passed_over
 from facespace.cli.progress import photo_progress
-from facespace.cluster import Added, Album, AlbumCluster, cluster, write_sheet
+from facespace.cluster import Added, Album, AlbumCluster, check_replaceable, cluster, write_sheet
 from facespace.embed import load
-from facespace.errors import AlbumError
+from facespace.errors import AlbumError, FacespaceError
 from facespace.images import text_of
 
 album_app = typer.Typer(help="An album: people, and everything that was said about them.", no_args_is_help=True)
@@ -22,7 +22,11 @@ app.add_typer(album_app, name="album")
 
 def _album_in(path: Path) -> Path:
     """The album, also where the folder was named that `cluster --out` made."""
-    return path / "album.db" if path.is_dir() and (path / "album.db").is_file() else path
+    if not path.is_dir():
+        return path
+    if not (path / "album.db").is_file():
+        raise AlbumError(f"there is no album in {text_of(path)}; `facespace cluster PHOTOS --out DIR` makes one in DIR")
+    return path / "album.db"
 
 
 AlbumPath = Annotated[
@@ -71,6 +75,8 @@ def cluster_command(
         keep = command_line("facespace cluster", str(folder), "--out", "DIR")
         say(f"to keep these groups, correct them and add photos later: {keep}")
         return
+    check_replaceable(out)
+    new = not out.exists()
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -80,8 +86,14 @@ def cluster_command(
             added = album.add(folder, step)
             page, people = write_sheet(album, out), album.clusters()
     except KeyboardInterrupt:
-        again = command_line("facespace cluster", text_of(folder), "--out", text_of(out))
+        again = command_line("facespace cluster", str(folder), "--out", str(out))
         warn(f"stopped; the same command goes on from there: {again}")
+        raise
+    except FacespaceError:
+        if new:
+            # Nothing is left of a command that failed before it kept anything.
+            with suppress(OSError):
+                out.rmdir()
         raise
     if not json:
         _tell_added(folder, out, added)
@@ -94,7 +106,7 @@ def cluster_command(
 @album_app.command("show")
 def show_command(album: AlbumPath, model: ModelPath = None, json: AsJson = False) -> None:
     """Everybody in an album, with the faces to check first."""
-    with Album(album, load(model)) as opened:
+    with _opened(album, model) as opened:
         clusters = opened.clusters()
     if json:
         print_json({"clusters": clusters})
@@ -110,7 +122,7 @@ def questions_command(
     json: AsJson = False,
 ) -> None:
     """Pairs that may be the same person, those first whose answer settles most."""
-    with Album(album, load(model)) as opened:
+    with _opened(album, model) as opened:
         found = opened.questions(most)
     if json:
         print_json({"questions": found})
@@ -127,14 +139,14 @@ def merge_command(
     album: AlbumPath, clusters: Annotated[list[int], typer.Argument(help="Clusters.")], model: ModelPath = None
 ) -> None:
     """These clusters are one person; the first keeps its number."""
-    with Album(album, load(model)) as opened:
+    with _opened(album, model) as opened:
         _done(album, opened.merge(clusters))
 
 
 @album_app.command("split")
 def split_command(album: AlbumPath, faces: Numbers, model: ModelPath = None) -> None:
     """These faces of a cluster are one person, and the rest of it is not."""
-    with Album(album, load(model)) as opened:
+    with _opened(album, model) as opened:
         _done(album, opened.split(faces))
 
 
@@ -146,28 +158,28 @@ def move_command(
     model: ModelPath = None,
 ) -> None:
     """These faces belong to another cluster."""
-    with Album(album, load(model)) as opened:
+    with _opened(album, model) as opened:
         _done(album, opened.move(faces, to))
 
 
 @album_app.command("name")
 def name_command(album: AlbumPath, person: Person, name: str, model: ModelPath = None) -> None:
     """Give a cluster the name of its person; clusters of one name are one."""
-    with Album(album, load(model)) as opened:
+    with _opened(album, model) as opened:
         _done(album, opened.name(person, name))
 
 
 @album_app.command("same")
 def same_command(album: AlbumPath, a: One, b: One, model: ModelPath = None) -> None:
     """These two faces are one person."""
-    with Album(album, load(model)) as opened:
+    with _opened(album, model) as opened:
         _done(album, opened.same(a, b))
 
 
 @album_app.command("different")
 def different_command(album: AlbumPath, a: One, b: One, model: ModelPath = None) -> None:
     """These two faces are not one person."""
-    with Album(album, load(model)) as opened:
+    with _opened(album, model) as opened:
         _done(album, opened.different(a, b))
 
 
@@ -178,7 +190,7 @@ def undo_command(
     model: ModelPath = None,
 ) -> None:
     """Take a decision back."""
-    with Album(album, load(model)) as opened:
+    with _opened(album, model) as opened:
         undone = opened.undo(decision)
     say(f"undone: decision {undone.id}, {undone.what}")
 
@@ -186,7 +198,7 @@ def undo_command(
 @album_app.command("history")
 def history_command(album: AlbumPath, model: ModelPath = None, json: AsJson = False) -> None:
     """Everything that was decided, undone or not."""
-    with Album(album, load(model)) as opened:
+    with _opened(album, model) as opened:
         decisions = opened.history()
     if json:
         print_json({"decisions": decisions})
@@ -197,7 +209,7 @@ def history_command(album: AlbumPath, model: ModelPath = None, json: AsJson = Fa
 @album_app.command("recluster")
 def recluster_command(album: AlbumPath, model: ModelPath = None) -> None:
     """Do all clusters anew, with everything that was ever said."""
-    with Album(album, load(model)) as opened:
+    with _opened(album, model) as opened:
         opened.recluster()
         say(f"{len(opened.clusters())} people")
 
@@ -214,7 +226,7 @@ def know_command(
     space = load(model)
     with Gallery(gallery, space, create=False) as people:
         known = {person.name: [face.embedding for face in people.faces(person.id)] for person in people.people()}
-    with Album(album, space) as opened:
+    with Album(album, space, create=False) as opened:
         opened.know(known)
         named = [c.name for c in opened.clusters() if c.name]
     say(f"{len(named)} of {len(known)} people of {gallery} are in {album}: {', '.join(named)}")
@@ -230,7 +242,7 @@ def missing_command(
     json: AsJson = False,
 ) -> None:
     """Photos of an album whose file is not there any more, or whose drive is not connected."""
-    with Album(album, load(model)) as opened:
+    with _opened(album, model) as opened:
         photos = opened.missing()
         faces = opened.forget_missing() if forget else 0
     if json:
@@ -246,7 +258,7 @@ def sheet_command(
     album: AlbumPath, out: Annotated[Path, typer.Argument(help="Folder to write.")], model: ModelPath = None
 ) -> None:
     """Write the contact sheet, table, JSON and links."""
-    with Album(album, load(model)) as opened:
+    with _opened(album, model) as opened:
         say(str(write_sheet(opened, out)))
 
 
@@ -258,7 +270,7 @@ def _tell_added(folder: Path, out: Path, added: Added) -> None:
         old, new = added.moved[0]
         warn(f"{len(added.moved):,} photos lie elsewhere now and keep their faces: {old} is {new}" + _more(added.moved))
     if added.missing:
-        command = shlex.join(["facespace", "album", "missing", text_of(out / "album.db")])
+        command = command_line("facespace album missing", str(out / "album.db"))
         warn(
             f"{len(added.missing):,} photos of the album are not there any more: {added.missing[0]}"
             f"{_more(added.missing)}; {command} lists them, and with --forget deletes their faces"
@@ -272,6 +284,11 @@ def _more(listed: Sequence[object]) -> str:
 def _row(found: AlbumCluster) -> list[str]:
     check = ", ".join(str(face.number) for face in found.doubtful[:5])
     return [str(found.number), found.name or "", str(len(found.faces)), f"{found.cohesion:.2f}", check]
+
+
+def _opened(album: Path, model: Path | None) -> Album:
+    """An album that is there: a mistyped path is an error, not an empty album."""
+    return Album(album, load(model), create=False)
 
 
 def _done(album: Path, decision: int) -> None:

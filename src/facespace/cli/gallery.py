@@ -11,7 +11,7 @@ from facespace.cli.options import AsJson, GalleryPath, KeyFile, ModelPath, Provi
 from facespace.cli.output import as_json, command_line, photo_name, print_json, say, table, warn, warn_passed_over
 from facespace.cli.progress import photo_progress
 from facespace.embed import load
-from facespace.errors import FacespaceError, ImageError
+from facespace.errors import FacespaceError, GalleryError, ImageError
 from facespace.gallery import (
     FPIR,
     LEAST_QUALITY,
@@ -20,13 +20,14 @@ from facespace.gallery import (
     Enrolment,
     Gallery,
     Identification,
+    NotEnrolledError,
     as_attributes,
     enrol_people,
     largest_face,
     last_entry,
     read_key,
 )
-from facespace.images import PassedOver, people_in
+from facespace.images import PassedOver, people_in, text_of
 
 
 @app.command("enrol")
@@ -76,15 +77,18 @@ def enrol_command(
             return
         assert name is not None and photos is not None  # noqa: PT018
         asking = asks.possible() and not json
-        enrolment = opened.enrol(
-            name,
-            photos,
-            as_attributes(attributes),
-            least_quality,
-            keep,
-            choose or (asks.which_face(name) if asking else None),
-            accept_doubtful or (asks.enrol_all_the_same if asking else False),
-        )
+        try:
+            enrolment = opened.enrol(
+                name,
+                photos,
+                as_attributes(attributes),
+                least_quality,
+                keep,
+                choose or (asks.which_face(name) if asking else None),
+                accept_doubtful or (asks.enrol_all_the_same if asking else False),
+            )
+        except NotEnrolledError as error:
+            raise GalleryError(f"{error}{_hint(error)}") from None
     if json:
         print_json(enrolment)
         return
@@ -120,6 +124,9 @@ def _enrol_folder(
         again = command_line("facespace enrol --people", str(folder), "-g", gallery)
         warn(f"stopped after {len(done)} of {len(people)} people; to go on: {again}; to take it back: {undo}")
         raise
+    if all(person.enrolment is None for person in done):
+        warn_passed_over(folder, passed)
+        raise GalleryError(f"none of the {len(done)} people in {text_of(folder)} can be enrolled: {done[0].failure}")
     if json:
         print_json({"people": done, "passed_over": passed, "before": before})
         return
@@ -135,6 +142,17 @@ def _enrol_folder(
     say(f"enrolled {enrolled} of {len(done)} people with {faces} of {photos} photos in {gallery}")
     if faces:
         say(f"to take it back: {undo}")
+
+
+def _hint(error: NotEnrolledError) -> str:
+    """The options that would enrol photos that were refused."""
+    kinds = {failure.kind for failure in error.failures}
+    hints = {
+        "several-faces": "--largest enrols the largest face, --face NUMBER another",
+        "doubtful": "--accept-doubtful enrols photos that look like somebody else",
+        "low-quality": "--least-quality takes worse ones",
+    }
+    return "".join(f"; {hint}" for kind, hint in hints.items() if kind in kinds)
 
 
 def _warn_of(enrolment: Enrolment) -> None:

@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from rich.console import Console
 from rich.table import Table
 
-from facespace.images import PassedOver, printable, summary_of, text_of
+from facespace.images import PassedOver, printable, summary_of, text_of, writable
 
 _OBEYED = re.compile("[\x7f-\x9f\ud800-\udfff]")
 
@@ -81,7 +81,14 @@ def as_json(value: object) -> Any:
 
 def command_line(command: str, *words: str) -> str:
     """A command to copy into a shell: names and paths are quoted where they must be."""
-    return " ".join([command, *(word if word.startswith("-") else shlex.quote(word) for word in words)])
+    return " ".join([command, *(word if word.startswith("-") else _quoted(word) for word in words)])
+
+
+def _quoted(word: str) -> str:
+    """A word for a shell; one that is not UTF-8 as $'...', which Bash, Zsh and POSIX 2024 read as bytes."""
+    if writable(word) == word:
+        return shlex.quote(word)
+    return "$'" + writable(word.replace("\\", r"\\").replace("'", r"\'")) + "'"
 
 
 def photo_name(photo: object) -> str:

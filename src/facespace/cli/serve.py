@@ -71,13 +71,18 @@ def serve_command(
             jobs=jobs,
             job_seconds=round(3600 * job_hours),
         )
-        if gallery and "://" not in gallery and not Path(gallery).exists():
-            say(f"there is no gallery {gallery} yet; it is created")
+        new = gallery and "://" not in gallery and not Path(gallery).exists()
         if cors and keys is None:
             warn(f"pages of {', '.join(cors)} may read and change all that is served; make keys and give --keys FILE")
         if without_keys and keys is None:
             warn(f"everybody who reaches {host}:{port} may read and change all that is served")
-        serve(settings, host, port, without_keys, lambda: say(f"facespace listens on http://{host}:{port}"))
+
+        def tell() -> None:
+            if new:
+                say(f"there was no gallery {gallery} yet; it was created")
+            say(f"facespace listens on http://{host}:{port}")
+
+        serve(settings, host, port, without_keys, tell)
 
 
 @keys_app.command("add")

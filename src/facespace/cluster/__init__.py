@@ -5,7 +5,7 @@ from facespace.cluster.album import Album
 from facespace.cluster.arrange import Arrangement, arrange
 from facespace.cluster.people import Clusters, Member, cluster
 from facespace.cluster.records import Added, AlbumCluster, AlbumFace, MaybeSame
-from facespace.cluster.sheet import write_sheet
+from facespace.cluster.sheet import check_replaceable, write_sheet
 from facespace.cluster.store import Decision
 from facespace.cluster.threshold import Cut
 
@@ -23,6 +23,7 @@ __all__ = [
     "Member",
     "agglomerative",
     "arrange",
+    "check_replaceable",
     "cluster",
     "write_sheet",
 ]

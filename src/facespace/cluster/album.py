@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from types import TracebackType
 
 import numpy as np
@@ -25,6 +26,8 @@ from facespace.metric import as_points, normalise
 class Album:
     """Photos grouped by person, in one SQLite file. Use it in a `with` statement, or `close` it.
 
+    A file that the `with` statement made, and that nothing was ever written to, is deleted if the statement fails.
+
     Every decision is kept as what it says of faces: of two that they are one person, of two that they are not, of
     one what its name is. It outlives clustering anew, can be undone at any time, and is refused where it contradicts
     another. Two faces of one photo are different people unless said otherwise of just these two.
@@ -32,10 +35,11 @@ class Album:
     Parameters
     ----------
     path : path
-        Made if it does not exist.
     space : Space
     threshold : float or None
         Squared distance to cut at; the model card's, adapted to the collection, where None.
+    create : bool
+        Make the file where it does not exist; else that is an error.
 
     Raises
     ------
@@ -45,10 +49,10 @@ class Album:
         The card does not say where to cut and no threshold was given.
     """
 
-    def __init__(self, path: str | os.PathLike[str], space: Space, threshold: float | None = None):
+    def __init__(self, path: str | os.PathLike[str], space: Space, threshold: float | None = None, create: bool = True):
         self._space = space
         self._cut = Cut.of_card(space.card.require_decisions()) if threshold is None else Cut(threshold)
-        self._store = AlbumStore(path, space.id, space.dimension)
+        self._store = AlbumStore(path, space.id, space.dimension, create)
         self._placement = Placement(self._store, self._cut)
 
     def __enter__(self) -> "Album":
@@ -57,6 +61,9 @@ class Album:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        # An album that was only made in order to fail is not left behind.
+        if kind is not None and self._store.discard_unused():
+            return
         self.close()
 
     def close(self) -> None:
@@ -164,6 +171,7 @@ class Album:
         """
         passed: list[PassedOver] = []
         listed = photos_in(photos, passed.append) if isinstance(photos, str | os.PathLike) else list(photos)
+        passed = [entry for entry in passed if not self._is_own(entry.path)]
         added = ingest(self._space, self._store, listed, on_photo)
         self._placement.join_new()
         return Added(
@@ -175,6 +183,12 @@ class Album:
             moved=added.moved,
             missing=tuple(self.missing()),
         )
+
+    def _is_own(self, path: Path) -> bool:
+        """Whether a file is the album itself, or one of its sheet beside it."""
+        album = self._store.path
+        own = {album.name, f"{album.name}-wal", f"{album.name}-shm", "clusters.csv", "clusters.json", "index.html"}
+        return path.name in own and path.parent.resolve() == album.parent.resolve()
 
     def missing(self) -> list[str]:
         """Photos of the album whose file is not there any more."""

@@ -15,7 +15,7 @@ from pathlib import Path
 from facespace.cluster.album import Album
 from facespace.cluster.records import AlbumCluster, AlbumFace, MaybeSame
 from facespace.errors import AlbumError
-from facespace.images import mark_as_output, path_of, printable, text_of
+from facespace.images import is_output, mark_as_output, path_of, printable, text_of
 
 # Faces of a cluster on the page before 'show all'.
 _AT_FIRST = 24
@@ -42,9 +42,10 @@ def write_sheet(album: Album, folder: str | os.PathLike[str], questions: int = 2
     Raises
     ------
     AlbumError
-        The folder cannot be written.
+        The folder cannot be written, or what would be replaced was not written by this package.
     """
     root = Path(folder)
+    check_replaceable(root)
     clusters, maybe = album.clusters(), album.questions(questions)
     try:
         root.mkdir(parents=True, exist_ok=True)
@@ -59,6 +60,23 @@ def write_sheet(album: Album, folder: str | os.PathLike[str], questions: int = 2
             f"cannot write the sheet into {text_of(root)}: {error.strerror}; check space and rights"
         ) from None
     return page
+
+
+def check_replaceable(folder: str | os.PathLike[str]) -> None:
+    """Refuse a folder for a sheet whose faces/ or people/ hold somebody's own files: the sheet replaces both.
+
+    Raises
+    ------
+    AlbumError
+        It has such a folder.
+    """
+    for name in ("faces", "people"):
+        own = Path(folder) / name
+        if own.is_dir() and any(own.iterdir()) and not is_output(own):
+            raise AlbumError(
+                f"{text_of(own)} would be replaced, and its files were not written by facespace; name another folder, "
+                "or move it away first"
+            )
 
 
 def folder_name(cluster: AlbumCluster) -> str:

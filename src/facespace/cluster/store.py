@@ -150,14 +150,27 @@ class Decision:
 class AlbumStore:
     """An album file, open for reading and writing; AlbumError where it cannot be."""
 
-    def __init__(self, path: str | os.PathLike[str], space_id: str, dimension: int):
+    def __init__(self, path: str | os.PathLike[str], space_id: str, dimension: int, create: bool = True):
         self._dimension = dimension
-        self._file = Database(path, "album", AlbumError, MIGRATIONS, space_id, dimension)
+        self._file = Database(path, "album", AlbumError, MIGRATIONS, space_id, dimension, create)
         self.path, self._db = self._file.path, self._file.connection
 
     def close(self) -> None:
         """Let the file go."""
         self._file.close()
+
+    def discard_unused(self) -> bool:
+        """Delete a file that opening it made and that nothing was ever written to; gives whether it is gone.
+
+        It is kept where another process has it open. If it is not deleted, it is still open.
+        """
+        if not self._file.made:
+            return False
+        with self._file.explaining("read"):
+            used = any(
+                self._db.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone() for table in ("photo", "face", "decision")
+            )
+        return not used and self._file.discard()
 
     def version(self) -> tuple[int, int]:
         """Changes whenever this or any other process has changed the file."""

@@ -12,6 +12,7 @@ from facespace.convert.dlib_onnx import resnet_to_onnx
 from facespace.convert.foreign import open_batch
 from facespace.embed import Card, ModelFile, check_model, read_model, weights_sha256, write_model
 from facespace.errors import ModelError
+from facespace.faces import DEFAULT_DETECTOR
 from facespace.textfile import read_toml
 
 # The card of the network that dlib's author trained, and the sha256 of the file it comes in.
@@ -121,7 +122,7 @@ def _dlib_preparation(network: ResNet) -> dict[str, Any]:
         "dimension": network.projection.shape[1] + 1,
         # A point of larger norm than the sphere's radius is left to be normalised.
         "normalised": False,
-        "detector": "one-shot",
+        "detector": DEFAULT_DETECTOR,
         "crop": "dlib-150",
         "input": {
             "width": network.size,

@@ -1,6 +1,6 @@
 """The model card: all that is needed to use a network, kept inside its ONNX file.
 
-docs/model-file.md describes every key for people who write a card by hand.
+docs/reference/model-file.md describes every key for people who write a card by hand.
 """
 
 import hashlib
@@ -195,6 +195,10 @@ class GroupsCard(_Record):
     at: Annotated[tuple[StatedThresholdCard, ...], Field(min_length=1)]
     groups: tuple[GroupRatesCard, ...] = ()
 
+    def deciding(self, far: float) -> int:
+        """How many groups were measured at a false accept rate; 0 where it is none of `thresholds`."""
+        return next((entry.groups for entry in self.thresholds if abs(entry.far - far) <= 1e-9 * far), 0)
+
     @model_validator(mode="after")
     def _consistent(self) -> "GroupsCard":
         ordered = sorted(self.thresholds, key=lambda entry: entry.far)
@@ -250,9 +254,8 @@ class DecisionsCard(_Record):
 
     @model_validator(mode="after")
     def _consistent(self) -> "DecisionsCard":
-        fars = [entry.far for entry in self.thresholds]
-        if self.default_far not in fars:
-            raise ValueError(f"default_far {self.default_far:g} is not among the thresholds' {fars}")
+        if self.default_far not in self.fars:
+            raise ValueError(f"default_far {self.default_far:g} is not among the thresholds' {list(self.fars)}")
         ordered = sorted(self.thresholds, key=lambda entry: entry.far)
         if any(a.threshold > b.threshold for a, b in itertools.pairwise(ordered)):
             raise ValueError("thresholds must not fall as the false accept rate rises")
@@ -443,7 +446,10 @@ class Card(_Record):
         """
         accept, decisions = self.threshold(far), self.require_decisions()
         frr, reject = decisions.rejection() or (None, None)
-        return Decision(accept, decisions.default_far if far is None else far, reject, frr)
+        wanted = decisions.default_far if far is None else far
+        return Decision(
+            accept, wanted, reject, frr, 0 if decisions.groups is None else decisions.groups.deciding(wanted)
+        )
 
     def impostors(self) -> Impostors:
         """How near strangers come, by false accept rate; ModelError where the card has no thresholds at all.

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from facespace.errors import FacespaceError
-from facespace.images import text_of
 
 ROWS = 4096
 MEASURES = ("value", "eye_distance", "sharpness", "brightness", "contrast", "yaw", "pitch", "roll", "occlusion")
@@ -55,14 +54,18 @@ def write_parquet(journal: Path, out: Path) -> None:
     partial.replace(out)
 
 
+def _utf8(text: str) -> str:
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
 def _column(measure: str) -> str:
     return "quality" if measure == "value" else measure
 
 
 def _table_rows(row: dict[str, Any]) -> Iterator[dict[str, Any]]:
     common = {key: row.get(key) for key in ("photo", "seconds", "width", "height", "failure")}
-    # Parquet's strings are UTF-8, and a file name need not be; a message may hold one.
-    common |= {key: text_of(value) for key in ("photo", "failure") if (value := common[key]) is not None}
+    # Parquet's strings are UTF-8, and the name of a source need not be; a message may hold one.
+    common |= {key: _utf8(row[key]) for key in ("photo", "failure") if row.get(key) is not None}
     for number, face in enumerate(row["faces"]):
         quality = face.get("quality", {})
         yield {

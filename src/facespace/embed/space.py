@@ -16,7 +16,17 @@ from facespace.embed.modelfile import ModelFile, read_model
 from facespace.embed.records import Face, Look, PhotoFaces, Verification, compared_face
 from facespace.embed.shipped import find_model
 from facespace.errors import ImageError, ModelError
-from facespace.faces import CROPS, DETECTORS, Detector, FaceCrop, Finder, Found, detector_from, in_order
+from facespace.faces import (
+    CROPS,
+    DEFAULT_DETECTOR,
+    DETECTORS,
+    Detector,
+    FaceCrop,
+    Finder,
+    Found,
+    detector_from,
+    in_order,
+)
 from facespace.images import Colour, Limits, Photo, called
 from facespace.metric import Decision, as_point, paired_squared_distances
 from facespace.validation import nearest_name
@@ -74,7 +84,7 @@ class Space:
         if crop.needs_landmarks and not found_by.gives_landmarks:
             raise ModelError(
                 f"{says} the crop {self.card.crop!r}, which needs landmarks, and the detector {finder!r} gives none; "
-                "take 'one-shot' for photos or 'aligned-128' for aligned faces"
+                f"take {DEFAULT_DETECTOR!r} for photos or 'aligned-128' for aligned faces"
             )
         self.finder = Finder(found_by, crop, self.card.input.width, self.card.input.height, colour=colour)
         self.engine: Embedder = Engine(model, provider, threads)

@@ -25,7 +25,7 @@ from facespace.embed import (
     ThresholdCard,
 )
 from facespace.errors import DataError
-from facespace.evaluate.groups import GroupedFaces, GroupFigures, measure_groups
+from facespace.evaluate.groups import KEY_FAR, GroupedFaces, GroupFigures, measure_groups
 from facespace.evaluate.impostor_tails import LEAST_ACCEPTED, impostor_tails
 from facespace.evaluate.metrics.grouping import bcubed_f
 from facespace.evaluate.metrics.intervals import Interval
@@ -128,7 +128,7 @@ def decide(
                 )
             )
     rejections = _rejections(genuine, labels[pairs.a[pairs.same]], seed)
-    return DecisionsCard(
+    decisions = DecisionsCard(
         data=data,
         people=len(np.unique(labels)),
         genuine_pairs=len(genuine),
@@ -143,11 +143,22 @@ def decide(
         calibration=CalibrationCard(
             slope=calibration.slope, intercept=calibration.intercept, population=data, errors=tuple(errors)
         ),
-        groups=groups,
         clustering=_clustering(points, labels, distances),
         impostors=impostor_tails(points, labels, seed),
         distances=_histograms(genuine, impostor),
     )
+    return decisions if groups is None else with_groups(decisions, groups)
+
+
+def with_groups(decisions: DecisionsCard, groups: GroupsCard) -> DecisionsCard:
+    """Decisions that hold for the worst of these groups; they are given at `KEY_FAR` where the groups can show it.
+
+    A rate of 1 in 1,000 in the worst group would refuse many more photos of the same person than one of 5 in 1,000,
+    which most groups stay far below.
+    """
+    far = KEY_FAR if groups.deciding(KEY_FAR) else decisions.default_far
+    # Checked anew, as a copy is not.
+    return DecisionsCard.model_validate({**decisions.model_dump(), "groups": groups.model_dump(), "default_far": far})
 
 
 def groups_card(figures: GroupFigures) -> GroupsCard:

@@ -12,7 +12,7 @@ from facespace.errors import DataError
 from facespace.evaluate.answers import Evaluation
 from facespace.evaluate.breakdown import Column, read_columns
 from facespace.evaluate.cache import EmbeddingCache
-from facespace.evaluate.decisions import decide, groups_card
+from facespace.evaluate.decisions import decide, groups_card, with_groups
 from facespace.evaluate.embedding import NoFace, Preparation, embed_photos
 from facespace.evaluate.evaluation import data_name, evaluate
 from facespace.evaluate.grouped_photos import GroupTable, embed_groups
@@ -101,7 +101,7 @@ class Session:
                 "with the groups: --images FOLDER --groups TABLE --write-card"
             )
         figures, _ = self.measure_groups(model, told)
-        decisions = read.card.decisions.model_copy(update={"groups": groups_card(figures)})
+        decisions = with_groups(read.card.decisions, groups_card(figures))
         write_model(model, read.onnx, read.card.model_copy(update={"decisions": decisions}))
 
     def evaluate(

@@ -1,7 +1,7 @@
 """Image to faces: where they are, and each of them cut out as a network wants it."""
 
 from facespace.faces.align import CROPS, TEMPLATES, Crop, inverse, mapped, similarity, warp
-from facespace.faces.detect import DETECTORS, Aligned, WholePhoto, detector_from
+from facespace.faces.detect import DEFAULT_DETECTOR, DETECTORS, Aligned, WholePhoto, detector_from
 from facespace.faces.detection import Detections, Detector, SecondLook
 from facespace.faces.draw import draw_faces, scaled
 from facespace.faces.find import FaceCrop, find_faces
@@ -14,6 +14,7 @@ from facespace.faces.stream import Finder, Found, default_finder, find_stream, i
 
 __all__ = [
     "CROPS",
+    "DEFAULT_DETECTOR",
     "DETECTORS",
     "TEMPLATES",
     "Aligned",

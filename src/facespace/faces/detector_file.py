@@ -75,7 +75,7 @@ def read_detector(path: Path) -> tuple[DetectorModelCard, bytes]:
     if value is None:
         raise ModelError(
             f"{path} has no card of a detector: make one with `facespace train detector` and `facespace export`; "
-            "a detector made elsewhere needs a TOML card beside it, as docs/faces.md says"
+            "a detector made elsewhere needs a TOML card beside it, as docs/how-to/find-faces.md says"
         )
     try:
         card = DetectorModelCard.model_validate(json.loads(value))

@@ -12,6 +12,7 @@ from facespace.errors import GalleryError
 from facespace.gallery.records import NewFace
 from facespace.gallery.sql import Sqlite
 from facespace.gallery.store import Store, now
+from facespace.images import text_of
 
 # Pages copied at a time: writers go on in between.
 _PAGES = 1000
@@ -52,7 +53,7 @@ def backup(store: Store, path: str | os.PathLike[str]) -> None:
         raise GalleryError(f"{path} exists already; name a new file, a backup is never written over")
     # The copy is noted first: if it is stopped half way, at worst a file is listed that is not there.
     with store.writing("back up"):
-        sql.run("INSERT INTO copy (path, time) VALUES (?, ?) ON CONFLICT DO NOTHING", (str(path), now()))
+        sql.run("INSERT INTO copy (path, time) VALUES (?, ?) ON CONFLICT DO NOTHING", (text_of(path), now()))
         store.audit.add("backup", {})
     temporary = path.with_name(path.name + ".part")
     try:

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from facespace.errors import GalleryError
 from facespace.gallery.enrol import LEAST_QUALITY, ChooseFace, Enrolment
 from facespace.gallery.gallery import Gallery
-from facespace.images import OnPassed, people_in
+from facespace.images import OnPassed, people_in, text_of
 
 
 @dataclass(frozen=True)
 class EnrolledPerson:
     """What became of one person of a folder.
 
-    name : of the subfolder
+    name : of the subfolder; bytes of it that are not UTF-8 are escaped, see `text_of`
     photos : how many it has
     enrolment : what was enrolled; None where nothing was
     failure : why nothing was enrolled, or None
@@ -54,7 +54,8 @@ def enrol_people(
     DataError
         No such folder, or nobody in it.
     """
-    for name, photos in people_in(folder, on_passed).items():
+    for entry, photos in people_in(folder, on_passed).items():
+        name = text_of(entry)
         try:
             done = gallery.enrol(name, photos, None, least_quality, keep, choose, accept_doubtful)
         except GalleryError as error:

@@ -64,6 +64,8 @@ class Identification:
 class Gallery:
     """People one knows, in one SQLite file or a PostgreSQL database. Use it in a `with` statement, or `close` it.
 
+    A file that the `with` statement made, and that nothing was ever written to, is deleted if the statement fails.
+
     Safe to share between threads; several processes may have it open. A file that may only be read can be listed and
     searched; such searches are not in the audit log. Where a method takes a `person`, that is their id, or their name.
 
@@ -101,6 +103,9 @@ class Gallery:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        # A gallery that was only made in order to fail is not left behind.
+        if kind is not None and self.store.discard_unused():
+            return
         self.close()
 
     def __len__(self) -> int:
@@ -460,7 +465,7 @@ def clean_name(name: str) -> str:
     try:
         cleaned.encode()
     except UnicodeEncodeError:
-        raise GalleryError(f"the name {cleaned!r} is not valid Unicode; type it anew") from None
+        raise GalleryError(f"the name {cleaned!r} is not valid Unicode; type it again") from None
     return cleaned
 
 

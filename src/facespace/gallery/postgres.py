@@ -94,6 +94,7 @@ class Postgres:
     """
 
     read_only = False
+    made = False
 
     def __init__(self, url: str, space_id: str, dimension: int, create: bool = True):
         psycopg = _psycopg()
@@ -173,6 +174,10 @@ class Postgres:
     def close(self) -> None:
         """Let it go."""
         self.connection.close()
+
+    def discard(self) -> bool:
+        """Tables in somebody's database stay: there is no file to delete."""
+        return False
 
 
 def space_of_url(url: str) -> tuple[str, int]:

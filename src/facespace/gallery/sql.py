@@ -14,6 +14,11 @@ class Sql(Protocol):
 
     where: str
     read_only: bool
+    made: bool
+
+    def discard(self) -> bool:
+        """Close and delete what opening it made, if nobody else uses it; gives whether it is gone."""
+        ...
 
     def run(self, statement: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         """Execute one statement; its rows, if it gives any."""
@@ -150,6 +155,7 @@ class Sqlite:
         self.reading = self.snapshot = self._file.reading
         self.writing, self.explaining = self._file.writing, self._file.explaining
         self.forget_deleted, self.close = self._file.forget_deleted, self._file.close
+        self.made, self.discard = self._file.made, self._file.discard
 
     def space(self) -> str:
         """The space whose points are held."""

@@ -91,6 +91,17 @@ class Store:
         """Let it go; nothing is lost, as every change was on disk when it was acknowledged."""
         self.sql.close()
 
+    def discard_unused(self) -> bool:
+        """Delete a file that opening it made and that nothing was ever written to; gives whether it is gone.
+
+        It is kept where another process has it open. If it is not deleted, it is still open.
+        """
+        if not self.sql.made:
+            return False
+        with self.reading():
+            used = any(self.sql.run(f"SELECT 1 FROM {table} LIMIT 1") for table in ("person", "audit"))
+        return not used and self.sql.discard()
+
     @contextmanager
     def writing(self, doing: str) -> Iterator[None]:
         """One transaction; refused where the gallery was moved to another space by another process."""

@@ -5,6 +5,7 @@ from facespace.images.folder import (
     MARKER,
     OnPassed,
     PassedOver,
+    is_output,
     mark_as_output,
     natural,
     people_in,
@@ -14,7 +15,7 @@ from facespace.images.folder import (
 )
 from facespace.images.formats import EXTENSIONS
 from facespace.images.given import Colour, as_photo, called
-from facespace.images.names import path_of, printable, text_of
+from facespace.images.names import path_of, printable, text_of, writable
 from facespace.images.scale import resize, small_picture
 from facespace.images.video import VIDEO_EXTENSIONS, Frame, read_video
 
@@ -33,6 +34,7 @@ __all__ = [
     "as_photo",
     "called",
     "decode_photo",
+    "is_output",
     "mark_as_output",
     "name_of",
     "natural",
@@ -47,5 +49,6 @@ __all__ = [
     "summary_of",
     "text_of",
     "walk_photos",
+    "writable",
     "write_image",
 ]

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import UnidentifiedImageError
 
 from facespace.errors import ImageError
-from facespace.images.formats import BYTES_A_PIXEL, FORMATS, formats_for, jpeg_in_one_scan
+from facespace.images.formats import BYTES_A_PIXEL, accepted_formats, formats_for, jpeg_in_one_scan
 from facespace.images.names import text_of
 from facespace.images.scale import resize
 from facespace.images.shrink import drawn
@@ -148,7 +148,9 @@ def decode_photo(
                 _reduce(opened, content, name, limits, longest)
                 return _upright(opened, stored, name, limits, longest)
     except UnidentifiedImageError:
-        raise ImageError(f"{name} is not an image that can be read; take one of {', '.join(FORMATS)}") from None
+        raise ImageError(
+            f"{name} is not an image that can be read; take one of {', '.join(accepted_formats())}"
+        ) from None
     except PIL.Image.DecompressionBombError:
         raise ImageError(f"{name} is far larger than {limits.pixels:,} pixels; scale it down first") from None
     except ImageError:

@@ -122,6 +122,11 @@ def mark_as_output(folder: Path) -> None:
     (folder / MARKER).write_text("Written by facespace. Photos in here are not taken for photos of the folder above.\n")
 
 
+def is_output(folder: Path) -> bool:
+    """Whether a folder was marked by `mark_as_output`."""
+    return (folder / MARKER).is_file()
+
+
 def natural(name: str) -> list[tuple[int, int | str]]:
     """The key that sorts names as people do: numbers by value, letters whatever their case."""
     parts = re.split(r"(\d+)", name.casefold())

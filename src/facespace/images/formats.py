@@ -46,6 +46,11 @@ def formats_for(content: bytes, name: str) -> tuple[str, ...]:
     return FORMATS
 
 
+def accepted_formats() -> tuple[str, ...]:
+    """The formats that this Pillow, with its plugins, decodes."""
+    return (*FORMATS, *(["AVIF"] if features.check("avif") else []), *(["HEIC"] if heif_registered() else []))
+
+
 @lru_cache(maxsize=1)
 def heif_registered() -> bool:
     """Whether Pillow can decode HEIC, after giving it the plugin where that is installed."""

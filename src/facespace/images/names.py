@@ -36,6 +36,11 @@ def printable(text: str, keep: str = "") -> str:
     return _SURROGATE.sub(_escaped, shown)
 
 
+def writable(text: str) -> str:
+    """Text that any file takes: lone surrogates, as in names that are not UTF-8, are written as escapes."""
+    return _SURROGATE.sub(_escaped, text)
+
+
 def _escaped(match: re.Match[str]) -> str:
     return _escape_of(match[0])
 

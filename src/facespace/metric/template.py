@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from facespace.metric.distance import as_embeddings, normalise
+from facespace.metric.distance import as_points, normalise
 
 
 def template(embeddings: ArrayLike) -> NDArray[np.float32]:
@@ -23,9 +23,9 @@ def template(embeddings: ArrayLike) -> NDArray[np.float32]:
     Raises
     ------
     ValueError
-        There are none, or they cancel out and have no mean direction.
+        There are none, they are not embeddings, or they cancel out and have no mean direction.
     """
-    points = as_embeddings(embeddings)
+    points = as_points(embeddings)
     if len(points) == 0:
         raise ValueError("a template needs at least one embedding")
     mean = points.astype(np.float64).mean(axis=0)

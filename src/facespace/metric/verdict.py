@@ -50,12 +50,14 @@ class Decision:
     reject : squared distance beyond which two faces are different people; None where nobody measured it, and then
         there are two answers only
     frr : share of same-person pairs beyond `reject`; None where `reject` is
+    groups : how many groups of people were measured, none of which exceeds `far`; 0 where it is that of average pairs
     """
 
     accept: float
     far: float
     reject: float | None = None
     frr: float | None = None
+    groups: int = 0
 
     @property
     def beyond(self) -> float:
@@ -82,6 +84,11 @@ class Decision:
     def errors(self) -> str:
         """Both error rates as one sentence."""
         accepted = f"Of pairs of different people, {share_in_words(self.far)} are within {self.accept:.3f}"
+        if self.groups:
+            accepted = (
+                f"Of pairs of different people, at most {share_in_words(self.far)} are within {self.accept:.3f} in "
+                f"each of {self.groups} measured groups"
+            )
         if self.reject is None or self.frr is None:
             return (
                 f"{accepted}; how many pairs of the same person are beyond it was not measured for this model, "

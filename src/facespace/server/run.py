@@ -4,12 +4,14 @@ import os
 import socket
 import tempfile
 from collections.abc import Callable
+from pathlib import Path
 
 import uvicorn
 
 from facespace.embed import load
 from facespace.errors import FacespaceError
 from facespace.gallery import Gallery, read_key
+from facespace.images import text_of
 from facespace.server.keys import KeyFile
 from facespace.server.origin import is_loopback
 from facespace.server.settings import Settings
@@ -61,9 +63,12 @@ def serve(
     # Before any worker is started: what is wrong with the model is said once, and here.
     space = load(settings.model, provider=settings.provider, threads=1, detector=settings.detector)
     space.card.require_decisions()
+    if settings.jobs is not None:
+        _check_folder(settings.jobs)
+    _check_address(host, port)
+    # Last, as it makes a gallery that is not there yet.
     if settings.gallery:
         Gallery(settings.gallery, space, read_key(settings.gallery_key)).close()
-    _check_address(host, port)
     starting()
     settings = settings.model_copy(update={"loopback": settings.keys is None and is_loopback(host)})
     with tempfile.TemporaryDirectory(prefix="facespace-serve-") as shared:
@@ -86,6 +91,18 @@ def serve(
             # Past the longest deadline nothing that was accepted is open any more.
             timeout_graceful_shutdown=int(settings.seconds) + 5,
         )
+
+
+def _check_folder(folder: Path) -> None:
+    """FacespaceError where clusterings cannot be kept."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise FacespaceError(
+            f"cannot keep clusterings in {text_of(folder)}: {error.strerror or error}; name another folder with --jobs"
+        ) from None
 
 
 def _check_address(host: str, port: int) -> None:

@@ -159,7 +159,7 @@ def _result(pixels: NDArray[np.uint8], left_out: dict[int, str]) -> Decoded:
 def _key(source: Source, shape: tuple[int, int]) -> str:
     digest = hashlib.sha256(json.dumps([FORMAT, source.aligned, *shape]).encode())
     for entry in source.entries:
-        digest.update(f"{entry.name}\0{entry.signature}\0".encode())
+        digest.update(f"{entry.name}\0{entry.signature}\0".encode(errors="surrogateescape"))
     return digest.hexdigest()[:32]
 
 

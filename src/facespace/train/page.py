@@ -15,6 +15,7 @@ from torch import nn
 from facespace.evaluate.report.pictures import data_uri, photo_uri
 from facespace.evaluate.report.plots import svg
 from facespace.evaluate.report.write import versions, write_privately
+from facespace.images import writable
 from facespace.train import curves
 from facespace.train.dataset import FaceSet
 from facespace.train.history import read_history
@@ -110,7 +111,7 @@ def write_page(run: Path, recipe: Recipe, network: nn.Module, faces: FaceSet, co
         versions=versions(),
     )
     path = run / "training.html"
-    write_privately(path, page.encode())
+    write_privately(path, writable(page).encode())
     return path
 
 

@@ -4,9 +4,10 @@ import json
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from PIL import Image, ImageDraw
 
-from facespace.cli.app import app
+from facespace.cli.app import command
 from facespace.errors import DataError, RecipeError
 from facespace.faces import OneShot
 from facespace.train.checkpoint import last_checkpoint
@@ -97,9 +98,7 @@ def test_photos_kept_back_are_not_trained_on(folder, tmp_path):
 def test_an_exported_detector_is_used_as_any_other(folder, tmp_path, capsys):
     run, out = tmp_path / "run", tmp_path / "detector.onnx"
     trained(folder, run)
-    from typer.testing import CliRunner
-
-    result = CliRunner().invoke(app, ["export", str(out), "--run", str(run)])
+    result = CliRunner().invoke(command(), ["export", str(out), "--run", str(run)])
     assert result.exit_code == 0, result.output
     detector = OneShot(out, score=0.001)
     assert detector.card.name == "tiny"
@@ -112,11 +111,9 @@ def test_an_exported_detector_is_used_as_any_other(folder, tmp_path, capsys):
 
 
 def test_the_command_line_trains_a_detector_as_it_trains_a_space(folder, tmp_path):
-    from typer.testing import CliRunner
-
     (folder / "one.toml").write_text(RECIPE.replace("steps = 6", "steps = 1"))
     result = CliRunner().invoke(
-        app, ["train", str(folder / "one.toml"), "--run", str(tmp_path / "run"), "--loaders", "0", "--json"]
+        command(), ["train", str(folder / "one.toml"), "--run", str(tmp_path / "run"), "--loaders", "0", "--json"]
     )
     assert result.exit_code == 0, result.output
     assert json.loads(result.stdout)["last"]["step"] == 1

@@ -13,6 +13,7 @@ from sklearn.manifold import TSNE
 
 from facespace.embed import Space
 from facespace.evaluate.metrics import IdentificationFigures, Reliability, Roc, VerificationFigures
+from facespace.images import writable
 
 # Okabe and Ito's palette: told apart with any colour vision.
 GENUINE, IMPOSTOR, ACCENT = "#0072B2", "#D55E00", "#000000"
@@ -175,7 +176,7 @@ def svg(figure: Figure) -> str:
     target = io.StringIO()
     with mpl.rc_context(_STYLE):
         figure.savefig(target, format="svg", metadata={"Date": None, "Creator": None})
-    return target.getvalue()
+    return writable(target.getvalue())
 
 
 def png(figure: Figure) -> bytes:

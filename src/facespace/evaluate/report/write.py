@@ -15,6 +15,7 @@ from facespace.evaluate.figures import figure_rows, power
 from facespace.evaluate.metrics import Difference
 from facespace.evaluate.report import plots
 from facespace.evaluate.report.pictures import Pictures, data_uri
+from facespace.images import writable
 
 # A map with more marks or names than this tells nothing.
 MOST_MAPPED, MOST_NAMED = 1500, 60
@@ -49,7 +50,8 @@ def render(template: str, **contents: object) -> str:
         lstrip_blocks=True,
     )
     environment.filters["power"] = power
-    return environment.get_template(template).render(**contents)
+    # Names of photos, people and files need not be UTF-8.
+    return writable(environment.get_template(template).render(**contents))
 
 
 def write_privately(path: Path, content: bytes) -> None:

@@ -1,7 +1,7 @@
 """The detector's network: plain convolutions down to strides 8, 16 and 32, a top-down path, one output layer.
 
-Depthwise convolutions save multiplications and no time on processors (docs/decisions/063-small-resnet.md), so there are
-none. For each cell of each stride the output has 15 numbers, as `facespace.faces.one_shot` decodes them.
+Depthwise convolutions save multiplications and no time on processors (docs/decisions/063-plain-convolutions.md), so
+there are none. For each cell of each stride the output has 15 numbers, as `facespace.faces.one_shot` decodes them.
 """
 
 from typing import NamedTuple

@@ -22,7 +22,7 @@ class SmallCNN(nn.Module):
     norm : 'group' or 'batch'
         Normalise by groups of channels within a face, or over the batch. Batches of a few people have other
         statistics than faces one by one, so batch normalisation changes the distances from training to use, by a
-        constant factor mostly; for people never seen it orders them better all the same (docs/demo.md).
+        constant factor mostly; for people never seen it orders them better all the same (docs/explanation/demo.md).
     """
 
     def __init__(self, width: int, height: int, dimension: int, norm: Literal["group", "batch"] = "group"):
