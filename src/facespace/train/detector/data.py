@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from facespace.train.detector.loss import Faces
 from facespace.train.detector.photos import LabelledPhotos
-from facespace.train.detector.recipe import DetectorRecipe
+from facespace.train.detector.recipe import BackgroundSection, DetectorRecipe, PortraitsSection
 from facespace.train.detector.views import View, training_view
 
 Say = Callable[[str], None]
@@ -31,18 +31,24 @@ class DetectorData(NamedTuple):
     wild: LabelledPhotos
     portraits: LabelledPhotos | None
     validation: LabelledPhotos | None
+    background: LabelledPhotos | None = None
 
 
 def read_data(recipe: DetectorRecipe, cache: Path, warn: Say) -> DetectorData:
     """The photos to train on and those to choose by; those for the last figures are not opened."""
-    wild, portraits = recipe.data.wild, recipe.data.portraits
+    wild = recipe.data.wild
+
+    def every(name: str, section: PortraitsSection | BackgroundSection | None) -> LabelledPhotos | None:
+        if section is None:
+            return None
+        return LabelledPhotos(section.photos, section.labels, cache / name, lambda _: True, warn)
+
     kept_back = (*wild.validation, *wild.report)
     return DetectorData(
         LabelledPhotos(wild.photos, wild.labels, cache / "train", lambda name: not name.startswith(kept_back), warn),
-        None
-        if portraits is None
-        else LabelledPhotos(portraits.photos, portraits.labels, cache / "portraits", lambda name: True, warn),
+        every("portraits", recipe.data.portraits),
         read_validation(recipe, cache, warn),
+        every("background", recipe.data.background),
     )
 
 
@@ -68,17 +74,19 @@ class _Batches(Dataset[DetectorBatch]):
         recipe, data = self._recipe, self._data
         views, side = recipe.batch.views, recipe.batch.side
         generator = np.random.default_rng([recipe.seed, step])
-        portraits = 0
-        if data.portraits is not None and recipe.data.portraits is not None:
-            portraits = int(generator.binomial(views, recipe.data.portraits.share))
+        sources: list[LabelledPhotos] = []
+        for photos, section in ((data.portraits, recipe.data.portraits), (data.background, recipe.data.background)):
+            if photos is not None and section is not None:
+                sources += [photos] * int(generator.binomial(views, section.share))
         made = []
         for place in range(views):
-            photos = data.portraits if place < portraits and data.portraits is not None else data.wild
+            photos = sources[place] if place < len(sources) else data.wild
             # Every photo once before any comes again; another order each time.
             number = int(generator.integers(len(photos)))
             if photos is data.wild:
                 number = _shuffled(recipe.seed, step * views + place, len(photos))
-            made.append(training_view(photos.pixels(number), photos.labels(number), side, generator, place < portraits))
+            portrait = photos is data.portraits
+            made.append(training_view(photos.pixels(number), photos.labels(number), side, generator, portrait))
         return _together(made)
 
 

@@ -21,7 +21,7 @@ from facespace.train.checkpoint import (
 )
 from facespace.train.detector.data import DetectorData, batches
 from facespace.train.detector.loss import detection_loss
-from facespace.train.detector.network import DetectorNetwork
+from facespace.train.detector.network import DetectorNetwork, grown
 from facespace.train.detector.recipe import DetectorRecipe, without_folders
 from facespace.train.detector.validate import precision_of
 from facespace.train.history import History
@@ -46,11 +46,13 @@ class TrainedDetector:
 def network_of(recipe: DetectorRecipe) -> DetectorNetwork:
     """The network that a recipe names, with random weights."""
     section = recipe.network
-    return DetectorNetwork(section.stem, section.widths, section.neck)
+    return DetectorNetwork(section.stem, section.widths, section.neck, section.depths)
 
 
 def start_from(network: DetectorNetwork, run: Path) -> None:
-    """Give a network the averaged weights of another run: of its best checkpoint, or of the last.
+    """Give a network the averaged weights of another run's best checkpoint, or of its last.
+
+    Channels and blocks that the other network does not have are added to what it computes.
 
     Raises
     ------
@@ -59,11 +61,11 @@ def start_from(network: DetectorNetwork, run: Path) -> None:
     """
     checkpoint = best_checkpoint(run)
     try:
-        network.load_state_dict(_part(checkpoint.network, "averaged"))
-    except RuntimeError:
+        network.load_state_dict(grown(_part(checkpoint.network, "averaged"), network))
+    except ValueError as error:
         raise DataError(
-            f"network.start: the run {run} trained another network; a run can only go on from one with the same "
-            "channels"
+            f"network.start: the run {run} trained a network that does not fit into this one ({error}); a run can "
+            "go on from one with the same or fewer channels and blocks"
         ) from None
 
 
@@ -106,9 +108,11 @@ def train_detector(
     network = network_of(recipe).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     if recipe.network.start is not None:
         start_from(network, recipe.network.start)
+    if recipe.network.keep_stem:
+        network.stem.requires_grad_(False)
     averaged = network_of(recipe).eval()
     averaged.load_state_dict(network.state_dict())
-    optimiser = build_optimiser(recipe.optimiser, network.parameters())
+    optimiser = build_optimiser(recipe.optimiser, [own for own in network.parameters() if own.requires_grad])
     with History(run / "history.jsonl") as history:
         step, best = 0, -1.0
         before = last_whole(folder, warn) if resume else None
@@ -136,6 +140,8 @@ def train_detector(
             batch = next(stream)
             waited = time.perf_counter() - clock
             network.train()
+            if recipe.network.keep_stem:
+                network.stem.eval()
             pixels = batch.pixels.permute(0, 3, 1, 2).to(torch.float32) / 255
             with torch.autocast("cpu", torch.bfloat16, enabled=recipe.precision == "bf16"):
                 maps = network(pixels)

@@ -33,12 +33,13 @@ def convolution(inputs: int, outputs: int, stride: int = 1, kernel: int = 3, rel
 
 
 class Residual(nn.Module):
-    """Two convolutions beside the identity (He et al., 2016)."""
+    """Two convolutions beside the identity (He et al., 2016), which is all there is of it at first."""
 
     def __init__(self, width: int):
         super().__init__()
         self.first = convolution(width, width)
         self.second = convolution(width, width, relu=False)
+        nn.init.zeros_(self.second[1].weight)  # type: ignore[arg-type]
 
     def forward(self, x: Tensor) -> Tensor:
         """From (n, width, h, w) to the same."""
@@ -53,20 +54,27 @@ class DetectorNetwork(nn.Module):
     stem : channels at strides 2 and 4
     widths : channels at strides 8, 16 and 32
     neck : channels of the top-down path
+    depths : residual blocks at strides 8, 16 and 32
     """
 
-    def __init__(self, stem: tuple[int, int], widths: tuple[int, int, int], neck: int):
+    def __init__(
+        self,
+        stem: tuple[int, int],
+        widths: tuple[int, int, int],
+        neck: int,
+        depths: tuple[int, int, int] = (0, 1, 1),
+    ):
         super().__init__()
-        self.section = (stem, widths, neck)
+        self.section = (stem, widths, neck, depths)
         first, second = stem
         eight, sixteen, thirty_two = widths
         self.stem = nn.Sequential(convolution(3, first, 2), convolution(first, second, 2))
-        # A residual block at stride 8 would cost as much as everything at strides 16 and 32.
+        blocks = [[Residual(width) for _ in range(depth)] for width, depth in zip(widths, depths, strict=True)]
         self.stages = nn.ModuleList(
             [
-                nn.Sequential(convolution(second, eight, 2), convolution(eight, eight)),
-                nn.Sequential(convolution(eight, sixteen, 2), Residual(sixteen)),
-                nn.Sequential(convolution(sixteen, thirty_two, 2), Residual(thirty_two)),
+                nn.Sequential(convolution(second, eight, 2), convolution(eight, eight), *blocks[0]),
+                nn.Sequential(convolution(eight, sixteen, 2), *blocks[1]),
+                nn.Sequential(convolution(sixteen, thirty_two, 2), *blocks[2]),
             ]
         )
         self.sides = nn.ModuleList(convolution(width, neck, kernel=1, relu=False) for width in widths)
@@ -80,7 +88,9 @@ class DetectorNetwork(nn.Module):
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """From pixels to the maps of strides 8, 16 and 32."""
-        x = self.stem(x)
+        # Weights that do not move need nothing kept for their gradients.
+        with torch.set_grad_enabled(torch.is_grad_enabled() and next(self.stem.parameters()).requires_grad):
+            x = self.stem(x)
         features = []
         for stage in self.stages:
             x = stage(x)
@@ -93,6 +103,27 @@ class DetectorNetwork(nn.Module):
         return [
             self.out(smooth(level)) * self.scale + self.bias for smooth, level in zip(self.smooth, merged, strict=True)
         ]
+
+
+def grown(weights: dict[str, Tensor], network: DetectorNetwork) -> dict[str, Tensor]:
+    """The weights of a narrower or shallower network as weights of this one that compute the same.
+
+    Channels that are added get no say in what was there before; blocks that are added are the identity.
+
+    Raises
+    ------
+    ValueError
+        A layer of the other network is wider, or is not in this one.
+    """
+    made = {name: value.clone() for name, value in network.state_dict().items()}
+    for name, old in weights.items():
+        new = made.get(name)
+        if new is None or new.ndim != old.ndim or any(n < o for n, o in zip(new.shape, old.shape, strict=True)):
+            raise ValueError(f"no room for {name}")
+        if new.ndim == 4:
+            new[: old.shape[0]] = 0
+        new[tuple(slice(size) for size in old.shape)] = old
+    return made
 
 
 def grid(height: int, width: int, device: torch.device | None = None) -> Grid:

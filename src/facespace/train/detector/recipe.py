@@ -45,30 +45,47 @@ class PortraitsSection(_Section):
     share: Share = 0.15
 
 
+class BackgroundSection(_Section):
+    """Photos of anything, with few faces or none: they teach what is no face.
+
+    share : of the views of a batch
+    """
+
+    photos: Path
+    labels: Path
+    share: Share = 0.1
+
+
 class DataSection(_Section):
     """What to learn from; description, licence and terms go onto the card."""
 
     wild: PhotosSection
     portraits: PortraitsSection | None = None
+    background: BackgroundSection | None = None
     description: str = "not described"
     licence: str = "not stated"
     terms: str = "not stated"
 
 
 Width = Annotated[int, Field(ge=8, le=512)]
+Depth = Annotated[int, Field(ge=0, le=16)]
 
 
 class NetworkSection(_Section):
     """Channels: at strides 2 and 4, at strides 8, 16 and 32, and of the top-down path.
 
-    start : folder of a run of the same network, whose best checkpoint gives the first weights; relative to where
-        training is called, as runs are. Random weights where there is none
+    depths : residual blocks at strides 8, 16 and 32
+    start : folder of a run whose best checkpoint gives the first weights, of a network as wide and deep as this one or
+        less so; relative to where training is called, as runs are. Random weights where there is none
+    keep_stem : leave the layers of strides 2 and 4 as `start` has them, which saves a third of a step's time
     """
 
     stem: tuple[Width, Width] = (16, 32)
     widths: tuple[Width, Width, Width] = (48, 64, 48)
     neck: Width = 48
+    depths: tuple[Depth, Depth, Depth] = (0, 1, 1)
     start: Path | None = None
+    keep_stem: bool = False
 
 
 class BatchSection(_Section):
@@ -122,14 +139,15 @@ def read_detector_recipe(path: str | os.PathLike[str], base: Path | None = None)
         raise RecipeError(f"{path} is not TOML: {error}") from None
     recipe, base = parse_detector_recipe(values, str(path)), base or path.parent
 
-    def found(section: PhotosSection | PortraitsSection) -> dict[str, Path]:
+    def found(section: PhotosSection | PortraitsSection | BackgroundSection) -> dict[str, Path]:
         return {"photos": base / section.photos, "labels": base / section.labels}
 
     wild = recipe.data.wild.model_copy(update=found(recipe.data.wild))
-    portraits = recipe.data.portraits
-    if portraits is not None:
-        portraits = portraits.model_copy(update=found(portraits))
-    return recipe.model_copy(update={"data": recipe.data.model_copy(update={"wild": wild, "portraits": portraits})})
+    data: dict[str, PhotosSection | PortraitsSection | BackgroundSection] = {"wild": wild}
+    for name, section in (("portraits", recipe.data.portraits), ("background", recipe.data.background)):
+        if section is not None:
+            data[name] = section.model_copy(update=found(section))
+    return recipe.model_copy(update={"data": recipe.data.model_copy(update=data)})
 
 
 def without_folders(recipe: dict[str, Any]) -> dict[str, Any]:
@@ -137,7 +155,7 @@ def without_folders(recipe: dict[str, Any]) -> dict[str, Any]:
     network, data = dict(recipe["network"]), dict(recipe["data"])
     if network.get("start") is not None:
         network["start"] = Path(network["start"]).name
-    for section in ("wild", "portraits"):
+    for section in ("wild", "portraits", "background"):
         if data.get(section) is not None:
             data[section] = data[section] | {key: Path(data[section][key]).name for key in ("photos", "labels")}
     return {**recipe, "network": network, "data": data}
