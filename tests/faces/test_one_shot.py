@@ -5,11 +5,11 @@ import json
 import numpy as np
 import pytest
 
-from facespace.embed.shipped import shipped_models
 from facespace.errors import ModelError
 from facespace.faces import OneShot
 from facespace.faces.detector_file import DETECTOR_KEY, read_detector, shipped_detector
 from facespace.faces.one_shot import decode_maps
+from facespace.model.shipped import shipped_models
 from facespace.onnxfile import metadata, with_metadata
 
 

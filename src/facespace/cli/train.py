@@ -40,10 +40,10 @@ def train_command(
     """
     with extra("train"):
         from facespace.train.detector.session import is_detector
-        from facespace.train.parallel import Workers
+        from facespace.train.engine.distributed import Workers
         from facespace.train.recipe import read_recipe
+        from facespace.train.report.tensorboard import writing_to
         from facespace.train.session import train_recipe
-        from facespace.train.tensorboard import writing_to
     path = find(recipe)
     if is_detector(path):
         _train_detector(path, recipe, run, data, resume, loaders, json)

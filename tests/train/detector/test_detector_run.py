@@ -11,13 +11,13 @@ from PIL import Image, ImageDraw
 from facespace.cli.app import command
 from facespace.errors import DataError, RecipeError
 from facespace.faces import OneShot
-from facespace.train.checkpoint import last_checkpoint
 from facespace.train.detector.data import batches, read_data
 from facespace.train.detector.export import export_detector
 from facespace.train.detector.photos import Labels, read_labels, write_labels
 from facespace.train.detector.recipe import BackgroundSection, parse_detector_recipe, read_detector_recipe
 from facespace.train.detector.session import is_detector, train_detector_recipe
-from facespace.train.history import read_history
+from facespace.train.engine.checkpoint import last_checkpoint
+from facespace.train.engine.history import read_history
 
 RECIPE = """
 kind = "detector"

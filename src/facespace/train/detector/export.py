@@ -14,14 +14,14 @@ from torch import Tensor, nn
 from facespace.errors import ModelError
 from facespace.faces.detector_file import DETECTOR_KEY, DetectorModelCard, read_detector
 from facespace.onnxfile import weights_sha256, with_metadata
-from facespace.train.checkpoint import best_checkpoint
 from facespace.train.detector.calibrate import PIECE, Calibration, faceless_pieces, fit_scores, threshold_for
 from facespace.train.detector.loop import averaged_network
 from facespace.train.detector.network import DetectorNetwork
 from facespace.train.detector.photos import LabelledPhotos
 from facespace.train.detector.recipe import parse_detector_recipe, without_folders
 from facespace.train.detector.validate import kept_boxes, maps_of
-from facespace.train.history import read_history
+from facespace.train.engine.checkpoint import best_checkpoint
+from facespace.train.engine.history import read_history
 
 # Boxes that the threshold lets through in a photo without faces.
 FALSE_BOXES = 0.1

@@ -11,7 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from facespace.errors import DataError
-from facespace.train.checkpoint import (
+from facespace.train.detector.data import DetectorData, batches
+from facespace.train.detector.loss import detection_loss
+from facespace.train.detector.network import DetectorNetwork, grown
+from facespace.train.detector.recipe import DetectorRecipe, without_folders
+from facespace.train.detector.validate import precision_of
+from facespace.train.engine.checkpoint import (
     BEST,
     Checkpoint,
     best_checkpoint,
@@ -19,14 +24,9 @@ from facespace.train.checkpoint import (
     last_whole,
     save_checkpoint,
 )
-from facespace.train.detector.data import DetectorData, batches
-from facespace.train.detector.loss import detection_loss
-from facespace.train.detector.network import DetectorNetwork, grown
-from facespace.train.detector.recipe import DetectorRecipe, without_folders
-from facespace.train.detector.validate import precision_of
-from facespace.train.history import History
-from facespace.train.optimise import build_optimiser, rate_at
-from facespace.train.stored import refuse_changes
+from facespace.train.engine.history import History
+from facespace.train.engine.stored import refuse_changes
+from facespace.train.optim.optimisers import build_optimiser, rate_at
 
 Say = Callable[[str], None]
 OnStep = Callable[[dict[str, float]], None]

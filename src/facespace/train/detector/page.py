@@ -14,11 +14,11 @@ from facespace.evaluate.report.plots import svg
 from facespace.evaluate.report.write import versions, write_privately
 from facespace.faces import FaceCrop, draw_faces
 from facespace.images import resize
-from facespace.train.curves import Curve, all_curves
 from facespace.train.detector.data import DetectorData
 from facespace.train.detector.recipe import DetectorRecipe
 from facespace.train.detector.validate import kept_boxes, maps_of
-from facespace.train.history import read_history
+from facespace.train.engine.history import read_history
+from facespace.train.report.curves import Curve, all_curves
 
 # Validation photos shown, and their longest side.
 SHOWN, SIDE = 12, 480

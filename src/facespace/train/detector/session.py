@@ -5,11 +5,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from facespace.faces.detector_file import DetectorModelCard
-from facespace.train.checkpoint import best_checkpoint
 from facespace.train.detector.data import read_data, read_validation
 from facespace.train.detector.export import export_detector
 from facespace.train.detector.loop import TrainedDetector, train_detector
 from facespace.train.detector.recipe import DetectorRecipe, parse_detector_recipe
+from facespace.train.engine.checkpoint import best_checkpoint
 
 Say = Callable[[str], None]
 
