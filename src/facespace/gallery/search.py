@@ -48,13 +48,13 @@ class Search:
     Parameters
     ----------
     store : Store
-    impostors : Impostors
-        Of the space; makes distances to templates of few and of many photos comparable.
+    impostors : Impostors or None
+        Of the space, to make distances to templates of few and many photos comparable; `nearest` needs it.
     folder : Path or None
         Where the index is saved; None never saves it.
     """
 
-    def __init__(self, store: Store, impostors: Impostors, folder: Path | None):
+    def __init__(self, store: Store, impostors: Impostors | None, folder: Path | None):
         self._store, self._impostors = store, impostors
         self._folder = None if store.sealed else folder
         # Shared by searches; held exclusively while the index is brought up to date.
@@ -160,20 +160,31 @@ class Search:
             shutil.rmtree(self._folder)
 
     def nearest(self, embeddings: NDArray[np.float32], k: int) -> list[Nearest]:
-        """Find the k nearest people of each face; embeddings float32, shape (n, d)."""
+        """The k nearest people of each face; embeddings float32, shape (n, d)."""
+        impostors = self._impostors
+        if impostors is None:
+            raise GalleryError("searching a gallery needs its model: open it with a space")
         with self.up_to_date():
             index = self._index if self._shared is None else self._shared
             hits = index.search(embeddings, max(k, LOOKED_AT))
             facts = self._store.template_facts(np.unique(hits.ids[hits.ids >= 0]).tolist())
-        return [self._of_one(ids, distances, facts, k) for ids, distances in zip(hits.ids, hits.distances, strict=True)]
+        return [
+            _of_one(ids, distances, facts, impostors, k)
+            for ids, distances in zip(hits.ids, hits.distances, strict=True)
+        ]
 
-    def _of_one(
-        self, ids: NDArray[np.int64], distances: NDArray[np.float32], facts: dict[int, tuple[int, float]], k: int
-    ) -> Nearest:
-        present = np.array([person in facts for person in ids.tolist()], bool)
-        people, near = ids[present], distances[present].astype(np.float64)
-        faces = np.array([facts[person][0] for person in people.tolist()], np.int64)
-        lengths = np.array([facts[person][1] for person in people.tolist()], np.float64)
-        adjusted = self._impostors.comparable(near, faces, lengths)
-        order = np.lexsort((near, adjusted))[:k]
-        return Nearest(people[order], near[order], adjusted[order])
+
+def _of_one(
+    ids: NDArray[np.int64],
+    distances: NDArray[np.float32],
+    facts: dict[int, tuple[int, float]],
+    impostors: Impostors,
+    k: int,
+) -> Nearest:
+    present = np.array([person in facts for person in ids.tolist()], bool)
+    people, near = ids[present], distances[present].astype(np.float64)
+    faces = np.array([facts[person][0] for person in people.tolist()], np.int64)
+    lengths = np.array([facts[person][1] for person in people.tolist()], np.float64)
+    adjusted = impostors.comparable(near, faces, lengths)
+    order = np.lexsort((near, adjusted))[:k]
+    return Nearest(people[order], near[order], adjusted[order])

@@ -5,9 +5,9 @@ An index is derived from embeddings stored elsewhere; it can be deleted and rebu
 """
 
 from facespace.index.exact import ExactIndex
-from facespace.index.files import open_index
 from facespace.index.graph import Neighbours, neighbours
 from facespace.index.hnsw import HnswIndex
+from facespace.index.open import open_index
 from facespace.index.rows import Hits, Index
 
 __all__ = ["ExactIndex", "Hits", "HnswIndex", "Index", "Neighbours", "neighbours", "open_index"]

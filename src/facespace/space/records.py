@@ -21,7 +21,8 @@ class Face:
     landmarks : float32, shape (5, 2), or None if the detector finds none
     score : the detector's, between 0 and 1
     embedding : float32, shape (d,), L2 norm 1
-    quality : how reliably it can be recognised; None if the detector finds no landmarks
+    quality : how far it can be trusted; None where the detector gives no landmarks
+    crop : uint8, shape (h, w, 3), RGB, as the network saw it; None where it was not asked for
     """
 
     box: tuple[float, float, float, float]
@@ -29,11 +30,12 @@ class Face:
     score: float
     embedding: NDArray[np.float32]
     quality: Quality | None = None
+    crop: NDArray[np.uint8] | None = None
 
 
 @dataclass(frozen=True)
 class PhotoFaces:
-    """The result for one of many photos.
+    """A photo with its faces, or why it could not be used.
 
     photo : as it was given
     width, height : in pixels, upright; 0 if it could not be decoded
@@ -46,26 +48,6 @@ class PhotoFaces:
     height: int
     faces: tuple[Face, ...]
     failure: str | None
-
-
-@dataclass(frozen=True)
-class Look:
-    """A photo's faces, with the aligned images.
-
-    width, height : in pixels, upright
-    faces : in reading order
-    crops : uint8, shape (h, w, 3), RGB: each face as the network saw it
-    """
-
-    width: int
-    height: int
-    faces: tuple[Face, ...]
-    crops: tuple[NDArray[np.uint8], ...]
-
-    @property
-    def main(self) -> int | None:
-        """Index of the main (largest) face; None if there is none."""
-        return main_face(self.faces)
 
 
 @dataclass(frozen=True)

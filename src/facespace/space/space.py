@@ -11,14 +11,23 @@ import PIL.Image
 from numpy.typing import ArrayLike, NDArray
 
 from facespace.errors import ImageError, ModelError
-from facespace.faces import CROPS, DETECTORS, Detector, FaceCrop, Finder, ForeignDetector, Found, in_order
+from facespace.faces import (
+    CROPS,
+    DEFAULT_DETECTOR,
+    DETECTORS,
+    Detector,
+    Finder,
+    Found,
+    detector_from,
+    in_order,
+)
 from facespace.images import Colour, Limits, Photo, called
 from facespace.metric import Decision, as_point, paired_squared_distances
 from facespace.model.card import Card, ClusteringCard
 from facespace.model.engine import BATCH, Embedder, Engine
 from facespace.model.file import ModelFile, read_model
 from facespace.model.shipped import find_model
-from facespace.space.records import Face, Look, PhotoFaces, Verification, compared_face
+from facespace.space.records import Face, PhotoFaces, Verification, compared_face
 from facespace.validation import nearest_name
 
 T = TypeVar("T")
@@ -35,8 +44,9 @@ class Space:
     threads : int or None
         Threads of the network; None uses one for each core that this process may use.
     detector : str or None
-        How to find faces, instead of the card's detector: 'aligned-128' for photos that are aligned faces
-        already, or the path of a detector's ONNX file with its card. The space, and the name of it, stay the same.
+        How to find faces, in place of the card's detector: 'aligned-128' for photos that are aligned faces
+        already, or the path of a detector's ONNX file (one made elsewhere with its card). The space, and the name
+        of it, stay the same.
     colour : 'RGB' or 'BGR'
         Channel order of arrays given as photos: 'BGR' for arrays read by OpenCV. Paths, bytes, files and PIL images
         are not affected.
@@ -66,14 +76,14 @@ class Space:
         finder = self.card.detector if detector is None else detector
         self.detector = finder
         if detector is not None and Path(detector).suffix == ".onnx":
-            found_by: Detector = ForeignDetector(detector)
+            found_by: Detector = detector_from(Path(detector))
         else:
             found_by = _named(DETECTORS, finder, f"{says if detector is None else 'you asked for'} the detector")()
         crop = _named(CROPS, self.card.crop, f"{says} the crop")
         if crop.needs_landmarks and not found_by.gives_landmarks:
             raise ModelError(
-                f"{says} the crop {self.card.crop!r}, which needs landmarks, but the detector {finder!r} finds none; "
-                "take 'mtcnn' for photos or 'aligned-128' for aligned faces"
+                f"{says} the crop {self.card.crop!r}, which needs landmarks, and the detector {finder!r} gives none; "
+                f"take {DEFAULT_DETECTOR!r} for photos or 'aligned-128' for aligned faces"
             )
         self.finder = Finder(found_by, crop, self.card.input.width, self.card.input.height, colour=colour)
         self.engine: Embedder = Engine(model, provider, threads)
@@ -127,55 +137,25 @@ class Space:
         """Probability of 'same person' for squared distances of any shape, with even prior odds."""
         return self.card.calibration().probability(distances)
 
-    def crops(self, photo: Photo) -> list[FaceCrop]:
-        """Find the faces of a photo and align them for this space's network; may be empty.
+    def faces(self, photo: Photo, crops: bool = False) -> list[Face]:
+        """Every face of a photo with its embedding, in reading order; may be none.
+
+        Parameters
+        ----------
+        photo : a photo
+        crops : bool
+            With each face as the network saw it.
 
         Raises
         ------
         ImageError
             The photo cannot be used.
         """
-        return list(self.finder.find(photo, "photo").faces)
+        found, points = next(embedded(self, [self.finder.find(photo, "photo")]))
+        return list(_photo_faces(found, points, crops).faces)
 
-    def faces(self, photo: Photo) -> list[Face]:
-        """Find and embed every face of a photo, in reading order; may be empty.
-
-        Raises
-        ------
-        ImageError
-            The photo cannot be used.
-        """
-        found, points = next(self.embedded([self.finder.find(photo, "photo")]))
-        return _faces(found, points)
-
-    def look(self, photo: Photo) -> Look:
-        """Find and embed every face of a photo, as `faces`, and return the aligned images too.
-
-        Raises
-        ------
-        ImageError
-            The photo cannot be used.
-        """
-        return self.look_all([photo])[0]
-
-    def look_all(self, photos: Sequence[Photo]) -> list[Look]:
-        """Process a few photos together, each as `look`.
-
-        Raises
-        ------
-        ImageError
-            One of them cannot be used.
-        """
-        all_found = self.finder.find_all(photos)
-        if failures := [found.failure for found in all_found if found.failure]:
-            raise ImageError(failures[0])
-        return [
-            Look(found.width, found.height, tuple(_faces(found, points)), tuple(face.pixels for face in found.faces))
-            for found, points in self.embedded(all_found)
-        ]
-
-    def stream(self, photos: Iterable[Photo], workers: int | None = None) -> Iterator[PhotoFaces]:
-        """Find and embed the faces of many photos with several threads.
+    def stream(self, photos: Iterable[Photo], workers: int | None = None, crops: bool = False) -> Iterator[PhotoFaces]:
+        """Every face of many photos: decoded, detected, aligned and embedded by several threads.
 
         Photos are read from the iterable as they are needed, and results come in their order, so memory stays bounded
         whatever their number. A photo that cannot be used is reported as a failure.
@@ -184,36 +164,12 @@ class Space:
         ----------
         photos : iterable of photos
         workers : int or None
-            None uses one per core.
+            One a core where None.
+        crops : bool
+            With each face as the network saw it.
         """
-        for found, points in self.found_stream(photos, workers):
-            yield PhotoFaces(found.photo, found.width, found.height, tuple(_faces(found, points)), found.failure)
-
-    def found_stream(
-        self, photos: Iterable[Photo], workers: int | None = None
-    ) -> Iterator[tuple[Found, NDArray[np.float32]]]:
-        """Process many photos, as `stream`, and keep the aligned faces: what was found, and embeddings (k, d)."""
-        # Each thread embeds the faces that it found. A separate embedding thread would compete for a core or, if it is
-        # the slower part, make the others wait.
-        return in_order(lambda group: list(self.embedded(self.finder.find_all(group))), photos, workers)
-
-    def embedded(self, found: Iterable[Found]) -> Iterator[tuple[Found, NDArray[np.float32]]]:
-        """Embed the faces already found in photos; yields each with embeddings (k, d). Batches span photos."""
-        waiting: list[Found] = []
-        for photo in found:
-            waiting.append(photo)
-            if sum(len(other.faces) for other in waiting) >= BATCH or len(waiting) >= 8 * BATCH:
-                yield from self._embed_now(waiting)
-                waiting.clear()
-        yield from self._embed_now(waiting)
-
-    def _embed_now(self, found: list[Found]) -> Iterator[tuple[Found, NDArray[np.float32]]]:
-        points = list(self.engine.embed_stream(face.pixels for photo in found for face in photo.faces))
-        start = 0
-        for photo in found:
-            own = points[start : start + len(photo.faces)]
-            start += len(own)
-            yield photo, np.stack(own) if own else np.empty((0, self.dimension), np.float32)
+        for found, points in found_stream(self, photos, workers):
+            yield _photo_faces(found, points, crops)
 
     def embed(self, photos: Photo | Iterable[Photo]) -> NDArray[np.float32]:
         """Embed the main (largest) face of each photo.
@@ -236,7 +192,7 @@ class Space:
         one = isinstance(listed, _OnePhoto)
         points = list(
             self.engine.embed_stream(
-                self.main_crop(photo, "photos" if one else f"photos[{place}]") for place, photo in enumerate(listed)
+                self._main_crop(photo, "photos" if one else f"photos[{place}]") for place, photo in enumerate(listed)
             )
         )
         return np.stack(points) if points else np.empty((0, self.dimension), np.float32)
@@ -314,16 +270,35 @@ class Space:
             frr=decision.frr,
         )
 
-    def main_crop(self, photo: Photo, name: str = "photo") -> NDArray[np.uint8]:
-        """The main (largest) face of a photo, aligned for the network; uint8, shape (height, width, 3).
-
-        Raises
-        ------
-        ImageError, NoFaceError
-            The photo cannot be used, or shows no face; the message calls it by its path, or `name`.
-        """
+    def _main_crop(self, photo: Photo, name: str) -> NDArray[np.uint8]:
+        """The main (largest) face of a photo as the network wants it; messages call it by its path, or `name`."""
         crops = self.finder.find(photo, name).faces
         return crops[compared_face(crops, called(photo, name)).face - 1].pixels
+
+
+def photo_faces(space: Space, photos: Sequence[Photo]) -> list[PhotoFaces]:
+    """Every face of a few photos, found and embedded together, with its crop; see `Space.stream` for many."""
+    return [_photo_faces(found, points, crops=True) for found, points in embedded(space, space.finder.find_all(photos))]
+
+
+def found_stream(
+    space: Space, photos: Iterable[Photo], workers: int | None = None
+) -> Iterator[tuple[Found, NDArray[np.float32]]]:
+    """As `Space.stream`: what the detector found in each photo, and the points of its faces (k, d)."""
+    # Each thread embeds what it found: a network that ran beside them would take a core from one of them, or
+    # where it is the slower part, leave them waiting.
+    return in_order(lambda group: list(embedded(space, space.finder.find_all(group))), photos, workers)
+
+
+def embedded(space: Space, found: Iterable[Found]) -> Iterator[tuple[Found, NDArray[np.float32]]]:
+    """Each photo whose faces were found, with their points (k, d); batches reach across photos."""
+    waiting: list[Found] = []
+    for photo in found:
+        waiting.append(photo)
+        if sum(len(other.faces) for other in waiting) >= BATCH or len(waiting) >= 8 * BATCH:
+            yield from _embed_now(space, waiting)
+            waiting.clear()
+    yield from _embed_now(space, waiting)
 
 
 def load(
@@ -383,11 +358,21 @@ def _named(known: dict[str, T], wanted: str, sentence: str) -> T:
     return known[wanted]
 
 
-def _faces(found: Found, points: NDArray[np.float32]) -> list[Face]:
-    return [
-        Face(face.box, face.landmarks, face.score, point, face.quality)
+def _embed_now(space: Space, found: list[Found]) -> Iterator[tuple[Found, NDArray[np.float32]]]:
+    points = list(space.engine.embed_stream(face.pixels for photo in found for face in photo.faces))
+    start = 0
+    for photo in found:
+        own = points[start : start + len(photo.faces)]
+        start += len(own)
+        yield photo, np.stack(own) if own else np.empty((0, space.dimension), np.float32)
+
+
+def _photo_faces(found: Found, points: NDArray[np.float32], crops: bool) -> PhotoFaces:
+    faces = tuple(
+        Face(face.box, face.landmarks, face.score, point, face.quality, face.pixels if crops else None)
         for face, point in zip(found.faces, points, strict=True)
-    ]
+    )
+    return PhotoFaces(found.photo, found.width, found.height, faces, found.failure)
 
 
 class _OnePhoto(list[Photo]):

@@ -5,9 +5,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +15,7 @@ from numpy.typing import NDArray
 
 from facespace.bulk import Source, harvest, sources_in
 from facespace.bulk.harvest import writing
+from facespace.bulk.prepare.records import Prepared
 from facespace.bulk.prepare.select import (
     BYSTANDER,
     DUPLICATE,
@@ -30,7 +29,7 @@ from facespace.bulk.prepare.select import (
     strangers,
 )
 from facespace.errors import DataError
-from facespace.faces import Finder, Mtcnn
+from facespace.faces import DEFAULT_DETECTOR, DETECTORS, Finder
 from facespace.faces.align import TemplateCrop
 from facespace.images import PassedOver, mark_as_output, people_in, read_image, text_of
 from facespace.space import Space
@@ -39,29 +38,6 @@ SIDE, MARGIN = 128, 8
 TEMPLATE_EYES = 35.24
 COLUMNS = ("path", "person", "split", "source", "scale", "teacher_row", "photo", "quality", "eye_distance")
 QUALITY = 90
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """Result of preparing a folder of people.
-
-    people, faces : numbers by split, 'train' and 'val'
-    decisions : each person's faces, whether they were kept, and why
-    failures : photos that could not be used or show no face, with the reason
-    passed_over : entries of the folder that were ignored, and why
-    """
-
-    people: dict[str, int]
-    faces: dict[str, int]
-    decisions: dict[str, list[Decision]]
-    failures: dict[str, str]
-    passed_over: tuple[PassedOver, ...] = ()
-
-    @property
-    def left_out(self) -> dict[str, int]:
-        """Faces left out by reason, the most frequent first."""
-        kinds = (decision.kind for own in self.decisions.values() for decision in own)
-        return dict(Counter(kind for kind in kinds if kind is not None).most_common())
 
 
 def prepare(
@@ -145,7 +121,8 @@ def _found(
 ) -> Path:
     done = work / "faces.jsonl"
     if not done.exists():
-        finder = Finder(Mtcnn(), TemplateCrop("arcface-112", margin=MARGIN / 112), SIDE, SIDE, truncated=truncated)
+        crop = TemplateCrop("arcface-112", margin=MARGIN / 112)
+        finder = Finder(DETECTORS[DEFAULT_DETECTOR](), crop, SIDE, SIDE, truncated=truncated)
         harvest(_of_people(folder), done, finder, work / "crops", workers, on_photo)
     return done
 
