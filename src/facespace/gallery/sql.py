@@ -172,7 +172,7 @@ class Sqlite:
 
 
 def space_of(path: str) -> tuple[str, int]:
-    """The space and dimension that a gallery, a file or postgresql://..., holds; GalleryError where it is none."""
+    """Return the space and dimension of a gallery, a file or postgresql://...; GalleryError if it is not one."""
     if path.startswith(("postgresql://", "postgres://")):
         from facespace.gallery.postgres import space_of_url
 

@@ -16,7 +16,7 @@ from facespace.metric import Calibration, Decision, Impostors, measurable_frr
 from facespace.validation import explain
 
 Positive = Annotated[int, Field(gt=0)]
-# Detectors whose faces are cut out alike, by the one that stands for them.
+# Detectors that align faces alike, by the one that represents them in the space's id.
 _ALIKE = {"one-shot": "mtcnn", "one-shot-tiles": "mtcnn"}
 
 

@@ -1,6 +1,6 @@
 """The model file: one ONNX file that contains its card.
 
-The card stands in the file's metadata (`facespace.onnxfile`). docs/decisions/002-model-file.md.
+The card is stored in the file's metadata (`facespace.onnxfile`). docs/decisions/002-model-file.md.
 """
 
 import json
@@ -79,7 +79,7 @@ def write_model(path: str | os.PathLike[str], onnx: bytes, card: Card) -> None:
 
 
 def with_card(onnx: bytes, card: Card) -> bytes:
-    """The same ONNX file with this card in its metadata."""
+    """Return the ONNX file with this card in its metadata."""
     return with_metadata(onnx, CARD_KEY, card.model_dump_json(exclude_none=True).encode())
 
 

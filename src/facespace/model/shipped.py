@@ -21,7 +21,7 @@ Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
 class Manifest(BaseModel):
-    """The models of a folder: sha256 of each file by its name, and which is the default; detectors likewise."""
+    """The models of a folder: sha256 of each file by name, and the default; the detectors likewise."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -129,17 +129,17 @@ def ship(model: str | os.PathLike[str], name: str | None = None, default: bool =
 
 
 def ship_detector(detector: str | os.PathLike[str], folder: Path = SHIPPED) -> Path:
-    """Put a detector of `facespace train detector` beside the models, in the place of the one before.
+    """Add a detector made by `facespace train detector` to the models, replacing the previous one.
 
     Raises
     ------
     ModelError
-        The detector cannot be read, no model is there, its name is a model's, or the folder cannot be written.
+        The detector cannot be read, there is no model, a model has its name, or the folder cannot be written.
     """
     card, onnx = read_detector(Path(detector))
     manifest = _manifest(folder)
     if manifest is None:
-        raise ModelError(f"{folder} holds no model yet; ship one first")
+        raise ModelError(f"{folder} has no model yet; ship one first")
     if card.name in manifest.sha256:
         raise ModelError(f"{card.name!r} is the name of a model; give the detector's recipe another name")
     made = manifest.model_copy(update={"detectors": {card.name: hashlib.sha256(onnx).hexdigest()}})

@@ -21,8 +21,8 @@ class Face:
     landmarks : float32, shape (5, 2), or None if the detector finds none
     score : the detector's, between 0 and 1
     embedding : float32, shape (d,), L2 norm 1
-    quality : how far it can be trusted; None where the detector gives no landmarks
-    crop : uint8, shape (h, w, 3), RGB, as the network saw it; None where it was not asked for
+    quality : how reliably it can be recognised; None if the detector finds no landmarks
+    crop : uint8, shape (h, w, 3), RGB, as the network saw it; None unless it was requested
     """
 
     box: tuple[float, float, float, float]

@@ -44,9 +44,9 @@ class Space:
     threads : int or None
         Threads of the network; None uses one for each core that this process may use.
     detector : str or None
-        How to find faces, in place of the card's detector: 'aligned-128' for photos that are aligned faces
-        already, or the path of a detector's ONNX file (one made elsewhere with its card). The space, and the name
-        of it, stay the same.
+        How to find faces, instead of the card's detector: 'aligned-128' for photos that are aligned faces
+        already, or the path of a detector's ONNX file (one made elsewhere needs its card). It does not change the id
+        of the space.
     colour : 'RGB' or 'BGR'
         Channel order of arrays given as photos: 'BGR' for arrays read by OpenCV. Paths, bytes, files and PIL images
         are not affected.
@@ -82,7 +82,7 @@ class Space:
         crop = _named(CROPS, self.card.crop, f"{says} the crop")
         if crop.needs_landmarks and not found_by.gives_landmarks:
             raise ModelError(
-                f"{says} the crop {self.card.crop!r}, which needs landmarks, and the detector {finder!r} gives none; "
+                f"{says} the crop {self.card.crop!r}, which needs landmarks, but the detector {finder!r} finds none; "
                 f"take {DEFAULT_DETECTOR!r} for photos or 'aligned-128' for aligned faces"
             )
         self.finder = Finder(found_by, crop, self.card.input.width, self.card.input.height, colour=colour)
@@ -138,13 +138,13 @@ class Space:
         return self.card.calibration().probability(distances)
 
     def faces(self, photo: Photo, crops: bool = False) -> list[Face]:
-        """Every face of a photo with its embedding, in reading order; may be none.
+        """Find and embed every face of a photo, in reading order; may be empty.
 
         Parameters
         ----------
         photo : a photo
         crops : bool
-            With each face as the network saw it.
+            Whether to include the aligned image of each face.
 
         Raises
         ------
@@ -155,7 +155,7 @@ class Space:
         return list(_photo_faces(found, points, crops).faces)
 
     def stream(self, photos: Iterable[Photo], workers: int | None = None, crops: bool = False) -> Iterator[PhotoFaces]:
-        """Every face of many photos: decoded, detected, aligned and embedded by several threads.
+        """Find and embed the faces of many photos with several threads.
 
         Photos are read from the iterable as they are needed, and results come in their order, so memory stays bounded
         whatever their number. A photo that cannot be used is reported as a failure.
@@ -164,9 +164,9 @@ class Space:
         ----------
         photos : iterable of photos
         workers : int or None
-            One a core where None.
+            None uses one per core.
         crops : bool
-            With each face as the network saw it.
+            Whether to include the aligned image of each face.
         """
         for found, points in found_stream(self, photos, workers):
             yield _photo_faces(found, points, crops)
@@ -271,27 +271,27 @@ class Space:
         )
 
     def _main_crop(self, photo: Photo, name: str) -> NDArray[np.uint8]:
-        """The main (largest) face of a photo as the network wants it; messages call it by its path, or `name`."""
+        """The main (largest) face of a photo, aligned for the network; messages call it by its path, or `name`."""
         crops = self.finder.find(photo, name).faces
         return crops[compared_face(crops, called(photo, name)).face - 1].pixels
 
 
 def photo_faces(space: Space, photos: Sequence[Photo]) -> list[PhotoFaces]:
-    """Every face of a few photos, found and embedded together, with its crop; see `Space.stream` for many."""
+    """Find and embed the faces of a few photos together, with their crops; see `Space.stream` for many."""
     return [_photo_faces(found, points, crops=True) for found, points in embedded(space, space.finder.find_all(photos))]
 
 
 def found_stream(
     space: Space, photos: Iterable[Photo], workers: int | None = None
 ) -> Iterator[tuple[Found, NDArray[np.float32]]]:
-    """As `Space.stream`: what the detector found in each photo, and the points of its faces (k, d)."""
-    # Each thread embeds what it found: a network that ran beside them would take a core from one of them, or
-    # where it is the slower part, leave them waiting.
+    """Process many photos, as `Space.stream`; yields what was found, and embeddings (k, d)."""
+    # Each thread embeds the faces that it found. A separate embedding thread would compete for a core or, if it is the
+    # slower part, make the others wait.
     return in_order(lambda group: list(embedded(space, space.finder.find_all(group))), photos, workers)
 
 
 def embedded(space: Space, found: Iterable[Found]) -> Iterator[tuple[Found, NDArray[np.float32]]]:
-    """Each photo whose faces were found, with their points (k, d); batches reach across photos."""
+    """Embed the faces already found in photos; yields each with embeddings (k, d). Batches span photos."""
     waiting: list[Found] = []
     for photo in found:
         waiting.append(photo)

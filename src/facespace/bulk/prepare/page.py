@@ -17,7 +17,7 @@ THUMB = 72
 
 
 def write_page(path: Path, prepared: Prepared, rows: list[dict[str, Any]], crops: Path) -> None:
-    """Write the summary as one HTML file, faces inside; readable by its owner alone, as faces are biometric data."""
+    """Write the result as one HTML file with faces; readable by its owner only, because faces are biometric data."""
     environment = Environment(
         loader=PackageLoader("facespace.bulk.prepare", "."),
         autoescape=True,
