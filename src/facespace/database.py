@@ -296,12 +296,12 @@ class _Readers:
     ----------
     address : str
         The file, as a URI.
-    most_idle : int
+    max_idle : int
         Idle connections to keep for later readers.
     """
 
-    def __init__(self, address: str, most_idle: int):
-        self._address, self._most_idle = address, most_idle
+    def __init__(self, address: str, max_idle: int):
+        self._address, self._max_idle = address, max_idle
         self._idle: list[sqlite3.Connection] = []
         self._closed = False
         self._lock = threading.Lock()
@@ -329,7 +329,7 @@ class _Readers:
             sound = True
         finally:
             with self._lock:
-                kept = sound and not self._closed and len(self._idle) < self._most_idle
+                kept = sound and not self._closed and len(self._idle) < self._max_idle
                 if kept:
                     self._idle.append(connection)
             if not kept:

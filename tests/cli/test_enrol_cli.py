@@ -162,3 +162,11 @@ def test_a_folder_in_which_nobody_can_be_enrolled_is_an_error_and_creates_no_gal
     refused(run("enrol", "Ada", "absent.jpg", "-g", "new.db"), "absent.jpg")
     refused(run("gallery", "import", "absent.jsonl", "-g", "new.db"), "absent.jsonl")
     assert [path.name for path in tmp_path.iterdir()] == ["folk"]
+
+
+def test_json_has_the_old_names_of_fields_too(run, people, tmp_path):
+    ok(run("enrol", "Ada", people / "s1" / "1.pgm", "-g", "people.db", "--min-quality", "0"))
+    done = json.loads(ok(run("identify", people / "s1" / "1.pgm", "-g", "people.db", "--json")))
+    face = done["photos"][0]["faces"][0]
+    assert (face["person"], face["number"]) == (face["name"], face["person_id"])
+    assert face["candidates"][0]["person"] == face["candidates"][0]["person_id"]

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from facespace.clustering.arrange import Knowledge
+from facespace.clustering.arrange import Constraints
 from facespace.clustering.confidence import questions
 from facespace.clustering.threshold import Cut
 
@@ -21,7 +21,7 @@ def asked(distance):
     (a, b), (c, d) = pair_at(distance, 0), pair_at(distance, 2)
     points = np.stack([a, b, *[c] * 4, *[d] * 4])
     labels = np.repeat(np.arange(4), [1, 1, 4, 4])
-    found = questions(points, labels, CUT, 0.4, Knowledge.nothing(len(points)))
+    found = questions(points, labels, CUT, 0.4, Constraints.nothing(len(points)))
     return {question.a > 1: question for question in found}
 
 

@@ -30,7 +30,7 @@ def test_a_renamed_person_keeps_id_and_faces(gallery):
     before = gallery.store.find("Ada")
     gallery.rename("Ada", "Augusta")
     assert gallery.store.find("Augusta").id == before.id
-    assert gallery.identify("Ada/5")[0].person == "Augusta"
+    assert gallery.identify("Ada/5")[0].name == "Augusta"
     with pytest.raises(GalleryError, match="merge the two instead"):
         gallery.rename("Ben", "Cleo")
     with pytest.raises(GalleryError, match="there is no 'Ada'"):
@@ -44,7 +44,7 @@ def test_undoing_a_merge_restores_name_id_and_attributes(gallery):
     assert gallery.identify("Ada/5")[0].candidates[0].name == "Ben"
     assert gallery.undo_merge("Ben").name == "Ada"
     assert gallery.people() == before
-    assert gallery.identify("Ada/5")[0].person == "Ada"
+    assert gallery.identify("Ada/5")[0].name == "Ada"
     with pytest.raises(GalleryError, match="nothing to undo"):
         gallery.undo_merge("Ben")
     check(gallery.store)
@@ -89,7 +89,7 @@ def test_a_moved_face_matches_its_new_person_and_the_old_person_stays(gallery):
     for face in gallery.faces("Ada"):
         gallery.move(face.id, "Dora")
     assert names(gallery) == {"Ada": 0, "Ben": 2, "Cleo": 2, "Dora": 2}
-    assert gallery.identify("Ada/5")[0].person == "Dora"
+    assert gallery.identify("Ada/5")[0].name == "Dora"
     with pytest.raises(GalleryError, match="there is no face 999"):
         gallery.move(999, "Ada")
     check(gallery.store)

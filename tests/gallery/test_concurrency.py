@@ -64,7 +64,7 @@ def test_methods_take_ids_so_a_name_reassigned_meanwhile_does_no_harm(tmp_path):
         seven, nine = (gallery.store.add(name, new_faces(name))[0] for name in ("Seven", "Nine"))
         gallery.rename(seven, "Retired")
         gallery.rename(nine, "Seven")
-        assert gallery.remove(seven).person == "Retired"
+        assert gallery.remove(seven).name == "Retired"
         assert [(person.id, person.name) for person in gallery.people()] == [(nine, "Seven")]
         for verb in (gallery.remove, gallery.faces, gallery.merged, gallery.undo_merge):
             with pytest.raises(UnknownPersonError, match=f"no person with the id {seven}"):
@@ -126,7 +126,7 @@ def test_a_read_only_gallery_can_be_listed_and_searched(in_use):
         with only_reading(folder), Gallery(folder / "people.db", NamedSpace(), create=False) as read:
             assert read.store.read_only
             assert [person.name for person in read.people()] == ["Ada"]
-            assert read.identify("Ada/5")[0].person == "Ada"
+            assert read.identify("Ada/5")[0].name == "Ada"
             assert [event.action for event in read.audit()] == ["enrol"]
             for change in (lambda: read.remove("Ada"), lambda: read.store.add("Ben", new_faces("Ben"))):
                 with pytest.raises(GalleryError, match="it is read-only; check its permissions"):
@@ -150,7 +150,7 @@ def test_a_read_only_gallery_of_an_earlier_version_can_be_searched():
             db.commit()
         with only_reading(folder), Gallery(folder / "people.db", NamedSpace(), create=False) as read:
             assert read.store.read_only
-            assert read.identify("Ada/5")[0].person == "Ada"
+            assert read.identify("Ada/5")[0].name == "Ada"
         with Gallery(folder / "people.db", NamedSpace()) as gallery:
             assert gallery.store.sql.run("SELECT count(*) FROM pragma_table_info('face') WHERE name = 'quantised'") == [
                 (0,)

@@ -25,7 +25,7 @@ def test_no_file_contains_names_photos_attributes_or_embeddings(tmp_path):
         gallery.merge("Zanzibar", "Ben")
         gallery.undo_merge("Ben")
         gallery.index.build("exact")
-        assert gallery.identify("Zanzibar/9")[0].person == "Zanzibar"
+        assert gallery.identify("Zanzibar/9")[0].name == "Zanzibar"
         assert gallery.people()[1].attributes == {"street": "Lindenallee"}
         check(gallery.store)
         content = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())

@@ -29,9 +29,9 @@ def gallery(tmp_path):
 def test_a_duplicate_photo_is_stored_once(gallery):
     done = gallery.enrol("Ada", ["Ada/1", "Ada/2", "Ada/1"])
     assert done.faces == 2
-    assert [(failure.photo, "already" in failure.reason) for failure in done.folded] == [("Ada/1", True)]
+    assert [(failure.photo, "already" in failure.reason) for failure in done.duplicates] == [("Ada/1", True)]
     again = gallery.enrol("Ada", ["Ada/2", "Ada/3"])
-    assert (again.faces, len(again.folded)) == (1, 1)
+    assert (again.faces, len(again.duplicates)) == (1, 1)
     assert gallery.people()[0].faces == 3
     assert gallery.enrol("Ada", ["Ada/3"]).faces == 0
 
@@ -54,7 +54,7 @@ def test_the_caller_is_asked_before_anything_is_enrolled(gallery):
     asked = []
 
     def answer(doubt):
-        asked.append((doubt.person, doubt.photos, gallery.people()))
+        asked.append((doubt.name, doubt.photos, gallery.people()))
         return "Ben" in doubt.photos[0]
 
     done = gallery.enrol("Ada", ["Ada/1", "Ada/2", "Ada/3", "Ben/1", "Cleo/1"], accept_doubtful=answer)
@@ -86,13 +86,13 @@ def test_undoing_an_enrolment_deletes_a_person_it_created(gallery):
     gallery.enrol("Ada", ["Ada/3"])
     gallery.enrol("Ben", ["Ben/1"])
     undone = gallery.undo_enrol("Ada")
-    assert (undone.person, undone.faces, undone.gone) == ("Ada", 1, False)
+    assert (undone.name, undone.faces, undone.gone) == ("Ada", 1, False)
     assert [face.photo for face in gallery.faces("Ada")] == ["Ada/1", "Ada/2"]
-    assert gallery.identify("Ada/9")[0].person == "Ada"
+    assert gallery.identify("Ada/9")[0].name == "Ada"
     undone = gallery.undo_enrol("Ada")
     assert (undone.faces, undone.gone) == (2, True)
     assert [person.name for person in gallery.people()] == ["Ben"]
-    assert gallery.identify("Ada/9")[0].person is None
+    assert gallery.identify("Ada/9")[0].name is None
     with pytest.raises(GalleryError, match="there is no 'Ada'"):
         gallery.undo_enrol("Ada")
     assert [event.action for event in gallery.audit()].count("undo enrol") == 2
@@ -121,11 +121,11 @@ def test_the_face_to_enrol_can_be_chosen_from_several(gallery):
 
     assert gallery.enrol("Ada", ["Ada/2", "Ben/1+Ada/1"], choose=second).faces == 2
     assert seen == [("Ben/1+Ada/1", 2)]
-    assert gallery.identify("Ada/1")[0].person == "Ada"
+    assert gallery.identify("Ada/1")[0].name == "Ada"
     done = gallery.enrol("Ada", ["Ada/3", "Ben/1+Ada/4"], choose=lambda photo, faces: None)
     assert [failure.reason for failure in done.failures] == ["2 faces found, and none of them was chosen"]
     assert gallery.enrol("Ben", "Ben/1+Ada/1", choose=largest_face).faces == 1
-    assert gallery.identify("Ben/1")[0].person == "Ben"
+    assert gallery.identify("Ben/1")[0].name == "Ben"
 
 
 def test_a_folder_of_people_can_be_enrolled_and_undone_as_a_whole(gallery, tmp_path):
@@ -159,7 +159,7 @@ def test_a_folder_of_people_can_be_enrolled_and_undone_as_a_whole(gallery, tmp_p
         assert [p.enrolment and p.enrolment.faces for p in again] == [0, 0, None]
         assert {entry.path.name for entry in passed} == {"whose.jpg"}
         undone = same.undo_enrolments_after(before)
-        assert {(u.person, u.faces, u.gone) for u in undone} == {("Ada", 2, True), ("Ben", 1, True)}
+        assert {(u.name, u.faces, u.gone) for u in undone} == {("Ada", 2, True), ("Ben", 1, True)}
         assert [person.name for person in same.people()] == ["Zoe"]
 
 
@@ -171,9 +171,9 @@ def test_faces_unlike_the_others_of_their_person_are_flagged_afterwards():
 
 def test_an_enrolment_reports_lookalikes_under_other_names(gallery):
     gallery.enrol("Ada", ["Ada/1", "Ada/2"])
-    assert [other.name for other in gallery.enrol("Augusta", ["Ada/3"]).alike] == ["Ada"]
-    assert gallery.enrol("Ben", ["Ben/1"]).alike == ()
-    assert gallery.enrol("Ada", ["Ada/4"]).alike[0].name == "Augusta"
+    assert [other.name for other in gallery.enrol("Augusta", ["Ada/3"]).lookalikes] == ["Ada"]
+    assert gallery.enrol("Ben", ["Ben/1"]).lookalikes == ()
+    assert gallery.enrol("Ada", ["Ada/4"]).lookalikes[0].name == "Augusta"
 
 
 def test_a_face_of_low_quality_is_rejected_with_the_reason(tmp_path):

@@ -22,7 +22,7 @@ def test_somebody_enrolled_is_recognised_on_that_photo(gallery, people):
     gallery.enrol("Ada", people / "s1" / "1.pgm")
     gallery.enrol("Ben", [people / "s2" / "1.pgm", people / "s2" / "2.pgm"])
     (answer,) = gallery.identify(people / "s1" / "1.pgm")
-    assert answer.person == "Ada"
+    assert answer.name == "Ada"
     assert [candidate.name for candidate in answer.candidates] == ["Ada", "Ben"]
     assert answer.candidates[0].distance < 0.01
     assert answer.candidates[0].probability > answer.candidates[1].probability
@@ -34,13 +34,13 @@ def test_a_stranger_is_nobody_we_know(gallery, people):
     strangers = [photo for person in "23456" for photo in (people / f"s{person}").iterdir()]
     answers = [gallery.identify(photo)[0] for photo in strangers]
     for answer in answers:
-        assert (answer.person is None) == (answer.candidates[0].adjusted_distance > answer.threshold)
-    assert sum(answer.person is None for answer in answers) > len(answers) / 2
+        assert (answer.name is None) == (answer.candidates[0].adjusted_distance > answer.threshold)
+    assert sum(answer.name is None for answer in answers) > len(answers) / 2
 
 
 def test_in_an_empty_gallery_nobody_matches(gallery, people):
     (answer,) = gallery.identify(people / "s1" / "1.pgm")
-    assert answer.person is None
+    assert answer.name is None
     assert answer.candidates == ()
 
 
@@ -98,7 +98,7 @@ def test_a_bad_probe_is_an_image_error(gallery, tmp_path):
 @given(name=st.text(st.characters(exclude_categories=["Cs"]), min_size=1).filter(lambda name: name.strip()))
 def test_a_name_may_be_any_unicode(gallery, people, name):
     enrolment = gallery.enrol(name, people / "s1" / "1.pgm")
-    assert enrolment.person in [person.name for person in gallery.people()]
+    assert enrolment.name in [person.name for person in gallery.people()]
     gallery.remove(name)
     assert gallery.people() == []
 
@@ -138,16 +138,16 @@ def test_a_card_with_new_thresholds_keeps_the_gallery(model_path, space, people,
     looser = model.card.decisions.model_copy(update={"default_far": 0.1})
     write_model(tmp_path / "again.onnx", model.onnx, model.card.model_copy(update={"decisions": looser}))
     with Gallery(tmp_path / "people.db", load(tmp_path / "again.onnx")) as gallery:
-        assert gallery.identify(people / "s1" / "1.pgm")[0].person == "Ada"
+        assert gallery.identify(people / "s1" / "1.pgm")[0].name == "Ada"
 
 
 def test_enrolments_by_another_process_are_visible_at_once(space, people, tmp_path):
     with Gallery(tmp_path / "people.db", space) as mine, Gallery(tmp_path / "people.db", space) as theirs:
-        assert mine.identify(people / "s1" / "1.pgm")[0].person is None
+        assert mine.identify(people / "s1" / "1.pgm")[0].name is None
         theirs.enrol("Ada", people / "s1" / "1.pgm")
-        assert mine.identify(people / "s1" / "1.pgm")[0].person == "Ada"
+        assert mine.identify(people / "s1" / "1.pgm")[0].name == "Ada"
         theirs.remove("Ada")
-        assert mine.identify(people / "s1" / "1.pgm")[0].person is None
+        assert mine.identify(people / "s1" / "1.pgm")[0].name is None
 
 
 def test_a_gallery_is_readable_by_its_owner_only(gallery, people, tmp_path):

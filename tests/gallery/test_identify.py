@@ -49,28 +49,28 @@ def test_the_fpir_of_strangers_is_at_most_the_requested_one(tmp_path):
         for people, photos in ((20, 1), (100, 3)):
             fill(gallery, people, photos)
             asked = [f"S{i}/0" for i in rng.permutation(1500)]
-            taken = [gallery.identify(photo, fpir=0.1, audit=False)[0].person is not None for photo in asked]
+            taken = [gallery.identify(photo, fpir=0.1, audit=False)[0].name is not None for photo in asked]
             assert np.mean(taken) <= 0.1
 
 
 def test_two_faces_of_one_photo_are_different_people_unless_allowed(gallery):
     fill(gallery, 5)
     both = gallery.identify("P1/7+P1/0")
-    assert [face.person for face in both] == [None, "P1"]
+    assert [face.name for face in both] == [None, "P1"]
     assert [face.candidates[0].name for face in both] == ["P1", "P1"]
-    assert [face.person for face in gallery.identify("P1/7+P1/0", once=False)] == ["P1", "P1"]
+    assert [face.name for face in gallery.identify("P1/7+P1/0", unique=False)] == ["P1", "P1"]
 
 
 def test_a_face_that_loses_its_best_match_may_get_its_second(gallery):
     gallery.store.add("Twin", new_faces("P1", 1, spread=0.3))
     gallery.store.add("P1", new_faces("P1"))
-    assert sorted(face.person for face in gallery.identify("P1/0+P1/8")) == ["P1", "Twin"]
+    assert sorted(face.name for face in gallery.identify("P1/0+P1/8")) == ["P1", "Twin"]
 
 
 def test_faces_are_returned_in_order_with_their_boxes(gallery):
     fill(gallery, 3)
     found = gallery.identify("P2/4+Stranger/1+P0/5")
-    assert [face.person for face in found] == ["P2", None, "P0"]
+    assert [face.name for face in found] == ["P2", None, "P0"]
     assert [face.box[0] for face in found] == [0, 10, 20]
     assert gallery.identify("") == []
 
@@ -110,10 +110,10 @@ def test_a_saved_index_is_used_updated_and_deleted_with_a_removed_person(tmp_pat
         gallery.store.add("Late", new_faces("Late"))
         gallery.store.add("P3", new_faces("P3", 3)[1:])
     with Gallery(path, NamedSpace()) as gallery:
-        assert gallery.identify("Late/0")[0].person == "Late"
+        assert gallery.identify("Late/0")[0].name == "Late"
         assert gallery.index.kind == kind
         assert len(gallery.index) == 41
-        assert gallery.identify("P3/1")[0].person == "P3"
+        assert gallery.identify("P3/1")[0].name == "P3"
         gallery.remove("P5")
         assert not (tmp_path / "people.db.index").exists()
         assert all(candidate.name != "P5" for candidate in gallery.identify("P5/0", top=30)[0].candidates)
@@ -129,7 +129,7 @@ def test_a_damaged_index_is_rebuilt(tmp_path):
     damaged[0].write_bytes(content[:-9] + bytes([content[-9] ^ 255]) + content[-8:])
     assert open_index(tmp_path / "people.db.index") is None
     with Gallery(tmp_path / "people.db", NamedSpace()) as gallery:
-        assert gallery.identify("P7/2")[0].person == "P7"
+        assert gallery.identify("P7/2")[0].name == "P7"
 
 
 def test_the_plain_and_the_adjusted_distance_are_reported_and_the_adjusted_one_ranks(gallery):
@@ -153,8 +153,8 @@ def test_a_duplicate_person_does_not_tighten_the_threshold_of_a_small_gallery(ga
     by_card = [float(gallery.index._impostors.threshold(0.01 / people)) for people in (2, 3)]
     # One more person tightens the threshold as the card says; that two of them are alike does not.
     assert gallery.threshold() >= before - 1.5 * (by_card[0] - by_card[1])
-    assert gallery.identify("Ben/7")[0].person == "Ben"
-    assert gallery.identify("Ada/7")[0].person in ("Ada", "Ada again")
+    assert gallery.identify("Ben/7")[0].name == "Ben"
+    assert gallery.identify("Ada/7")[0].name in ("Ada", "Ada again")
 
 
 def test_an_enrolled_person_is_found_while_the_gallery_changes(tmp_path):

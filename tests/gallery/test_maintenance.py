@@ -146,7 +146,9 @@ def test_damage_is_detected_and_the_rest_is_recovered(tmp_path):
     true = {face.embedding.astype(np.float16).tobytes() for i in range(80) for face in new_faces(f"P{i}", 4)}
     assert {face.embedding.astype(np.float16).tobytes() for face in into.faces()} <= true
     assert all(
-        face.photo.startswith(names[face.person] + "/") for face in into.faces() if "person" not in names[face.person]
+        face.photo.startswith(names[face.person_id] + "/")
+        for face in into.faces()
+        if "person" not in names[face.person_id]
     )
     check(into)
     with pytest.raises(GalleryError, match="is not empty"):
@@ -180,7 +182,7 @@ def test_a_gallery_of_the_first_version_can_be_opened_and_searched(tmp_path):
                 )
     with Gallery(path, NamedSpace()) as gallery:
         assert [(person.name, person.faces) for person in gallery.people()] == [("Ada", 2), ("王芳", 2)]
-        assert gallery.identify("王芳/8")[0].person == "王芳"
+        assert gallery.identify("王芳/8")[0].name == "王芳"
         check(gallery.store)
         columns = {name for _, name, *_ in gallery.store.sql.run("PRAGMA table_info(face)")}
         assert "original" in columns

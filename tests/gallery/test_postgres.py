@@ -34,7 +34,7 @@ def url(postgres):
 def told(identified):
     """Results without the last digits: bytes and floats are summed in different orders."""
     return [
-        (face.box, face.person, round(face.threshold, 4), [(c.name, round(c.distance, 4)) for c in face.candidates])
+        (face.box, face.name, round(face.threshold, 4), [(c.name, round(c.distance, 4)) for c in face.candidates])
         for face in identified
     ]
 
@@ -114,15 +114,15 @@ def test_many_writers_lose_nothing_and_keep_one_audit_chain(url):
 
 def test_changes_by_others_are_searchable_at_once_and_failed_ones_leave_nothing(url):
     with Gallery(url, NamedSpace()) as mine, Gallery(url, NamedSpace()) as theirs:
-        assert mine.identify("Ada/1")[0].person is None
+        assert mine.identify("Ada/1")[0].name is None
         theirs.store.add("Ada", new_faces("Ada", 2))
-        assert mine.identify("Ada/5")[0].person == "Ada"
+        assert mine.identify("Ada/5")[0].name == "Ada"
         bad = [("Ben", new_faces("Ben"), None), ("nul \0 byte", new_faces("X"), None)]
         with pytest.raises(GalleryError, match="cannot enrol into .*nothing was changed"):
             theirs.store.add_all(bad)
         assert [person.name for person in mine.people()] == ["Ada"]
         theirs.remove("Ada")
-        assert mine.identify("Ada/5")[0].person is None
+        assert mine.identify("Ada/5")[0].name is None
 
 
 def test_another_space_and_no_server_are_clear_errors(url):
@@ -199,7 +199,7 @@ def test_many_threads_can_search_while_one_enrols(url):
         def search(own):
             try:
                 for number in range(8):
-                    assert gallery.identify(f"P{own + number}/5")[0].person == f"P{own + number}"
+                    assert gallery.identify(f"P{own + number}/5")[0].name == f"P{own + number}"
             except Exception as error:
                 failed.append(error)
 
@@ -220,26 +220,26 @@ def test_an_encrypted_gallery_is_searched_in_memory_and_stores_no_points(url, tm
     write_key(tmp_path / "key")
     with Gallery(url, NamedSpace(), read_key(tmp_path / "key")) as gallery:
         gallery.store.add("Ada", new_faces("Ada"))
-        assert gallery.identify("Ada/3")[0].person == "Ada"
+        assert gallery.identify("Ada/3")[0].name == "Ada"
         assert gallery.store.sql.run("SELECT to_regclass('point')")[0][0] is None
 
 
 def test_a_gallery_in_postgres_can_be_upgraded_to_another_model(url):
     with Gallery(url, NamedSpace()) as gallery:
         gallery.store.add_all([(f"P{i}", new_faces(f"P{i}", 2), None) for i in range(12)])
-        assert gallery.identify("P3/5")[0].person == "P3"
+        assert gallery.identify("P3/5")[0].name == "P3"
     new = NamedSpace("b" * 64, 48)
     new.lost = {"P4/0", "P5/0", "P5/1"}
     assert space_of(url) == (SPACE, DIMENSION)
     with pytest.raises(GalleryError, match="3 faces of .* cannot be re-embedded"):
         upgrade(url, new)
     with Gallery(url, NamedSpace()) as gallery:
-        assert gallery.identify("P5/5")[0].person == "P5"
+        assert gallery.identify("P5/5")[0].name == "P5"
     done = upgrade(url, new, drop=True)
     assert (done.faces, done.before, len(done.dropped)) == (3, 21, 3)
     assert space_of(url) == (new.id, 48)
     with Gallery(url, new) as gallery:
-        assert [gallery.identify(f"P{i}/7")[0].person for i in (3, 4, 5)] == ["P3", "P4", None]
+        assert [gallery.identify(f"P{i}/7")[0].name for i in (3, 4, 5)] == ["P3", "P4", None]
         check(gallery.store)
     with pytest.raises(GalleryError, match="holds embeddings of the space b"):
         Gallery(url, NamedSpace())
@@ -271,6 +271,6 @@ def test_the_unread_column_of_earlier_versions_is_dropped(url):
             gallery.store.sql.connection.execute(f"ALTER TABLE {table} ADD COLUMN quantised BYTEA NOT NULL DEFAULT ''")
     with Gallery(url, NamedSpace()) as gallery:
         gallery.store.add("Ben", new_faces("Ben"))
-        assert gallery.identify("Ada/5")[0].person == "Ada"
+        assert gallery.identify("Ada/5")[0].name == "Ada"
         columns = "SELECT table_name FROM information_schema.columns WHERE column_name = 'quantised'"
         assert gallery.store.sql.run(columns) == []

@@ -119,7 +119,7 @@ def test_faces_are_read_as_they_were_stored(tmp_path):
     store.add("Ada", faces(2))
     store.add("Ben", faces(3, seed=1))
     people = {person.id: person.name for person in store.people()}
-    assert [people[face.person] for face in store.faces()] == ["Ada"] * 2 + ["Ben"] * 3
+    assert [people[face.person_id] for face in store.faces()] == ["Ada"] * 2 + ["Ben"] * 3
     for face, given in zip(store.faces(), faces(2) + faces(3, seed=1), strict=True):
         assert (face.photo, face.box, face.quality) == (given.photo, given.box, None)
         assert face.embedding == pytest.approx(given.embedding, abs=1e-3)

@@ -40,7 +40,7 @@ def test_all_faces_are_re_embedded_and_found_by_the_new_model(path):
     assert told[-1] == (60, 60)
     assert space_of(path) == (NEW, 48)
     with Gallery(path, NamedSpace(NEW, 48)) as gallery:
-        assert gallery.identify("P7/5")[0].person == "P7"
+        assert gallery.identify("P7/5")[0].name == "P7"
         assert {face.model for face in gallery.store.faces()} == {NEW}
         check(gallery.store)
     with pytest.raises(GalleryError, match="holds embeddings of the space b"):
@@ -52,13 +52,13 @@ def test_an_interrupted_upgrade_changes_nothing_and_can_be_continued(path):
     with pytest.raises(KeyboardInterrupt):
         upgrade(path, Stopping(40))
     with Gallery(path, NamedSpace()) as gallery:
-        assert gallery.identify("P7/5")[0].person == "P7"
+        assert gallery.identify("P7/5")[0].name == "P7"
         gallery.enrol("Late", "Late/1")
         gallery.remove("P3")
     done = upgrade(path, NamedSpace(NEW, 48))
     assert (done.faces, done.before) == (29, 30)
     with Gallery(path, NamedSpace(NEW, 48)) as gallery:
-        assert gallery.identify("Late/4")[0].person == "Late"
+        assert gallery.identify("Late/4")[0].name == "Late"
         assert len(gallery) == 30
 
 
@@ -110,7 +110,7 @@ def test_the_stored_picture_replaces_a_missing_photo(path):
     done = upgrade(path, space, drop=True)
     assert (done.from_pictures, [photo for photo, _ in done.dropped]) == (1, ["other.jpg"])
     with Gallery(path, space) as gallery:
-        assert gallery.identify("Ada/7")[0].person == "Ada"
+        assert gallery.identify("Ada/7")[0].name == "Ada"
         check(gallery.store)
 
 
@@ -124,7 +124,7 @@ def test_the_enrolled_face_is_found_again_by_its_box(path):
         upgrade(path, NamedSpace(NEW, 48))
     upgrade(path, NamedSpace(NEW, 48), drop=True)
     with Gallery(path, NamedSpace(NEW, 48)) as gallery:
-        assert gallery.identify("Ben/1")[0].person == "Ben"
+        assert gallery.identify("Ben/1")[0].name == "Ben"
 
 
 def test_only_a_compatible_model_keeps_the_old_embeddings(path):
@@ -141,7 +141,7 @@ def test_only_a_compatible_model_keeps_the_old_embeddings(path):
     done = upgrade(path, NamedSpace(NEW))
     assert done.faces == 60
     with Gallery(path, NamedSpace(NEW)) as gallery:
-        assert gallery.identify("P7/5")[0].person == "P7"
+        assert gallery.identify("P7/5")[0].name == "P7"
 
 
 def test_a_file_that_is_not_a_gallery_is_not_upgraded(tmp_path):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from facespace.index.product import FINE, LARGEST, MOST_DIMENSIONS, Whole, products
+from facespace.index.product import FINE, LARGEST, MAX_DIMENSIONS, Whole, products
 from facespace.metric import normalise
 
 
@@ -21,10 +21,10 @@ def test_products_match_integer_arithmetic(dimension, queries, tiles, width):
 
 
 def test_the_largest_products_do_not_overflow():
-    whole = Whole.of(np.full((1, MOST_DIMENSIONS), 1 / 64, np.float32))
-    codes = np.full((1, MOST_DIMENSIONS, 32), -128, np.int8)
+    whole = Whole.of(np.full((1, MAX_DIMENSIONS), 1 / 64, np.float32))
+    codes = np.full((1, MAX_DIMENSIONS, 32), -128, np.int8)
     found, _ = products(whole, codes, np.ones((1, 1, 32), np.float32))
-    assert found == pytest.approx(-128.0 * LARGEST * FINE * MOST_DIMENSIONS, rel=1e-6)
+    assert found == pytest.approx(-128.0 * LARGEST * FINE * MAX_DIMENSIONS, rel=1e-6)
 
 
 def test_the_rounding_error_of_a_query_is_within_its_bound():

@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 from facespace.errors import ImageError, ModelError, NoFaceError
+from facespace.images import Limits
 from facespace.metric import squared_distances
 from facespace.model import read_model, write_model
 from facespace.space import load, photo_faces
@@ -190,3 +191,10 @@ def test_a_few_photos_together_are_as_one_by_one_and_one_that_cannot_be_used_say
         (face,) = space.faces(photo)
         assert found.failure is None
         assert np.abs(found.faces[0].embedding - face.embedding).max() <= 1e-6
+
+
+def test_the_limits_of_photos_can_be_set(model_path, people):
+    space = load(model_path, limits=Limits(pixels=1000))
+    with pytest.raises(ImageError, match="more than the 1,000 allowed"):
+        space.faces(people / "s1" / "1.pgm")
+    assert load(model_path).faces(people / "s1" / "1.pgm")

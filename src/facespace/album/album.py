@@ -91,14 +91,14 @@ class Album:
             found.append(AlbumCluster(number, names.get(number), members, float(sure.cohesion[labels[own[0]]])))
         return sorted(found, key=lambda cluster: (-len(cluster.faces), cluster.number))
 
-    def questions(self, most: int = 20) -> list[MaybeSame]:
+    def questions(self, limit: int = 20) -> list[MaybeSame]:
         """Pairs of clusters that may be the same person; first those whose answer is expected to settle most."""
         faces = self._placement.current()
         shown = np.flatnonzero((faces.photo >= 0) & (faces.cluster >= 0))
         if len(shown) < 2:
             return []
         labels = np.unique(faces.cluster[shown], return_inverse=True)[1]
-        known = self._placement.knowledge().of(shown, len(faces.ids))
+        known = self._placement.constraints().of(shown, len(faces.ids))
         return [
             MaybeSame(
                 int(faces.ids[shown[q.a]]),
@@ -107,7 +107,7 @@ class Album:
                 q.probability,
                 q.gain,
             )
-            for q in questions(faces.points[shown], labels, self._cut, self.threshold, known, most)
+            for q in questions(faces.points[shown], labels, self._cut, self.threshold, known, limit)
         ]
 
     def failures(self) -> list[Failure]:
@@ -230,7 +230,7 @@ class Album:
     def recluster(self, on_done: Callable[[int], None] | None = None) -> None:
         """Recluster all faces, keeping every decision; each number goes to the cluster with most of its faces."""
         faces = self._placement.current()
-        found = arrange(faces.points, self._cut, self._placement.knowledge(), on_done)
+        found = arrange(faces.points, self._cut, self._placement.constraints(), on_done)
         self._placement.write(faces, self._placement.named_ids(faces, faces.cluster, found.labels), found.cut)
 
     # Decisions.
@@ -303,7 +303,7 @@ class Album:
         labels, bond = faces.cluster.copy(), self._placement.bond(row, other, False)
         if faces.cluster[row] == faces.cluster[other]:
             members = self._placement.members(int(faces.cluster[row]))
-            known = self._placement.knowledge([bond]).of(members, len(labels))
+            known = self._placement.constraints([bond]).of(members, len(labels))
             parts = part(faces.points[members], known)
             labels[members] = carry(labels[members], parts, self._store.next_cluster())
         return self._placement.decide(f"{a} is not {b}", [bond], [], labels)
@@ -328,7 +328,7 @@ class Album:
             row = int(np.searchsorted(faces.ids, face))
             if row < len(labels) and faces.ids[row] == face and labels[row] == after:
                 labels[row] = before
-        known = self._placement.knowledge(without=chosen[0].id)
+        known = self._placement.constraints(without=chosen[0].id)
         labels = self._placement.settled(faces, labels, known, touched)
         self._store.undo(chosen[0].id, moves(faces, labels))
         return chosen[0]
@@ -336,7 +336,7 @@ class Album:
     def _confidence(self, rows: Ints) -> tuple[Ints, Confidence]:
         faces = self._placement.current()
         points, labels = faces.points[rows], np.unique(faces.cluster[rows], return_inverse=True)[1]
-        known = self._placement.knowledge().of(rows, len(faces.ids))
+        known = self._placement.constraints().of(rows, len(faces.ids))
         alike = pieces(points, labels, self.threshold, known)
         whole = confidence(points, labels, self._cut, self.threshold)
         # Membership depends on similarity, not on which cluster a decision put the face in.

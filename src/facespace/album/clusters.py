@@ -8,7 +8,7 @@ from typing import overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from facespace.clustering.arrange import Knowledge, arrange
+from facespace.clustering.arrange import Constraints, arrange
 from facespace.clustering.threshold import Cut
 from facespace.errors import DataError
 from facespace.images import PassedOver, Photo, photos_in
@@ -103,8 +103,8 @@ def cluster(
     if not members:
         reasons = "; ".join(failure.reason for failure in failures[:3]) or "none were given"
         raise DataError(f"no photo to cluster can be used: {reasons}")
-    nothing = Knowledge.nothing(len(members))
-    known = Knowledge(nothing.together, np.array(apart, np.int64).reshape(-1, 2), nothing.colour)
+    nothing = Constraints.nothing(len(members))
+    known = Constraints(nothing.together, np.array(apart, np.int64).reshape(-1, 2), nothing.colour)
     arranged = arrange(np.stack(points), cut, known)
     groups: list[list[Member]] = [[] for _ in range(arranged.labels.max() + 1)]
     for member, label in zip(members, arranged.labels, strict=True):

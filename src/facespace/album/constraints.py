@@ -36,7 +36,7 @@ class Naming:
 
 
 @dataclass(frozen=True)
-class Known:
+class FaceConstraints:
     """All constraints on some faces.
 
     bonds, namings : in the order they were made

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from facespace.album.constraints import Bond, Known, Naming
+from facespace.album.constraints import Bond, FaceConstraints, Naming
 from facespace.album.store import AlbumStore, StoredFaces
-from facespace.clustering.arrange import Ints, Knowledge, arrange, carry, join, loosened, settle
+from facespace.clustering.arrange import Constraints, Ints, arrange, carry, join, loosened, settle
 from facespace.clustering.threshold import Cut
 from facespace.errors import AlbumError
 
@@ -27,14 +27,14 @@ class Placement:
     def decide(self, what: str, bonds: Sequence[Bond], namings: Sequence[Naming], labels: Ints) -> int:
         """Check a decision against all others, apply it to the clusters, and store both."""
         faces = self.current()
-        known = self.knowledge(bonds, namings)
+        known = self.constraints(bonds, namings)
         changed = labels != faces.cluster
         said = self.rows([face for bond in bonds for face in (bond.a, bond.b)] + [naming.face for naming in namings])
         touched = np.unique(np.concatenate([labels[changed], faces.cluster[changed], faces.cluster[said]]))
         labels = self.settled(faces, labels, known, touched)
         return self.store.decide(what, bonds, namings, moves(faces, labels))
 
-    def settled(self, faces: StoredFaces, labels: Ints, known: Knowledge, touched: Ints) -> Ints:
+    def settled(self, faces: StoredFaces, labels: Ints, known: Constraints, touched: Ints) -> Ints:
         """Apply the constraints to the clusters that were touched."""
         rows = np.flatnonzero(np.isin(labels, touched))
         if not len(rows):
@@ -54,7 +54,7 @@ class Placement:
         new = faces.cluster < 0
         if not new.any():
             return
-        known = self.knowledge()
+        known = self.constraints()
         if new.all():
             first = arrange(faces.points, self.cut, known)
             labels, cut = first.labels, first.cut
@@ -82,7 +82,7 @@ class Placement:
             self._version = version
         return self._faces
 
-    def known(self, bonds: Sequence[Bond], namings: Sequence[Naming], without: int | None) -> Known:
+    def known(self, bonds: Sequence[Bond], namings: Sequence[Naming], without: int | None) -> FaceConstraints:
         """All decisions in force, plus some new ones, or without one of them."""
         faces = self.current()
         said, named = self.store.standing(without)
@@ -90,15 +90,15 @@ class Placement:
             Naming(int(face), name, "the gallery") for face, name in zip(faces.ids, faces.names, strict=True) if name
         ]
         photos = dict(zip(faces.ids[faces.photo >= 0].tolist(), faces.photo[faces.photo >= 0].tolist(), strict=True))
-        return Known((*said, *bonds), (*named, *namings), photos)
+        return FaceConstraints((*said, *bonds), (*named, *namings), photos)
 
-    def knowledge(
+    def constraints(
         self, bonds: Sequence[Bond] = (), namings: Sequence[Naming] = (), without: int | None = None
-    ) -> Knowledge:
+    ) -> Constraints:
         """The same constraints as rows, checked for contradictions."""
         known = self.known(bonds, namings, without)
         known.check()
-        return Knowledge(*known.arrays(self.current().ids))
+        return Constraints(*known.arrays(self.current().ids))
 
     def names(self) -> dict[int, str]:
         """The name of each cluster that has one."""

@@ -26,7 +26,7 @@ _LOOSENED = 20_000
 
 
 @dataclass(frozen=True)
-class Knowledge:
+class Constraints:
     """Constraints on points: rows together (m, 2), rows apart (k, 2), and colours (n,), -1 for none."""
 
     together: Ints
@@ -34,7 +34,7 @@ class Knowledge:
     colour: Ints
 
     @classmethod
-    def nothing(cls, count: int) -> "Knowledge":
+    def nothing(cls, count: int) -> "Constraints":
         """No constraints."""
         return cls(np.empty((0, 2), np.int64), np.empty((0, 2), np.int64), np.full(count, -1))
 
@@ -42,12 +42,12 @@ class Knowledge:
         """Group of points that must be together, for each point; most groups have one point."""
         return components(count, self.together[:, 0], self.together[:, 1])
 
-    def of(self, rows: Ints, count: int) -> "Knowledge":
+    def of(self, rows: Ints, count: int) -> "Constraints":
         """Constraints among some of the points (rows in ascending order)."""
         place = np.full(count, -1)
         place[rows] = np.arange(len(rows))
         together, apart = place[self.together], place[self.apart]
-        return Knowledge(together[(together >= 0).all(axis=1)], apart[(apart >= 0).all(axis=1)], self.colour[rows])
+        return Constraints(together[(together >= 0).all(axis=1)], apart[(apart >= 0).all(axis=1)], self.colour[rows])
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Arrangement:
 
 
 def arrange(
-    points: Floats, cut: Cut, knowledge: Knowledge | None = None, on_done: Callable[[int], None] | None = None
+    points: Floats, cut: Cut, constraints: Constraints | None = None, on_done: Callable[[int], None] | None = None
 ) -> Arrangement:
     """Cluster all points by average linkage, then apply the constraints.
 
@@ -76,21 +76,21 @@ def arrange(
     ----------
     points : ndarray of float32, shape (n, d)
     cut : Cut
-    knowledge : Knowledge or None
+    constraints : Constraints or None
         Must be free of contradictions.
     on_done : callable or None
         Progress callback; called with the number of points whose neighbours were just found.
     """
     count = len(points)
-    knowledge = knowledge or Knowledge.nothing(count)
+    constraints = constraints or Constraints.nothing(count)
     graph = candidate_graph(points, cut.threshold, on_done)
-    merges = _linked(points, graph, cut.threshold, np.arange(count), knowledge.bound(count), knowledge)
+    merges = _linked(points, graph, cut.threshold, np.arange(count), constraints.bound(count), constraints)
     used = cut.of(merges, points)
-    labels = _united(merges.cut(used), knowledge.together)
-    return Arrangement(_alone_where_apart(points, labels, knowledge), used, merges)
+    labels = _united(merges.cut(used), constraints.together)
+    return Arrangement(_alone_where_apart(points, labels, constraints), used, merges)
 
 
-def join(points: Floats, labels: Ints, cut: float, knowledge: Knowledge) -> Ints:
+def join(points: Floats, labels: Ints, cut: float, constraints: Constraints) -> Ints:
     """Assign new points (label -1): they join clusters, found new ones, or connect two; the rest stays as it is.
 
     Parameters
@@ -98,7 +98,7 @@ def join(points: Floats, labels: Ints, cut: float, knowledge: Knowledge) -> Ints
     points : ndarray of float32, shape (n, d)
     labels : int array, shape (n,)
     cut : float
-    knowledge : Knowledge
+    constraints : Constraints
 
     Returns
     -------
@@ -109,14 +109,14 @@ def join(points: Floats, labels: Ints, cut: float, knowledge: Knowledge) -> Ints
     fresh = np.flatnonzero(labels < 0)
     before = labels.copy()
     before[fresh] = labels.max(initial=-1) + 1 + np.arange(len(fresh))
-    ties = np.concatenate([_stars(before), knowledge.together])
+    ties = np.concatenate([_stars(before), constraints.together])
     whole = components(count, *ties.T)
-    start = pieces(points, before, cut, knowledge)
-    merges = _linked(points, graph_of(points, fresh, cut), cut, start, whole, knowledge)
-    return _alone_where_apart(points, _united(merges.cut(cut), ties), knowledge)
+    start = pieces(points, before, cut, constraints)
+    merges = _linked(points, graph_of(points, fresh, cut), cut, start, whole, constraints)
+    return _alone_where_apart(points, _united(merges.cut(cut), ties), constraints)
 
 
-def loosened(points: Floats, labels: Ints, cut: float, knowledge: Knowledge) -> Ints:
+def loosened(points: Floats, labels: Ints, cut: float, constraints: Constraints) -> Ints:
     """Return the labels with -1 for all points of clusters that a new point (label -1) comes near.
 
     When these are placed again with the new points, the result is close to clustering everything; otherwise mistakes
@@ -124,16 +124,16 @@ def loosened(points: Floats, labels: Ints, cut: float, knowledge: Knowledge) -> 
     whole, unless it only says that two faces differ.
     """
     graph = graph_of(points, np.flatnonzero(labels < 0), cut)
-    said = np.concatenate([knowledge.together.ravel(), np.flatnonzero(knowledge.colour >= 0)])
+    said = np.concatenate([constraints.together.ravel(), np.flatnonzero(constraints.colour >= 0)])
     again = np.isin(labels, np.setdiff1d(labels[graph.b], labels[said])) & (labels >= 0)
     return labels if again.sum() > _LOOSENED else np.where(again, -1, labels)
 
 
-def pieces(points: Floats, labels: Ints, cut: float, knowledge: Knowledge) -> Ints:
+def pieces(points: Floats, labels: Ints, cut: float, constraints: Constraints) -> Ints:
     """Divide clusters that decisions merged into parts that look alike; all others stay whole."""
     found = first_appearance(labels)
     following = int(found.max(initial=-1)) + 1
-    for label in np.unique(found[knowledge.together]):
+    for label in np.unique(found[constraints.together]):
         rows = np.flatnonzero(found == label)
         parts = average_linkage(points[rows], candidate_graph(points[rows], cut), cut).cut(cut)
         found[rows[parts > 0]] = following + parts[parts > 0] - 1
@@ -141,16 +141,16 @@ def pieces(points: Floats, labels: Ints, cut: float, knowledge: Knowledge) -> In
     return first_appearance(found)
 
 
-def _linked(points: Floats, graph: Graph, cut: float, start: Ints, whole: Ints, knowledge: Knowledge) -> Merges:
+def _linked(points: Floats, graph: Graph, cut: float, start: Ints, whole: Ints, constraints: Constraints) -> Merges:
     """Average linkage of pieces; constraints of one piece apply to its whole cluster."""
     colour = np.full(int(whole.max(initial=-1)) + 1, -1)
-    known = knowledge.colour >= 0
-    colour[whole[known]] = knowledge.colour[known]
-    stated = [knowledge.apart]
+    known = constraints.colour >= 0
+    colour[whole[known]] = constraints.colour[known]
+    stated = [constraints.apart]
     pairs = np.unique(np.stack([whole, start], axis=1), axis=0, return_index=True)
     owner, first = pairs[0][:, 0], pairs[1]
     several = np.bincount(owner, minlength=len(colour)) > 1
-    a, b = whole[knowledge.apart].T
+    a, b = whole[constraints.apart].T
     for left, right in {(int(i), int(j)) for i, j in zip(a, b, strict=True) if several[i] or several[j]}:
         heads, tails = np.meshgrid(first[owner == left], first[owner == right])
         stated.append(np.stack([heads.ravel(), tails.ravel()], axis=1))
@@ -161,15 +161,15 @@ def _united(labels: Ints, ties: Ints) -> Ints:
     return components(len(labels), *np.concatenate([_stars(labels), ties]).T)
 
 
-def _alone_where_apart(points: Floats, labels: Ints, knowledge: Knowledge) -> Ints:
+def _alone_where_apart(points: Floats, labels: Ints, constraints: Constraints) -> Ints:
     """Where uniting brings together points that must be apart, make one of each such pair a cluster of its own."""
-    labels = _parted(points, labels, knowledge, np.zeros(len(points), bool))
+    labels = _parted(points, labels, constraints, np.zeros(len(points), bool))
     alone = labels < 0
-    labels[alone] = labels.max(initial=-1) + 1 + knowledge.bound(len(points))[alone]
+    labels[alone] = labels.max(initial=-1) + 1 + constraints.bound(len(points))[alone]
     return first_appearance(labels)
 
 
-def settle(points: Floats, labels: Ints, knowledge: Knowledge, cut: float, loose: Ints) -> Ints:
+def settle(points: Floats, labels: Ints, constraints: Constraints, cut: float, loose: Ints) -> Ints:
     """Make clusters satisfy the constraints, moving as few points as possible.
 
     Points that must be together move to where most of them are. Of two points in a cluster that must be apart, the one
@@ -183,17 +183,17 @@ def settle(points: Floats, labels: Ints, knowledge: Knowledge, cut: float, loose
         Rows that leave first if one must: faces of a gallery.
     """
     labels = labels.copy()
-    _gather(labels, knowledge.bound(len(points)), knowledge.together)
+    _gather(labels, constraints.bound(len(points)), constraints.together)
     leaves_first = np.zeros(len(points), bool)
     leaves_first[loose] = True
-    labels = _parted(points, labels, knowledge, leaves_first)
-    return join(points, labels, cut, knowledge) if (labels < 0).any() else labels
+    labels = _parted(points, labels, constraints, leaves_first)
+    return join(points, labels, cut, constraints) if (labels < 0).any() else labels
 
 
-def _parted(points: Floats, labels: Ints, knowledge: Knowledge, leaves_first: NDArray[np.bool_]) -> Ints:
+def _parted(points: Floats, labels: Ints, constraints: Constraints, leaves_first: NDArray[np.bool_]) -> Ints:
     """Return the labels with -1 for points that must leave their cluster."""
-    labels, bound = labels.copy(), knowledge.bound(len(points))
-    while len(conflicts := _conflicts(labels, bound, knowledge)):
+    labels, bound = labels.copy(), constraints.bound(len(points))
+    while len(conflicts := _conflicts(labels, bound, constraints)):
         a, b = conflicts[0]
         rest = labels == labels[a]
         far_a, far_b = (_distance_to(points, row, rest & (bound != bound[row])) for row in (a, b))
@@ -202,7 +202,7 @@ def _parted(points: Floats, labels: Ints, knowledge: Knowledge, leaves_first: ND
     return labels
 
 
-def part(points: Floats, knowledge: Knowledge) -> Ints:
+def part(points: Floats, constraints: Constraints) -> Ints:
     """Split the points of one cluster only as far as the constraints require; nearest points stay together."""
     everything = 4.0 * float(np.einsum("nd,nd->n", points, points).max(initial=1.0)) + 1
     if len(points) <= _COMPLETE:
@@ -214,9 +214,9 @@ def part(points: Floats, knowledge: Knowledge) -> Ints:
         points,
         graph,
         everything,
-        start=knowledge.bound(len(points)),
-        apart=knowledge.apart,
-        colour=knowledge.colour,
+        start=constraints.bound(len(points)),
+        apart=constraints.apart,
+        colour=constraints.colour,
     )
     return merges.cut(everything)
 
@@ -270,15 +270,15 @@ def _gather(labels: Ints, bound: Ints, together: Ints) -> None:
             labels[rows] = values[counts.argmax()]
 
 
-def _conflicts(labels: Ints, bound: Ints, knowledge: Knowledge) -> Ints:
+def _conflicts(labels: Ints, bound: Ints, constraints: Constraints) -> Ints:
     """Pairs in one cluster that must be apart; pairs that decisions bind together are excluded."""
-    a, b = knowledge.apart.T
+    a, b = constraints.apart.T
     wrong = (labels[a] == labels[b]) & (labels[a] >= 0) & (bound[a] != bound[b])
-    found = [knowledge.apart[wrong]]
-    coloured = np.flatnonzero((knowledge.colour >= 0) & (labels >= 0))
+    found = [constraints.apart[wrong]]
+    coloured = np.flatnonzero((constraints.colour >= 0) & (labels >= 0))
     order = coloured[np.argsort(labels[coloured], kind="stable")]
     here, following = order[:-1], order[1:]
-    clash = (labels[here] == labels[following]) & (knowledge.colour[here] != knowledge.colour[following])
+    clash = (labels[here] == labels[following]) & (constraints.colour[here] != constraints.colour[following])
     found.append(np.stack([here[clash], following[clash]], axis=1))
     return np.concatenate(found)
 

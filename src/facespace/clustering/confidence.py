@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from facespace.clustering.arrange import Knowledge
+from facespace.clustering.arrange import Constraints
 from facespace.clustering.graph import candidate_graph
 from facespace.clustering.linkage import Groups
 from facespace.clustering.threshold import Cut
@@ -76,7 +76,7 @@ def confidence(points: Floats, labels: Ints, cut: Cut, used: float) -> Confidenc
 
 
 def questions(
-    points: Floats, labels: Ints, cut: Cut, used: float, knowledge: Knowledge, most: int = 100
+    points: Floats, labels: Ints, cut: Cut, used: float, constraints: Constraints, limit: int = 100
 ) -> list[Question]:
     """Pairs of clusters that may be the same person; first those whose answer is expected to settle most.
 
@@ -86,7 +86,7 @@ def questions(
     large clusters would come too early. Pairs that must be apart are not asked. benchmarks/cluster_questions.py
     compares other orders.
     """
-    groups = Groups(points, labels, knowledge.apart, knowledge.colour)
+    groups = Groups(points, labels, constraints.apart, constraints.colour)
     graph = candidate_graph(points, used * _REACH)
     a, b, linkage = groups.candidates(labels[graph.a], labels[graph.b], used * _REACH)
     sizes = groups.sizes.astype(np.float64)
@@ -94,7 +94,7 @@ def questions(
     probability = cut.probability(used + np.sqrt(faces) * (linkage - used), used)
     gain = probability * faces
     first = confidence(points, labels, cut, used).representative
-    best = np.lexsort((b, a, -gain))[:most]
+    best = np.lexsort((b, a, -gain))[:limit]
     return [
         Question(int(first[a[place]]), int(first[b[place]]), float(probability[place]), float(gain[place]))
         for place in best

@@ -21,7 +21,7 @@ from facespace.clustering.graph import Graph
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float32]
 
-_NOBODY = -1
+_NO_COLOUR = -1
 
 # Linkages that differ by less than this fraction of the points' mean squared norm are equal: it covers rounding in
 # float32.
@@ -73,9 +73,9 @@ class Groups:
         self.norms = np.bincount(start, np.einsum("nd,nd->n", points, points), count).astype(np.float32) / np.maximum(
             self.sizes, 1
         )
-        self.colour = np.full(count, _NOBODY, np.int64)
+        self.colour = np.full(count, _NO_COLOUR, np.int64)
         if colour is not None:
-            known = colour != _NOBODY
+            known = colour != _NO_COLOUR
             self.colour[start[known]] = colour[known]
         self._apart = np.unique(_keys(start[apart[:, 0]], start[apart[:, 1]], count))
 
@@ -100,7 +100,7 @@ class Groups:
 
     def allowed(self, a: Ints, b: Ints) -> NDArray[np.bool_]:
         """Whether each pair of groups may merge."""
-        seen = (self.colour[a] == _NOBODY) | (self.colour[b] == _NOBODY) | (self.colour[a] == self.colour[b])
+        seen = (self.colour[a] == _NO_COLOUR) | (self.colour[b] == _NO_COLOUR) | (self.colour[a] == self.colour[b])
         if len(self._apart):
             keys = _keys(a, b, len(self.sizes))
             at = np.minimum(np.searchsorted(self._apart, keys), len(self._apart) - 1)

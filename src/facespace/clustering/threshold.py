@@ -35,7 +35,7 @@ _ROWS, _COLUMNS = 1_500, 30_000
 _ALMOST_SINGLE = 1.6
 
 # Minimum fraction of faces assumed to have a partner, so that a collection of strangers does not lead to a cut of 0.
-LEAST_PAIRED = 0.05
+MIN_PAIRED = 0.05
 
 _ROUNDS = 60
 _PRECISION = 1e-4
@@ -93,7 +93,7 @@ class Cut:
         if self.odds is None or len(self.false_accepts) < 2 or pairs < 1:
             return self.threshold
         partners = np.minimum(sizes - 1, PARTNERS)
-        together = max(float((sizes * partners / 2).sum()), LEAST_PAIRED * count, 1.0)
+        together = max(float((sizes * partners / 2).sum()), MIN_PAIRED * count, 1.0)
         rarer = math.log(self.odds) - math.log(together / max(pairs - together, 1.0))
         rarer *= min(1.0, _ALMOST_SINGLE * len(sizes) / count)
         if near is not None:

@@ -64,7 +64,7 @@ class Finder:
         misses their smallest faces. At most 4,096, which bounds memory and time and is the default.
     limits : Limits or None
         The largest photo that is decoded; None uses the default limits.
-    most : int or None
+    max_faces : int or None
         Photos with more faces are rejected, so that they do not delay other callers.
     truncated : bool
         Accept JPEG files that end too early.
@@ -78,7 +78,7 @@ class Finder:
     height: int
     longest: int | None = None
     limits: Limits | None = None
-    most: int | None = None
+    max_faces: int | None = None
     truncated: bool = False
     colour: Colour = "RGB"
 
@@ -126,8 +126,8 @@ class Finder:
         detections = self.detector([photo.pixels for photo in decoded])
         for photo, image, as_it_is in zip(photos, decoded, detections, strict=True):
             turns, pixels, detected = look_turned(image.pixels, as_it_is, self.detector)
-            if self.most is not None and len(detected.boxes) > self.most:
-                reason = f"{name_of(photo)} shows {len(detected.boxes)} faces, more than the {self.most} allowed"
+            if self.max_faces is not None and len(detected.boxes) > self.max_faces:
+                reason = f"{name_of(photo)} shows {len(detected.boxes)} faces, more than the {self.max_faces} allowed"
                 found.append(Found(photo, image.width, image.height, failure=reason))
                 continue
             rows, columns = image.pixels.shape[:2]

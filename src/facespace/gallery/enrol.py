@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from facespace.deprecated import Renamed
 from facespace.errors import FacespaceError, GalleryError, ImageError, NoFaceError, SeveralFacesError
 from facespace.gallery.records import Candidate, NewFace
 from facespace.images import Photo, name_of, small_picture
@@ -13,7 +14,7 @@ from facespace.metric import Decision, squared_distances, template
 from facespace.space import Face, Failure, Space, main_face
 
 # Faces are rejected if fewer than this fraction of ordinary photos are worse.
-LEAST_QUALITY = 0.05
+MIN_QUALITY = 0.05
 
 # Longest side of the stored picture of a face, in pixels.
 PICTURE = 160
@@ -52,7 +53,7 @@ class LowQualityError(GalleryError):
 
 
 # Why a photo cannot be enrolled: the errors of `usable_face`, and the kind of failure for each.
-REFUSALS: dict[type[FacespaceError], str] = {
+FAILURE_KINDS: dict[type[FacespaceError], str] = {
     ImageError: "image",
     NoFaceError: "no-face",
     SeveralFacesError: "several-faces",
@@ -62,58 +63,64 @@ REFUSALS: dict[type[FacespaceError], str] = {
 
 def kind_of(error: Exception) -> str:
     """Return the kind of failure for an error."""
-    return next(kind for known, kind in REFUSALS.items() if isinstance(error, known))
+    return next(kind for known, kind in FAILURE_KINDS.items() if isinstance(error, known))
 
 
 @dataclass(frozen=True)
 class Enrolment:
     """The result of an enrolment, including what should be reviewed.
 
-    person : the name
+    name : of the person
     faces : number of faces added
     failures : photos left out, and why
-    folded : photos left out because the gallery has a copy of them
+    duplicates : photos left out because the gallery has a copy of them
     doubtful : photos left out because they look like somebody else than the person's other photos
     outliers : photos enrolled although they look like somebody else than the person's other photos
-    alike : other people in the gallery who look like the new faces and may be the same person
+    lookalikes : other people in the gallery who look like the new faces and may be the same person
     """
 
-    person: str
+    name: str
     faces: int
     failures: tuple[Failure, ...]
-    folded: tuple[Failure, ...] = ()
+    duplicates: tuple[Failure, ...] = ()
     doubtful: tuple[Failure, ...] = ()
     outliers: tuple[Failure, ...] = ()
-    alike: tuple[Candidate, ...] = ()
+    lookalikes: tuple[Candidate, ...] = ()
+
+    person = Renamed("name")
+    folded = Renamed("duplicates")
+    alike = Renamed("lookalikes")
 
 
 @dataclass(frozen=True)
 class Doubt:
     """A question before enrolling: do these photos show the person?
 
-    person : the name
+    name : of the person
     photos : the doubtful photos
     reason : why they are doubtful
     """
 
-    person: str
+    name: str
     photos: tuple[Photo, ...]
     reason: str
 
+    person = Renamed("name")
+
 
 @dataclass(frozen=True)
-class Judged:
+class Assessment:
     """Assessment of some new faces; faces are given by index.
 
     new : to add, including `outliers`
-    folded : copies of photos in the gallery
+    duplicates : copies of photos in the gallery
     doubtful : look like somebody else; added only if the caller accepts them
     outliers : look like somebody else, but may be the person
     mixed : why the new faces seem to show several people, none of whom has most of them; None if they do not
     """
 
     new: tuple[int, ...]
-    folded: tuple[tuple[int, str], ...]
+    duplicates: tuple[tuple[int, str], ...]
     doubtful: tuple[tuple[int, str], ...]
     outliers: tuple[tuple[int, str], ...]
     mixed: str | None = None
@@ -125,7 +132,7 @@ def largest_face(photo: Photo, faces: Sequence[Face]) -> int | None:
 
 
 def usable_face(
-    space: Space, photo: Photo, least_quality: float, keep: bool = False, choose: ChooseFace | None = None
+    space: Space, photo: Photo, min_quality: float, keep: bool = False, choose: ChooseFace | None = None
 ) -> NewFace:
     """Find the face of a photo to enrol; with a small picture of it if `keep` is set.
 
@@ -154,13 +161,20 @@ def usable_face(
         raise NoFaceError(f"{shows} found, so there is no face {place + 1}; faces are numbered from 1 in reading order")
     face = found[place]
     quality = None if face.quality is None else face.quality.value
-    if quality is not None and quality < least_quality:
-        raise LowQualityError(f"quality {quality:.2f} is below {least_quality:g}: {_why(face)}; take a better photo")
+    if quality is not None and quality < min_quality:
+        raise LowQualityError(f"quality {quality:.2f} is below {min_quality:g}: {_why(face)}; take a better photo")
     picture = None if face.crop is None else small_picture(face.crop, PICTURE)
     return NewFace(name_of(photo), face.box, face.embedding, quality, picture)
 
 
-def judge_new(faces: Sequence[NewFace], kept: Sequence[NDArray[np.float32]], decision: Decision) -> Judged:
+def as_new_face(face: NewFace | Face) -> NewFace:
+    """Convert a face of a space to one to enrol; its photo is unknown."""
+    if isinstance(face, NewFace):
+        return face
+    return NewFace("", face.box, face.embedding, None if face.quality is None else face.quality.value)
+
+
+def assess_new(faces: Sequence[NewFace], kept: Sequence[NDArray[np.float32]], decision: Decision) -> Assessment:
     """Compare new faces of a person with each other and with the stored ones.
 
     Parameters
@@ -175,11 +189,11 @@ def judge_new(faces: Sequence[NewFace], kept: Sequence[NDArray[np.float32]], dec
     distances = squared_distances(points, points).astype(np.float64)
     first = len(kept)
     fresh: list[int] = []
-    folded: list[tuple[int, str]] = []
+    duplicates: list[tuple[int, str]] = []
     for place in range(len(faces)):
         earlier = [*range(first), *(first + other for other in fresh)]
         if earlier and distances[first + place, earlier].min() <= SAME_PHOTO * decision.accept:
-            folded.append((place, "the gallery has this photo already"))
+            duplicates.append((place, "the gallery has this photo already"))
         else:
             fresh.append(place)
     rows = [*range(first), *(first + place for place in fresh)]
@@ -199,7 +213,7 @@ def judge_new(faces: Sequence[NewFace], kept: Sequence[NDArray[np.float32]], dec
     if mixed is not None:
         there = rows
     new = [row - first for row in there if row >= first]
-    return Judged(tuple(new), tuple(folded), tuple(doubtful), _outliers(points, there, first, decision), mixed)
+    return Assessment(tuple(new), tuple(duplicates), tuple(doubtful), _outliers(points, there, first, decision), mixed)
 
 
 def unlike_others(points: NDArray[np.float32], decision: Decision) -> list[bool]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from facespace.errors import GalleryError
-from facespace.gallery.enrol import LEAST_QUALITY, ChooseFace, Enrolment
+from facespace.gallery.enrol import MIN_QUALITY, ChooseFace, Enrolment
 from facespace.gallery.gallery import Gallery
 from facespace.images import OnPassed, people_in, text_of
 
@@ -29,7 +29,7 @@ class EnrolledPerson:
 def enrol_people(
     gallery: Gallery,
     folder: str | os.PathLike[str],
-    least_quality: float = LEAST_QUALITY,
+    min_quality: float = MIN_QUALITY,
     keep: bool = False,
     choose: ChooseFace | None = None,
     accept_doubtful: bool = False,
@@ -44,7 +44,7 @@ def enrol_people(
     ----------
     gallery : Gallery
     folder : path
-    least_quality, keep, choose, accept_doubtful
+    min_quality, keep, choose, accept_doubtful
         As for `Gallery.enrol`.
     on_passed : callable or None
         Called with each file and folder that is ignored, such as a photo outside the subfolders; None warns instead.
@@ -57,7 +57,7 @@ def enrol_people(
     for entry, photos in people_in(folder, on_passed).items():
         name = text_of(entry)
         try:
-            done = gallery.enrol(name, photos, None, least_quality, keep, choose, accept_doubtful)
+            done = gallery.enrol(name, photos, None, min_quality, keep, choose, accept_doubtful)
         except GalleryError as error:
             yield EnrolledPerson(name, len(photos), failure=str(error))
         else:

@@ -4,7 +4,8 @@ import json
 import os
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -13,53 +14,38 @@ import numpy as np
 
 from facespace.errors import GalleryError
 from facespace.gallery import changes
-from facespace.gallery.assignment import assign
 from facespace.gallery.encryption import Secret
 from facespace.gallery.enrol import (
-    LEAST_QUALITY,
-    REFUSALS,
+    FAILURE_KINDS,
+    MIN_QUALITY,
+    Assessment,
     ChooseFace,
     Doubt,
     Enrolment,
-    Judged,
     NotEnrolledError,
-    judge_new,
+    as_new_face,
+    assess_new,
     kind_of,
     usable_face,
 )
-from facespace.gallery.open_set import Crowd
+from facespace.gallery.identify import (
+    BATCH,
+    FPIR,
+    Identification,
+    IdentifiedPhoto,
+    candidates_of,
+    identify_groups,
+)
+from facespace.gallery.open_set import OpenSet
 from facespace.gallery.projection import Place, project
-from facespace.gallery.records import Box, Candidate, Event, KeptFace, NewFace, Person, Removal
-from facespace.gallery.search import Nearest, Search
+from facespace.gallery.records import Candidate, Event, KeptFace, NewFace, PeoplePage, Person, Removal
+from facespace.gallery.search import Search
 from facespace.gallery.sql import space_of
 from facespace.gallery.store import open_store
 from facespace.gallery.undo import UndoneEnrolment, undo_enrolment, undo_enrolments_after
 from facespace.images import Photo, as_photo
 from facespace.metric import as_points
 from facespace.space import Face, Failure, Space, as_photos
-
-# Default false positive identification rate.
-FPIR = 0.01
-
-
-@dataclass(frozen=True)
-class Identification:
-    """Who a face shows.
-
-    box : left, top, right, bottom, in pixels of the photo
-    person : the name, or None if nobody in the gallery matches
-    candidates : nearest first
-    threshold : largest `adjusted_distance` at which a candidate matches
-    fpir : largest fraction of strangers' faces that match somebody in a gallery of this size
-    number : id of the person, or None
-    """
-
-    box: Box
-    person: str | None
-    candidates: tuple[Candidate, ...]
-    threshold: float
-    fpir: float = FPIR
-    number: int | None = None
 
 
 class Gallery:
@@ -108,7 +94,7 @@ class Gallery:
         on_disk = not str(place).startswith(("postgresql://", "postgres://"))
         folder = Path(f"{os.fspath(place)}.index") if on_disk else None
         self.index = Search(self.store, impostors, folder)
-        self._crowd = None if impostors is None else Crowd(self.store, impostors)
+        self._open_set = None if impostors is None else OpenSet(self.store, impostors)
 
     def __enter__(self) -> "Gallery":
         return self
@@ -142,7 +128,7 @@ class Gallery:
         name: str,
         photos: Photo | Iterable[Photo],
         attributes: Mapping[str, Any] | None = None,
-        least_quality: float = LEAST_QUALITY,
+        min_quality: float = MIN_QUALITY,
         keep: bool = False,
         choose: ChooseFace | None = None,
         accept_doubtful: bool | Callable[[Doubt], bool] = False,
@@ -158,7 +144,7 @@ class Gallery:
             used are reported, and the rest are enrolled.
         attributes : mapping or None
             JSON to store with the person; None keeps what is stored.
-        least_quality : float
+        min_quality : float
             Faces of lower quality (fraction of ordinary photos that are worse) are rejected; 0 accepts all.
         keep : bool
             Also store a small picture of each face, to show who is who. The photos themselves are never stored.
@@ -189,9 +175,9 @@ class Gallery:
         for place, photo in enumerate(as_photos(photos)):
             try:
                 as_photo(photo, f"photos[{place}]")
-                faces.append(usable_face(self._space, photo, least_quality, keep, choose))
+                faces.append(usable_face(self._space, photo, min_quality, keep, choose))
                 given.append(photo)
-            except tuple(REFUSALS) as error:
+            except tuple(FAILURE_KINDS) as error:
                 failures.append(Failure(photo, str(error), kind_of(error)))
         if not faces:
             reasons = "; ".join(failure.reason for failure in failures[:3]) or "none were given"
@@ -199,15 +185,19 @@ class Gallery:
         return self._enrolled(name, faces, given, tuple(failures), attributes, accept_doubtful)
 
     def enrol_faces(
-        self, name: str, faces: Sequence[NewFace], accept_doubtful: bool | Callable[[Doubt], bool] = False
+        self, name: str, faces: Sequence[NewFace | Face], accept_doubtful: bool | Callable[[Doubt], bool] = False
     ) -> Enrolment:
         """Enrol faces that are already embedded, such as those of a cluster; otherwise as `enrol`.
+
+        Their quality is not checked.
 
         Parameters
         ----------
         name : str
             Any Unicode, not blank. If the name is in the gallery already, the faces are added to that person.
-        faces : sequence of NewFace
+        faces : sequence of NewFace, or of Face
+            A NewFace says which photo it comes from, which `facespace gallery upgrade` needs; a Face, as
+            `Space.faces` returns it, does not.
         accept_doubtful : bool or callable
             As for `enrol`.
 
@@ -225,7 +215,7 @@ class Gallery:
         if not faces:
             raise GalleryError(f"no face of {name!r} can be enrolled: the list of faces is empty")
         points = as_points([face.embedding for face in faces], self._space.dimension, "embeddings of faces")
-        checked = [replace(face, embedding=point) for face, point in zip(faces, points, strict=True)]
+        checked = [replace(as_new_face(face), embedding=point) for face, point in zip(faces, points, strict=True)]
         return self._enrolled(name, checked, [face.photo for face in checked], (), None, accept_doubtful)
 
     def undo_enrol(self, name: str) -> UndoneEnrolment:
@@ -244,7 +234,7 @@ class Gallery:
         return undone
 
     def identify(
-        self, photo: Photo, fpir: float = FPIR, top: int = 5, once: bool = True, audit: bool = True
+        self, photo: Photo, fpir: float = FPIR, top: int = 5, unique: bool = True, audit: bool = True
     ) -> list[Identification]:
         """Identify the faces of a photo.
 
@@ -256,7 +246,7 @@ class Gallery:
             The threshold depends on it, on the number of people in the gallery, and on how alike they are.
         top : int
             Number of candidates to return for each face.
-        once : bool
+        unique : bool
             Each person matches at most one face of the photo: the assignment with the best total is used.
         audit : bool
             Record the search and its result in the audit log, unless the gallery is read-only.
@@ -271,37 +261,52 @@ class Gallery:
         ImageError
             The photo cannot be used.
         """
-        if not 0 < fpir < 1:
-            raise GalleryError(f"fpir must be above 0 and below 1, not {fpir}")
-        return self.identify_faces(self._space.faces(photo), fpir, top, once, audit)
+        _check_fpir(fpir)
+        return self.identify_faces(self._space.faces(photo), fpir, top, unique, audit)
 
     def identify_faces(
-        self, faces: Sequence[Face], fpir: float = FPIR, top: int = 5, once: bool = True, audit: bool = True
+        self, faces: Sequence[Face], fpir: float = FPIR, top: int = 5, unique: bool = True, audit: bool = True
     ) -> list[Identification]:
         """Identify the faces of one photo that are already embedded; otherwise as `identify`."""
-        if not 0 < fpir < 1:
-            raise GalleryError(f"fpir must be above 0 and below 1, not {fpir}")
-        if not faces:
-            return []
-        points = as_points([face.embedding for face in faces], self._space.dimension, "embeddings of faces")
-        threshold = self.threshold(fpir)
-        with self.index.up_to_date():
-            nearest = self.index.nearest(points, top)
-            people = self.store.by_ids(int(i) for near in nearest for i in near.people)
-        chosen = self._decide(nearest, threshold, once)
-        if audit and not self.store.read_only:
-            self.store.record("search", {"faces": len(faces), "found": chosen})
-        return [
-            Identification(
-                face.box,
-                people[who].name if who in people else None,
-                self._named(near, people),
-                threshold,
-                fpir,
-                who if who in people else None,
+        return self._identified([faces], fpir, top, unique, audit)[0]
+
+    def identify_stream(
+        self,
+        photos: Iterable[Photo],
+        fpir: float = FPIR,
+        top: int = 5,
+        unique: bool = True,
+        audit: bool = True,
+        workers: int | None = None,
+    ) -> Iterator[IdentifiedPhoto]:
+        """Identify the faces of many photos with several threads; results come in the order of the photos.
+
+        Photos are read as they are needed, and searched in batches, so memory stays bounded. A photo that cannot be
+        used is reported as a failure.
+
+        Parameters
+        ----------
+        photos : iterable of photos
+        fpir, top, unique, audit
+            As for `identify`.
+        workers : int or None
+            Threads; None uses one per core.
+
+        Returns
+        -------
+        iterator of IdentifiedPhoto
+            One for each photo.
+        """
+        _check_fpir(fpir)
+        found = self._space.stream(photos, workers)
+        batches = iter(lambda: list(islice(found, BATCH)), [])
+        return (
+            IdentifiedPhoto(photo.photo, tuple(faces), photo.failure)
+            for batch in batches
+            for photo, faces in zip(
+                batch, self._identified([photo.faces for photo in batch], fpir, top, unique, audit), strict=True
             )
-            for face, near, who in zip(faces, nearest, chosen, strict=True)
-        ]
+        )
 
     def threshold(self, fpir: float = FPIR) -> float:
         """Largest `adjusted_distance` at which a candidate matches, for the people in the gallery now.
@@ -310,13 +315,27 @@ class Gallery:
         fpir / N. It is lower if the people of the gallery are more alike than those of the card, see
         `facespace.metric.open_set`. A person who seems to be enrolled twice does not lower it.
         """
-        if self._crowd is None:
-            self._crowd = Crowd(self.store, self._space.card.impostors())
-        return self._crowd.threshold(fpir, len(self.index))
+        if self._open_set is None:
+            self._open_set = OpenSet(self.store, self._space.card.impostors())
+        return self._open_set.threshold(fpir, len(self.index))
 
     def people(self) -> list[Person]:
         """List everybody in the gallery, by name."""
         return self.store.people()
+
+    def people_page(self, search: str | None = None, offset: int = 0, limit: int = 100) -> PeoplePage:
+        """List some of the people, by name.
+
+        Parameters
+        ----------
+        search : str or None
+            Only people whose names contain this text, ignoring case.
+        offset, limit : int
+            Number of people to skip, at least 0, and the largest number to return, at least 1.
+        """
+        if offset < 0 or limit < 1:
+            raise GalleryError(f"offset must be at least 0 and limit at least 1, not {offset} and {limit}")
+        return self.store.page(search, offset, limit)
 
     def person(self, person_id: int) -> Person | None:
         """Return the person with this id, or None."""
@@ -382,9 +401,9 @@ class Gallery:
         """
         return changes.move_face(self.store, face, clean_name(to) if isinstance(to, str) else to)
 
-    def map(self, most: int = 2000) -> list[Place]:
-        """Project the people onto a plane, for a map; if there are more than `most`, those enrolled first."""
-        return project(self.store, most)
+    def map(self, limit: int = 2000) -> list[Place]:
+        """Project the people onto a plane, for a map; if there are more than `limit`, those enrolled first."""
+        return project(self.store, limit)
 
     def audit(self) -> Iterator[Event]:
         """Iterate over the audit log, oldest entry first."""
@@ -402,42 +421,43 @@ class Gallery:
         """Assess the new faces of a person, and store those that are accepted."""
         named = self.store.people_named(name)
         kept = self.store.faces(named[0].id) if named else []
-        judged = judge_new(faces, [face.embedding for face in kept], self._space.decision())
-        accepted = self._accepted(name, judged, given, accept_doubtful)
-        places = sorted({*judged.new, *(place for place, _ in accepted)})
-        doubtful = [entry for entry in judged.doubtful if entry not in accepted]
-        if doubtful and not places and not judged.folded:
+        assessment = assess_new(faces, [face.embedding for face in kept], self._space.decision())
+        accepted = self._accepted(name, assessment, given, accept_doubtful)
+        places = sorted({*assessment.new, *(place for place, _ in accepted)})
+        doubtful = [entry for entry in assessment.doubtful if entry not in accepted]
+        if doubtful and not places and not assessment.duplicates:
             reasons = "; ".join(reason for _, reason in doubtful[:3])
             in_doubt = tuple(Failure(given[place], reason, "doubtful") for place, reason in doubtful)
             raise NotEnrolledError(f"no photo of {name!r} can be enrolled: {reasons}", (*failures, *in_doubt))
         new = [faces[place] for place in places]
-        alike = self._alike(new, named[0].id if named else None)
+        lookalikes = self._lookalikes(new, named[0].id if named else None)
         if new or attributes is not None:
             self.store.add(name, new, attributes)
         return Enrolment(
-            person=name,
+            name=name,
             faces=len(new),
             failures=failures,
-            folded=tuple(Failure(given[place], reason) for place, reason in judged.folded),
+            duplicates=tuple(Failure(given[place], reason) for place, reason in assessment.duplicates),
             doubtful=tuple(Failure(given[place], reason, "doubtful") for place, reason in doubtful),
-            outliers=tuple(Failure(given[place], reason) for place, reason in (*judged.outliers, *accepted)),
-            alike=alike,
+            outliers=tuple(Failure(given[place], reason) for place, reason in (*assessment.outliers, *accepted)),
+            lookalikes=lookalikes,
         )
 
     def _accepted(
-        self, name: str, judged: Judged, given: Sequence[Photo], accept: bool | Callable[[Doubt], bool]
+        self, name: str, assessment: Assessment, given: Sequence[Photo], accept: bool | Callable[[Doubt], bool]
     ) -> list[tuple[int, str]]:
         """Doubtful photos to enrol anyway; GalleryError if all photos are doubtful and not accepted."""
 
         def asked(photos: tuple[Photo, ...], reason: str) -> bool:
             return accept(Doubt(name, photos, reason)) if callable(accept) else accept
 
-        if judged.mixed is not None and not asked(tuple(given[place] for place in judged.new), judged.mixed):
-            in_doubt = tuple(Failure(given[place], judged.mixed, "doubtful") for place in judged.new)
-            raise NotEnrolledError(f"no photo of {name!r} can be enrolled: {judged.mixed}", in_doubt)
-        return [(place, reason) for place, reason in judged.doubtful if asked((given[place],), reason)]
+        mixed = assessment.mixed
+        if mixed is not None and not asked(tuple(given[place] for place in assessment.new), mixed):
+            in_doubt = tuple(Failure(given[place], mixed, "doubtful") for place in assessment.new)
+            raise NotEnrolledError(f"no photo of {name!r} can be enrolled: {mixed}", in_doubt)
+        return [(place, reason) for place, reason in assessment.doubtful if asked((given[place],), reason)]
 
-    def _alike(self, faces: list[NewFace], own: int | None) -> tuple[Candidate, ...]:
+    def _lookalikes(self, faces: list[NewFace], own: int | None) -> tuple[Candidate, ...]:
         """Other people in the gallery who look like these faces, at the gallery's threshold for strangers."""
         if not faces:
             return ()
@@ -447,38 +467,24 @@ class Gallery:
             nearest = self.index.nearest(np.stack([face.embedding for face in faces]), 2)
             people = self.store.by_ids(int(i) for near in nearest for i in near.people)
         for near in nearest:
-            for candidate in self._named(near, people):
-                known = found.get(candidate.person)
+            for candidate in candidates_of(near, people, self._space):
+                known = found.get(candidate.person_id)
                 nearer = known is None or candidate.adjusted_distance < known.adjusted_distance
-                if candidate.person != own and candidate.adjusted_distance <= threshold and nearer:
-                    found[candidate.person] = candidate
+                if candidate.person_id != own and candidate.adjusted_distance <= threshold and nearer:
+                    found[candidate.person_id] = candidate
         return tuple(sorted(found.values(), key=lambda candidate: candidate.adjusted_distance))
+
+    def _identified(
+        self, groups: Sequence[Sequence[Face]], fpir: float, top: int, unique: bool, audit: bool
+    ) -> list[list[Identification]]:
+        _check_fpir(fpir)
+        if not any(groups):
+            return [[] for _ in groups]
+        threshold = self.threshold(fpir)
+        return identify_groups(groups, self.store, self.index, self._space, threshold, fpir, top, unique, audit)
 
     def _id(self, person: int | str) -> int:
         return self.find(person).id if isinstance(person, str) else int(person)
-
-    def _decide(self, nearest: list[Nearest], threshold: float, once: bool) -> list[int | None]:
-        """Return the person of each face, or None if nobody matches."""
-        if not once:
-            return [
-                int(near.people[0]) if len(near.people) and near.adjusted[0] <= threshold else None for near in nearest
-            ]
-        people = sorted({int(person) for near in nearest for person in near.people})
-        costs = np.full((len(nearest), len(people)), np.inf)
-        for row, near in enumerate(nearest):
-            accepted = near.adjusted <= threshold
-            columns = np.searchsorted(people, near.people[accepted])
-            # Distance below the threshold; a face exactly at it still gets its person.
-            costs[row, columns] = near.adjusted[accepted] - threshold - 1e-9
-        return [people[column] if column >= 0 else None for column in assign(costs).tolist()]
-
-    def _named(self, near: Nearest, people: Mapping[int, Person]) -> tuple[Candidate, ...]:
-        return tuple(
-            Candidate(people[person].name, distance, adjusted, float(self._space.probability(adjusted)), person)
-            for person, distance, adjusted in zip(
-                near.people.tolist(), near.distances.tolist(), near.adjusted.tolist(), strict=True
-            )
-        )
 
 
 def clean_name(name: str) -> str:
@@ -508,3 +514,8 @@ def as_attributes(text: str | None) -> Mapping[str, Any] | None:
     if not isinstance(found, dict):
         raise GalleryError("attributes must be a JSON object, such as '{\"team\": 3}'")
     return found
+
+
+def _check_fpir(fpir: float) -> None:
+    if not 0 < fpir < 1:
+        raise GalleryError(f"fpir must be above 0 and below 1, not {fpir}")

@@ -105,9 +105,9 @@ def check(store: Store, audit_hash: str | None = None) -> Checked:
     for face in store.faces():
         if not np.isfinite(face.embedding).all():
             raise GalleryError(f"face {face.id} of {store.where} is damaged; remove it or restore a backup")
-        counted[face.person] = counted.get(face.person, 0) + 1
+        counted[face.person_id] = counted.get(face.person_id, 0) + 1
     _, templates, _ = store.templates_since(0)
-    if {template.person: template.faces for template in templates} != counted:
+    if {template.person_id: template.faces for template in templates} != counted:
         raise GalleryError(f"the templates of {store.where} do not match its faces; export and import the gallery")
     last = store.audit.verify(audit_hash)
     return Checked(

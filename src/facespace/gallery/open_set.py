@@ -18,7 +18,7 @@ FACES, PEOPLE = 2_000, 5_000
 _CHANGED = 0.1
 
 
-class Crowd:
+class OpenSet:
     """The open-set threshold of a store, measured when first needed and again when its people change.
 
     Parameters
@@ -50,7 +50,7 @@ class Crowd:
         points = normalise(dequantise(np.stack([template.code for template in templates])))
         faces = np.array([template.faces for template in templates])
         lengths = np.array([template.length for template in templates])
-        owners = np.array([template.person for template in templates])
+        owners = np.array([template.person_id for template in templates])
         asked = owners[:FACES]
         found = self._store.first_faces(asked.tolist())
         rows = np.array([row for row, person in enumerate(asked.tolist()) if person in found])

@@ -133,7 +133,7 @@ class SharedIndex:
             number, templates, gone = self._store.templates_since(seen)
             if templates or gone:
                 codes = np.array([template.code for template in templates], np.int8).reshape(-1, self._store.dimension)
-                self._points.replace([template.person for template in templates], codes, gone)
+                self._points.replace([template.person_id for template in templates], codes, gone)
             self._sql.run("UPDATE point_state SET number = ?", (number,))
             # Another process may have built the graph.
             self._points.kind = kind

@@ -19,23 +19,25 @@ class Place:
     y: float
 
 
-def project(store: Store, most: int) -> list[Place]:
+def project(store: Store, limit: int) -> list[Place]:
     """Project the people of a gallery onto a plane.
 
     Parameters
     ----------
     store : Store
-    most : int
+    limit : int
         If there are more people, those enrolled first are used.
     """
     _, templates, _ = store.templates_since(0)
-    templates = sorted(templates, key=lambda template: template.person)[:most]
-    people = store.by_ids(template.person for template in templates)
-    shown = [template for template in templates if template.person in people]
+    templates = sorted(templates, key=lambda template: template.person_id)[:limit]
+    people = store.by_ids(template.person_id for template in templates)
+    shown = [template for template in templates if template.person_id in people]
     if not shown:
         return []
     places = plane(dequantise(np.stack([template.code for template in shown])))
-    return [Place(people[template.person], float(x), float(y)) for template, (x, y) in zip(shown, places, strict=True)]
+    return [
+        Place(people[template.person_id], float(x), float(y)) for template, (x, y) in zip(shown, places, strict=True)
+    ]
 
 
 def plane(points: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from facespace.deprecated import Renamed
+
 Box = tuple[float, float, float, float]
 
 
@@ -26,6 +28,20 @@ class Person:
     created: str
     id: int = 0
     attributes: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class PeoplePage:
+    """Some of a gallery's people, by name.
+
+    people : those of this page
+    total : number of people on all pages
+    next : offset of the next page; None if this is the last
+    """
+
+    people: list[Person]
+    total: int
+    next: int | None
 
 
 @dataclass(frozen=True)
@@ -51,13 +67,13 @@ class KeptFace:
     """A stored face; fields as in `NewFace`, the embedding rounded to float16.
 
     id : assigned by the gallery, never reused
-    person : id of its person
+    person_id : id of its person
     model : the space it was embedded in
     created : UTC, ISO 8601
     """
 
     id: int
-    person: int
+    person_id: int
     photo: str
     box: Box
     quality: float | None
@@ -65,18 +81,20 @@ class KeptFace:
     model: str
     created: str
 
+    person = Renamed("person_id")
+
 
 @dataclass(frozen=True)
 class Template:
     """The mean embedding of a person's faces.
 
-    person : id
+    person_id : id of the person
     faces : number of faces averaged
     length : L2 norm of the mean before it was normalised; closer to 1 the more alike the faces
     code : int8, shape (d,), quantised
     """
 
-    person: int
+    person_id: int
     faces: int
     length: float
     code: NDArray[np.int8]
@@ -91,31 +109,35 @@ class Candidate:
     adjusted_distance : that distance converted to a template of a single photo. Templates of many photos are nearer to
         everybody, so candidates are ranked by this value and the threshold applies to it
     probability : that the face shows this person rather than one other person, for even prior odds
-    person : id
+    person_id : id of the person
     """
 
     name: str
     distance: float
     adjusted_distance: float
     probability: float
-    person: int = 0
+    person_id: int = 0
+
+    person = Renamed("person_id")
 
 
 @dataclass(frozen=True)
 class Removal:
     """The result of a permanent deletion.
 
-    person : the name
+    name : of the person
     faces : number of faces deleted
     backups : earlier backups; they still hold the person
     overwritten : whether all of its data are overwritten in the gallery's files. If not, another process is in a long
         read, and the rest is overwritten after the next change, or when the gallery is next opened
     """
 
-    person: str
+    name: str
     faces: int
     backups: tuple[str, ...]
     overwritten: bool = True
+
+    person = Renamed("name")
 
 
 @dataclass(frozen=True)

@@ -94,7 +94,7 @@ class Search:
                 number, templates, gone = self._store.templates_since(self._number)
             if templates or gone:
                 codes = np.array([template.code for template in templates], np.int8).reshape(-1, self._store.dimension)
-                self._index.replace([template.person for template in templates], codes, gone)
+                self._index.replace([template.person_id for template in templates], codes, gone)
             self._number, self._version = number, version
 
     @contextmanager
@@ -139,7 +139,7 @@ class Search:
         number, templates, _ = self._store.templates_since(0)
         index = ExactIndex(self._store.dimension) if chosen == "exact" else HnswIndex(self._store.dimension)
         if templates:
-            index.add([t.person for t in templates], np.stack([t.code for t in templates]))
+            index.add([t.person_id for t in templates], np.stack([t.code for t in templates]))
         if self._folder:
             try:
                 index.save(self._folder, f"{self._store.space_id}:{number}")

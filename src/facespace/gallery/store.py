@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from facespace.errors import GalleryError
 from facespace.gallery.audit import Audit
 from facespace.gallery.encryption import Secret
-from facespace.gallery.records import KeptFace, NewFace, Person, Template
+from facespace.gallery.records import KeptFace, NewFace, PeoplePage, Person, Template
 from facespace.gallery.sql import Sql, Sqlite
 from facespace.metric import as_points, normalise, quantise
 from facespace.validation import nearest_name
@@ -162,6 +162,17 @@ class Store:
         """List everybody, by name."""
         return sorted(self._people(""), key=lambda person: person.name)
 
+    def page(self, search: str | None, offset: int, limit: int) -> PeoplePage:
+        """Some people whose names contain a text, ignoring case, by name."""
+        with self.snapshot():
+            rows = self.sql.run("SELECT name, id FROM person")
+            named = sorted((self.unseal_text(name, "person.name"), number) for name, number in rows)
+            wanted = (search or "").casefold()
+            found = [number for name, number in named if wanted in name.casefold()]
+            shown = self.by_ids(found[offset : offset + limit])
+        people = [shown[number] for number in found[offset : offset + limit]]
+        return PeoplePage(people, len(found), offset + limit if offset + limit < len(found) else None)
+
     def count(self) -> int:
         """Number of people who can be recognised: those with a template."""
         with self.reading():
@@ -252,14 +263,14 @@ class Store:
         ]
         return rows[-1][0] if rows else number, templates, [row[1] for row in rows if row[4] is None]
 
-    def some_templates(self, most: int) -> list[Template]:
-        """Templates of everybody, or of about `most` people; the choice is deterministic."""
+    def some_templates(self, limit: int) -> list[Template]:
+        """Templates of everybody, or of about `limit` people; the choice is deterministic."""
         with self.reading():
             (everybody,) = self.sql.run("SELECT count(*) FROM template")[0]
             # Multiplying by an odd number spreads the ids, which are consecutive, evenly over the residues.
             rows = self.sql.run(
                 "SELECT person, faces, length, code FROM template WHERE (person * 40503) % 65536 < ? ORDER BY person",
-                (65536 * min(1.0, most / max(1, everybody)),),
+                (65536 * min(1.0, limit / max(1, everybody)),),
             )
         return [Template(person, faces, length, self._code(code)) for person, faces, length, code in rows]
 
@@ -317,10 +328,11 @@ class Store:
                 found.setdefault(person, []).append(face)
         return found
 
-    def record(self, action: str, detail: Mapping[str, Any]) -> None:
-        """Add an entry to the audit log for something that changed no data, such as a search."""
+    def record(self, action: str, *details: Mapping[str, Any]) -> None:
+        """Add entries to the audit log for actions that changed no data, such as searches."""
         with self.writing("write the audit log of"):
-            self.audit.add(action, detail)
+            for detail in details:
+                self.audit.add(action, detail)
 
     def refresh_template(self, person: int) -> None:
         """Recompute a person's template, in a transaction; a person without faces has none."""

@@ -91,7 +91,7 @@ def _entries(store: Store) -> Iterator[dict[str, Any]]:
     for start in range(0, len(ids), _BATCH):
         part = ids[start : start + _BATCH]
         people = store.by_ids(part)
-        faces = {person: list(own) for person, own in groupby(store.faces_of(part), key=lambda face: face.person)}
+        faces = {person: list(own) for person, own in groupby(store.faces_of(part), key=lambda face: face.person_id)}
         for number in part:
             if number in people:
                 yield {

@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass
 
+from facespace.deprecated import Renamed
 from facespace.errors import GalleryError
 from facespace.gallery.store import Store
 
@@ -11,14 +12,16 @@ from facespace.gallery.store import Store
 class UndoneEnrolment:
     """An enrolment that was undone.
 
-    person : the name
+    name : of the person
     faces : number of faces deleted
     gone : whether that enrolment had created the person, who was deleted too
     """
 
-    person: str
+    name: str
     faces: int
     gone: bool
+
+    person = Renamed("name")
 
 
 def last_entry(store: Store) -> int:

@@ -158,8 +158,8 @@ class _Renewed(NamedTuple):
 
 def _renewed(store: Store, face: KeptFace, space: Embedder) -> _Renewed:
     try:
-        found = space.faces(path_of(face.photo))
-        reason = "the face is no longer found in the photo"
+        found = space.faces(path_of(face.photo)) if face.photo else []
+        reason = "the face is no longer found in the photo" if face.photo else "its photo is unknown"
     except FacespaceError as error:
         found, reason = [], str(error)
     best = max(found, key=lambda candidate: _overlap(candidate.box, face.box), default=None)

@@ -5,7 +5,7 @@ from pathlib import Path
 from numpy.typing import ArrayLike
 
 from facespace.index.files import save_rows
-from facespace.index.rows import NOBODY, Hits, Rows, as_codes, as_queries
+from facespace.index.rows import NO_ID, Hits, Rows, as_codes, as_queries
 from facespace.index.scan import nearest_stored
 
 
@@ -110,7 +110,7 @@ class ExactIndex:
         stored = self._rows.stored()
         distances, rows = nearest_stored(as_queries(queries, self.dimension, k), stored, k, self._threads)
         found = stored.ids[rows] if len(stored) else rows
-        found[rows < 0] = NOBODY
+        found[rows < 0] = NO_ID
         return Hits(distances, found)
 
     def save(self, folder: Path, stamp: str = "") -> None:

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from facespace.index.files import save_rows
 from facespace.index.library import faiss_library, has_faiss
 from facespace.index.lock import SharedLock
-from facespace.index.rows import NOBODY, Hits, Rows, Stored, as_codes, as_queries
+from facespace.index.rows import NO_ID, Hits, Rows, Stored, as_codes, as_queries
 
 # Links per point (twice as many on the lowest level), and points visited per insertion.
 # docs/decisions/030-index-library.md has recall and time of each choice.
@@ -27,7 +27,7 @@ BUILD_WIDTH = 128
 
 # Points visited per search: one per POINTS_EACH points, within these bounds. With a constant number, recall would fall
 # as the gallery grows, because strangers' faces lie at nearly equal distances.
-LEAST_WIDTH, POINTS_EACH, MOST_WIDTH = 192, 200, 4_096
+MIN_WIDTH, POINTS_EACH, MAX_WIDTH = 192, 200, 4_096
 
 # Points added per call to faiss; an interrupt is handled between two calls.
 CHUNK = 1 << 14
@@ -103,7 +103,7 @@ class HnswIndex:
         """Find the k nearest points of each query, as far as the graph finds them; as `ExactIndex.search`."""
         points = as_queries(queries, self.dimension, k)
         distances = np.full((len(points), k), np.inf, np.float32)
-        found = np.full((len(points), k), NOBODY, np.int64)
+        found = np.full((len(points), k), NO_ID, np.int64)
         if not len(self._rows) or not len(points):
             return Hits(distances, found)
         faiss = faiss_library()
@@ -111,7 +111,7 @@ class HnswIndex:
             stored = self._rows.stored()
             # The graph also returns deleted points, so ask for more than k.
             wanted = min(len(stored), max(2 * k, 32) * 4 // 3 + 1)
-            width = self._width or min(MOST_WIDTH, max(LEAST_WIDTH, len(stored) // POINTS_EACH))
+            width = self._width or min(MAX_WIDTH, max(MIN_WIDTH, len(stored) // POINTS_EACH))
             parameters = faiss.SearchParametersHNSW(efSearch=max(width, wanted))
             _, rows = self._graph.search(_directions(points), wanted, params=parameters)
         exact = _distances(points, stored, rows)

@@ -23,7 +23,7 @@ LARGEST = 63
 FINE = 64
 
 # Keeps sums of products within 32 bits: 63 * 64 * 128 * 4,096 < 2^31, and the fine part adds a hundredth.
-MOST_DIMENSIONS = 4096
+MAX_DIMENSIONS = 4096
 
 # Field numbers of onnx.ModelProto, GraphProto, NodeProto, AttributeProto, ValueInfoProto, TypeProto and TensorProto.
 _IR_VERSION, _GRAPH, _OPSET, _OPSET_VERSION = 1, 7, 8, 2

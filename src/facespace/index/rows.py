@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from facespace.errors import EmbeddingError
-from facespace.index.product import MOST_DIMENSIONS
+from facespace.index.product import MAX_DIMENSIONS
 from facespace.metric import as_points, quantise
 
 Bytes = NDArray[np.int8]
@@ -21,7 +21,7 @@ Ids = NDArray[np.int64]
 Floats = NDArray[np.float32]
 
 # Id that fills the result if fewer than k points were found.
-NOBODY = -1
+NO_ID = -1
 
 # Deleted rows are dropped once they exceed this fraction, so a removal costs a constant share of a rebuild.
 DEAD_SHARE = 0.25
@@ -135,8 +135,8 @@ class Rows:
     """Quantised points in growing arrays, shared by all kinds of index."""
 
     def __init__(self, dimension: int):
-        if not 1 <= dimension <= MOST_DIMENSIONS:
-            raise ValueError(f"an index holds points of 1 to {MOST_DIMENSIONS:,} dimensions, not {dimension:,}")
+        if not 1 <= dimension <= MAX_DIMENSIONS:
+            raise ValueError(f"an index holds points of 1 to {MAX_DIMENSIONS:,} dimensions, not {dimension:,}")
         # Replaced as a whole, so that a search in another thread sees all of a change or none of it.
         self._state = _State(
             np.empty((0, dimension, WIDTH), np.int8), np.empty(0, np.int64), np.empty(0, np.float32), 0, 0

@@ -27,10 +27,10 @@ Span = Callable[[Floats, int, int], tuple[Floats, RowIds]]
 CELLS, WHOLE_CELLS = 1 << 22, 1 << 18
 
 # Rows compared at once: an upper bound in floats, and a lower bound in bytes because a call has a fixed cost.
-BLOCK, LEAST = 1 << 12, 1 << 10
+BLOCK, MIN_BLOCK = 1 << 12, 1 << 10
 
 # Minimum rows per thread: with fewer, waking the thread costs more than it saves.
-A_THREAD = 1 << 16
+MIN_ROWS_PER_THREAD = 1 << 16
 
 # Queries that one thread processes together.
 QUERIES = 512
@@ -87,7 +87,7 @@ def _shared_out(
     found = np.full((len(queries), k), -1, np.int64)
     if 0 < len(queries) <= QUERIES:
         # With few queries, the threads divide the rows, in whole tiles.
-        parts = max(1, min(threads, rows // A_THREAD))
+        parts = max(1, min(threads, rows // MIN_ROWS_PER_THREAD))
         edges = [rows * part // parts // WIDTH * WIDTH for part in range(parts)] + [rows]
         if parts == 1:
             similarity, found = span(queries, 0, rows)
@@ -122,7 +122,7 @@ def _stored_span(stored: Stored, k: int, queries: Floats, start: int, stop: int)
     error = whole.left + np.float32(ROUNDING)
     # The first rows give a lower bound for the k-th largest similarity.
     floor = np.full(len(queries), -np.inf, np.float32)
-    step = max(LEAST, WHOLE_CELLS // len(queries) // WIDTH * WIDTH)
+    step = max(MIN_BLOCK, WHOLE_CELLS // len(queries) // WIDTH * WIDTH)
     for low in range(start, stop, step):
         inverse = _tiled(stored.inverse[low : min(low + step, stop)])
         near, nearest = products(whole, stored.tiles[low // WIDTH :][: len(inverse)], inverse)

@@ -34,9 +34,9 @@ from facespace.metric.impostors import Impostors
 _UPPER = 1.28
 
 # The fraction of the distances, from below, that the tail is estimated from, and the minimum number of them.
-_TAIL, _LEAST = 0.2, 10
+_TAIL, _MIN_TAIL = 0.2, 10
 # With few people most of them are in the tail, but not the farthest.
-_MOST = 0.8
+_MAX_TAIL = 0.8
 
 # Prior for 1 / index of the tail, and its weight in distances: estimated on people of train and val.
 _INVERSE_INDEX, _WORTH = 1.1, 30
@@ -88,7 +88,7 @@ def open_set_far(
     looked_at = min(among or everybody, everybody)
     y = np.sort(np.log(looked_at * impostors.far(nearest)))
     count = len(y)
-    reached = max(1, min(max(math.ceil(_TAIL * count), _LEAST), int(_MOST * count)))
+    reached = max(1, min(max(math.ceil(_TAIL * count), _MIN_TAIL), int(_MAX_TAIL * count)))
     top = float(y[reached - 1])
     # A person enrolled twice must not dominate the tail.
     beyond = np.minimum(top - y[: reached - 1], math.log(_STRICTEST))

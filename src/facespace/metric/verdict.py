@@ -24,7 +24,7 @@ FRRS = (1e-1, 5e-2, 2e-2, 1e-2, 1e-3)
 PREFERRED_FRR = 1e-2
 
 # A rate needs at least this many pairs on its far side; fewer are chance.
-_LEAST_PAIRS = 10
+_MIN_PAIRS = 10
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ class Decision:
 
 def measurable_frr(genuine_pairs: int) -> float | None:
     """False reject rate to decide at: `PREFERRED_FRR`, or the next of `FRRS` that the pairs can measure, or None."""
-    enough = [rate for rate in FRRS if rate >= PREFERRED_FRR and rate * genuine_pairs >= _LEAST_PAIRS - 1e-9]
+    enough = [rate for rate in FRRS if rate >= PREFERRED_FRR and rate * genuine_pairs >= _MIN_PAIRS - 1e-9]
     return min(enough, default=None)
 
 

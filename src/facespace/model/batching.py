@@ -16,7 +16,7 @@ In = TypeVar("In")
 Out = TypeVar("Out")
 
 
-class Together(Generic[In, Out]):
+class Batcher(Generic[In, Out]):
     """Collects items from several threads and processes them in batches.
 
     The first item of a batch waits at most `wait` seconds for others. While a batch is processed, the next one is
@@ -26,7 +26,7 @@ class Together(Generic[In, Out]):
     ----------
     do : callable
         Maps a list of items to a list of results in the same order. Its exceptions are raised in all callers.
-    most : int
+    max_batch : int
         Maximum batch size.
     wait : float
         Seconds.
@@ -37,11 +37,11 @@ class Together(Generic[In, Out]):
     def __init__(
         self,
         do: Callable[[list[In]], Sequence[Out]],
-        most: int,
+        max_batch: int,
         wait: float,
         on_batch: Callable[[int], None] | None = None,
     ):
-        self._do, self._most, self._wait, self._on_batch = do, most, wait, on_batch
+        self._do, self._max_batch, self._wait, self._on_batch = do, max_batch, wait, on_batch
         self._waiting: deque[tuple[In, Future[Out]]] = deque()
         self._changed = threading.Condition()
         self._closed = False
@@ -74,9 +74,11 @@ class Together(Generic[In, Out]):
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._closed)
             until = time.monotonic() + self._wait
-            while 0 < len(self._waiting) < self._most and not self._closed and (left := until - time.monotonic()) > 0:
+            while (
+                0 < len(self._waiting) < self._max_batch and not self._closed and (left := until - time.monotonic()) > 0
+            ):
                 self._changed.wait(left)
-            return [self._waiting.popleft() for _ in range(min(self._most, len(self._waiting)))]
+            return [self._waiting.popleft() for _ in range(min(self._max_batch, len(self._waiting)))]
 
     def _work(self) -> None:
         while batch := self._gather():
@@ -106,11 +108,11 @@ class SharedEngine:
 
     def __init__(self, engine: Embedder, wait: float, on_batch: Callable[[int], None] | None = None):
         self.engine = engine
-        self.together: Together[NDArray[np.uint8], NDArray[np.float32]] = Together(self._embed, BATCH, wait, on_batch)
+        self.batcher: Batcher[NDArray[np.uint8], NDArray[np.float32]] = Batcher(self._embed, BATCH, wait, on_batch)
 
     def embed(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         """As `Engine.embed`."""
-        return np.stack(self.together(crops)) if len(crops) else self.engine.embed(crops)
+        return np.stack(self.batcher(crops)) if len(crops) else self.engine.embed(crops)
 
     def embed_stream(self, crops: Iterable[NDArray[np.uint8]]) -> Iterator[NDArray[np.float32]]:
         """As `Engine.embed_stream`."""
@@ -118,13 +120,13 @@ class SharedEngine:
         for crop in crops:
             waiting.append(crop)
             if len(waiting) == BATCH:
-                yield from self.together(waiting)
+                yield from self.batcher(waiting)
                 waiting.clear()
-        yield from self.together(waiting)
+        yield from self.batcher(waiting)
 
     def close(self) -> None:
         """Finish the waiting faces."""
-        self.together.close()
+        self.batcher.close()
 
     def _embed(self, crops: list[NDArray[np.uint8]]) -> list[NDArray[np.float32]]:
         return list(self.engine.embed(np.stack(crops)))

@@ -91,7 +91,14 @@ class Space:
     def __reduce__(self) -> tuple[Any, ...]:
         # The onnxruntime sessions of network and detector cannot be copied, so they are opened again.
         finder = self.finder
-        return _opened_again, (*self._opened, self.id, finder.longest, finder.limits, finder.most, finder.truncated)
+        return _opened_again, (
+            *self._opened,
+            self.id,
+            finder.longest,
+            finder.limits,
+            finder.max_faces,
+            finder.truncated,
+        )
 
     @property
     def id(self) -> str:
@@ -308,6 +315,7 @@ def load(
     threads: int | None = None,
     detector: str | None = None,
     truncated: bool = False,
+    limits: Limits | None = None,
     colour: Colour = "RGB",
 ) -> Space:
     """Open a model as a space.
@@ -321,6 +329,8 @@ def load(
         As for `Space`.
     truncated : bool
         Accept JPEG files that end too early, instead of rejecting them.
+    limits : Limits or None
+        The largest photo that is decoded; None uses the default limits.
 
     Raises
     ------
@@ -328,7 +338,7 @@ def load(
         The file does not exist, or does not match its card.
     """
     space = Space(read_model(find_model(model)), provider, threads, detector, colour)
-    space.finder = replace(space.finder, truncated=truncated)
+    space.finder = replace(space.finder, limits=limits, truncated=truncated)
     return space
 
 
@@ -341,14 +351,14 @@ def _opened_again(
     space_id: str,
     longest: int | None,
     limits: Limits | None,
-    most: int | None,
+    max_faces: int | None,
     truncated: bool,
 ) -> Space:
     """Reconstruct a pickled space."""
     space = Space(read_model(path), provider, threads, detector, colour)
     if space.id != space_id:
         raise ModelError(f"{path} has changed since the space was pickled; pickle the space again")
-    space.finder = replace(space.finder, longest=longest, limits=limits, most=most, truncated=truncated)
+    space.finder = replace(space.finder, longest=longest, limits=limits, max_faces=max_faces, truncated=truncated)
     return space
 
 

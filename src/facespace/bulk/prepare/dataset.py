@@ -46,7 +46,7 @@ def prepare(
     space: Space | None = None,
     validation: float = 0.1,
     seed: int = 0,
-    at_least: int = 2,
+    min_faces: int = 2,
     workers: int | None = None,
     on_photo: Callable[[dict[str, Any]], None] = lambda row: None,
     truncated: bool = False,
@@ -66,7 +66,7 @@ def prepare(
         Fraction of the people in the validation set. The name and the seed decide who, so adding people later does
         not move others.
     seed : int
-    at_least : int
+    min_faces : int
         People with fewer faces are left out, because triplets need two.
     workers : int or None
         As for `find_stream`.
@@ -94,7 +94,7 @@ def prepare(
     decisions = {person: _decide(own, work / "crops", space) for person, own in candidates.items()}
     for person, own in decisions.items():
         kept = [decision for decision in own if decision.reason is None]
-        if len(kept) < at_least:
+        if len(kept) < min_faces:
             decisions[person] = [Decision(decision.candidate, decision.reason or FEW) for decision in own]
     with writing(out):
         written = _write(decisions, work / "crops", out, text_of(folder.name), validation, seed)
