@@ -9,7 +9,7 @@ from facespace.errors import DataError
 from facespace.metric import as_embeddings, as_points, paired_squared_distances
 
 # About all pairs of 3,000 faces; with more faces, impostor pairs are sampled.
-MOST_PAIRS = 5_000_000
+MAX_PAIRS = 5_000_000
 
 # Pairs processed at a time, to limit memory to a few tens of megabytes.
 _BLOCK = 1 << 16
@@ -82,7 +82,7 @@ def all_pairs(people: ArrayLike) -> Pairs:
     return Pairs(a.astype(np.int64), b.astype(np.int64), labels[a] == labels[b])
 
 
-def sampled_pairs(people: ArrayLike, most: int = MOST_PAIRS, seed: int = 0) -> Pairs:
+def sampled_pairs(people: ArrayLike, most: int = MAX_PAIRS, seed: int = 0) -> Pairs:
     """Return all pairs if there are at most `most`; else all genuine pairs and a random sample of impostor pairs.
 
     Parameters

@@ -17,10 +17,10 @@ from facespace.metric import as_embeddings, squared_distances, threshold_at
 Floats = NDArray[np.float64]
 
 # A threshold based on fewer accepted pairs is mostly chance.
-LEAST_ACCEPTED = 10
+MIN_ACCEPTED = 10
 
 # Limit on the faces of a group, which give 18 million pairs; larger groups are sampled.
-MOST_FACES = 6_000
+MAX_FACES = 6_000
 
 # The share of distances kept, as a multiple of the largest rate: a round may give small distances less weight.
 _TAIL = 3
@@ -41,8 +41,8 @@ class Strangers:
     def __init__(self, embeddings: ArrayLike, people: ArrayLike, rounds: int = 200, seed: int = 0):
         points, labels = as_embeddings(embeddings), np.asarray(people)
         self.faces = len(points)
-        if len(points) > MOST_FACES:
-            chosen = np.sort(np.random.default_rng(seed).permutation(len(points))[:MOST_FACES])
+        if len(points) > MAX_FACES:
+            chosen = np.sort(np.random.default_rng(seed).permutation(len(points))[:MAX_FACES])
             points, labels = points[chosen], labels[chosen]
         order = np.argsort(labels, kind="stable")
         points = points[order]
@@ -81,7 +81,7 @@ class Strangers:
         thresholds : float64, shape (fars,)
         samples : float64, shape (rounds, fars), the thresholds of each bootstrap round
         """
-        told = [far for far in fars if far * self.pairs >= LEAST_ACCEPTED]
+        told = [far for far in fars if far * self.pairs >= MIN_ACCEPTED]
         values, samples = np.full(len(fars), np.nan), np.full((len(self._drawn), len(fars)), np.nan)
         if not told:
             return values, samples

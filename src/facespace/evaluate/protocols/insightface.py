@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from facespace.errors import DataError
-from facespace.evaluate.photos import HeldPhotos
+from facespace.evaluate.photos import InMemoryPhotos
 from facespace.evaluate.protocols.protocol import ListedPair, Protocol, joined, tabulate
 
 FOLDS = 10
@@ -66,7 +66,7 @@ def insightface_bin(path: str | os.PathLike[str], folds: int = FOLDS) -> Protoco
             "threshold of a fold is the most accurate one on the others. The file does not name people, so photos "
             "linked by same-person pairs count as one person, and intervals may be slightly too narrow."
         ),
-        photos=HeldPhotos({name: photo for photo, name in first_of.items()}, str(path)),
+        photos=InMemoryPhotos({name: photo for photo, name in first_of.items()}, str(path)),
         names=table.names,
         people=tuple(map(str, table.people)),
         labels=table.labels,
