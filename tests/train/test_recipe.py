@@ -80,7 +80,7 @@ def test_a_recipe_that_is_nowhere_is_refused_with_the_ready_ones():
 
 def test_the_offset_of_an_earlier_version_is_refused_with_what_to_do(tmp_path):
     path = written(tmp_path, GOOD.replace('train = "photos"', 'train = "photos"\noffset = [-2, -2]'))
-    with pytest.raises(RecipeError, match=r"data\.offset: this option was removed: .*Delete the key.*align"):
+    with pytest.raises(RecipeError, match=r"data\.offset: this option was removed, .*Delete the key.*align"):
         read_recipe(path)
 
 
