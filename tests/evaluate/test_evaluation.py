@@ -125,7 +125,7 @@ def test_a_missing_photo_is_counted_and_its_pairs_are_accepted_by_no_threshold(s
 
 
 def test_fewer_impostor_pairs_than_a_rate_needs_are_told(answered):
-    assert "needs 1,000,000 impostor pairs; there are 1,500" in answered.verification.untold[1e-6]
+    assert "needs 1,000,000 impostor pairs; there are 1,500" in answered.verification.unmeasured[1e-6]
     assert list(answered.verification.val) == [1e-1, 1e-2, 1e-3]
 
 

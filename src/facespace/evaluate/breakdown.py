@@ -96,8 +96,8 @@ def photo_columns(faces: EmbeddedPhotos) -> list[Column]:
         Column("roll of the head (degrees, absolute)", roll, "higher"),
     ]
     # In photos of aligned faces all landmarks are equal, so these columns say nothing.
-    told = [column for column in columns if np.isfinite(column.values).any()]
-    return [column for column in told if np.nanstd(column.values) > 1e-3]
+    informative = [column for column in columns if np.isfinite(column.values).any()]
+    return [column for column in informative if np.nanstd(column.values) > 1e-3]
 
 
 def read_columns(path: str | os.PathLike[str], protocol: Protocol) -> list[Column]:

@@ -292,11 +292,11 @@ def _oldest(age: str) -> float:
 def _stated(
     worst: Sequence[WorstThreshold], average: Mapping[float, float], default_far: float
 ) -> tuple[StatedThreshold, ...]:
-    told = {each.far: each.threshold.value for each in worst}
-    smallest = min((far for far in told if far >= default_far * (1 - 1e-9)), default=max(told))
-    found = [StatedThreshold(smallest, told[smallest], WORST)]
-    if KEY_FAR in told and smallest != KEY_FAR:
-        found.append(StatedThreshold(KEY_FAR, told[KEY_FAR], WORST))
+    by_far = {each.far: each.threshold.value for each in worst}
+    smallest = min((far for far in by_far if far >= default_far * (1 - 1e-9)), default=max(by_far))
+    found = [StatedThreshold(smallest, by_far[smallest], WORST)]
+    if KEY_FAR in by_far and smallest != KEY_FAR:
+        found.append(StatedThreshold(KEY_FAR, by_far[KEY_FAR], WORST))
     if default_far in average:
         found.append(StatedThreshold(default_far, average[default_far], AVERAGE))
     return tuple(found)

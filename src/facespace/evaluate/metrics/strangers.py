@@ -81,25 +81,25 @@ class Strangers:
         thresholds : float64, shape (fars,)
         samples : float64, shape (rounds, fars), the thresholds of each bootstrap round
         """
-        told = [far for far in fars if far * self.pairs >= MIN_ACCEPTED]
+        measurable = [far for far in fars if far * self.pairs >= MIN_ACCEPTED]
         values, samples = np.full(len(fars), np.nan), np.full((len(self._drawn), len(fars)), np.nan)
-        if not told:
+        if not measurable:
             return values, samples
         a, b = np.triu_indices(len(self._owner), 1)
         strangers = self._owner[a] != self._owner[b]
         a, b = a[strangers], b[strangers]
         distances = self._distances[a, b]
         for at, far in enumerate(fars):
-            if far in told:
+            if far in measurable:
                 values[at] = threshold_at(far, distances)
-        kept = min(len(distances), int(_TAIL * max(told) * len(distances)) + 1)
+        kept = min(len(distances), int(_TAIL * max(measurable) * len(distances)) + 1)
         near = np.argpartition(distances, kept - 1)[:kept]
         near = near[np.argsort(distances[near], kind="stable")]
         first, second, sorted_distances = self._owner[a[near]], self._owner[b[near]], distances[near]
         for row, (drawn, total) in enumerate(zip(self._drawn, self._totals(), strict=True)):
             accepted = np.cumsum(drawn[first] * drawn[second])
             for at, far in enumerate(fars):
-                if far in told and total > 0:
+                if far in measurable and total > 0:
                     refused = min(int(np.searchsorted(accepted, far * total, side="right")), kept - 1)
                     samples[row, at] = sorted_distances[refused]
         return values, samples
