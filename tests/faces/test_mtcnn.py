@@ -11,7 +11,7 @@ from facespace.faces.align import TemplateCrop
 
 @pytest.fixture(scope="module")
 def detector():
-    return Mtcnn(threads=1)
+    return Mtcnn()
 
 
 @pytest.mark.parametrize("scale", [0.5, 1, 2.5])

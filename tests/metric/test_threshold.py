@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import roc_curve
 
-from facespace.metric import threshold_at, val_at_far, val_far
+from facespace.metric import threshold_at, val_far
 
 # Few distinct values, so that ties are common.
 tied = st.lists(st.integers(0, 12).map(lambda n: n / 4), min_size=1, max_size=40)
@@ -39,7 +39,7 @@ def test_val_at_far_agrees_with_scikit_learns_roc(seed, rate):
     genuine, impostor = rng.normal(0.6, 0.3, 300), rng.normal(1.5, 0.4, 1000)
     same = np.repeat([1, 0], [300, 1000])
     fpr, tpr, _ = roc_curve(same, -np.concatenate([genuine, impostor]), drop_intermediate=False)
-    assert val_at_far(genuine, impostor, rate).val == pytest.approx(tpr[fpr <= rate + 1e-12].max())
+    assert val_far(genuine, impostor, threshold_at(rate, impostor)).val == pytest.approx(tpr[fpr <= rate + 1e-12].max())
 
 
 def test_of_equal_distances_all_or_none_are_accepted():
@@ -62,7 +62,7 @@ def test_too_few_pairs_for_a_rate_are_refused_with_the_number_needed():
 )
 def test_missing_or_bad_distances_are_refused(genuine, impostor, message):
     with pytest.raises(ValueError, match=message):
-        val_at_far(genuine, impostor, 0)
+        val_far(genuine, impostor, threshold_at(0, impostor))
 
 
 def test_an_invalid_rate_is_refused():

@@ -228,10 +228,10 @@ class Album:
         )
         self._placement.join_new()
 
-    def recluster(self, on_done: Callable[[int], None] | None = None) -> None:
+    def recluster(self) -> None:
         """Recluster all faces, keeping every decision; each number goes to the cluster with most of its faces."""
         faces = self._placement.current()
-        found = arrange(faces.points, self._cut, self._placement.constraints(), on_done)
+        found = arrange(faces.points, self._cut, self._placement.constraints())
         self._placement.write(faces, self._placement.named_ids(faces, faces.cluster, found.labels), found.cut)
 
     # Decisions.

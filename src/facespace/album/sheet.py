@@ -17,13 +17,16 @@ from facespace.album.records import AlbumCluster, AlbumFace, MaybeSame
 from facespace.errors import AlbumError
 from facespace.images import is_output, mark_as_output, path_of, printable, text_of
 
+# Pairs of clusters under 'Maybe the same person'.
+_QUESTIONS = 20
+
 # Faces per cluster on the page before 'more'.
 _AT_FIRST = 24
 
 _THUMBNAILS_AT_A_TIME = 500
 
 
-def write_sheet(album: Album, folder: str | os.PathLike[str], questions: int = 20) -> Path:
+def write_sheet(album: Album, folder: str | os.PathLike[str]) -> Path:
     """Write an album's contents: index.html with faces/, clusters.csv, clusters.json, and people/ with links.
 
     Parameters
@@ -31,8 +34,6 @@ def write_sheet(album: Album, folder: str | os.PathLike[str], questions: int = 2
     album : Album
     folder : path
         Created if needed; the output of an earlier call is replaced.
-    questions : int
-        Number of 'maybe the same person' pairs to show.
 
     Returns
     -------
@@ -46,7 +47,7 @@ def write_sheet(album: Album, folder: str | os.PathLike[str], questions: int = 2
     """
     root = Path(folder)
     check_replaceable(root)
-    clusters, maybe = album.clusters(), album.questions(questions)
+    clusters, maybe = album.clusters(), album.questions(_QUESTIONS)
     try:
         root.mkdir(parents=True, exist_ok=True)
         _write_faces(album, clusters, root / "faces")

@@ -4,7 +4,6 @@ Functions on arrays. Constraints are pairs that must be together (m, 2), pairs t
 (n,): points with different colours must be apart.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,9 +63,7 @@ class Arrangement:
     merges: Merges
 
 
-def arrange(
-    points: Floats, cut: Cut, constraints: Constraints | None = None, on_done: Callable[[int], None] | None = None
-) -> Arrangement:
+def arrange(points: Floats, cut: Cut, constraints: Constraints | None = None) -> Arrangement:
     """Cluster all points by average linkage, then apply the constraints.
 
     Constraints come second because the mean of faces that do not look alike (a child and the adult) is near neither's
@@ -78,12 +75,10 @@ def arrange(
     cut : Cut
     constraints : Constraints or None
         Must be free of contradictions.
-    on_done : callable or None
-        Progress callback; called with the number of points whose neighbours were just found.
     """
     count = len(points)
     constraints = constraints or Constraints.nothing(count)
-    graph = candidate_graph(points, cut.threshold, on_done)
+    graph = candidate_graph(points, cut.threshold)
     merges = _linked(points, graph, cut.threshold, np.arange(count), constraints.bound(count), constraints)
     used = cut.of(merges, points)
     labels = _united(merges.cut(used), constraints.together)

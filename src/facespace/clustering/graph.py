@@ -1,6 +1,5 @@
 """Candidate pairs: faces that are near enough to be compared."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,15 +42,13 @@ def radius_graph(points: NDArray[np.float32], radius: float) -> Graph:
     return Graph(a, b, distance)
 
 
-def neighbour_graph(
-    points: NDArray[np.float32], radius: float, k: int = NEIGHBOURS, on_done: Callable[[int], None] | None = None
-) -> Graph:
+def neighbour_graph(points: NDArray[np.float32], radius: float, k: int = NEIGHBOURS) -> Graph:
     """Find the k nearest others of every point, within the radius.
 
     The cost grows nearly as n log n if the index is approximate. A pair is included if either point finds the other.
     """
     count = len(points)
-    found = neighbours(points, min(k, max(1, count - 1)), on_done=on_done)
+    found = neighbours(points, min(k, max(1, count - 1)))
     near = (found.distances <= radius) & (found.rows >= 0)
     a, b = np.nonzero(near)[0], found.rows[near]
     keys, first = np.unique(np.minimum(a, b) * count + np.maximum(a, b), return_index=True)
@@ -62,13 +59,12 @@ def neighbour_graph(
 def candidate_graph(
     points: NDArray[np.float32],
     radius: float,
-    on_done: Callable[[int], None] | None = None,
     largest: int = EXACT_UP_TO,
 ) -> Graph:
     """All pairs within the radius if comparing them takes seconds, otherwise the pairs of nearest neighbours."""
     if len(points) <= largest:
         return radius_graph(points, radius)
-    return neighbour_graph(points, radius, on_done=on_done)
+    return neighbour_graph(points, radius)
 
 
 def graph_of(points: NDArray[np.float32], rows: NDArray[np.int64], radius: float) -> Graph:

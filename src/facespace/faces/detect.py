@@ -46,10 +46,10 @@ class Aligned:
     gives_landmarks = True
     second_look = None
 
-    def __init__(self, template: str = "arcface-112", margin: float = 8 / 112):
-        points = TEMPLATES[template]
+    def __init__(self) -> None:
+        margin = 8 / 112
         # Fractions of a photo that extends from -margin to 1 + margin of the template.
-        self._shares = (points + margin) / (1 + 2 * margin)
+        self._shares = (TEMPLATES["arcface-112"] + margin) / (1 + 2 * margin)
         self._edge = margin / (1 + 2 * margin)
 
     def __call__(self, images: Sequence[NDArray[np.uint8]]) -> list[Detections]:

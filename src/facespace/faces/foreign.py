@@ -72,8 +72,6 @@ class ForeignDetector:
     Parameters
     ----------
     path : path of the ONNX file
-    threads : int
-        Threads of the network.
 
     Raises
     ------
@@ -85,12 +83,12 @@ class ForeignDetector:
     gives_landmarks = True
     second_look = None
 
-    def __init__(self, path: str | os.PathLike[str], threads: int = 1):
+    def __init__(self, path: str | os.PathLike[str]):
         self._path = Path(path)
         self.card = _read_card(self._path)
         options = ort.SessionOptions()
         options.log_severity_level = 3
-        options.intra_op_num_threads = threads
+        options.intra_op_num_threads = 1
         try:
             self._session = ort.InferenceSession(self._path, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime's exceptions share no public parent

@@ -27,6 +27,8 @@ from facespace.faces.rewrite import rewritten
 
 CELL, STRIDE = 12, 2
 CLOSER, CLOSEST = 24, 48
+# Minimum scores at the first, the second and the third network.
+THRESHOLDS = (0.6, 0.7, 0.7)
 # Each level of the pyramid has half the pixels of the one before.
 SHRINK = math.sqrt(0.5)
 # Of windows that overlap by more than this fraction of their union, only the best is kept. The usual 0.7 between
@@ -89,11 +91,6 @@ class Mtcnn:
     ----------
     smallest : int
         Side in pixels of the smallest face to find. Doubling it takes a quarter of the time.
-    thresholds : three floats, 0 to 1
-        Minimum scores at the first, the second and the third network.
-    threads : int
-        Threads per network. The networks are too small to gain from many; process many photos in parallel instead
-        (`find_stream`).
 
     Raises
     ------
@@ -106,10 +103,8 @@ class Mtcnn:
     # (docs/decisions/010-detector.md).
     second_look = SecondLook(unsure=0.98, sure=0.95)
 
-    def __init__(self, smallest: int = 20, thresholds: tuple[float, float, float] = (0.6, 0.7, 0.7), threads: int = 1):
+    def __init__(self, smallest: int = 20):
         self._smallest = smallest
-        self._thresholds = thresholds
-        self._threads = threads
         self._lock = threading.Lock()
 
     def __call__(self, images: Sequence[NDArray[np.uint8]]) -> list[Detections]:
@@ -147,7 +142,8 @@ class Mtcnn:
     def _networks(self) -> tuple[ort.InferenceSession, ...]:
         options = ort.SessionOptions()
         options.log_severity_level = 3
-        options.intra_op_num_threads = self._threads
+        # The networks are too small to gain from threads; `find_stream` processes many photos in parallel instead.
+        options.intra_op_num_threads = 1
         folder = _weights_folder()
         return tuple(
             ort.InferenceSession(rewritten(path.read_bytes(), str(path)), options, ["CPUExecutionProvider"])
@@ -181,7 +177,7 @@ class Mtcnn:
                 continue
             moves, chances = self._look_everywhere(np.asarray(pyramid.levels[level]))
             chance = chances[0, :, :, 1]
-            columns, rows = np.nonzero(chance >= self._thresholds[0])
+            columns, rows = np.nonzero(chance >= THRESHOLDS[0])
             scores = chance[columns, rows]
             corner = np.stack([columns, rows], axis=1) * STRIDE
             edges = np.concatenate([corner, corner + CELL], axis=1) / (pyramid.scale(level) * 2)
@@ -220,7 +216,7 @@ class Mtcnn:
         moves, chances = self._look(1, CLOSER, pyramids, windows)
         passed = []
         for photo in range(len(pyramids)):
-            own = np.flatnonzero((windows.photo == photo) & (chances[:, 1] > self._thresholds[1]))
+            own = np.flatnonzero((windows.photo == photo) & (chances[:, 1] > THRESHOLDS[1]))
             scores = chances[own, 1]
             kept = suppress(windows.boxes[own], scores, ALIKE)
             boxes = _square(_moved(windows.boxes[own[kept]], moves[own[kept]]))
@@ -232,7 +228,7 @@ class Mtcnn:
         moves, points, chances = self._look(2, CLOSEST, pyramids, windows)
         found = []
         for photo in range(len(pyramids)):
-            own = np.flatnonzero((windows.photo == photo) & (chances[:, 1] > self._thresholds[2]))
+            own = np.flatnonzero((windows.photo == photo) & (chances[:, 1] > THRESHOLDS[2]))
             boxes, scores = windows.boxes[own], chances[own, 1]
             landmarks = _in_photo(boxes, points[own])
             boxes = _moved(boxes, moves[own])

@@ -76,14 +76,8 @@ def backup(store: Store, path: str | os.PathLike[str]) -> None:
             temporary.unlink(missing_ok=True)
 
 
-def check(store: Store, audit_hash: str | None = None) -> Checked:
+def check(store: Store) -> Checked:
     """Check everything: the file's structure, each face, each template against its faces, the audit log.
-
-    Parameters
-    ----------
-    store : Store
-    audit_hash : str or None
-            A hash of the audit log's last entry that was stored elsewhere.
 
     Raises
     ------
@@ -109,7 +103,7 @@ def check(store: Store, audit_hash: str | None = None) -> Checked:
     _, templates, _ = store.templates_since(0)
     if {template.person_id: template.faces for template in templates} != counted:
         raise GalleryError(f"the templates of {store.where} do not match its faces; export and import the gallery")
-    last = store.audit.verify(audit_hash)
+    last = store.audit.verify()
     return Checked(
         len(store.people()),
         sum(counted.values()),

@@ -36,9 +36,9 @@ class ExactIndex:
         self.stamp = ""
 
     @classmethod
-    def over(cls, rows: Rows, threads: int | None = None) -> "ExactIndex":
+    def over(cls, rows: Rows) -> "ExactIndex":
         """Make an index from existing rows, without copying them."""
-        index = cls(rows.dimension, threads)
+        index = cls(rows.dimension)
         index._rows = rows
         return index
 

@@ -16,9 +16,9 @@ from facespace.metric.distance import (
 )
 from facespace.metric.impostors import Impostors
 from facespace.metric.open_set import DUPLICATES, open_set_far
-from facespace.metric.quantised import dequantise, quantise, quantised_squared_distances
+from facespace.metric.quantised import dequantise, quantise
 from facespace.metric.template import template
-from facespace.metric.threshold import OperatingPoint, rejection_at, threshold_at, val_at_far, val_far
+from facespace.metric.threshold import OperatingPoint, rejection_at, threshold_at, val_far
 from facespace.metric.verdict import FRRS, PREFERRED_FRR, Decision, Outcome, Verdict, measurable_frr, other_faces
 
 __all__ = [
@@ -43,12 +43,10 @@ __all__ = [
     "other_faces",
     "paired_squared_distances",
     "quantise",
-    "quantised_squared_distances",
     "rejection_at",
     "squared_distance_blocks",
     "squared_distances",
     "template",
     "threshold_at",
-    "val_at_far",
     "val_far",
 ]

@@ -41,22 +41,3 @@ def dequantise(quantised: Bytes) -> NDArray[np.float32]:
     ndarray of float32, shape (n, d), L2 norm 1
     """
     return normalise(np.asarray(quantised, np.int8).astype(np.float32))
-
-
-def quantised_squared_distances(a: Bytes, b: Bytes) -> NDArray[np.float32]:
-    """Squared Euclidean distances between quantised embeddings, as points on the unit sphere.
-
-    Parameters
-    ----------
-    a : ndarray of int8, shape (n, d)
-    b : ndarray of int8, shape (m, d)
-
-    Returns
-    -------
-    ndarray of float32, shape (n, m), between 0 and 4
-    """
-    # float32 represents every sum of products of bytes exactly up to d = 1,040 (127^2 d < 2^24), and BLAS is far
-    # faster on floats than numpy on integers.
-    left, right = np.asarray(a, np.int8).astype(np.float32), np.asarray(b, np.int8).astype(np.float32)
-    norms = np.linalg.norm(left, axis=1)[:, None] * np.linalg.norm(right, axis=1)[None, :]
-    return np.clip(2 - 2 * (left @ right.T) / norms, 0, 4).astype(np.float32)

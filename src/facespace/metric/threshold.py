@@ -111,11 +111,3 @@ def rejection_at(frr: float, genuine: ArrayLike) -> float:
         )
     last = genuine.size - 1 - int(np.floor(frr * genuine.size + 1e-9))
     return float(np.partition(genuine, last)[last])
-
-
-def val_at_far(genuine: ArrayLike, impostor: ArrayLike, far: float) -> OperatingPoint:
-    """Validation rate at the largest threshold whose false accept rate is at most `far` (the paper's main figure).
-
-    Parameters and errors as for `val_far` and `threshold_at`.
-    """
-    return val_far(genuine, impostor, threshold_at(far, impostor))

@@ -81,7 +81,7 @@ def shipped_model(name: str | None = None, folder: Path = SHIPPED) -> Path:
     return path
 
 
-def find_model(model: str | os.PathLike[str] | None = None, folder: Path = SHIPPED) -> Path:
+def find_model(model: str | os.PathLike[str] | None = None) -> Path:
     """Find a model's file: a path, the name of a shipped model if no such file exists, or None for the default.
 
     Raises
@@ -90,10 +90,10 @@ def find_model(model: str | os.PathLike[str] | None = None, folder: Path = SHIPP
         As for `shipped_model`, if a shipped model is meant.
     """
     if model is None:
-        return shipped_model(None, folder)
+        return shipped_model(None, SHIPPED)
     path = Path(model)
-    if not path.exists() and str(model) in shipped_models(folder):
-        return shipped_model(str(model), folder)
+    if not path.exists() and str(model) in shipped_models(SHIPPED):
+        return shipped_model(str(model), SHIPPED)
     return path
 
 
