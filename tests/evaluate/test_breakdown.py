@@ -6,7 +6,7 @@ import pytest
 from facespace.errors import DataError
 from facespace.evaluate import protocols, read_columns, verification
 from facespace.evaluate.breakdown import Column, breakdowns
-from facespace.evaluate.photos import HeldPhotos
+from facespace.evaluate.photos import InMemoryPhotos
 from facespace.metric import normalise
 
 
@@ -56,7 +56,9 @@ def test_unknown_values_are_in_no_group_and_one_group_is_no_breakdown(figures):
 
 
 def test_columns_are_read_for_photos_or_people(tmp_path):
-    asked = protocols.pairs_of_people(HeldPhotos({f"p{i}/{j}.jpg": b"" for i in range(4) for j in range(3)}, "here"))
+    asked = protocols.pairs_of_people(
+        InMemoryPhotos({f"p{i}/{j}.jpg": b"" for i in range(4) for j in range(3)}, "here")
+    )
     path = tmp_path / "columns.csv"
     path.write_text("person,age,gender\np0,20,f\np1,30,m\np3,,f\n")
     age, gender = read_columns(path, asked)
@@ -76,7 +78,7 @@ def test_columns_are_read_for_photos_or_people(tmp_path):
     ],
 )
 def test_columns_that_say_nothing_are_refused(tmp_path, text, message):
-    asked = protocols.pairs_of_people(HeldPhotos({"p/1.jpg": b""}, "here"))
+    asked = protocols.pairs_of_people(InMemoryPhotos({"p/1.jpg": b""}, "here"))
     (tmp_path / "columns.csv").write_text(text)
     with pytest.raises(DataError, match=message):
         read_columns(tmp_path / "columns.csv", asked)

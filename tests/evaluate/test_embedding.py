@@ -6,13 +6,13 @@ import pytest
 from facespace.errors import DataError
 from facespace.evaluate import EmbeddingCache, Preparation, embed_photos, open_photos
 from facespace.evaluate.embedding import Change
-from facespace.evaluate.photos import HeldPhotos
+from facespace.evaluate.photos import InMemoryPhotos
 
 
 @pytest.fixture
 def photos(people):
     found = open_photos(people)
-    return HeldPhotos({name: found.read(name) for name in found.names[:12]}, "here")
+    return InMemoryPhotos({name: found.read(name) for name in found.names[:12]}, "here")
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def test_a_photo_with_other_bytes_under_the_same_name_is_embedded_anew(space, ph
     name = photos.names[0]
     with EmbeddingCache(space.id, tmp_path) as cache:
         embed_photos(space, photos, [name], cache=cache)
-        changed = HeldPhotos({name: photos.read(photos.names[5])}, "here")
+        changed = InMemoryPhotos({name: photos.read(photos.names[5])}, "here")
         again = embed_photos(space, changed, [name], cache=cache)
     assert again.embedded == 1
 
@@ -83,7 +83,7 @@ def test_a_change_is_seen_by_the_network_and_by_the_cache(space, photos, tmp_pat
 
 def test_what_cannot_be_had_is_counted_by_what_it_is(space, photos):
     names = [photos.names[0], "s1/99.pgm", "Nobody/1.jpg", "s1/bad.jpg"]
-    held = HeldPhotos({photos.names[0]: photos.read(photos.names[0]), "s1/bad.jpg": b"no photo"}, "here")
+    held = InMemoryPhotos({photos.names[0]: photos.read(photos.names[0]), "s1/bad.jpg": b"no photo"}, "here")
     found = embed_photos(space, held, names)
     assert found.how == ("found", "missing", "missing", "unreadable")
     assert [failure.name for failure in found.failures] == names[1:]

@@ -19,7 +19,7 @@ from facespace.evaluate import (
     verify_embeddings,
 )
 from facespace.evaluate.figures import finite
-from facespace.evaluate.photos import HeldPhotos
+from facespace.evaluate.photos import InMemoryPhotos
 from facespace.gallery import Gallery
 from facespace.metric import squared_distances
 
@@ -27,7 +27,7 @@ from facespace.metric import squared_distances
 @pytest.fixture(scope="module")
 def photos(people):
     found = open_photos(people)
-    return HeldPhotos({name: found.read(name) for name in found.names}, "people")
+    return InMemoryPhotos({name: found.read(name) for name in found.names}, "people")
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def named_like_lfw(photos, without=()):
     for name in photos.names:
         person, number = name.removesuffix(".pgm").split("/")
         content[f"{person}/{person}_{int(number):04d}.jpg"] = photos.read(name)
-    return HeldPhotos({name: photo for name, photo in content.items() if name not in without}, "people")
+    return InMemoryPhotos({name: photo for name, photo in content.items() if name not in without}, "people")
 
 
 def test_verification_is_that_of_the_points(answered, space, photos):
@@ -125,7 +125,7 @@ def test_a_missing_photo_is_counted_and_its_pairs_are_accepted_by_no_threshold(s
 
 
 def test_fewer_impostor_pairs_than_a_rate_needs_are_told(answered):
-    assert "needs 1,000,000 impostor pairs; there are 1,500" in answered.verification.untold[1e-6]
+    assert "needs 1,000,000 impostor pairs; there are 1,500" in answered.verification.unmeasured[1e-6]
     assert list(answered.verification.val) == [1e-1, 1e-2, 1e-3]
 
 
@@ -184,7 +184,7 @@ def test_points_of_a_peer_are_judged_by_the_same_protocol(photos, lfw_like, spac
 
 
 def test_all_pairs_leave_out_faces_that_could_not_be_had(space, photos):
-    broken = HeldPhotos({n: b"no photo" if n == "s2/3.pgm" else photos.read(n) for n in photos.names}, "people")
+    broken = InMemoryPhotos({n: b"no photo" if n == "s2/3.pgm" else photos.read(n) for n in photos.names}, "people")
     found = evaluate(space, protocols.pairs_of_people(broken), rounds=10)
     gone = broken.names.index("s2/3.pgm")
     pairs = found.verification.pairs

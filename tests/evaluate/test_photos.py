@@ -6,7 +6,7 @@ import zipfile
 import pytest
 
 from facespace.errors import DataError, FacespaceWarning, ImageError
-from facespace.evaluate.photos import FolderPhotos, HeldPhotos, MissingPhotoError, by_person, open_photos
+from facespace.evaluate.photos import FolderPhotos, InMemoryPhotos, MissingPhotoError, by_person, open_photos
 
 NAMES = ["Ada/2.jpg", "Ada/10.jpg", "Ben/1.png"]
 
@@ -63,7 +63,7 @@ def test_a_photo_whose_name_is_not_utf8_is_read_by_its_text(tmp_path):
 
 
 def test_a_name_a_letter_off_is_pointed_to():
-    held = HeldPhotos({"Arnold_Schwarzenegger/1.jpg": b""}, "here")
+    held = InMemoryPhotos({"Arnold_Schwarzenegger/1.jpg": b""}, "here")
     with pytest.raises(MissingPhotoError, match=r"did you mean Arnold_Schwarzenegger\?"):
         held.read("Arnold_Schwarzeneger/1.jpg")
 
@@ -82,7 +82,7 @@ def test_what_holds_no_photos_is_told(tmp_path):
     with pytest.raises(DataError, match="no photos in"):
         open_photos(tmp_path / "none.zip")
     with pytest.raises(DataError, match="one folder per person"):
-        by_person(HeldPhotos({"1.jpg": b""}, "here"))
+        by_person(InMemoryPhotos({"1.jpg": b""}, "here"))
 
 
 def test_a_damaged_member_is_an_image_error(tmp_path):

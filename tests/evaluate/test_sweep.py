@@ -5,7 +5,7 @@ import pytest
 
 from facespace.errors import DataError
 from facespace.evaluate import open_photos, protocols
-from facespace.evaluate.photos import HeldPhotos
+from facespace.evaluate.photos import InMemoryPhotos
 from facespace.evaluate.results import write_sweep
 from facespace.evaluate.session import Session
 from facespace.evaluate.sweep import REPORTED, _changer, sweep_faces
@@ -15,7 +15,7 @@ from facespace.evaluate.sweep import REPORTED, _changer, sweep_faces
 def asked(people):
     found = open_photos(people)
     names = [name for name in found.names if int(name.rpartition("/")[2].removesuffix(".pgm")) <= 5]
-    return protocols.pairs_of_people(HeldPhotos({name: found.read(name) for name in names}, "people"))
+    return protocols.pairs_of_people(InMemoryPhotos({name: found.read(name) for name in names}, "people"))
 
 
 def test_fewer_pixels_are_fewer_pixels():

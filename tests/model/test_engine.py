@@ -5,8 +5,6 @@ import pytest
 
 from facespace.errors import ModelError
 from facespace.model import Engine, prepare, read_model
-from facespace.model.engine import choose_provider
-from facespace.space import load
 
 
 @pytest.fixture
@@ -59,16 +57,3 @@ def test_the_number_of_threads_changes_no_number(model_path, space, crops):
     assert np.abs(single.embed(crops) - space.engine.embed(crops)).max() <= 1e-6
     with pytest.raises(ModelError, match="threads must be at least 1"):
         Engine(read_model(model_path), threads=0)
-
-
-def test_the_best_provider_present_is_chosen_unless_told():
-    present = ["OpenVINOExecutionProvider", "CPUExecutionProvider"]
-    assert choose_provider(None, present) == "openvino"
-    assert choose_provider("cpu", present) == "cpu"
-
-
-def test_an_absent_or_unknown_provider_is_a_clear_error(model_path):
-    with pytest.raises(ModelError, match="'cuda' is not in this onnxruntime, which has .*cpu"):
-        load(model_path, provider="cuda")
-    with pytest.raises(ModelError, match="unknown execution provider 'cudaa'; did you mean 'cuda'"):
-        load(model_path, provider="cudaa")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from facespace.errors import RecipeError
+from facespace.errors import FacespaceWarning, RecipeError
 from facespace.recipes import find, shipped
 from facespace.train.networks import build_network
 from facespace.train.recipe import parse_recipe, read_recipe
@@ -80,7 +80,7 @@ def test_a_recipe_that_is_nowhere_is_refused_with_the_ready_ones():
 
 def test_the_offset_of_an_earlier_version_is_refused_with_what_to_do(tmp_path):
     path = written(tmp_path, GOOD.replace('train = "photos"', 'train = "photos"\noffset = [-2, -2]'))
-    with pytest.raises(RecipeError, match=r"data\.offset: this option was removed: .*Delete the key.*align"):
+    with pytest.raises(RecipeError, match=r"data\.offset: this option was removed, .*Delete the key.*align"):
         read_recipe(path)
 
 
@@ -135,3 +135,21 @@ def test_a_backslash_in_double_quotes_is_told(tmp_path, train, message):
     path.write_text(GOOD.replace('"photos"', train))
     with pytest.raises(RecipeError, match=message):
         read_recipe(path)
+
+
+def test_the_old_names_of_the_watchdog_still_work_with_a_warning(tmp_path):
+    old = written(tmp_path, GOOD + "[care]\nwindow = 9\ntries = 2\nease = 0.25\n")
+    with pytest.warns(
+        FacespaceWarning, match=r"\[care\] is now \[watchdog\], watchdog\.tries is now watchdog\.max_roll"
+    ):
+        recipe = read_recipe(old)
+    new = written(tmp_path, GOOD + "[watchdog]\nwindow = 9\nmax_rollbacks = 2\nbackoff = 0.25\n")
+    assert read_recipe(new) == recipe
+
+
+@pytest.mark.parametrize(
+    "text", ["[care]\nwindow = 9\n[watchdog]\nwindow = 9\n", "[watchdog]\nease = 0.5\nbackoff = 0.5\n"]
+)
+def test_an_old_name_beside_the_new_one_is_an_error(tmp_path, text):
+    with pytest.raises(RecipeError, match="the recipe has both .* and its new name .*; delete the old one"):
+        read_recipe(written(tmp_path, GOOD + text))

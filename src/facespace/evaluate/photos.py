@@ -110,7 +110,7 @@ class ZipPhotos:
             raise ImageError(f"cannot read {name} in {self.where}: {error}") from None
 
 
-class HeldPhotos:
+class InMemoryPhotos:
     """Photos whose bytes are in memory."""
 
     def __init__(self, photos: Mapping[str, bytes], where: str):

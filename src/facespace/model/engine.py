@@ -11,16 +11,8 @@ from facespace.errors import ModelError
 from facespace.metric import normalise
 from facespace.model.card import Card
 from facespace.model.file import ModelFile
+from facespace.model.providers import PROVIDERS, choose_provider, load_libraries, started
 from facespace.processors import session_threads
-from facespace.validation import nearest_name
-
-# In order of preference where the user does not choose.
-PROVIDERS = {
-    "cuda": "CUDAExecutionProvider",
-    "coreml": "CoreMLExecutionProvider",
-    "openvino": "OpenVINOExecutionProvider",
-    "cpu": "CPUExecutionProvider",
-}
 
 # Beyond 32 faces a batch gains nothing on a CPU and only takes memory.
 BATCH = 32
@@ -57,7 +49,8 @@ class Engine:
     """
 
     def __init__(self, model: ModelFile, provider: str | None = None, threads: int | None = None):
-        self.provider = choose_provider(provider, ort.get_available_providers())
+        chosen = choose_provider(provider, ort.get_available_providers())
+        load_libraries(chosen)
         options = ort.SessionOptions()
         options.log_severity_level = 3
         # Threads that wait actively between two faces take a core from what finds the next: 44 ms of the processor a
@@ -67,11 +60,12 @@ class Engine:
             raise ModelError(f"threads must be at least 1, not {threads}")
         options.intra_op_num_threads = session_threads(threads)
         # The card decides what the network is given; CPU stands behind each provider for operators it lacks.
-        names = list(dict.fromkeys([PROVIDERS[self.provider], PROVIDERS["cpu"]]))
+        names = list(dict.fromkeys([PROVIDERS[chosen], PROVIDERS["cpu"]]))
         try:
             self._session = ort.InferenceSession(model.onnx, options, providers=names)
         except Exception as error:  # onnxruntime's exceptions share no public parent
             raise ModelError(f"onnxruntime cannot load {model.path}: {error}") from None
+        self.provider = started(chosen, provider, self._session.get_providers())
         self._card = model.card
         self._input = self._session.get_inputs()[0].name
         _check_signature(self._session, model)
@@ -136,21 +130,6 @@ class Engine:
                 waiting.clear()
         if waiting:
             yield from self.embed(np.stack(waiting))
-
-
-def choose_provider(wanted: str | None, available: list[str]) -> str:
-    """The short name of the provider to use; ModelError where the wanted one is unknown or absent."""
-    present = [name for name, full in PROVIDERS.items() if full in available]
-    if wanted is None:
-        return present[0]
-    if wanted not in PROVIDERS:
-        raise ModelError(f"unknown execution provider {wanted!r}{nearest_name(wanted, list(PROVIDERS))}")
-    if wanted not in present:
-        raise ModelError(
-            f"execution provider {wanted!r} is not in this onnxruntime, which has {', '.join(present)}; "
-            f"install the onnxruntime build that carries {PROVIDERS[wanted]}"
-        )
-    return wanted
 
 
 def prepare(crops: NDArray[np.uint8], card: Card) -> NDArray[np.float32]:

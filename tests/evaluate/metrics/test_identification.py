@@ -32,7 +32,7 @@ def test_figures_of_a_hand_worked_example():
     assert figures.fpir.low <= 1 / 3 <= figures.fpir.high
     # One of three strangers may be accepted: the threshold is just below 1.4, where four of five are found.
     assert figures.fnir_at[1 / 3].value == figures.fnir_at[0.4].value == pytest.approx(1 / 5)
-    assert "needs 10 photos of strangers; there are 3" in figures.untold[0.1]
+    assert "needs 10 photos of strangers; there are 3" in figures.unmeasured[0.1]
     fpir, fnir = figures.curve
     assert list(zip(fpir, fnir, strict=True))[:3] == [(0, 0.8), (0, pytest.approx(0.6)), (1 / 3, pytest.approx(0.6))]
 

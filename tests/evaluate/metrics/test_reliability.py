@@ -15,8 +15,8 @@ def test_it_is_scikit_learns_curve_where_both_kinds_are_equally_many(rng):
     p, same = p[keep], same[keep]
     found = reliability(p, same)
     seen, told = calibration_curve(same, p, n_bins=10)
-    assert found.told == pytest.approx(told)
-    assert found.seen == pytest.approx(seen)
+    assert found.predicted == pytest.approx(told)
+    assert found.observed == pytest.approx(seen)
     assert found.brier == pytest.approx(brier_score_loss(same, p))
     assert found.weight.sum() == pytest.approx(1)
 
@@ -24,8 +24,8 @@ def test_it_is_scikit_learns_curve_where_both_kinds_are_equally_many(rng):
 def test_a_hand_worked_example():
     # Two genuine pairs have weight 1/4 each, four impostor pairs 1/8 each.
     found = reliability([0.95, 0.25, 0.25, 0.05, 0.05, 0.05], [True, True, False, False, False, False])
-    assert found.told == pytest.approx([0.05, 0.25, 0.95])
-    assert found.seen == pytest.approx([0, 2 / 3, 1])
+    assert found.predicted == pytest.approx([0.05, 0.25, 0.95])
+    assert found.observed == pytest.approx([0, 2 / 3, 1])
     assert found.weight == pytest.approx([3 / 8, 3 / 8, 1 / 4])
     assert found.error == pytest.approx(3 / 8 * 0.05 + 3 / 8 * (2 / 3 - 0.25) + 1 / 4 * 0.05)
 

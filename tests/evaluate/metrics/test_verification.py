@@ -56,7 +56,7 @@ def test_a_folds_threshold_is_not_chosen_on_its_own_people():
 def test_a_rate_that_the_pairs_cannot_show_is_said_to_be_untold():
     figures = verification(*faces(0), fars=(1e-2, 1e-6), rounds=10)
     assert list(figures.val) == [1e-2]
-    assert "needs 1,000,000 impostor pairs; there are 2,376" in figures.untold[1e-6]
+    assert "needs 1,000,000 impostor pairs; there are 2,376" in figures.unmeasured[1e-6]
 
 
 def test_an_interval_holds_its_value_and_the_seed_decides_it():

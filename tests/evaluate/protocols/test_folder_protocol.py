@@ -5,9 +5,9 @@ import pytest
 
 from facespace.errors import DataError
 from facespace.evaluate import protocols
-from facespace.evaluate.photos import HeldPhotos
+from facespace.evaluate.photos import InMemoryPhotos
 
-PHOTOS = HeldPhotos({f"p{person}/{photo}.jpg": b"" for person in range(6) for photo in range(person + 1)}, "here")
+PHOTOS = InMemoryPhotos({f"p{person}/{photo}.jpg": b"" for person in range(6) for photo in range(person + 1)}, "here")
 
 
 @pytest.mark.parametrize("make", [protocols.people, protocols.open_set])
@@ -27,7 +27,7 @@ def test_a_closed_set_enrols_everybody_with_two_photos_and_has_no_strangers():
     assert set(asked.labels[asked.search.probes].tolist()) == enrolled
     assert len(asked.search.probes) == 20 - 5
     with pytest.raises(DataError, match="no person in alone has two photos"):
-        protocols.closed_set(HeldPhotos({"p/1.jpg": b"", "q/1.jpg": b""}, "alone"))
+        protocols.closed_set(InMemoryPhotos({"p/1.jpg": b"", "q/1.jpg": b""}, "alone"))
 
 
 def test_lists_say_who_is_enrolled_and_searched_for(tmp_path):

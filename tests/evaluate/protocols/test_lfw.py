@@ -5,9 +5,9 @@ import pytest
 
 from facespace.errors import DataError
 from facespace.evaluate import protocols
-from facespace.evaluate.photos import HeldPhotos
+from facespace.evaluate.photos import InMemoryPhotos
 
-NOTHING = HeldPhotos({}, "nowhere")
+NOTHING = InMemoryPhotos({}, "nowhere")
 
 SMALL = """2\t2
 Ada\t1\t2

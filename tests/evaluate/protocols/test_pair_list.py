@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from facespace.errors import DataError
 from facespace.evaluate import protocols
-from facespace.evaluate.photos import HeldPhotos
+from facespace.evaluate.photos import InMemoryPhotos
 
-NOTHING = HeldPhotos({}, "nowhere")
+NOTHING = InMemoryPhotos({}, "nowhere")
 CASES = Path(__file__).parents[4] / "shared" / "cases"
 
 

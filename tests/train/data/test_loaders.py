@@ -1,4 +1,4 @@
-"""Prefetching in processes: correct batches, made in other processes, and none that are stale after `forget`."""
+"""Prefetching in processes: correct batches, made in other processes, and none that are stale after `discard`."""
 
 import os
 
@@ -22,7 +22,7 @@ def test_after_forgetting_batches_are_made_from_what_is_there_now():
     with Loaders(lambda step: (step, source[0]), 1, pin=False) as loaders:
         assert loaders.get(3, until=9) == (3, "before")
         source[0] = "after"
-        loaders.forget()
+        loaders.discard()
         assert loaders.get(4, until=9) == (4, "after")
 
 

@@ -5,7 +5,7 @@ import torch
 
 from facespace.train.engine import precision
 from facespace.train.engine.distributed import Workers
-from facespace.train.engine.precision import has_bf16, precision_for, slowness
+from facespace.train.engine.precision import has_bf16, precision_for, precision_warning
 
 CPU = torch.device("cpu")
 
@@ -44,7 +44,7 @@ def test_auto_is_bfloat16_only_where_it_is_native(monkeypatch, wanted, native, u
 
 def test_bfloat16_that_will_be_slow_is_warned_of(monkeypatch):
     monkeypatch.setattr(precision, "has_bf16", lambda device: False)
-    assert "no bfloat16 arithmetic" in slowness("bf16", CPU)
-    assert slowness("auto", CPU) is None
+    assert "no bfloat16 arithmetic" in precision_warning("bf16", CPU)
+    assert precision_warning("auto", CPU) is None
     monkeypatch.setattr(precision, "has_bf16", lambda device: True)
-    assert slowness("bf16", CPU) is None
+    assert precision_warning("bf16", CPU) is None

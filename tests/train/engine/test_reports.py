@@ -11,7 +11,7 @@ from facespace.train.data.sampling import IdentityBatches
 from facespace.train.engine import precision
 from facespace.train.engine.checkpoint import checkpoints_in, last_checkpoint
 from facespace.train.engine.loop import train
-from facespace.train.engine.reports import changed_data, data_of, reduced_batch
+from facespace.train.engine.reports import changed_data, data_fingerprint, reduced_batch
 from facespace.train.engine.stored import stored_recipe
 from facespace.train.recipe import parse_recipe
 from facespace.train.session import export_run
@@ -53,14 +53,14 @@ def test_a_run_says_so_before_its_first_step(faces, tmp_path):
 
 
 def test_the_same_data_are_the_same_and_one_other_pixel_or_label_is_not(faces):
-    before = json.loads(json.dumps(data_of(faces)))
-    assert changed_data("training", before, data_of(faces)) is None
+    before = json.loads(json.dumps(data_fingerprint(faces)))
+    assert changed_data("training", before, data_fingerprint(faces)) is None
     pixels = faces.pixels.copy()
     pixels[0, 0, 0, 0] ^= 1
     labels = faces.labels.copy()
     labels[1] = 1
     for changed in ({"pixels": pixels}, {"labels": labels}, {"teacher": np.ones((len(labels), 3), np.float32)}):
-        now = data_of(type(faces)(**{**vars(faces), **changed}))
+        now = data_fingerprint(type(faces)(**{**vars(faces), **changed}))
         message = changed_data("training", before, now)
         assert "have changed since this run began: 60 photos of 6 people then, 60" in message
     assert "none now" in changed_data("validation", before, None)
@@ -122,6 +122,13 @@ def of_an_earlier_version(faces, tmp_path):
             }  # fmt: skip
             for name in ("data", "precision"):
                 state["extra"].pop(name, None)
+            watchdog = state["recipe"].pop("watchdog")
+            state["recipe"]["care"] = {
+                "window": watchdog["window"], "tries": watchdog["max_rollbacks"], "ease": watchdog["backoff"],
+            }  # fmt: skip
+            care = state["extra"].pop("watchdog")
+            care["rollbacks"] = [{"at": 2, "to": 1, "why": "it collapsed", "rate_scale": 0.5, "easing": 0.25}]
+            state["extra"]["care"] = care
             path.write_text(json.dumps(state))
         return tmp_path
 
@@ -134,6 +141,8 @@ def test_a_run_of_an_earlier_version_is_read_and_resumed(of_an_earlier_version, 
     said = []
     trained = train(recipe(steps=3, precision="fp32"), faces, run, resume=True, warn=said.append)
     assert trained.resumed_from == 2
+    assert trained.rollbacks == 1
+    assert trained.history[-1]["rate"] == pytest.approx(0.5 * 0.01)
     assert len(said) == 1
     assert "trained in bf16" in said[0]
 

@@ -9,8 +9,8 @@ import torch
 from facespace.errors import DataError
 from facespace.train.data.dataset import read_faces
 from facespace.train.engine.loop import train
-from facespace.train.engine.watchdog import Care, spread_of
-from facespace.train.recipe import CareSection, parse_recipe
+from facespace.train.engine.watchdog import Watchdog, spread_of
+from facespace.train.recipe import WatchdogSection, parse_recipe
 
 MARGIN = 0.2
 
@@ -24,9 +24,9 @@ def record(step, **changes):
 
 
 def first_failure(records):
-    care = Care(CareSection(window=5), MARGIN)
+    watchdog = Watchdog(WatchdogSection(window=5), MARGIN)
     for number, one in enumerate(records, start=1):
-        why = care.failure(one)
+        why = watchdog.failure(one)
         if why is not None:
             return number, why
     return None
@@ -45,9 +45,9 @@ def test_a_collapse_is_seen_within_a_window_and_told_with_numbers():
 
 
 def test_a_loss_without_a_margin_may_shrink_its_distances_but_not_to_nothing():
-    care = Care(CareSection(window=5), None)
-    assert all(care.failure(record(step, negative_distance=0.01, active=1.0)) is None for step in range(1, 60))
-    assert any(care.failure(record(step, negative_distance=1e-4)) for step in range(60, 70))
+    watchdog = Watchdog(WatchdogSection(window=5), None)
+    assert all(watchdog.failure(record(step, negative_distance=0.01, active=1.0)) is None for step in range(1, 60))
+    assert any(watchdog.failure(record(step, negative_distance=1e-4)) for step in range(60, 70))
 
 
 def test_points_that_begin_near_each_other_are_no_collapse():
@@ -79,16 +79,16 @@ def test_the_effective_rank_counts_directions():
 
 
 def test_rate_and_mining_are_eased_by_every_rollback_and_that_survives_a_checkpoint():
-    care = Care(CareSection(tries=2, ease=0.5), MARGIN)
-    assert care.may_go_on
-    care.go_back(10, 0, "why")
-    care.go_back(20, 0, "why")
-    assert (care.rate_scale, care.easing) == (0.25, 0.25)
-    assert not care.may_go_on
-    other = Care(CareSection(tries=2), MARGIN)
-    other.restore(care.state())
-    assert (other.rate_scale, other.rollbacks) == (0.25, care.rollbacks)
-    assert "step 20 to 0, rate x 0.25" in care.diagnosis("it collapsed")
+    watchdog = Watchdog(WatchdogSection(max_rollbacks=2, backoff=0.5), MARGIN)
+    assert watchdog.can_roll_back
+    watchdog.roll_back(10, 0, "why")
+    watchdog.roll_back(20, 0, "why")
+    assert (watchdog.rate_scale, watchdog.hardness_scale) == (0.25, 0.25)
+    assert not watchdog.can_roll_back
+    other = Watchdog(WatchdogSection(max_rollbacks=2), MARGIN)
+    other.restore(watchdog.state())
+    assert (other.rate_scale, other.rollbacks) == (0.25, watchdog.rollbacks)
+    assert "step 20 to 0, rate x 0.25" in watchdog.diagnosis("it collapsed")
 
 
 def collapsing(**changes):
@@ -99,7 +99,7 @@ def collapsing(**changes):
         "batch": {"people": 6, "photos": 4},
         "mining": {"online": "batch-hard"},
         "optimiser": {"name": "sgd", "rate": 3.0},
-        "care": {"window": 10, "tries": 8},
+        "watchdog": {"window": 10, "max_rollbacks": 8},
     }  # fmt: skip
     return parse_recipe({**values, **changes}, "of the test")
 
@@ -110,10 +110,10 @@ def faces(people):
 
 
 def test_a_run_made_to_collapse_finishes_well_without_a_hand(faces, tmp_path):
-    told = []
-    trained = train(collapsing(), faces, tmp_path, warn=told.append)
+    warnings = []
+    trained = train(collapsing(), faces, tmp_path, warn=warnings.append)
     assert trained.rollbacks > 0
-    assert any("rolled back to step" in text and "rate x 0.5" in text for text in told)
+    assert any("rolled back to step" in text and "rate x 0.5" in text for text in warnings)
     assert [one["step"] for one in trained.history] == list(range(1, 151))
     last = trained.history[-10:]
     positive = np.mean([one["positive_distance"] for one in last])
@@ -124,4 +124,4 @@ def test_a_run_made_to_collapse_finishes_well_without_a_hand(faces, tmp_path):
 
 def test_without_care_the_same_run_is_lost(faces, tmp_path):
     with pytest.raises(DataError, match="training keeps failing: .* Lower optimiser.rate"):
-        train(collapsing(care={"window": 10, "tries": 0}), faces, tmp_path)
+        train(collapsing(watchdog={"window": 10, "max_rollbacks": 0}), faces, tmp_path)

@@ -42,7 +42,7 @@ def test_batch_hard_takes_the_farthest_positive_and_the_nearest_negative(seed, s
             expected.add((a, p, n))
     mined = batch_hard(distances, labels, MARGIN)
     assert as_set(mined) == expected
-    assert mined.weight_of == sum(1 for _ in pairs_and_negatives(labels))
+    assert mined.divisor == sum(1 for _ in pairs_and_negatives(labels))
 
 
 @given(seed=st.integers(0, 10_000), spread=st.floats(0.05, 3), floor=st.floats(0, 1))

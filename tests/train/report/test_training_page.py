@@ -11,7 +11,7 @@ import torch
 from facespace.train.data.dataset import read_faces
 from facespace.train.networks import build_network
 from facespace.train.recipe import parse_recipe
-from facespace.train.report.curves import MOST_POINTS, all_curves, thinned
+from facespace.train.report.curves import MAX_POINTS, all_curves, thinned
 from facespace.train.report.page import shown_triplets, split, time_by_part, write_page
 
 
@@ -36,7 +36,14 @@ def record(step, **more):
 
 
 def rollback(at, to):
-    return {"event": "rollback", "at": at, "to": to, "why": "the space <collapsed>", "rate_scale": 0.5, "easing": 0.5}
+    return {
+        "event": "rollback",
+        "at": at,
+        "to": to,
+        "why": "the space <collapsed>",
+        "rate_scale": 0.5,
+        "hardness_scale": 0.5,
+    }
 
 
 RECORDS = [
@@ -113,7 +120,7 @@ def test_the_shares_of_time_add_up_and_waiting_is_what_was_noted():
 def test_long_runs_are_thinned_to_means_that_keep_the_whole():
     steps = np.arange(1, 100_001, dtype=float)
     few, means = thinned(steps, np.sin(steps / 1e4))
-    assert len(few) <= MOST_POINTS
+    assert len(few) <= MAX_POINTS
     assert np.abs(means - np.sin(few / 1e4)).max() < 1e-2
 
 
