@@ -13,6 +13,7 @@ from facespace.errors import ModelError
 from facespace.model import SharedEngine, Together
 from facespace.server.problems import Refusal
 from facespace.server.queue import Desk
+from facespace.space import photo_faces
 
 
 def desk(doing=1, waiting=1):
@@ -140,14 +141,14 @@ def test_a_request_that_timed_out_in_the_queue_is_not_started():
 def test_over_http_a_full_queue_is_429_and_a_timeout_503(served, photo, monkeypatch):
     client = served(doing=1, waiting=1)
     service = client.app.state.service
-    gate, begun, look = threading.Event(), threading.Semaphore(0), service.space.look
+    gate, begun = threading.Event(), threading.Semaphore(0)
 
-    def slow(content):
+    def slow(space, photos):
         begun.release()
         gate.wait(20)
-        return look(content)
+        return photo_faces(space, photos)
 
-    monkeypatch.setattr(service.space, "look", slow)
+    monkeypatch.setattr("facespace.server.photos.photo_faces", slow)
     ask = {"files": {"photo": photo("s1/1")}}
     late = client.post("/v1/faces", headers={"Prefer": "wait=1"}, **ask)
     assert (late.status_code, late.json()["type"]) == (503, "urn:facespace:deadline")
