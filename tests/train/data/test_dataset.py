@@ -94,7 +94,7 @@ def test_a_folder_with_a_table_gives_the_same_as_the_zip(zipped, tmp_path):
     assert np.array_equal(inside.teacher, outside.teacher)
 
 
-def test_what_was_cached_is_what_would_be_decoded(zipped, tmp_path, monkeypatch):
+def test_the_cache_equals_the_decoded_faces(zipped, tmp_path, monkeypatch):
     plain = read(zipped, tmp_path / "cache")
     assert isinstance(plain.pixels, np.ndarray)
     assert not (tmp_path / "cache").exists()
@@ -121,7 +121,7 @@ def test_a_cache_is_used_again_and_not_for_other_photos_or_sizes(zipped, tmp_pat
     assert np.array_equal(changed.pixels[:][-1], face(100))
 
 
-def test_a_stop_while_decoding_leaves_no_cache_and_the_next_run_makes_one(zipped, tmp_path, always_cached):
+def test_an_interruption_leaves_no_cache_and_the_next_run_makes_one(zipped, tmp_path, always_cached):
     def stop(done, total):
         raise KeyboardInterrupt
 
@@ -131,7 +131,7 @@ def test_a_stop_while_decoding_leaves_no_cache_and_the_next_run_makes_one(zipped
     assert len(read(zipped, tmp_path / "cache").labels) == 9
 
 
-def test_what_a_killed_run_left_behind_is_not_taken_for_a_cache(zipped, tmp_path, always_cached):
+def test_leftovers_of_a_killed_run_are_not_used(zipped, tmp_path, always_cached):
     (tmp_path / "cache").mkdir()
     read(zipped, tmp_path / "cache")
     (whole,) = (path for path in (tmp_path / "cache").iterdir() if path.is_dir())
@@ -140,14 +140,14 @@ def test_what_a_killed_run_left_behind_is_not_taken_for_a_cache(zipped, tmp_path
     assert np.array_equal(read(zipped, tmp_path / "cache").pixels[:][-1], face(0))
 
 
-def test_no_room_for_the_cache_is_a_clear_error(zipped, tmp_path, always_cached):
+def test_a_cache_that_cannot_be_written_is_a_clear_error(zipped, tmp_path, always_cached):
     (tmp_path / "cache").write_text("a file where the folder should be")
     with pytest.raises(DataError, match="cannot cache the decoded faces of .*train.zip.*free some disk space"):
         read(zipped, tmp_path / "cache")
 
 
 @pytest.mark.parametrize("cached", [False, True])
-def test_a_bad_photo_is_left_out_and_told_each_time_and_the_rest_go_on(zipped, tmp_path, monkeypatch, cached):
+def test_a_bad_photo_is_skipped_and_reported_each_time(zipped, tmp_path, monkeypatch, cached):
     with zipfile.ZipFile(zipped, "w") as archive:
         for path, _, row in rows():
             content = {"train/Blaise/0.webp": b"no image", "train/Carl/1.webp": encoded(face(row, 100))}
@@ -245,13 +245,13 @@ def test_people_set_aside_are_not_trained_on():
         (lambda folder: (folder / "teacher.npy").write_bytes(b"no array"), "does not match its table"),
     ],
 )
-def test_a_data_set_that_cannot_be_read_is_a_clear_error(zipped, tmp_path, spoil, said):
+def test_an_unreadable_data_set_is_a_clear_error(zipped, tmp_path, spoil, said):
     spoil(tmp_path)
     with pytest.raises(DataError, match=said):
         read(zipped, tmp_path / "cache")
 
 
-def test_the_shared_validation_faces_are_all_there(shared_data):
+def test_the_shared_validation_faces_are_complete(shared_data):
     source = source_of(shared_data / "val.zip")
     assert len({entry.person for entry in source.entries}) == 440
     assert len(source.entries) == 2926

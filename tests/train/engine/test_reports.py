@@ -45,7 +45,7 @@ def test_a_batch_that_the_data_cannot_fill_is_reported_with_its_size():
     assert reduced_batch(np.repeat(np.arange(5), 4), 5, 4) is None
 
 
-def test_a_run_says_so_before_its_first_step(faces, tmp_path):
+def test_a_run_warns_of_small_batches_before_its_first_step(faces, tmp_path):
     said = []
     train(recipe(batch={"people": 9, "photos": 4}, steps=1), faces, tmp_path, warn=said.append)
     assert said == [f"batches have about 24 faces instead of 36 (only {len(faces.people)} people have two or more "
@@ -88,7 +88,7 @@ def test_a_loss_with_weights_for_people_is_not_resumed_with_other_people(faces, 
         train(asked.model_copy(update={"steps": 4}), faces.of(np.arange(5)), tmp_path, resume=True)
 
 
-def test_data_in_another_folder_are_no_other_recipe(faces, tmp_path):
+def test_data_may_move_to_another_folder(faces, tmp_path):
     train(recipe(data={"train": "/there/people"}), faces, tmp_path)
     said = []
     train(recipe(data={"train": "/here/people"}, steps=3), faces, tmp_path, resume=True, warn=said.append)
@@ -155,7 +155,7 @@ def test_a_run_on_faces_with_an_offset_is_neither_resumed_nor_exported(of_an_ear
         export_run(run, tmp_path / "model.onnx", print)
 
 
-def test_bfloat16_on_a_processor_without_it_is_warned_of_at_the_start(faces, tmp_path, monkeypatch):
+def test_a_run_warns_of_slow_bfloat16_at_the_start(faces, tmp_path, monkeypatch):
     monkeypatch.setattr(precision, "has_bf16", lambda device: False)
     said = []
     train(recipe(precision="bf16", steps=1), faces, tmp_path, warn=said.append)
