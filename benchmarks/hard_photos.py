@@ -89,7 +89,7 @@ WAYS: dict[str, Callable[[np.ndarray, np.ndarray], Changed]] = {
     "a tenth as bright, with noise": dark(0.1),
     "a twentieth as bright, with noise": dark(0.05),
     "JPEG quality 10": lambda image, points: (jpeg(image, 10), points),
-    "cut beside the eye": cut,
+    "cut next to the eye": cut,
     "cut through the nose": halved,
 }
 
@@ -157,11 +157,11 @@ def main() -> None:
             f"{np.nanmedian(errors):.1%} of the eye distance",
             flush=True,
         )
-    nobody = [empty(number) for number in range(options.empty)]
-    counts = [len(finder.find(picture).faces) for picture in nobody]
+    empty_pictures = [empty(number) for number in range(options.empty)]
+    counts = [len(finder.find(picture).faces) for picture in empty_pictures]
     print(f"pictures without a face: false detections in {np.count_nonzero(counts)} of {options.empty}")
-    print(f"CPU time of the second pass: factor {cost(finder, nobody):.2f} for these, ", end="")
-    print(f"photos as they are {cost(finder, [image for _, image, _ in photos]):.2f} times")
+    print(f"CPU time of the second pass: factor {cost(finder, empty_pictures):.2f} for these, ", end="")
+    print(f"ordinary photos {cost(finder, [image for _, image, _ in photos]):.2f} times")
 
 
 if __name__ == "__main__":

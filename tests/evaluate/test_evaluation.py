@@ -37,7 +37,7 @@ def answered(space, photos):
 
 @pytest.fixture
 def lfw_like(tmp_path):
-    """A list in LFW's format over ORL people 1 to 6, whose photos are named so."""
+    """A list in LFW's format for ORL people 1 to 6, with photos named accordingly."""
     lines = ["3\t2"]
     for first in (1, 3, 5):
         a, b = f"s{first}", f"s{first + 1}"
@@ -145,8 +145,8 @@ def test_a_note_warns_of_results_on_the_people_used_for_the_card(answered, space
     from facespace.evaluate.evaluation import _notes, data_name
 
     assert not any("optimistic" in note for note in answered.notes)
-    told = space.card.decisions.model_copy(update={"data": data_name(answered.protocol)})
-    space_of_them = replace_card(space, space.card.model_copy(update={"decisions": told}))
+    changed = space.card.decisions.model_copy(update={"data": data_name(answered.protocol)})
+    space_of_them = replace_card(space, space.card.model_copy(update={"decisions": changed}))
     assert any("optimistic" in note for note in _notes(space_of_them, answered.protocol, answered.faces))
 
 
@@ -205,9 +205,9 @@ def replace_card(space, card):
 
 
 def test_extra_figures_are_shown(answered):
-    told = replace(answered, extra={"train_seconds": 61.7})
-    assert as_figures(told)["train_seconds"] == 61.7
-    assert any(row.name == "train seconds" and row.value == "62" for row in figure_rows(told))
+    changed = replace(answered, extra={"train_seconds": 61.7})
+    assert as_figures(changed)["train_seconds"] == 61.7
+    assert any(row.name == "train seconds" and row.value == "62" for row in figure_rows(changed))
 
 
 def pairs_of(tmp_path, photos, text):

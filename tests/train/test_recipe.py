@@ -84,7 +84,7 @@ def test_the_offset_of_an_earlier_version_is_refused_with_what_to_do(tmp_path):
         read_recipe(path)
 
 
-@pytest.mark.parametrize(("loss", "said"), [
+@pytest.mark.parametrize(("loss", "message"), [
     ('name = "triplet"\nangle = 20', r"loss\.angle: unknown key of the loss 'triplet'; known: "),
     ("angle = 20", r"loss\.angle: unknown key of the loss 'triplet'"),
     ('name = "harmonic"\nsoft = true', r"loss\.soft: unknown key of the loss 'harmonic'"),
@@ -93,8 +93,8 @@ def test_the_offset_of_an_earlier_version_is_refused_with_what_to_do(tmp_path):
     ('name = "tripplet"', r"loss\.name: there is no loss 'tripplet'; did you mean 'triplet'"),
     ('name = "contrastive"\nmargin = 9', r"loss\.margin: Input should be less than 4 \(it is 9\)"),
 ])  # fmt: skip
-def test_a_loss_takes_its_own_options_only(tmp_path, loss, said):
-    with pytest.raises(RecipeError, match=said):
+def test_a_loss_takes_its_own_options_only(tmp_path, loss, message):
+    with pytest.raises(RecipeError, match=message):
         read_recipe(written(tmp_path, f"{GOOD}[loss]\n{loss}\n"))
 
 

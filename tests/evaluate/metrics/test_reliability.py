@@ -14,9 +14,9 @@ def test_it_is_scikit_learns_curve_where_both_kinds_are_equally_many(rng):
     keep = np.concatenate([np.flatnonzero(same)[:1000], np.flatnonzero(~same)[:1000]])
     p, same = p[keep], same[keep]
     found = reliability(p, same)
-    seen, told = calibration_curve(same, p, n_bins=10)
-    assert found.predicted == pytest.approx(told)
-    assert found.observed == pytest.approx(seen)
+    observed, predicted = calibration_curve(same, p, n_bins=10)
+    assert found.predicted == pytest.approx(predicted)
+    assert found.observed == pytest.approx(observed)
     assert found.brier == pytest.approx(brier_score_loss(same, p))
     assert found.weight.sum() == pytest.approx(1)
 

@@ -53,14 +53,14 @@ def test_a_rate_of_zero_has_a_wide_interval(rng):
 
 
 def test_no_group_exceeds_the_rate_at_the_threshold_of_the_worst(rng):
-    spread = {"alike": 0.7, "apart": 3.0, "between": 1.2}
+    spread = {"similar": 0.7, "apart": 3.0, "between": 1.2}
     points = {name: normalise(np.ones(16) + s * rng.normal(size=(90, 16))) for name, s in spread.items()}
     groups = {name: Strangers(faces, np.arange(90), rounds=50) for name, faces in points.items()}
     found = worst_thresholds(groups, (1e-1, 1e-2, 1e-5))
     # Ninety faces are too few for a rate of 1e-5.
     assert [each.far for each in found] == [1e-1, 1e-2]
     for each in found:
-        assert each.group == "alike"
+        assert each.group == "similar"
         assert each.groups == 3
         assert each.threshold.low <= each.threshold.value <= each.threshold.high
         rates = {
@@ -68,7 +68,7 @@ def test_no_group_exceeds_the_rate_at_the_threshold_of_the_worst(rng):
         }
         # The last bits of a distance depend on how it is computed: a pair may cross.
         assert max(rates.values()) <= each.far + 1.5 / 4005
-        assert rates["alike"] > each.far * 0.9
+        assert rates["similar"] > each.far * 0.9
 
 
 def test_a_group_too_small_for_a_rate_still_limits_smaller_rates(rng):

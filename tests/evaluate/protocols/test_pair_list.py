@@ -22,9 +22,9 @@ def read(tmp_path, text, **options):
 
 def test_people_are_the_components_of_same_person_pairs(tmp_path):
     asked = read(tmp_path, "a,b,same\np1,p2,1\np2,p3,yes\nq1,q2,1\np1,q1,0\nr1,r2,TRUE\ns1,s2,1\nr2,s1,no\n")
-    whose = dict(zip(asked.names, asked.labels, strict=True))
-    assert whose["p1"] == whose["p2"] == whose["p3"] != whose["q1"] == whose["q2"]
-    assert whose["r1"] != whose["s1"]
+    person = dict(zip(asked.names, asked.labels, strict=True))
+    assert person["p1"] == person["p2"] == person["p3"] != person["q1"] == person["q2"]
+    assert person["r1"] != person["s1"]
     # p and q occur in a pair, and so do r and s: only two folds are possible.
     assert sorted(set(asked.verify.fold.tolist())) == [0, 1]
     fold = asked.verify.fold

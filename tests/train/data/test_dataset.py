@@ -108,16 +108,16 @@ def test_the_cache_equals_the_decoded_faces(zipped, tmp_path, monkeypatch):
 
 
 def test_a_cache_is_used_again_and_not_for_other_photos_or_sizes(zipped, tmp_path, always_cached):
-    told = []
-    read(zipped, tmp_path / "cache", progress=lambda done, total: told.append((done, total)))
-    assert told == [(9, 9)]
+    progress = []
+    read(zipped, tmp_path / "cache", progress=lambda done, total: progress.append((done, total)))
+    assert progress == [(9, 9)]
     read(zipped, tmp_path / "cache", progress=lambda done, total: pytest.fail("decoded a second time"))
-    read(zipped, tmp_path / "cache", 56, progress=lambda done, total: told.append("another size"))
+    read(zipped, tmp_path / "cache", 56, progress=lambda done, total: progress.append("another size"))
     with zipfile.ZipFile(zipped, "w") as archive:
         for path, _, row in rows():
             archive.writestr(path, encoded(face(row + 100)))
-    changed = read(zipped, tmp_path / "cache", progress=lambda done, total: told.append("other photos"))
-    assert told[1:] == ["another size", "other photos"]
+    changed = read(zipped, tmp_path / "cache", progress=lambda done, total: progress.append("other photos"))
+    assert progress[1:] == ["another size", "other photos"]
     assert np.array_equal(changed.pixels[:][-1], face(100))
 
 
@@ -155,13 +155,13 @@ def test_a_bad_photo_is_skipped_and_reported_each_time(zipped, tmp_path, monkeyp
     if cached:
         monkeypatch.setattr(facecache, "IN_MEMORY_BYTES", 0)
     for _ in range(2):
-        said = []
-        faces = read(zipped, tmp_path / "cache", warn=said.append)
+        messages = []
+        faces = read(zipped, tmp_path / "cache", warn=messages.append)
         assert np.bincount(faces.labels).tolist() == [3, 1, 3]
         assert len(faces.pixels) == len(faces.teacher) == 7
-        assert "train/Blaise/0.webp" in said[0]
-        assert "not an image" in said[0]
-        assert "train/Carl/1.webp: it is 100x100 pixels, not an aligned face of 128x128" in said[1]
+        assert "train/Blaise/0.webp" in messages[0]
+        assert "not an image" in messages[0]
+        assert "train/Carl/1.webp: it is 100x100 pixels, not an aligned face of 128x128" in messages[1]
         assert np.array_equal(faces.pixels[:][-1], face(0))
 
 
@@ -233,7 +233,7 @@ def test_people_set_aside_are_not_trained_on():
 
 
 @pytest.mark.parametrize(
-    ("spoil", "said"),
+    ("spoil", "message"),
     [
         (lambda folder: (folder / "faces.csv").unlink(), "has no table"),
         (lambda folder: (folder / "faces.csv").write_text("path,name\na,b\n"), "has no column person"),
@@ -245,9 +245,9 @@ def test_people_set_aside_are_not_trained_on():
         (lambda folder: (folder / "teacher.npy").write_bytes(b"no array"), "does not match its table"),
     ],
 )
-def test_an_unreadable_data_set_is_a_clear_error(zipped, tmp_path, spoil, said):
+def test_an_unreadable_data_set_is_a_clear_error(zipped, tmp_path, spoil, message):
     spoil(tmp_path)
-    with pytest.raises(DataError, match=said):
+    with pytest.raises(DataError, match=message):
         read(zipped, tmp_path / "cache")
 
 

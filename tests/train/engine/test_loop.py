@@ -134,11 +134,11 @@ def test_a_damaged_checkpoint_is_reported_and_the_previous_one_used(faces, tmp_p
     whole = train(recipe(), faces, tmp_path)
     damaged = checkpoints_in(tmp_path / "checkpoints")[-1] / "network.safetensors"
     damaged.write_bytes(damaged.read_bytes()[:-1000])
-    said = []
-    resumed = train(recipe(), faces, tmp_path, resume=True, warn=said.append)
+    messages = []
+    resumed = train(recipe(), faces, tmp_path, resume=True, warn=messages.append)
     assert resumed.resumed_from == 4
-    assert "step-00000006 is damaged" in said[0]
-    assert "falling back" in said[0]
+    assert "step-00000006 is damaged" in messages[0]
+    assert "falling back" in messages[0]
     assert numbers(resumed) == numbers(whole)
 
 

@@ -102,11 +102,11 @@ def test_unusable_photos_are_reported_and_skipped(people, tmp_path):
         (tmp_path / person).symlink_to(people / person)
     (tmp_path / "s3").mkdir()
     (tmp_path / "s3" / "bad.jpg").write_text("no photo")
-    said = []
-    faces = read_faces(tmp_path, 32, 40, said.append)
+    messages = []
+    faces = read_faces(tmp_path, 32, 40, messages.append)
     assert faces.people == ("s1", "s2")
     assert len(faces.labels) == 20
-    assert "bad.jpg is not an image" in said[0]
+    assert "bad.jpg is not an image" in messages[0]
 
 
 def test_a_folder_without_one_usable_photo_is_a_clear_error(tmp_path):

@@ -186,7 +186,7 @@ def test_a_users_network_is_named_by_its_import_path(own_module):
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "message"),
     [
         ("no_such_module:f", "cannot import 'no_such_module'"),
         ("own_networks:absent", "own_networks has no 'absent'"),
@@ -196,8 +196,8 @@ def test_a_users_network_is_named_by_its_import_path(own_module):
         (":tiny", "cannot import ''"),
     ],
 )
-def test_an_import_path_that_does_not_lead_to_a_network_is_a_clear_error(own_module, name, said):
-    with pytest.raises(RecipeError, match=said):
+def test_an_import_path_that_does_not_lead_to_a_network_is_a_clear_error(own_module, name, message):
+    with pytest.raises(RecipeError, match=message):
         build_network(name, 8, 6, 5)
 
 

@@ -176,8 +176,8 @@ def _fold_notes(fold: NDArray[np.int64], same: NDArray[np.bool_]) -> tuple[str, 
         return ()
     counts = ", ".join(f"{_fold_name(int(n))}: {g} + {i}" for n, (g, i) in zip(numbers, sizes, strict=True))
     return (
-        f"the folds have unequal sizes (same-person + different-person pairs: {counts}), but the same weight in the mean "
-        "over folds",
+        f"the folds have unequal sizes (same-person + different-person pairs: {counts}), but the same weight in the "
+        "mean over folds",
     )
 
 
