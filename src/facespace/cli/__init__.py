@@ -1,4 +1,4 @@
-"""The command line."""
+"""The command-line interface, `facespace`."""
 
 from facespace.cli.app import app
 from facespace.cli.main import main

@@ -1,4 +1,4 @@
-"""The application that commands register with, and its own options."""
+"""The application that commands register with, and its global options."""
 
 from typing import Annotated
 
@@ -8,7 +8,7 @@ from facespace import __version__
 
 app = typer.Typer(
     name="facespace",
-    help="One space for faces: are these two the same person, who is this, who are all these people?",
+    help="Verify, identify and cluster faces with one embedding space.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -18,7 +18,7 @@ _debug = False
 
 
 def debugging() -> bool:
-    """Whether errors are to be shown with where in the code they arose."""
+    """Return whether errors are shown with their traceback."""
     return _debug
 
 
@@ -30,9 +30,9 @@ def _show_version(wanted: bool) -> None:
 
 @app.callback()
 def _options(
-    debug: Annotated[bool, typer.Option("--debug", help="Show where in the code an error arose.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
     version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
     global _debug

@@ -1,4 +1,4 @@
-"""The command line: the same words as the library, and no logic of its own. Importing a command registers it."""
+"""The entry point of the command line: it registers all commands and reports errors."""
 
 import errno
 import io
@@ -12,21 +12,21 @@ import typer
 
 from facespace.cli import answers, cluster, evaluate, faces, galleries, gallery, model, serve, train  # noqa: F401
 from facespace.cli.app import app, debugging
-from facespace.cli.output import errors, warn
+from facespace.cli.output import errors, plain, warn
 from facespace.errors import FacespaceError, FacespaceWarning
-from facespace.images import printable, text_of
+from facespace.filenames import text_of
 
 
 def command() -> Any:
-    """The whole command line, as typer makes it of the functions: for documentation, and to check what it says."""
+    """Return the complete command line as one Click command, for the documentation and for tests."""
     return typer.main.get_command(app)
 
 
 def main() -> None:
-    """Run a command; whatever goes wrong is one message and exit status 2, and a traceback with --debug only."""
+    """Run a command. An error prints one message and exits with status 2; --debug shows its traceback."""
     warnings.showwarning = _show_warning
     for stream in (sys.stdout, sys.stderr):
-        # A terminal or file of another encoding gets escapes in place of what it cannot hold.
+        # Characters that the encoding of a terminal or a file cannot represent are written as escapes.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     sys.exit(_status())
@@ -37,27 +37,27 @@ def _status() -> int:
         try:
             app()
         except SystemExit as ended:
-            # Here, and not when Python ends, where nobody could be told: a full disk refuses the last bytes, too.
+            # Flush now: once Python shuts down, an error such as a full disk can no longer be reported.
             sys.stdout.flush()
             return ended.code if isinstance(ended.code, int) else 0 if ended.code is None else 1
         sys.stdout.flush()
     except BrokenPipeError:
-        # The reader of a pipe (head, less) has had enough.
-        _let_go(sys.stdout)
+        # The reader of the pipe (head, less) has closed it.
+        _discard(sys.stdout)
     except KeyboardInterrupt:
-        _tell("stopped")
+        _report("interrupted")
         return 130
     except Exception as error:
         if debugging():
             raise
-        _tell(_message(error))
-        _let_go(sys.stdout)
+        _report(_message(error))
+        _discard(sys.stdout)
         return 2
     return 0
 
 
 def _message(error: Exception) -> str:
-    """An error as what went wrong, where, and what to do."""
+    """Describe an error: what went wrong, where, and what to do."""
     if isinstance(error, FacespaceError):
         return str(error)
     if isinstance(error, OSError):
@@ -65,38 +65,36 @@ def _message(error: Exception) -> str:
         advice = _ADVICE.get(error.errno or 0, "check the path and its permissions")
         return f"cannot read or write {where}: {error.strerror or error}; {advice}"
     if isinstance(error, MemoryError):
-        return "there is not enough memory for this; give it less at once, or a machine that has more"
+        return "out of memory; process fewer or smaller photos at a time, or use a machine with more memory"
     if isinstance(error, UnicodeEncodeError):
         where = str(error.object)[max(0, error.start - 40) : error.end + 40]
-        return f"{printable(where)!r} is not valid text (UTF-8); write it in another way"
-    return f"unexpected {type(error).__name__}: {error}; a fault of facespace: report it with what --debug shows"
+        return f"{plain(where)!r} is not valid UTF-8; rename it, or write it differently"
+    return f"unexpected {type(error).__name__}: {error}; this is a bug, please report it with the traceback of --debug"
 
 
 _ADVICE = dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "free some space and try again")
 
 
-def _tell(message: str) -> None:
-    # Where the standard error is closed or full, the exit status has to do.
+def _report(message: str) -> None:
+    # If standard error is closed or full, the exit status is all that is left.
     try:
-        errors.print(
-            f"facespace: {printable(message, chr(10))}", style="red", markup=False, highlight=False, soft_wrap=True
-        )
+        errors.print(f"facespace: {plain(message)}", style="red", markup=False, highlight=False, soft_wrap=True)
     except OSError:
-        _let_go(sys.stderr)
+        _discard(sys.stderr)
 
 
 def _show_warning(message: Warning | str, category: type[Warning], *where: object, **more: object) -> None:
     if issubclass(category, FacespaceWarning):
         warn(str(message))
     else:
-        _shown_otherwise(message, category, *where, **more)  # type: ignore[arg-type]
+        _default_showwarning(message, category, *where, **more)  # type: ignore[arg-type]
 
 
-_shown_otherwise = warnings.showwarning
+_default_showwarning = warnings.showwarning
 
 
-def _let_go(stream: TextIO) -> None:
-    """Have what a stream still holds go nowhere, so that Python does not complain when it ends."""
+def _discard(stream: TextIO) -> None:
+    """Discard the buffered output of a stream, so that Python does not fail to flush it at exit."""
     with suppress(OSError, ValueError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, stream.fileno())

@@ -1,4 +1,4 @@
-"""Several photos in one call. One that cannot be used is reported in its place; the others are answered."""
+"""Routes for several photos in one request. An unusable photo is reported in its place."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -23,19 +23,19 @@ from facespace.server.service import service_of
 from facespace.server.uploads import Upload, Wanted
 from facespace.space import PhotoFaces, Space, photo_faces
 
-# Photos between looks at the deadline, and faces found together.
+# Photos that are processed together, between two checks of the deadline.
 TOGETHER = 8
 
 
 def add_batches(app: FastAPI, photos: int) -> None:
-    """Declare the routes; `photos` is the most of one request."""
+    """Declare the routes; `photos` is the maximum number per request."""
     several = Wanted(("photos",), most=photos)
 
     @door(
         app, "POST", "/v1/faces/batch", FacesBatchAnswer, Rule(Scope.VERIFY, heavy=True), body=several, tags=["photos"]
     )
     async def faces(request: Request, crops: Crops = False, embeddings: Embeddings = False) -> FacesBatchAnswer:
-        """Every face of several photos. A photo that cannot be used is reported; the rest are answered."""
+        """Find the faces in several photos. An unusable photo is reported as a failure; the others are processed."""
         service = service_of(request)
         check_embeddings(request, embeddings)
         form = await read_form(request, several, *service.settings.body_limits)
@@ -68,7 +68,7 @@ def add_batches(app: FastAPI, photos: int) -> None:
         crops: Crops = False,
         embeddings: Embeddings = False,
     ) -> IdentifyBatchAnswer:
-        """Who are the faces of several photos? Each photo is a search of its own, as by /v1/identify."""
+        """Identify the faces in several photos. Each photo is searched separately, as by /v1/identify."""
         service = service_of(request)
         check_embeddings(request, embeddings)
         form = await read_form(request, several, *service.settings.body_limits)
@@ -90,7 +90,7 @@ def add_batches(app: FastAPI, photos: int) -> None:
 
 
 def _found(space: Space, uploads: list[Upload]) -> Iterator[tuple[Upload, PhotoFaces]]:
-    """Each photo with its faces, or with why it cannot be used."""
+    """Yield each photo with its faces, or with the reason why it cannot be used."""
     for start in range(0, len(uploads), TOGETHER):
         in_time()
         group = uploads[start : start + TOGETHER]

@@ -1,4 +1,4 @@
-"""Faces as JPEG in base64, and photos and faces as what is said of them."""
+"""Conversion of photos and faces to response records."""
 
 import base64
 import io
@@ -15,14 +15,14 @@ QUALITY = 85
 
 
 def as_jpeg(pixels: NDArray[np.uint8]) -> bytes:
-    """An RGB image (h, w, 3) as JPEG."""
+    """Encode an RGB image, shape (h, w, 3), as JPEG."""
     content = io.BytesIO()
     PIL.Image.fromarray(pixels).save(content, "JPEG", quality=QUALITY)
     return content.getvalue()
 
 
 def faces_of(photo: PhotoFaces, crops: bool, embeddings: bool) -> list[FaceAnswer]:
-    """The faces of a photo as they are told."""
+    """Return the faces of a photo as response records."""
     return [
         FaceAnswer(
             box=face.box,
@@ -37,7 +37,7 @@ def faces_of(photo: PhotoFaces, crops: bool, embeddings: bool) -> list[FaceAnswe
 
 
 def photo_of(photo: PhotoFaces, crops: bool, embeddings: bool) -> PhotoAnswer:
-    """A photo as it is told."""
+    """Return a photo as a response record."""
     return PhotoAnswer(width=photo.width, height=photo.height, faces=faces_of(photo, crops, embeddings))
 
 
@@ -49,5 +49,5 @@ def _quality(face: Face) -> QualityAnswer | None:
 
 
 def first_of(numbers: Iterable[int]) -> int | None:
-    """The first, or None."""
+    """Return the first number, or None."""
     return next(iter(numbers), None)

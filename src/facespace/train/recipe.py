@@ -452,8 +452,9 @@ def with_new_names(values: object) -> tuple[object, list[tuple[str, str]]]:
         return values, renamed
     values = _rename(values, _RENAMED_SECTIONS, "[{}]", renamed)
     for section, keys in _RENAMED_KEYS.items():
-        if isinstance(values.get(section), dict):
-            values[section] = _rename(values[section], keys, section + ".{}", renamed)
+        part = values.get(section)
+        if isinstance(part, dict):
+            values[section] = _rename(part, keys, section + ".{}", renamed)
     return values, renamed
 
 

@@ -16,10 +16,20 @@ from facespace.errors import RecipeError
 from facespace.train.export.model import to_onnx
 from facespace.train.networks import NETWORKS, build_network, network_record, network_size, size_of
 from facespace.train.networks.inception import Inception, L2Pool
+from facespace.train.networks.residual import Residual
 from facespace.train.networks.zeiler_fergus import Maxout
 from facespace.train.recipe import parse_recipe
 
-SMALL = ("small-cnn", "small-cnn-batch", "mobile-face", "small-resnet", "resnet-18", "nn4", "nns2")
+SMALL = (
+    "small-cnn",
+    "small-cnn-batch",
+    "mobile-face",
+    "small-resnet",
+    "deeper-small-resnet",
+    "resnet-18",
+    "nn4",
+    "nns2",
+)
 
 # Parameters and multiply-adds reported in the paper (tables 1 and 2, section 3.3).
 STATED = {
@@ -222,3 +232,22 @@ def test_the_settings_in_the_documentation_are_settings():
             "network": {"name": "nn4", "width": 96, "height": 96}, **tomllib.loads(block),
         }  # fmt: skip
         parse_recipe({**values, "data": {"train": "people", **values.get("data", {})}}, "in the documentation")
+
+
+def test_a_deeper_network_begins_as_the_shallower_one_and_can_leave_it():
+    torch.manual_seed(1)
+    shallow, deep = build_network("small-resnet", 48, 56, 16), build_network("deeper-small-resnet", 48, 56, 16)
+    shallow(torch.randn(8, 3, 56, 48))  # statistics other than those of a new network
+    faces = torch.randn(4, 3, 56, 48)
+    network_record("deeper-small-resnet").begin_as["small-resnet"](deep, shallow.state_dict())
+    torch.testing.assert_close(deep.eval()(faces), shallow.eval()(faces), rtol=0, atol=1e-5)
+    deep.train()(faces).square().mul(torch.randn(4, 16)).sum().backward()
+    added = [block for block in deep if isinstance(block, Residual) and not block.path[-1][1].weight.any()]
+    assert len(added) == 3
+    assert all(block.path[-1][1].weight.grad.abs().sum() > 0 for block in added)
+
+
+def test_weights_of_another_size_do_not_become_a_deeper_network():
+    other, deep = build_network("small-resnet", 48, 56, 8), build_network("deeper-small-resnet", 48, 56, 16)
+    with pytest.raises(RuntimeError, match="size mismatch"):
+        network_record("deeper-small-resnet").begin_as["small-resnet"](deep, other.state_dict())

@@ -9,19 +9,32 @@ from facespace.model import FigureCard, StageCard
 from facespace.train.engine.checkpoint import Checkpoint, best_checkpoint
 from facespace.train.engine.history import read_history
 from facespace.train.engine.stored import recipe_as_trained, stored_recipe
+from facespace.train.networks import network_record
 
 
-def start_from(network: nn.Module, run: Path) -> None:
+def start_from(network: nn.Module, name: str, run: Path) -> None:
     """Load the weights of another run: its best checkpoint, or the last one if none was validated.
+
+    A network that extends the other run's (`NetworkRecord.begin_as`) begins by computing the same.
+
+    Parameters
+    ----------
+    network : new network
+    name : its name in a recipe
+    run : folder of the other run
 
     Raises
     ------
     DataError
-        The run has no checkpoint, or trained another network.
+        The run has no checkpoint, or its network is neither the same nor one that this one extends.
     """
     checkpoint = best_checkpoint(run)
+    extend = network_record(name).begin_as.get(checkpoint.recipe["network"]["name"])
     try:
-        network.load_state_dict(checkpoint.network)
+        if extend is None:
+            network.load_state_dict(checkpoint.network)
+        else:
+            extend(network, checkpoint.network)
     except RuntimeError:
         was = checkpoint.recipe["network"]
         raise DataError(

@@ -2,16 +2,16 @@
 
 import importlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from facespace.errors import RecipeError
 from facespace.train.networks.count import Size, size_of
 from facespace.train.networks.inception import nn2, nn4, nns1, nns2
 from facespace.train.networks.mobile_face import mobile_face
-from facespace.train.networks.residual import resnet_18, small_resnet
+from facespace.train.networks.residual import deepen, deeper_small_resnet, resnet_18, small_resnet
 from facespace.train.networks.small_cnn import small_cnn, small_cnn_batch
 from facespace.train.networks.zeiler_fergus import nn1
 from facespace.validation import nearest_name
@@ -26,12 +26,14 @@ class NetworkRecord:
 
     build : (width, height, dimension) -> network with random weights
     width, height : intended input size in pixels; other sizes work if they are not too small for the layers
+    begin_as : for the name of a smaller network, the function that makes this one compute what given weights compute
     """
 
     name: str
     width: int
     height: int
     build: Builder
+    begin_as: dict[str, Callable[[nn.Module, dict[str, Tensor]], None]] = field(default_factory=dict)
 
 
 NETWORKS: dict[str, NetworkRecord] = {
@@ -41,6 +43,7 @@ NETWORKS: dict[str, NetworkRecord] = {
         NetworkRecord("small-cnn-batch", 48, 56, small_cnn_batch),
         NetworkRecord("mobile-face", 112, 112, mobile_face),
         NetworkRecord("small-resnet", 112, 112, small_resnet),
+        NetworkRecord("deeper-small-resnet", 112, 112, deeper_small_resnet, {"small-resnet": deepen}),
         NetworkRecord("resnet-18", 112, 112, resnet_18),
         NetworkRecord("nn1", 220, 220, nn1),
         NetworkRecord("nn2", 224, 224, nn2),

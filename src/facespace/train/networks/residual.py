@@ -9,6 +9,7 @@ _CHANNELS = (32, 64, 128, 256)
 _BLOCKS = 2
 # Channels and blocks of each stage of the network for CPUs; each stage halves the size.
 _SMALL_STAGES = ((32, 2), (64, 3), (128, 3))
+_DEEPER_STAGES = ((32, 2), (64, 4), (128, 5))
 _SMALL_STEM, _SMALL_HEAD = 16, 384
 
 
@@ -74,13 +75,54 @@ def small_resnet(width: int, height: int, dimension: int) -> nn.Module:
     six times as fast as `mobile_face` and embeds twice as fast, with about as many parameters (docs/decisions/063).
     The last feature map is reduced by global depthwise convolution, as there.
     """
+    return _small(_SMALL_STAGES, width, height, dimension)
+
+
+def deeper_small_resnet(width: int, height: int, dimension: int) -> nn.Module:
+    """`small_resnet` with three more blocks: 1.8 million parameters, 0.15 billion multiply-adds at 112x112.
+
+    (n, 3, height, width) -> (n, dimension) with L2 norm 1.
+
+    It can begin as a trained `small_resnet` (`deepen`).
+    """
+    return _small(_DEEPER_STAGES, width, height, dimension)
+
+
+def deepen(network: nn.Module, weights: dict[str, Tensor]) -> None:
+    """Make a new `deeper_small_resnet` compute exactly what a `small_resnet` with these weights computes.
+
+    The blocks that the shallower network lacks add nothing at first: the scale of their last normalisation is 0 (Chen,
+    Goodfellow and Shlens 2016, section 2.3, with a residual block as the identity).
+
+    Raises
+    ------
+    RuntimeError
+        The weights are not those of a `small_resnet` of the same size.
+    """
+    # Position in the deeper network of each part of the shallower one; 0 is the first convolution.
+    places, old, new = {0: 0}, 1, 1
+    for (_, few), (_, many) in zip(_SMALL_STAGES, _DEEPER_STAGES, strict=True):
+        places |= {old + block: new + block for block in range(few)}
+        for block in range(few, many):
+            # `path` is two convolutions, each with its normalisation.
+            nn.init.zeros_(network.get_parameter(f"{new + block}.path.1.1.weight"))
+        old, new = old + few, new + many
+    moved = dict(network.state_dict())
+    for name, values in weights.items():
+        part, rest = name.split(".", 1)
+        # What follows the blocks keeps its distance from the last of them.
+        moved[f"{places.get(int(part), int(part) - old + new)}.{rest}"] = values
+    network.load_state_dict(moved)
+
+
+def _small(stages: tuple[tuple[int, int], ...], width: int, height: int, dimension: int) -> nn.Module:
     layers: list[nn.Module] = [conv_norm_relu(3, _SMALL_STEM, 3, 2)]
     before = _SMALL_STEM
-    for channels, blocks in _SMALL_STAGES:
+    for channels, blocks in stages:
         for block in range(blocks):
             layers.append(Residual(before, channels, 2 if block == 0 else 1))
             before = channels
-    size = 1 + len(_SMALL_STAGES)
+    size = 1 + len(stages)
     return nn.Sequential(
         *layers,
         conv_norm_relu(before, _SMALL_HEAD, 1),
