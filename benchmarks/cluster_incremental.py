@@ -15,7 +15,7 @@ import numpy as np
 
 from clustering import load
 from facespace.album import cut_of
-from facespace.clustering.arrange import Knowledge, arrange, carry, join, loosened
+from facespace.clustering.arrange import Constraints, arrange, carry, join, loosened
 from facespace.clustering.threshold import Cut
 from facespace.evaluate.decisions import decide
 from facespace.evaluate.metrics.grouping import bcubed_f
@@ -33,7 +33,7 @@ def in_batches(points: np.ndarray, batches: int, cut: Cut, again: bool) -> tuple
             first = arrange(seen, cut)
             labels, used = first.labels, first.cut
         else:
-            nothing = Knowledge.nothing(len(seen))
+            nothing = Constraints.nothing(len(seen))
             used = min(used, cut.of_sizes(np.unique(ids, return_counts=True)[1].astype(float)))
             number = np.unique(before, return_inverse=True)[1] - 1
             labels = join(seen, loosened(seen, number, used, nothing) if again else number, used, nothing)

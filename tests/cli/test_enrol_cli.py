@@ -52,7 +52,7 @@ def test_enrolling_a_folder_prints_the_command_that_undoes_it(run, people, model
     shutil.copy(people / "s3" / "1.pgm", tmp_path / "folk")
     done = run("enrol", "--people", "folk", "-g", "my people.db", "--keep", "--accept-doubtful")
     assert "enrolled 2 of 2 people with 4 of 4 photos" in ok(done)
-    assert "1 photos that lie in no person's folder (1.pgm)" in done.stderr
+    assert "1 photos outside the people's folders (1.pgm)" in done.stderr
     shown = json.loads(ok(run("gallery", "show", "s1 it's", "-g", "my people.db", "--json")))
     assert [face["unlike_others"] for face in shown["faces"]] in ([False, False], [True, True])
     with Gallery(tmp_path / "my people.db", load(model_path)) as gallery:
@@ -162,3 +162,11 @@ def test_a_folder_in_which_nobody_can_be_enrolled_is_an_error_and_creates_no_gal
     refused(run("enrol", "Ada", "absent.jpg", "-g", "new.db"), "absent.jpg")
     refused(run("gallery", "import", "absent.jsonl", "-g", "new.db"), "absent.jsonl")
     assert [path.name for path in tmp_path.iterdir()] == ["folk"]
+
+
+def test_json_has_the_old_names_of_fields_too(run, people, tmp_path):
+    ok(run("enrol", "Ada", people / "s1" / "1.pgm", "-g", "people.db", "--min-quality", "0"))
+    done = json.loads(ok(run("identify", people / "s1" / "1.pgm", "-g", "people.db", "--json")))
+    face = done["photos"][0]["faces"][0]
+    assert (face["person"], face["number"]) == (face["name"], face["person_id"])
+    assert face["candidates"][0]["person"] == face["candidates"][0]["person_id"]

@@ -1,4 +1,4 @@
-"""Spaces and faces for tests that need no network: a photo's name says whose face it is."""
+"""Spaces and faces for tests that need no network: the name of a photo says whose face it shows."""
 
 import hashlib
 from types import SimpleNamespace
@@ -26,7 +26,7 @@ def new_faces(person, count=1, **settings):
 
 
 class NamedSpace:
-    """A space whose photos are texts such as 'Ada/1' or, with several faces, 'Ada/1+Ben/2'."""
+    """A space whose photos are text such as 'Ada/1' or, with several faces, 'Ada/1+Ben/2'."""
 
     def __init__(self, name=SPACE, dimension=DIMENSION, threshold=0.5, impostors=None):
         self.id, self.dimension = name, dimension

@@ -1,4 +1,4 @@
-"""Small pictures of faces: kept where asked, sealed where the gallery is, and gone with their faces."""
+"""Stored pictures of faces: on request only, encrypted with the gallery, and deleted with their faces."""
 
 import io
 
@@ -9,7 +9,7 @@ from facespace.errors import GalleryError
 from facespace.gallery import Gallery, Secret, acting_as
 
 
-def test_a_picture_is_kept_where_asked_and_follows_its_face(space, people, tmp_path):
+def test_a_picture_is_stored_on_request_and_follows_its_face(space, people, tmp_path):
     with Gallery(tmp_path / "people.db", space) as gallery:
         gallery.enrol("Ada", people / "s1" / "1.pgm", least_quality=0, keep=True)
         gallery.enrol("Ben", people / "s2" / "1.pgm", least_quality=0)
@@ -27,7 +27,7 @@ def test_a_picture_is_kept_where_asked_and_follows_its_face(space, people, tmp_p
     assert picture not in (tmp_path / "people.db").read_bytes()
 
 
-def test_a_sealed_gallery_seals_its_pictures(space, people, tmp_path):
+def test_an_encrypted_gallery_encrypts_its_pictures(space, people, tmp_path):
     pytest.importorskip("cryptography")
     with Gallery(tmp_path / "people.db", space, Secret(bytes(range(32)))) as gallery:
         gallery.enrol("Ada", people / "s1" / "1.pgm", least_quality=0, keep=True)
@@ -36,7 +36,7 @@ def test_a_sealed_gallery_seals_its_pictures(space, people, tmp_path):
     assert picture[:64] not in b"".join(path.read_bytes() for path in tmp_path.glob("people.db*"))
 
 
-def test_one_face_is_removed_for_good(space, people, tmp_path):
+def test_one_face_is_permanently_deleted(space, people, tmp_path):
     with Gallery(tmp_path / "people.db", space) as gallery:
         gallery.enrol("Ada", [people / "s1" / "1.pgm", people / "s1" / "2.pgm"], least_quality=0)
         with acting_as("key door"):
@@ -50,7 +50,7 @@ def test_one_face_is_removed_for_good(space, people, tmp_path):
             gallery.remove_face(2)
 
 
-def test_the_map_has_everybody_and_those_alike_are_near(space, people, tmp_path):
+def test_the_map_shows_everybody_and_puts_similar_people_close(space, people, tmp_path):
     with Gallery(tmp_path / "people.db", space) as gallery:
         assert gallery.map() == []
         gallery.enrol("Ada", people / "s1" / "1.pgm", least_quality=0)

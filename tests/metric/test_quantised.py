@@ -1,4 +1,4 @@
-"""One signed byte a dimension."""
+"""One signed byte per dimension."""
 
 import numpy as np
 from hypothesis import given
@@ -11,7 +11,7 @@ def points(seed, count=20, dimension=128):
     return normalise(np.random.default_rng(seed).normal(size=(count, dimension)))
 
 
-def test_a_face_of_128_numbers_takes_128_bytes():
+def test_128_dimensions_take_128_bytes():
     (row,) = quantise(points(0, count=1))
     assert row.dtype == np.int8
     assert len(row.tobytes()) == 128
@@ -22,7 +22,7 @@ def test_a_face_of_128_numbers_takes_128_bytes():
 def test_distances_move_by_less_than_a_hundredth(seed):
     unit = points(seed)
     moved = quantised_squared_distances(quantise(unit), quantise(unit)) - squared_distances(unit, unit)
-    # A component is off by at most half a step of max|x|/127; over 128 dimensions these errors nearly cancel.
+    # A component is off by at most half a step of max|x|/127; over 128 dimensions, these errors nearly cancel.
     assert np.abs(moved).max() < 0.01
 
 
@@ -39,6 +39,6 @@ def test_quantising_again_changes_nothing(seed):
     assert (quantise(dequantise(small)) == small).all()
 
 
-def test_no_faces_are_no_bytes():
+def test_an_empty_array_can_be_quantised():
     assert quantise(np.empty((0, 8))).shape == (0, 8)
     assert dequantise(np.empty((0, 8), np.int8)).shape == (0, 8)

@@ -77,7 +77,7 @@ def test_no_face_is_the_same_problem_in_all_routes(counting, photo, blank):
 def test_several_faces_are_a_problem_for_enrolment_only(counting, photo, couple):
     refused = counting.post("/v1/people", files=[("photos", couple)], data={"name": "Ada", "least_quality": "0"})
     assert kind(refused) == (422, "several-faces")
-    assert "choose which to enrol" in refused.json()["detail"]
+    assert "choose the face" in refused.json()["detail"]
     ada = enrol(counting, "Ada", photo("s1/1"))["person"]["person"]
     assert counting.post("/v1/verify", files={"a": photo("s1/1"), "b": couple}).status_code == 200
     left, right = (

@@ -10,7 +10,7 @@ import pytest
 from prometheus_client import CollectorRegistry, Gauge
 
 from facespace.errors import ModelError
-from facespace.model import SharedEngine, Together
+from facespace.model import Batcher, SharedEngine
 from facespace.server.problems import Refusal
 from facespace.server.queue import Desk
 
@@ -27,7 +27,7 @@ def test_calls_of_several_threads_are_batched_and_each_gets_its_result():
         batches.append(list(items))
         return [2 * item for item in items]
 
-    together = Together(double, 8, 0.0)
+    together = Batcher(double, 8, 0.0)
     with ThreadPoolExecutor(16) as pool:
         answers = [pool.submit(together, [i, i + 100]) for i in range(16)]
         while together.waiting < 24:
@@ -46,7 +46,7 @@ def test_an_error_is_raised_in_the_calling_threads_and_later_calls_work():
             raise ModelError("bad")
         return items
 
-    together = Together(picky, 4, 0.0)
+    together = Batcher(picky, 4, 0.0)
     with pytest.raises(ModelError, match="bad"):
         together(["bad"])
     assert together(["good"]) == ["good"]

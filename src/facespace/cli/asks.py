@@ -39,4 +39,4 @@ def enrol_all_the_same(doubt: "Doubt") -> bool:
     """Ask whether to enrol photos that look like somebody else."""
     which = photo_name(doubt.photos[0]) if len(doubt.photos) == 1 else f"the {len(doubt.photos)} photos"
     errors.print(f"{which}: {doubt.reason}", markup=False, highlight=False)
-    return typer.confirm(f"Enrol as {doubt.person} anyway?", default=False, err=True)
+    return typer.confirm(f"Enrol as {doubt.name} anyway?", default=False, err=True)

@@ -124,7 +124,7 @@ def undo_enrol_command(
         print_json({"undone": undone})
         return
     for each in undone[:20]:
-        say(f"deleted {each.faces} faces of {each.person}" + (" and the person" if each.gone else ""))
+        say(f"deleted {each.faces} faces of {each.name}" + (" and the person" if each.gone else ""))
     say(f"undid {len(undone)} enrolments in {gallery}")
 
 

@@ -1,5 +1,6 @@
 """The commands `enrol`, `identify`, `people` and `remove`; maintenance commands are in `galleries`."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -89,9 +90,9 @@ def enrol_command(
         print_json(enrolment)
         return
     _warn_of(enrolment)
-    say(f"enrolled {enrolment.person} with {enrolment.faces} of {len(photos)} photos in {gallery}")
+    say(f"enrolled {enrolment.name} with {enrolment.faces} of {len(photos)} photos in {gallery}")
     if enrolment.faces:
-        say(f"to undo it: {command_line('facespace gallery undo-enrol', enrolment.person, '-g', gallery)}")
+        say(f"to undo it: {command_line('facespace gallery undo-enrol', enrolment.name, '-g', gallery)}")
 
 
 def _enrol_folder(
@@ -153,19 +154,19 @@ def _hint(error: "NotEnrolledError") -> str:
 
 
 def _warn_of(enrolment: "Enrolment") -> None:
-    for left_out in (*enrolment.failures, *enrolment.folded):
-        hint = " (--largest enrols the largest)" if "choose which" in left_out.reason else ""
+    for left_out in (*enrolment.failures, *enrolment.duplicates):
+        hint = " (--largest enrols the largest)" if left_out.kind == "several-faces" else ""
         warn(f"left out {photo_name(left_out.photo)}: {left_out.reason}{hint}")
     for doubtful in enrolment.doubtful:
         warn(
             f"left out {photo_name(doubtful.photo)}: {doubtful.reason}; use --accept-doubtful to enrol it as "
-            f"{enrolment.person} anyway"
+            f"{enrolment.name} anyway"
         )
     for outlier in enrolment.outliers:
         warn(f"check {photo_name(outlier.photo)}: {outlier.reason}")
-    for other in enrolment.alike:
+    for other in enrolment.lookalikes:
         warn(
-            f"{enrolment.person} looks like {other.name}, who is already enrolled (probability "
+            f"{enrolment.name} looks like {other.name}, who is already enrolled (probability "
             f"{other.probability:.0%}). If they are the same person, merge them with `facespace gallery merge`. Until "
             "then, either name may be given to their photos, and each name is matched against its own photos only"
         )
@@ -199,18 +200,18 @@ def identify_command(
     from facespace.gallery import Gallery, read_key
     from facespace.space import load
 
-    found: dict[Path, list[Identification]] = {}
+    found: dict[Path, Sequence[Identification]] = {}
     failed: dict[Path, str] = {}
     with Gallery(
         gallery, load(model, provider=provider, threads=threads, truncated=truncated), read_key(key_file), create=False
     ) as people:
-        for photo in photos:
-            try:
-                found[photo] = people.identify(photo, fpir=fpir, top=top)
-            except ImageError as error:
-                if len(photos) == 1:
-                    raise
-                failed[photo] = str(error)
+        for photo, result in zip(photos, people.identify_stream(photos, fpir=fpir, top=top), strict=True):
+            if result.failure is None:
+                found[photo] = result.faces
+            else:
+                failed[photo] = result.failure
+    if len(photos) == 1 and failed:
+        raise ImageError(failed[photos[0]])
     if photos and not found:
         raise ImageError(f"none of the {len(photos)} photos can be used: {next(iter(failed.values()))}")
     if json:
@@ -230,11 +231,11 @@ def identify_command(
         for photo, reason in failed.items():
             warn(f"left out {photo}: {reason}")
         table("", ["photo", "face", "person", "candidates (adjusted distance, probability)"], _identified(found))
-    if exit_code and not any(face.person for faces in found.values() for face in faces):
+    if exit_code and not any(face.name for faces in found.values() for face in faces):
         raise typer.Exit(1)
 
 
-def _identified(found: "dict[Path, list[Identification]]") -> list[list[str]]:
+def _identified(found: "dict[Path, Sequence[Identification]]") -> list[list[str]]:
     rows = []
     for photo, faces in found.items():
         if not faces:
@@ -243,7 +244,7 @@ def _identified(found: "dict[Path, list[Identification]]") -> list[list[str]]:
             candidates = ", ".join(
                 f"{c.name} ({c.adjusted_distance:.2f}, {c.probability:.0%})" for c in face.candidates
             )
-            rows.append([str(photo), str(number), face.person or "unknown", candidates])
+            rows.append([str(photo), str(number), face.name or "unknown", candidates])
     return rows
 
 
@@ -276,7 +277,7 @@ def remove_command(
 
     with Gallery(gallery, load(model) if model else None, read_key(key_file), create=False) as people:
         removal = people.remove(name)
-    say(f"removed {removal.person} with {removal.faces} faces from {gallery}")
+    say(f"removed {removal.name} with {removal.faces} faces from {gallery}")
     if not removal.overwritten:
         warn(
             f"another process is reading {gallery}, so deleted bytes remain in {gallery}-wal until it has finished "

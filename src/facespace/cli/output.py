@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
+from facespace.deprecated import Renamed
 from facespace.filenames import printable, text_of, writable
 
 if TYPE_CHECKING:
@@ -81,7 +82,11 @@ def as_json(value: object) -> Any:
     A number that is not finite becomes null; bytes of a path that are not UTF-8 become escapes (`text_of`).
     """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: as_json(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        fields = {field.name: as_json(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        # Scripts that read the old names keep working for one release.
+        return fields | {
+            old: fields[alias.new] for old, alias in vars(type(value)).items() if isinstance(alias, Renamed)
+        }
     if isinstance(value, dict):
         return {str(as_json(key)): as_json(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple):

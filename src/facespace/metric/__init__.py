@@ -1,6 +1,6 @@
-"""Pure numpy on embeddings: distances, templates, quantised form, thresholds, calibration.
+"""Functions on embeddings, in pure numpy: distances, templates, quantisation, thresholds, calibration.
 
-Arrays in, arrays or frozen records out. ValueError where an argument is not what the docstring says.
+They take arrays and return arrays or frozen records, and raise ValueError for arguments that break their contract.
 """
 
 from facespace.metric.calibration import Calibration, fit_calibration

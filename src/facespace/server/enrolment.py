@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from facespace.errors import GalleryError
-from facespace.gallery import LEAST_QUALITY, NotEnrolledError
+from facespace.gallery import MIN_QUALITY, NotEnrolledError
 from facespace.gallery import gallery as galleries
 from facespace.schemas import InvalidField
 from facespace.schemas.people import Name
@@ -33,7 +33,7 @@ class _Fields(BaseModel):
 
     name: Name
     attributes: Annotated[dict[str, Any] | None, BeforeValidator(_attributes)] = None
-    least_quality: Annotated[float, Field(ge=0, le=1)] = LEAST_QUALITY
+    least_quality: Annotated[float, Field(ge=0, le=1)] = MIN_QUALITY
     keep: bool = False
     face: Annotated[int | None, Field(ge=1)] = None
     accept_doubtful: bool = False

@@ -112,7 +112,7 @@ def add_matching(app: FastAPI) -> None:
             gallery = service.known()
             # Identification does not use the position of a face.
             faces = [Face((0.0, 0.0, 0.0, 0.0), None, 1.0, point) for point in points]
-            found = gallery.identify_faces(faces, fpir, top, once=False)
+            found = gallery.identify_faces(faces, fpir, top, unique=False)
             return EmbeddingSearchAnswer(
                 threshold=gallery.threshold(fpir),
                 fpir=fpir,

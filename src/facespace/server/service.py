@@ -35,7 +35,7 @@ class Service:
         self.space.finder = dataclasses.replace(
             self.space.finder,
             longest=settings.longest,
-            most=settings.faces,
+            max_faces=settings.faces,
             limits=Limits(settings.photo_bytes, settings.pixels),
         )
         secret = read_key(settings.gallery_key) if settings.gallery else None
