@@ -28,7 +28,7 @@ def test_a_person_is_enrolled_with_typed_json_fields(client, photo):
         "name": "Jürgen 张伟",
         "photos": [{"name": "one.pgm", "content": b64(photo("s1/1"))}, b64(photo("s1/2"))],
         "attributes": {"team": 3},
-        "least_quality": 0,
+        "min_quality": 0,
         "keep": True,
     }
     answer = client.post("/v1/people", json=body).json()
