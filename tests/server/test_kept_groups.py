@@ -27,7 +27,7 @@ def test_an_enrolled_group_stays_when_the_job_is_deleted(grouped, photo, space):
     done = client.post(f"{job}/enrol", json=wanted).json()
     assert (done["person"]["name"], done["added"]) == ("Ada", len(faces))
     client.delete(job)
-    person = client.get(f"/v1/people/{done['person']['person']}?embeddings=true").json()
+    person = client.get(f"/v1/people/{done['person']['person_id']}?embeddings=true").json()
     assert [face["photo"] for face in person["kept"]] == [face["photo"] for face in faces]
     assert [face["box"] for face in person["kept"]] == [face["box"] for face in faces]
     expected = space.embed(photo("s" + faces[0]["photo"].split(".")[0].replace("-", "/")))[0]

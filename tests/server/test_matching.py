@@ -59,7 +59,7 @@ def test_search_by_embedding_gives_the_result_of_identify(client, photo):
         its = client.post("/v1/identify?top=2&fpir=0.5", files={"photo": photo(f"s{person}/2")}).json()
         assert answer["threshold"] == its["threshold"]
         (face,) = its["faces"]
-        assert (match["person_id"], match["name"]) == (face["person"], face["name"])
+        assert (match["person_id"], match["name"]) == (face["person_id"], face["name"])
         assert [c["person_id"] for c in match["candidates"]] == [c["person_id"] for c in face["candidates"]]
         assert match["candidates"][0]["distance"] == pytest.approx(face["candidates"][0]["distance"], abs=1e-4)
 

@@ -10,7 +10,7 @@ from facespace.cli.evaluate import show_figures
 from facespace.cli.extras import extra
 from facespace.cli.model import show_card
 from facespace.cli.options import AsJson, Explain
-from facespace.cli.output import errors, print_json, say, warn
+from facespace.cli.output import echo, errors, print_json, warn
 from facespace.cli.progress import training_progress
 
 # torchrun takes --run for an abbreviation of one of its own options, so --out works too.
@@ -70,17 +70,17 @@ def train_command(
         figures = {"resumed_from": trained.resumed_from, "seconds": trained.seconds, "precision": trained.precision}
         print_json({"run": run, **figures, "last": last})
         return
-    say(
+    echo(
         f"trained steps {trained.resumed_from + 1} to {len(trained.history)} in {trained.seconds:.0f} s "
         f"({trained.precision}): loss {last['loss']:.3f}, mean squared distance {last['positive_distance']:.2f} "
         f"within a person, {last['negative_distance']:.2f} between people"
     )
     rates = [f"{key.removeprefix('val_at_')}: {value:.3f}" for key, value in last.items() if key.startswith("val_at")]
     if rates:
-        say(f"VAL on held-out people, at FAR {', '.join(rates)}")
+        echo(f"VAL on held-out people, at FAR {', '.join(rates)}")
     if trained.rollbacks:
-        say(f"training diverged and was rolled back to a checkpoint {trained.rollbacks} times; see {run}/history.jsonl")
-    say(f"next step: facespace export --run {run} model.onnx")
+        echo(f"training diverged and was rolled back {trained.rollbacks} times; see {run}/history.jsonl")
+    echo(f"next step: facespace export --run {run} model.onnx")
 
 
 @app.command("export")
@@ -99,7 +99,7 @@ def export_command(
     if json:
         print_json({"model": model, "card": card})
         return
-    say(f"wrote {model} ({model.stat().st_size / 1e6:.1f} MB)")
+    echo(f"wrote {model} ({model.stat().st_size / 1e6:.1f} MB)")
     show_card(card)
 
 
@@ -124,4 +124,4 @@ def demo_command(
         print_json({**as_figures(result.evaluation), "report": result.report})
         return
     show_figures(result.evaluation, explain)
-    say(str(result.report))
+    echo(str(result.report))

@@ -123,7 +123,7 @@ class UploadSpec:
 
     def checked(self, form: Form) -> Form:
         """Return the form. Raises if a required photo is missing, or if there are too many."""
-        for field in self.photo_queue:
+        for field in self.photos:
             given = len(form.photos.get(field, ()))
             if not given or given > self.limit:
                 expected = "one photo" if self.limit == 1 else f"1 to {self.limit} photos"
@@ -134,9 +134,9 @@ class UploadSpec:
 
     def _object(self, photo: dict[str, Any]) -> dict[str, Any]:
         several = {"type": "array", "items": photo, "minItems": 1, "maxItems": self.limit}
-        properties: dict[str, Any] = dict.fromkeys(self.photo_queue, several if self.limit > 1 else photo)
+        properties: dict[str, Any] = dict.fromkeys(self.photos, several if self.limit > 1 else photo)
         properties |= {name: FIELDS[name] for name in self.texts}
-        required = [*self.photo_queue, *(name for name in self.texts if name in REQUIRED)]
+        required = [*self.photos, *(name for name in self.texts if name in REQUIRED)]
         return {"type": "object", "properties": properties, "required": required}
 
 

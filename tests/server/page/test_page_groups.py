@@ -13,7 +13,7 @@ class Grouping:
     """A page with the groups of twelve photos of four people, and access to the API for them."""
 
     def __init__(self, page, address, photos):
-        self.page, self.address, self.photo_queue = page, address, photos
+        self.page, self.address, self.photos = page, address, photos
         page.locator("main input[type=file]").first.set_input_files(photos)
         page.get_by_role("button", name="Group", exact=True).click()
         page.locator(".sheet img").first.wait_for()
