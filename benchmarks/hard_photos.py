@@ -10,6 +10,7 @@ photo with it by the time without, alternating.
 """
 
 import argparse
+import copy
 import dataclasses
 import io
 import time
@@ -19,7 +20,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
 from detection import nearest
-from facespace.faces import Finder, Mtcnn, default_finder
+from facespace.faces import DETECTORS, Finder, default_finder
 from lfw_photos import lfw_photos
 
 Changed = tuple[bytes, np.ndarray]
@@ -116,15 +117,11 @@ def empty(number: int) -> np.ndarray:
     return np.asarray(picture.filter(ImageFilter.GaussianBlur(0.7)))
 
 
-class OneLook(Mtcnn):
-    """The detector without the second look."""
-
-    second_look = None
-
-
 def cost(finder: Finder, photos: list[np.ndarray]) -> float:
     """Processor time with the second look over the time without, of all photos."""
-    once = dataclasses.replace(finder, detector=OneLook())
+    detector = copy.copy(finder.detector)
+    detector.second_look = None
+    once = dataclasses.replace(finder, detector=detector)
     spent = []
     for way in (finder, once):
         way.find(photos[0])
@@ -140,9 +137,12 @@ def cost(finder: Finder, photos: list[np.ndarray]) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--step", type=int, default=33)
+    parser.add_argument("--detector", choices=sorted(DETECTORS), help="another than the default")
     parser.add_argument("--empty", type=int, default=200)
     options = parser.parse_args()
     finder = default_finder()
+    if options.detector is not None:
+        finder = dataclasses.replace(finder, detector=DETECTORS[options.detector]())
     photos = list(lfw_photos(options.step))
     for name, change in WAYS.items():
         found, errors = 0, []

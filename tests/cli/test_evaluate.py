@@ -73,12 +73,12 @@ def test_write_card_measures_thresholds_and_warns_that_figures_are_optimistic(ru
     shutil.copy(model_path, model)
     status, _, errors = run(model, "--people", people, "--write-card", "--json")
     assert status == 0
-    assert "figures at them are optimistic" in errors
+    assert "results at them are optimistic" in errors
     card = read_model(model).card
     assert card.decisions.people == 6
     assert card.space_id == read_model(model_path).card.space_id
     # A later evaluation on the same people warns too.
-    assert "figures at them are optimistic" in run(model, "--people", people, "--json")[2]
+    assert "results at them are optimistic" in run(model, "--people", people, "--json")[2]
 
 
 def test_thresholds_are_not_chosen_on_a_test_protocol(run, people, model_path, tmp_path):
@@ -89,7 +89,7 @@ def test_thresholds_are_not_chosen_on_a_test_protocol(run, people, model_path, t
         model, "--protocol", "lfw", "--images", people, "--pairs", "pairs.txt", "--write-card", "--json"
     )
     assert status == 2
-    assert "lfw is for final figures" in errors
+    assert "lfw is for final results" in errors
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_thresholds_are_not_chosen_on_a_test_protocol(run, people, model_path, t
         (["--protocol", "lfw"], "takes --pairs FILE (pairs.txt)"),
         ([], "needs photos: --images FOLDER"),
         (["--images", "absent"], "absent does not exist"),
-        (["--images", ".", "--landmarks", "absent.csv"], "nobody in ."),
+        (["--images", ".", "--landmarks", "absent.csv"], "no people in ."),
     ],
 )
 def test_an_error_is_one_message_and_status_2(run, model_path, tmp_path, words, message):

@@ -1,4 +1,4 @@
-"""Photos to embeddings: policies, failures, and nothing done twice."""
+"""Embedding photos: policies, failures, and the cache."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ def photos(people):
 
 @pytest.fixture
 def blind(monkeypatch):
-    """A detector that finds no face in photos brighter than most."""
+    """A detector that finds no face in bright photos."""
     from facespace.faces import Detections, WholePhoto
 
     whole = WholePhoto.__call__
@@ -87,7 +87,7 @@ def test_what_cannot_be_had_is_counted_by_what_it_is(space, photos):
     found = embed_photos(space, held, names)
     assert found.how == ("found", "missing", "missing", "unreadable")
     assert [failure.name for failure in found.failures] == names[1:]
-    assert "there is nobody named Nobody" in found.failures[1].message
+    assert "there is no person Nobody" in found.failures[1].message
     assert found.failures[2].message.startswith("s1/bad.jpg is not an image")
     assert not found.embeddings[1:].any()
     with pytest.raises(DataError, match="no photo of here can be used"):

@@ -1,4 +1,4 @@
-"""`torchrun --nproc-per-node 2 -m facespace.train RECIPE`: the command `facespace train`, as torchrun starts it."""
+"""Run `facespace train` under torchrun: `torchrun --nproc-per-node 2 -m facespace.train RECIPE`."""
 
 import sys
 

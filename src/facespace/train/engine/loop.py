@@ -1,4 +1,4 @@
-"""The training loop: draw a batch, embed it, mine triplets, step; look after it. Read it from top to bottom."""
+"""The training loop: draw a batch, embed it, mine triplets, take a step, watch for failure."""
 
 import time
 from collections.abc import Callable
@@ -24,15 +24,15 @@ OnStep = Callable[[dict[str, float]], None]
 
 @dataclass(frozen=True)
 class Trained:
-    """What a run gives.
+    """The result of a training run.
 
     network : in evaluation mode
-    history : one record a step: step, loss, rate, images (embedded so far, pool searches included), seconds
-        and where they went, the spread of the points, and what the miner saw; between them events
-    resumed_from : the step a checkpoint gave, 0 for a fresh start
-    seconds : of this call
-    rollbacks : times this run went back to a good checkpoint
-    precision : 'fp32' or 'bf16', what the network was trained in
+    history : one record per step: step, loss, rate, images (embedded so far, including pool searches), seconds in
+        total and by part of the step, the spread of the embeddings, and the miner's statistics
+    resumed_from : step of the checkpoint that the run was resumed from, 0 for a new run
+    seconds : duration of this call
+    rollbacks : number of rollbacks
+    precision : 'fp32' or 'bf16', the precision that the network was trained in
     """
 
     network: nn.Module
@@ -53,34 +53,34 @@ def train(
     validation: FaceSet | None = None,
     workers: Workers | None = None,
 ) -> Trained:
-    """Train a network as the recipe says.
+    """Train a network according to a recipe.
 
-    Every random choice follows from the recipe's seed and the number of the step, so a run that was stopped
-    and resumed gives the numbers of one that was not.
+    All random numbers depend only on the recipe's seed and the step, so an interrupted and resumed run gives the same
+    results as an uninterrupted one.
 
     Parameters
     ----------
     recipe : Recipe
     faces : FaceSet
-        The people to train on; none set aside for validation may be among them.
+        The training faces; must not contain validation people.
     run : path
         Folder of this run; checkpoints go to run/checkpoints, records to run/history.jsonl.
     resume : bool
-        Continue from the last whole checkpoint.
+        Continue from the last readable checkpoint.
     on_step : callable
-        Told each step's record.
+        Called with each step's record.
     warn : callable
-        Told what the user should know.
+        Called with each message for the user.
     validation : FaceSet or None
-        Other people, on whom VAL is measured as the recipe's [validation] says.
+        Faces of other people, on whom VAL is measured as set in [validation] of the recipe.
     workers : Workers or None
-        The processes that share the work; this one alone, on the best device, where None.
+        The processes that share the work. None: this process alone, on the best available device.
 
     Raises
     ------
     DataError
-        The folder holds a run already (and `resume` is not set), the data cannot make triplets, training
-        failed more often than the recipe's [care] allows, or the disk refused.
+        The folder already contains a run and `resume` is False; no triplets can be made from the data; training
+        failed more often than [care] of the recipe allows; or a file cannot be written.
     """
     started = time.perf_counter()
     with Run(recipe, faces, run, resume, warn, validation, workers or Workers()) as current:
@@ -104,7 +104,7 @@ def train(
 
 
 def _step(recipe: Recipe, run: Run) -> dict[str, float]:
-    """One step of the network; its record."""
+    """Take one optimisation step; return its record."""
     state, workers = run.state, run.workers
     step, mining, clock = state.step, recipe.mining, _Clock()
     if state.plan.due(step):
@@ -164,7 +164,7 @@ def _step(recipe: Recipe, run: Run) -> dict[str, float]:
 
 
 class _Clock:
-    """Where the time of a step goes."""
+    """Measures the time of each part of a step."""
 
     def __init__(self) -> None:
         self._started = self._last = time.perf_counter()
