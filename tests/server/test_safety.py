@@ -242,7 +242,7 @@ def test_an_unexpected_error_is_a_problem_whose_message_is_not_logged(client, ph
     def broken(*_):
         raise RuntimeError("Lovelace")
 
-    monkeypatch.setattr(client.app.state.service.space, "look", broken)
+    monkeypatch.setattr("facespace.server.photos.usable", broken)
     answer = client.post("/v1/faces", files={"photo": photo("s1/1")})
     assert (answer.status_code, answer.json()["type"]) == (500, "urn:facespace:internal")
     assert "Lovelace" not in answer.text + caplog.text

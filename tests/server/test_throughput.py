@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry, Gauge
 
 from facespace.errors import ModelError
 from facespace.model import SharedEngine, Together
+from facespace.server.photos import usable
 from facespace.server.problems import ProblemError
 from facespace.server.queue import RequestQueue
 
@@ -100,7 +101,7 @@ def test_a_timed_out_request_keeps_its_place_until_its_thread_ends():
     queue, gate = make_queue(threads=1, length=0), threading.Event()
 
     async def ask():
-        with pytest.raises(ProblemError) as error, queue.place(0.05):
+        with pytest.raises(ProblemError) as error, queue.place(0.3):
             await queue.run(gate.wait)
         assert error.value.kind == "deadline"
         with pytest.raises(ProblemError) as error, queue.place(10):
@@ -140,14 +141,14 @@ def test_a_request_that_timed_out_in_the_queue_is_not_started():
 def test_over_http_a_full_queue_is_429_and_a_timeout_503(served, photo, monkeypatch):
     client = served(concurrency=1, queue_length=1)
     service = client.app.state.service
-    gate, begun, look = threading.Event(), threading.Semaphore(0), service.space.look
+    gate, begun = threading.Event(), threading.Semaphore(0)
 
-    def slow(content):
+    def slow(space, *photos):
         begun.release()
         gate.wait(20)
-        return look(content)
+        return usable(space, *photos)
 
-    monkeypatch.setattr(service.space, "look", slow)
+    monkeypatch.setattr("facespace.server.photos.usable", slow)
     ask = {"files": {"photo": photo("s1/1")}}
     late = client.post("/v1/faces", headers={"Prefer": "wait=1"}, **ask)
     assert (late.status_code, late.json()["type"]) == (503, "urn:facespace:deadline")

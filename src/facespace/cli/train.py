@@ -31,7 +31,9 @@ def train_command(
     tensorboard: Annotated[Path | None, typer.Option(help="Also write TensorBoard logs to this folder.")] = None,
     json: AsJson = False,
 ) -> None:
-    """Train a model with the triplet loss, or a face detector if the recipe is for one.
+    """Train a model or a face detector from a recipe.
+
+    Models are trained with the triplet loss.
 
     To train on several GPUs, start it with torchrun:
 
@@ -105,15 +107,15 @@ def _train_detector(
 
             trained = train_detector_recipe(read, run, resume, on_step, warn, loaders)
     except KeyboardInterrupt:
-        warn(f"stopped; continue with: facespace train {name} --run {run} --resume")
+        warn(f"interrupted; continue with: facespace train {name} --run {run} --resume")
         raise
     if json:
         print_json({"run": run, "resumed_from": trained.resumed_from, "seconds": trained.seconds, "last": last})
         return
-    say(f"trained steps {trained.resumed_from + 1} to {read.steps} in {trained.seconds:.0f} s")
+    echo(f"trained steps {trained.resumed_from + 1} to {read.steps} in {trained.seconds:.0f} s")
     if "precision" in last:
-        say(f"average precision on the validation photos: {last['precision']:.3f}")
-    say(f"next: facespace export --run {run} detector.onnx")
+        echo(f"average precision on the validation photos: {last['precision']:.3f}")
+    echo(f"next step: facespace export --run {run} detector.onnx")
 
 
 @app.command("export")
@@ -134,7 +136,7 @@ def export_command(
         if json:
             print_json({"model": model, "card": detector})
             return
-        say(f"wrote {model} ({model.stat().st_size / 1e6:.1f} MB), a detector with the threshold {detector.score:.2f}")
+        echo(f"wrote {model} ({model.stat().st_size / 1e6:.1f} MB), a detector with the threshold {detector.score:.2f}")
         return
     card = export_run(run, model, warn)
     if json:
