@@ -259,7 +259,8 @@ async def stop_meanwhile(base: str, photos: list[bytes], process: subprocess.Pop
             for number in range(STOPPED)
         ]
         # Wait until the service has read all requests.
-        while f'facespace_inside{{line="photos"}} {len(tasks)}.0' not in (await client.get(f"{base}/metrics")).text:
+        accepted = f'facespace_requests_in_progress{{queue="photos"}} {len(tasks)}.0'
+        while accepted not in (await client.get(f"{base}/metrics")).text:
             await asyncio.sleep(0.05)
         process.send_signal(signal.SIGTERM)
         answers = await asyncio.gather(*tasks, return_exceptions=True)
