@@ -123,7 +123,7 @@ def test_the_face_to_enrol_can_be_chosen_from_several(gallery):
     assert seen == [("Ben/1+Ada/1", 2)]
     assert gallery.identify("Ada/1")[0].name == "Ada"
     done = gallery.enrol("Ada", ["Ada/3", "Ben/1+Ada/4"], choose=lambda photo, faces: None)
-    assert [failure.reason for failure in done.failures] == ["2 faces found, and none of them was chosen"]
+    assert [failure.reason for failure in done.failures] == ["2 faces found, and none was chosen"]
     assert gallery.enrol("Ben", "Ben/1+Ada/1", choose=largest_face).faces == 1
     assert gallery.identify("Ben/1")[0].name == "Ben"
 
