@@ -58,11 +58,11 @@ def main() -> None:
         kept = in_batches(mixed, options.batches, cut, False)[0]
         ids, merged, seconds = in_batches(mixed, options.batches, cut, True)
         started = time.perf_counter()
-        anew = arrange(mixed, cut).labels
+        at_once = arrange(mixed, cut).labels
         whole = time.perf_counter() - started
         print(
-            f"{seed:5} {bcubed_f(truth, anew):8.4f} {bcubed_f(truth, kept):8.4f} {bcubed_f(truth, ids):10.4f} "
-            f"{bcubed_f(anew, ids):10.4f} {merged:16} {seconds:8.2f} {whole:8.2f}",
+            f"{seed:5} {bcubed_f(truth, at_once):8.4f} {bcubed_f(truth, kept):8.4f} {bcubed_f(truth, ids):10.4f} "
+            f"{bcubed_f(at_once, ids):10.4f} {merged:16} {seconds:8.2f} {whole:8.2f}",
             flush=True,
         )
 

@@ -56,7 +56,7 @@ def main() -> None:
             known = Constraints(together, apart, np.full(len(points), -1))
             now = arrange(points, cut, known)
             found[count] = bcubed_f(people, now.labels)
-            asked = questions(points, now.labels, cut, now.cut, known, most=10_000)
+            asked = questions(points, now.labels, cut, now.cut, known, limit=10_000)
             pairs = np.array([(q.a, q.b) for q in ordered(asked, order, rng)[:ROUND]], np.int64).reshape(-1, 2)
             same = people[pairs[:, 0]] == people[pairs[:, 1]]
             yes += int(same.sum()) if count < options.most else 0

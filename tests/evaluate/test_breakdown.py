@@ -35,7 +35,7 @@ def test_errors_of_groups_are_counts_at_one_threshold(figures):
     assert np.mean(v.impostor <= found.threshold) <= 1e-2
 
 
-def test_numbers_are_cut_in_three_by_the_worse_photo(figures):
+def test_numeric_columns_are_split_into_thirds_by_the_worse_photo(figures):
     v, _ = figures
     values = np.arange(100.0)
     (low, high) = breakdowns(v, [Column("n", values), Column("n", values, worse="higher")])
@@ -77,7 +77,7 @@ def test_columns_are_read_for_photos_or_people(tmp_path):
         ("person,age\nnobody,1\n", "contains no person of this evaluation; its first is 'nobody'"),
     ],
 )
-def test_columns_that_say_nothing_are_refused(tmp_path, text, message):
+def test_useless_columns_are_clear_errors(tmp_path, text, message):
     asked = protocols.pairs_of_people(InMemoryPhotos({"p/1.jpg": b""}, "here"))
     (tmp_path / "columns.csv").write_text(text)
     with pytest.raises(DataError, match=message):

@@ -27,21 +27,21 @@ def photos(request, tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore:.*(passed over|skipped):facespace.errors.FacespaceWarning")
-def test_a_folder_and_a_zip_file_are_read_alike(photos):
+def test_a_folder_and_a_zip_file_give_the_same_photos(photos):
     assert list(photos.names) == NAMES
     assert [photos.read(name) for name in NAMES] == [name.encode() for name in NAMES]
     assert by_person(photos) == {"Ada": NAMES[:2], "Ben": NAMES[2:]}
 
 
 @pytest.mark.filterwarnings("ignore:.*(passed over|skipped):facespace.errors.FacespaceWarning")
-def test_a_photo_that_is_not_there_is_told_from_a_person_who_is_not(photos):
+def test_a_missing_photo_and_a_missing_person_have_different_messages(photos):
     with pytest.raises(MissingPhotoError, match=r"Ada/3\.jpg: no such photo in "):
         photos.read("Ada/3.jpg")
     with pytest.raises(MissingPhotoError, match="there is no person Cid in "):
         photos.read("Cid/1.jpg")
 
 
-def test_what_is_passed_over_is_counted_and_named(tmp_path):
+def test_skipped_files_are_counted_and_named(tmp_path):
     (tmp_path / "Ada").mkdir()
     for name in ("1.jpg", "notes.txt"):
         (tmp_path / "Ada" / name).touch()
@@ -62,13 +62,13 @@ def test_a_photo_whose_name_is_not_utf8_is_read_by_its_text(tmp_path):
     assert photos.read(photos.names[0]) == b"content"
 
 
-def test_a_name_a_letter_off_is_pointed_to():
+def test_a_misspelt_name_gets_a_suggestion():
     held = InMemoryPhotos({"Arnold_Schwarzenegger/1.jpg": b""}, "here")
     with pytest.raises(MissingPhotoError, match=r"did you mean Arnold_Schwarzenegger\?"):
         held.read("Arnold_Schwarzeneger/1.jpg")
 
 
-def test_what_holds_no_photos_is_told(tmp_path):
+def test_a_source_without_photos_is_a_clear_error(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="no photos under"):
         _ = open_photos(tmp_path / "empty").names

@@ -27,7 +27,7 @@ def test_an_enrolled_group_stays_when_the_job_is_deleted(grouped, photo, space):
     done = client.post(f"{job}/enrol", json=wanted).json()
     assert (done["person"]["name"], done["added"]) == ("Ada", len(faces))
     client.delete(job)
-    person = client.get(f"/v1/people/{done['person']['person']}?embeddings=true").json()
+    person = client.get(f"/v1/people/{done['person']['person_id']}?embeddings=true").json()
     assert [face["photo"] for face in person["kept"]] == [face["photo"] for face in faces]
     assert [face["box"] for face in person["kept"]] == [face["box"] for face in faces]
     expected = space.embed(photo("s" + faces[0]["photo"].split(".")[0].replace("-", "/")))[0]
@@ -44,9 +44,9 @@ def test_enrolling_a_known_person_adds_new_faces_and_reports_duplicates(grouped,
     done = client.post(
         f"{job}/enrol", json={"faces": [first["face"], *others], "name": "Ada", "accept_doubtful": True}
     ).json()
-    assert done["person"]["person"] == known["person"]["person"]
+    assert done["person"]["person_id"] == known["person"]["person_id"]
     assert done["added"] == len(others)
-    assert [entry["name"] for entry in done["folded"]] == [first["photo"]]
+    assert [entry["name"] for entry in done["duplicates"]] == [first["photo"]]
 
 
 def test_faces_of_several_people_are_not_enrolled_as_one_by_default(grouped):
@@ -102,7 +102,7 @@ def test_each_answer_leaves_fewer_questions(grouped):
     client, job, _ = grouped
     left = []
     while True:
-        found = client.get(f"{job}/questions?most=1").json()
+        found = client.get(f"{job}/questions?limit=1").json()
         left.append(found["total"])
         if not found["questions"]:
             break

@@ -115,7 +115,7 @@ def test_a_key_is_limited_to_its_scopes(guarded, photo, scope, allowed):
         client.post(
             "/v1/people",
             files=[("photos", photo("s1/1"))],
-            data={"name": "Ada", "least_quality": "0"},
+            data={"name": "Ada", "min_quality": "0"},
             headers=mine,
         ),
         client.delete("/v1/people/1", headers=mine),
@@ -242,7 +242,7 @@ def test_an_unexpected_error_is_a_problem_whose_message_is_not_logged(client, ph
     def broken(*_):
         raise RuntimeError("Lovelace")
 
-    monkeypatch.setattr(client.app.state.service.space, "look", broken)
+    monkeypatch.setattr("facespace.server.photos.usable", broken)
     answer = client.post("/v1/faces", files={"photo": photo("s1/1")})
     assert (answer.status_code, answer.json()["type"]) == (500, "urn:facespace:internal")
     assert "Lovelace" not in answer.text + caplog.text
@@ -263,11 +263,11 @@ def test_every_search_is_audited_with_the_name_of_the_key(guarded, photo):
 def test_thumbnails_are_stored_only_if_service_and_caller_agree(served, photo):
     client = served()
     files = [("photos", photo("s1/1"))]
-    refused = client.post("/v1/people", files=files, data={"name": "Ada", "keep": "true", "least_quality": "0"})
+    refused = client.post("/v1/people", files=files, data={"name": "Ada", "keep": "true", "min_quality": "0"})
     assert refused.status_code == 422
     person = enrol(client, "Ada", photo("s1/1"))["person"]
     assert person["picture"] is None
-    assert client.get(f"/v1/people/{person['person']}").json()["kept"][0]["has_picture"] is False
+    assert client.get(f"/v1/people/{person['person_id']}").json()["kept"][0]["has_picture"] is False
 
 
 def test_a_job_belongs_to_its_caller_and_is_deleted_when_it_expires(served, keys, photo, tmp_path):
@@ -316,7 +316,7 @@ def test_a_json_body_is_limited_too(client, monkeypatch):
 
 def test_a_json_body_that_does_not_arrive_times_out(listening):
     with (
-        listening(seconds=0.3) as address,
+        listening(timeout=0.3) as address,
         socket.create_connection(("127.0.0.1", int(address.rpartition(":")[2]))) as asked,
     ):
         asked.sendall(

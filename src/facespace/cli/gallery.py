@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from facespace.cli import asks
+from facespace.cli import prompts
 from facespace.cli.app import app
 from facespace.cli.options import AsJson, GalleryPath, KeyFile, ModelPath, Provider, Threads, Truncated
-from facespace.cli.output import as_json, command_line, photo_name, print_json, say, table, warn, warn_passed_over
+from facespace.cli.output import as_json, command_line, echo, photo_name, print_json, table, warn, warn_skipped
 from facespace.cli.progress import photo_progress
 from facespace.errors import FacespaceError, GalleryError, ImageError
 from facespace.filenames import text_of
@@ -73,7 +73,7 @@ def enrol_command(
             _enrol_folder(opened, gallery, people, min_quality, keep, choose, accept_doubtful, json)
             return
         assert name is not None and photos is not None  # noqa: PT018
-        asking = asks.possible() and not json
+        asking = prompts.is_interactive() and not json
         try:
             enrolment = opened.enrol(
                 name,
@@ -81,18 +81,18 @@ def enrol_command(
                 as_attributes(attributes),
                 min_quality,
                 keep,
-                choose or (asks.which_face(name) if asking else None),
-                accept_doubtful or (asks.enrol_all_the_same if asking else False),
+                choose or (prompts.which_face(name) if asking else None),
+                accept_doubtful or (prompts.enrol_anyway if asking else False),
             )
         except NotEnrolledError as error:
             raise GalleryError(f"{error}{_hint(error)}") from None
     if json:
         print_json(enrolment)
         return
-    _warn_of(enrolment)
-    say(f"enrolled {enrolment.name} with {enrolment.faces} of {len(photos)} photos in {gallery}")
+    _warn_about(enrolment)
+    echo(f"enrolled {enrolment.name} with {enrolment.faces} of {len(photos)} photos in {gallery}")
     if enrolment.faces:
-        say(f"to undo it: {command_line('facespace gallery undo-enrol', enrolment.name, '-g', gallery)}")
+        echo(f"to undo it: {command_line('facespace gallery undo-enrol', enrolment.name, '-g', gallery)}")
 
 
 def _enrol_folder(
@@ -123,23 +123,23 @@ def _enrol_folder(
         warn(f"interrupted after {len(done)} of {len(people)} people; to continue: {again}; to undo: {undo}")
         raise
     if all(person.enrolment is None for person in done):
-        warn_passed_over(folder, passed)
+        warn_skipped(folder, passed)
         raise GalleryError(f"none of the {len(done)} people in {text_of(folder)} can be enrolled: {done[0].failure}")
     if json:
         print_json({"people": done, "passed_over": passed, "before": before})
         return
-    warn_passed_over(folder, passed)
+    warn_skipped(folder, passed)
     for person in done:
         if person.enrolment is None:
             warn(f"{person.name}: {person.failure}")
         else:
-            _warn_of(person.enrolment)
+            _warn_about(person.enrolment)
     faces = sum(person.enrolment.faces for person in done if person.enrolment)
     photos = sum(person.photos for person in done)
     enrolled = sum(person.enrolment is not None for person in done)
-    say(f"enrolled {enrolled} of {len(done)} people with {faces} of {photos} photos in {gallery}")
+    echo(f"enrolled {enrolled} of {len(done)} people with {faces} of {photos} photos in {gallery}")
     if faces:
-        say(f"to undo it: {undo}")
+        echo(f"to undo it: {undo}")
 
 
 def _hint(error: "NotEnrolledError") -> str:
@@ -153,7 +153,7 @@ def _hint(error: "NotEnrolledError") -> str:
     return "".join(f"; {hint}" for kind, hint in hints.items() if kind in kinds)
 
 
-def _warn_of(enrolment: "Enrolment") -> None:
+def _warn_about(enrolment: "Enrolment") -> None:
     for left_out in (*enrolment.failures, *enrolment.duplicates):
         hint = " (--largest enrols the largest)" if left_out.kind == "several-faces" else ""
         warn(f"left out {photo_name(left_out.photo)}: {left_out.reason}{hint}")
@@ -277,7 +277,7 @@ def remove_command(
 
     with Gallery(gallery, load(model) if model else None, read_key(key_file), create=False) as people:
         removal = people.remove(name)
-    say(f"removed {removal.name} with {removal.faces} faces from {gallery}")
+    echo(f"removed {removal.name} with {removal.faces} faces from {gallery}")
     if not removal.overwritten:
         warn(
             f"another process is reading {gallery}, so deleted bytes remain in {gallery}-wal until it has finished "

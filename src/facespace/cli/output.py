@@ -20,7 +20,7 @@ from facespace.filenames import printable, text_of, writable
 if TYPE_CHECKING:
     from facespace.images import PassedOver
 
-_OBEYED = re.compile("[\x7f-\x9f\ud800-\udfff]")
+_CONTROL = re.compile("[\x7f-\x9f\ud800-\udfff]")
 
 console = Console()
 errors = Console(stderr=True)
@@ -36,7 +36,7 @@ def warn(message: str) -> None:
     errors.print(plain(message), style="yellow", markup=False, highlight=False)
 
 
-def warn_passed_over(folder: Path, passed: "Sequence[PassedOver]") -> None:
+def warn_skipped(folder: Path, passed: "Sequence[PassedOver]") -> None:
     """Warn about files of a folder that were skipped, if any."""
     if passed:
         from facespace.images import summary_of
@@ -49,7 +49,7 @@ def footnote(message: str) -> None:
     console.print(plain(message), markup=False, highlight=False, style="dim")
 
 
-def say(message: str) -> None:
+def echo(message: str) -> None:
     """Print a line of plain text, without wrapping and without interpreting markup in paths or names."""
     console.print(plain(message), markup=False, highlight=False, soft_wrap=True)
 
@@ -60,7 +60,7 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> 
     Square brackets in a cell are not interpreted as markup.
     """
     if title:
-        say(title)
+        echo(title)
     shown = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold", show_header=any(columns))
     for column in columns:
         shown.add_column(column, overflow="fold")
@@ -73,7 +73,7 @@ def print_json(value: object) -> None:
     """Print one JSON object on standard output."""
     text = json.dumps(as_json(value), ensure_ascii=False, indent=2)
     # JSON allows these control characters unescaped, but a terminal would interpret them.
-    sys.stdout.write(_OBEYED.sub(lambda match: f"\\u{ord(match[0]):04x}", text) + "\n")
+    sys.stdout.write(_CONTROL.sub(lambda match: f"\\u{ord(match[0]):04x}", text) + "\n")
 
 
 def as_json(value: object) -> Any:

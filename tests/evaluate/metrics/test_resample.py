@@ -30,7 +30,7 @@ def written_out(pairs, drawn):
 
 @settings(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 1000), steps=st.integers(2, 30), absent=st.booleans())
-def test_a_round_has_the_figures_of_the_resample_written_out(seed, steps, absent):
+def test_a_round_equals_the_metrics_of_the_explicit_resample(seed, steps, absent):
     rng = np.random.default_rng(seed)
     people = np.concatenate([np.arange(4), rng.integers(0, 4, 6)])
     faces = all_pairs(people)

@@ -67,7 +67,7 @@ def test_the_equal_error_rate_is_where_both_errors_are_equal():
     assert roc([1.0], [0.1]).equal_error_rate == 1
 
 
-def test_accuracy_weighs_both_kinds_the_same():
+def test_accuracy_gives_both_kinds_of_pairs_equal_weight():
     # Two of four genuine pairs are accepted, 9 of 10 impostor pairs are rejected.
     assert accuracy([1, 1, 3, 3], [1, *[3] * 9], 2) == pytest.approx((0.5 + 0.9) / 2)
 

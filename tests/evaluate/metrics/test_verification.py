@@ -14,7 +14,7 @@ def faces(seed, people=12, photos=6, spread=0.5):
     return normalise(rng.normal(size=(people, 32))[labels] + spread * rng.normal(size=(len(labels), 32))), labels
 
 
-def test_a_perfect_space_is_perfect():
+def test_perfect_embeddings_have_perfect_metrics():
     figures = verification(*faces(0, spread=0.01), rounds=50)
     assert figures.auc.value == pytest.approx(1)
     assert figures.auc.low == pytest.approx(1)
@@ -23,7 +23,7 @@ def test_a_perfect_space_is_perfect():
     assert figures.equal_error_rate.value == 0
 
 
-def test_a_space_of_chance_is_chance():
+def test_random_embeddings_have_chance_accuracy():
     rng = np.random.default_rng(0)
     figures = verification(normalise(rng.normal(size=(90, 64))), np.repeat(np.arange(15), 6), rounds=100)
     assert figures.auc.value == pytest.approx(0.5, abs=0.08)
@@ -55,7 +55,7 @@ def test_a_folds_threshold_is_not_chosen_on_its_own_people():
     assert max(figures.fold_accuracy) == 1
 
 
-def test_a_rate_that_the_pairs_cannot_show_is_said_to_be_untold():
+def test_a_rate_that_needs_more_pairs_is_reported_as_unmeasured():
     figures = verification(*faces(0), fars=(1e-2, 1e-6), rounds=10)
     assert list(figures.val) == [1e-2]
     assert "needs 1,000,000 impostor pairs; there are 2,376" in figures.unmeasured[1e-6]

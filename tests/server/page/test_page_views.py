@@ -14,7 +14,7 @@ VIEWS = ("compare", "search", "people", "groups", "map", "model")
 
 
 def choose(page, *photos, at=0):
-    page.locator("main .well:not(.filled) input[type=file]").nth(at).set_input_files(list(photos))
+    page.locator("main .dropzone:not(.filled) input[type=file]").nth(at).set_input_files(list(photos))
 
 
 @pytest.mark.parametrize("view", VIEWS)
@@ -27,7 +27,7 @@ def test_a_view_fits_a_phone_and_a_desktop(full, visit, view):
 
 
 def test_a_person_with_long_photo_names_fits_a_phone(full, visit):
-    number = httpx.get(f"{full}/v1/people").json()["people"][0]["person"]
+    number = httpx.get(f"{full}/v1/people").json()["people"][0]["person_id"]
     page = visit(full, f"people/{number}", size=PHONE)
     page.locator(".person-head").wait_for()
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]

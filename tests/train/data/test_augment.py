@@ -43,7 +43,7 @@ def detail(images):
     return float((np.diff(images.astype(float), axis=2) ** 2).mean())
 
 
-def test_with_everything_off_the_crop_comes_out_as_it_is():
+def test_without_augmentation_the_crop_is_unchanged():
     assert np.array_equal(run(), inner())
 
 
@@ -61,7 +61,7 @@ def test_half_of_many_faces_are_mirrored():
     assert (changed[~mirrored] == inner()[0]).all()
 
 
-def test_a_move_within_the_margin_shows_what_lies_there():
+def test_a_shift_shows_the_margin():
     changed = run(shift=MARGIN / WIDTH)
     for face, whole in zip(changed, faces(), strict=True):
         nearest = min(
@@ -73,7 +73,7 @@ def test_a_move_within_the_margin_shows_what_lies_there():
     assert difference(changed, inner()).mean() > 3
 
 
-def test_beyond_the_photo_its_edge_goes_on():
+def test_the_edge_is_repeated_outside_the_photo():
     flat = np.full((1, 30, 30, 3), 200, np.uint8)
     options = NOTHING.model_copy(update={"shift": 0.5, "rotate": 45.0, "scale": 0.5})
     for seed in range(20):
@@ -100,7 +100,7 @@ def test_a_larger_result_is_the_same_face_enlarged():
     assert np.abs(halved - inner()).mean() < 1.5
 
 
-def test_covering_paints_a_rectangle_and_leaves_the_rest():
+def test_erasing_paints_a_rectangle_and_leaves_the_rest():
     changed = run(erase=1.0)
     painted = (changed == 127).all(axis=3)
     assert np.array_equal(changed[~painted], inner()[~painted])

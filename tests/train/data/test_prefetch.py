@@ -7,7 +7,7 @@ import pytest
 from facespace.train.data.prefetch import Prefetcher
 
 
-def test_each_step_gets_its_own_batch_and_the_next_is_made_meanwhile():
+def test_each_step_gets_its_batch_and_the_next_is_prefetched():
     begun = {step: threading.Event() for step in range(4)}
 
     def prepare(step):
@@ -25,7 +25,7 @@ def test_each_step_gets_its_own_batch_and_the_next_is_made_meanwhile():
         assert prefetcher.get(2, until=3)[0] == "batch 2"
 
 
-def test_after_going_back_nothing_begun_before_is_used():
+def test_after_discard_no_stale_batch_is_used():
     source = ["before"]
     with Prefetcher(lambda step: (step, source[0])) as prefetcher:
         prefetcher.get(7, until=9)
@@ -34,14 +34,14 @@ def test_after_going_back_nothing_begun_before_is_used():
         assert prefetcher.get(8, until=9) == (8, "after")
 
 
-def test_another_step_than_the_one_begun_is_prepared_itself():
+def test_a_step_that_was_not_prefetched_is_prepared():
     with Prefetcher(lambda step: step) as prefetcher:
         prefetcher.get(7, until=9)
         assert prefetcher.get(3, until=9) == 3
         assert prefetcher.get(4, until=5) == 4
 
 
-def test_what_fails_in_the_thread_fails_where_the_batch_is_asked_for():
+def test_an_error_in_the_thread_is_raised_by_get():
     def prepare(step):
         if step == 1:
             raise ValueError("no such batch")

@@ -75,7 +75,7 @@ def test_the_pool_is_searched_every_so_often_from_its_start():
 
 
 @pytest.mark.parametrize("searched", [False, True])
-def test_faces_are_settled_up_to_the_next_search_or_the_end(searched):
+def test_prefetching_stops_at_the_next_search_or_the_end(searched):
     one = plan(every=20, pool=50, start=30)
     if searched:
         one.take(30, np.arange(150), mined(ROWS))

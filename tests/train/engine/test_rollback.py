@@ -17,19 +17,19 @@ def folder(tmp_path):
     return tmp_path
 
 
-def test_a_run_returns_to_its_last_checkpoint_and_then_to_one_further_back(folder):
+def test_a_run_rolls_back_to_its_last_checkpoint_and_then_to_an_earlier_one(folder):
     assert rollback_target(folder, None).step == 20
     assert rollback_target(folder, 20).step == 10
     # A checkpoint that was deleted meanwhile is ignored.
     assert rollback_target(folder, 30).step == 20
 
 
-def test_the_only_checkpoint_is_returned_to_again(folder):
+def test_the_only_checkpoint_is_used_again(folder):
     drop_after(folder, 0)
     assert rollback_target(folder, 0).step == 0
 
 
-def test_what_came_after_is_dropped(folder):
+def test_later_checkpoints_are_deleted(folder):
     drop_after(folder, 10)
     assert [path.name for path in checkpoints_in(folder)] == ["step-00000000", "step-00000010"]
 

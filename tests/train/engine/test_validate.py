@@ -31,7 +31,7 @@ def test_rates_are_those_of_the_sorted_distances():
         assert 0 < rate < 1
 
 
-def test_a_rate_that_too_few_pairs_would_decide_is_not_told():
+def test_a_rate_with_too_few_pairs_is_left_out():
     embeddings, labels = points(people=4, photos=3)
     assert "val_at_1e-03" not in validation_rates(embeddings, labels)
 

@@ -28,7 +28,7 @@ def test_ordinary_faces_are_embedded_as_before(network, rng):
     assert outputs(bounded, faces) == pytest.approx(outputs(network, faces), abs=1e-6)
 
 
-def test_what_is_unlike_any_face_grows_no_larger_than_twice_the_ordinary(network, rng):
+def test_activations_of_unusual_photos_are_bounded(network, rng):
     faces = rng.uniform(-1, 1, (9, 3, 40, 32)).astype(np.float32)
     inside = [node.output[0] for node in onnx.load_from_string(network).graph.node if node.op_type == "Relu"]
     usual = np.median(_largest(network, inside, faces), axis=0)
@@ -37,7 +37,7 @@ def test_what_is_unlike_any_face_grows_no_larger_than_twice_the_ordinary(network
     assert (_largest(bound_activations(network, faces), inside, glaring) <= 2.001 * usual).all()
 
 
-def test_a_network_without_relu_is_left_as_it_is():
+def test_a_network_without_relu_is_unchanged():
     shape = ["n", 3, 8, 8]
     given, made = (helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape) for name in ("faces", "points"))
     graph = helper.make_graph([helper.make_node("Tanh", ["faces"], ["points"])], "plain", [given], [made])

@@ -72,7 +72,7 @@ def test_every_mixture_but_three_old_points_occurs():
     assert ("old", "old", "old") not in kinds
 
 
-def test_nothing_flows_into_the_old_space():
+def test_old_embeddings_get_no_gradient():
     new, old, labels = batch()
     new.requires_grad_()
     old.requires_grad_()
@@ -109,7 +109,7 @@ def test_compatibility_is_the_val_of_all_pairs_by_definition():
         assert rates[name][0.1] == pytest.approx(best)
 
 
-def test_learning_brings_new_points_where_old_ones_are():
+def test_training_makes_new_embeddings_comparable_with_old_ones():
     # Faces are noisy vectors; the old space is a rotation of them that the new network does not know.
     generator = torch.Generator().manual_seed(0)
     centres = torch.randn(40, 16, generator=generator)
@@ -143,7 +143,7 @@ def test_learning_brings_new_points_where_old_ones_are():
     assert after["new to new"][0.01] > 0.5
 
 
-def test_the_loss_wants_old_points():
+def test_the_loss_needs_old_embeddings():
     new, _, labels = batch()
     with pytest.raises(DataError, match=r"needs the old model's embeddings of the training faces: set data.old"):
         HarmonicTripletLoss()(Batch(new, labels, MARGIN, lambda distances, people: pytest.fail("nothing to mine")))
@@ -193,7 +193,7 @@ def test_the_miner_of_the_recipe_mines_over_both_spaces(people, model_path, tmp_
     assert {record["pairs"] for record in trained.history} == {32}
 
 
-def test_the_hardness_of_a_harmonic_run_is_eased_after_a_rollback(people, model_path, tmp_path, monkeypatch):
+def test_a_rollback_lowers_the_hardness_of_a_harmonic_run(people, model_path, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     asked = []
 

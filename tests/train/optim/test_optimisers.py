@@ -15,7 +15,7 @@ def test_the_rate_falls_along_half_a_cosine():
     assert rate_at(7, 101, OptimiserSection(rate=0.4)) == pytest.approx(0.4)
 
 
-def test_the_rate_rises_over_the_warm_up_and_then_stays_where_it_is_told_to():
+def test_the_rate_rises_during_warm_up_and_then_follows_the_schedule():
     options = OptimiserSection(rate=0.4, warmup=3, schedule="constant")
     assert [rate_at(step, 10, options) for step in range(5)] == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.4])
 

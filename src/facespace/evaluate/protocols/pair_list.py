@@ -69,12 +69,12 @@ def pair_list(path: str | os.PathLike[str], photos: Photos, folds: int = 10) -> 
             "different-person pairs, and people who occur in a pair must be in one fold. Thresholds must be chosen on "
             "other people, so add or remove pairs, or add a column 'fold'"
         )
-    whose = "named in the file" if named else "given by chains of same-person pairs"
+    source = "named in the file" if named else "given by chains of same-person pairs"
     return Protocol(
         name="pairs",
         words=(
             f"The pairs of {Path(path).name}: {int(sum(_same(row) for row in rows)):,} of one person, "
-            f"{sum(not _same(row) for row in rows):,} of different people; people are {whose}. {len(numbers)} folds "
+            f"{sum(not _same(row) for row in rows):,} of different people; people are {source}. {len(numbers)} folds "
             f"({'from the file' if folded else 'of disjoint people, of similar size'}); the threshold of a fold is the "
             "most accurate one on the others."
         ),
