@@ -11,7 +11,7 @@ from facespace.errors import ModelError
 from facespace.metric import normalise
 from facespace.model.card import Card
 from facespace.model.file import ModelFile
-from facespace.model.providers import PROVIDERS, choose_provider, load_libraries, started
+from facespace.model.providers import PROVIDERS, choose_provider, load_libraries, quiet, started
 from facespace.processors import session_threads
 
 # On a CPU, batches of more than 32 faces are no faster and need more memory.
@@ -62,7 +62,8 @@ class Engine:
         # The card determines the input. CPU is added as a fallback for operators that a provider lacks.
         names = list(dict.fromkeys([PROVIDERS[chosen], PROVIDERS["cpu"]]))
         try:
-            self._session = ort.InferenceSession(model.onnx, options, providers=names)
+            with quiet(chosen, provider):
+                self._session = ort.InferenceSession(model.onnx, options, providers=names)
         except Exception as error:  # onnxruntime's exceptions share no public parent
             raise ModelError(f"onnxruntime cannot load {model.path}: {error}") from None
         self.provider = started(chosen, provider, self._session.get_providers())

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+from collections.abc import Iterator
 
 import onnxruntime as ort
 
@@ -15,6 +16,9 @@ PROVIDERS = {
     "openvino": "OpenVINOExecutionProvider",
     "cpu": "CPUExecutionProvider",
 }
+
+# onnxruntime's default severity of messages.
+_WARNING = 2
 
 GPU_PACKAGE = "pip uninstall -y onnxruntime && pip install 'onnxruntime-gpu[cuda,cudnn]'"
 
@@ -55,11 +59,24 @@ def load_libraries(provider: str) -> None:
             ort.preload_dlls()
 
 
+@contextlib.contextmanager
+def quiet(chosen: str, wanted: str | None) -> Iterator[None]:
+    """Hide onnxruntime's messages about a provider that the user did not request and that does not start."""
+    if wanted is not None or chosen == "cpu":
+        yield
+        return
+    ort.set_default_logger_severity(4)
+    try:
+        yield
+    finally:
+        ort.set_default_logger_severity(_WARNING)
+
+
 def started(chosen: str, wanted: str | None, used: list[str]) -> str:
     """Return the short name of the provider that a session uses.
 
     onnxruntime lists CUDA as available if it was built with it. If the GPU or its libraries are missing, a session
-    silently falls back to the CPU.
+    falls back to the CPU without an error.
 
     Parameters
     ----------
