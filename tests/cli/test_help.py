@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from facespace.cli.main import RENAMED, command, with_new_options
-from facespace.gallery import FPIR, LEAST_QUALITY
+from facespace.gallery import FPIR, MIN_QUALITY
 
 # Without pydantic, which typer itself imports for the help of a command if it is installed.
 HEAVY = ("numpy", "onnxruntime", "PIL", "scipy", "fastcluster", "sklearn", "torch", "onnx", "fastapi")
@@ -71,7 +71,7 @@ except SystemExit:
 
 def test_defaults_are_those_of_the_library():
     defaults = {p.name: p.default for name in ("enrol", "identify") for p in COMMANDS[f"facespace {name}"].params}
-    assert defaults["min_quality"] == LEAST_QUALITY
+    assert defaults["min_quality"] == MIN_QUALITY
     assert defaults["fpir"] == FPIR
 
 
