@@ -53,13 +53,12 @@ def add_people(app: FastAPI, photos: int) -> None:
 
         def work() -> PeopleAnswer:
             gallery = service.require_gallery()
-            found = [p for p in gallery.people() if search is None or search.casefold() in p.name.casefold()]
-            shown = found[offset : offset + limit]
-            pictures = gallery.pictured(person.id for person in shown)
+            page = gallery.people_page(search, offset, limit)
+            pictures = gallery.pictured(person.id for person in page.people)
             return PeopleAnswer(
-                total=len(found),
-                people=[_person_answer(person, pictures) for person in shown],
-                next=offset + limit if offset + limit < len(found) else None,
+                total=page.total,
+                people=[_person_answer(person, pictures) for person in page.people],
+                next=page.next,
             )
 
         return await service.database_queue.run(work)
@@ -268,7 +267,7 @@ def _person_answer(person: Person, pictures: dict[int, int]) -> PersonAnswer:
 def _face_answer(face: KeptFace, has_picture: bool, embeddings: bool) -> PersonFace:
     return PersonFace(
         face=face.id,
-        person_id=face.person,
+        person_id=face.person_id,
         photo=face.photo,
         box=face.box,
         quality=face.quality,
@@ -279,7 +278,7 @@ def _face_answer(face: KeptFace, has_picture: bool, embeddings: bool) -> PersonF
 
 
 def _enrol_answer(gallery: Gallery, done: Enrolment, files: list[io.BytesIO]) -> EnrolAnswer:
-    person = gallery.store.find(done.person)
+    person = gallery.store.find(done.name)
     place = {id(file): number for number, file in enumerate(files)}
 
     def reasons(failures: Any) -> list[PhotoReason]:
@@ -291,17 +290,17 @@ def _enrol_answer(gallery: Gallery, done: Enrolment, files: list[io.BytesIO]) ->
         person=_person_answer(person, gallery.pictured([person.id])),
         added=done.faces,
         failures=reasons(done.failures),
-        duplicates=reasons(done.folded),
+        duplicates=reasons(done.duplicates),
         doubtful=reasons(done.doubtful),
         outliers=reasons(done.outliers),
         lookalikes=[
             SimilarPerson(
-                person_id=other.person,
+                person_id=other.person_id,
                 name=other.name,
                 distance=other.distance,
                 adjusted_distance=other.adjusted_distance,
                 probability=other.probability,
             )
-            for other in done.alike
+            for other in done.lookalikes
         ],
     )
