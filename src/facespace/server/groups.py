@@ -100,7 +100,7 @@ def _new_faces(album: Album, numbers: Sequence[int], keep: bool) -> list[NewFace
 
 
 def _answer(gallery: Gallery, done: Enrolment, faces: list[NewFace]) -> EnrolAnswer:
-    person = gallery.store.find(done.person)
+    person = gallery.store.find(done.name)
     # If several faces are from one photo, report the position of the first.
     place = {face.photo: number for number, face in reversed(list(enumerate(faces)))}
 
@@ -118,18 +118,18 @@ def _answer(gallery: Gallery, done: Enrolment, faces: list[NewFace]) -> EnrolAns
         ),
         added=done.faces,
         failures=[],
-        duplicates=reasons(done.folded),
+        duplicates=reasons(done.duplicates),
         doubtful=reasons(done.doubtful),
         outliers=reasons(done.outliers),
         lookalikes=[
             SimilarPerson(
-                person_id=other.person,
+                person_id=other.person_id,
                 name=other.name,
                 distance=other.distance,
                 adjusted_distance=other.adjusted_distance,
                 probability=other.probability,
             )
-            for other in done.alike
+            for other in done.lookalikes
         ],
     )
 

@@ -118,7 +118,7 @@ def add_matching(app: FastAPI) -> None:
                 fpir=fpir,
                 people=len(gallery.index),
                 matches=[
-                    EmbeddingMatch(person_id=match.number, name=match.person, candidates=candidates)
+                    EmbeddingMatch(person_id=match.person_id, name=match.name, candidates=candidates)
                     for match, candidates in zip(found, candidates_of(gallery, found), strict=True)
                 ],
             )

@@ -268,7 +268,7 @@ def _person_answer(person: Person, pictures: dict[int, int]) -> PersonAnswer:
 def _face_answer(face: KeptFace, has_picture: bool, embeddings: bool) -> PersonFace:
     return PersonFace(
         face=face.id,
-        person_id=face.person,
+        person_id=face.person_id,
         photo=face.photo,
         box=face.box,
         quality=face.quality,
@@ -279,7 +279,7 @@ def _face_answer(face: KeptFace, has_picture: bool, embeddings: bool) -> PersonF
 
 
 def _enrol_answer(gallery: Gallery, done: Enrolment, files: list[io.BytesIO]) -> EnrolAnswer:
-    person = gallery.store.find(done.person)
+    person = gallery.store.find(done.name)
     place = {id(file): number for number, file in enumerate(files)}
 
     def reasons(failures: Any) -> list[PhotoReason]:
@@ -291,17 +291,17 @@ def _enrol_answer(gallery: Gallery, done: Enrolment, files: list[io.BytesIO]) ->
         person=_person_answer(person, gallery.pictured([person.id])),
         added=done.faces,
         failures=reasons(done.failures),
-        duplicates=reasons(done.folded),
+        duplicates=reasons(done.duplicates),
         doubtful=reasons(done.doubtful),
         outliers=reasons(done.outliers),
         lookalikes=[
             SimilarPerson(
-                person_id=other.person,
+                person_id=other.person_id,
                 name=other.name,
                 distance=other.distance,
                 adjusted_distance=other.adjusted_distance,
                 probability=other.probability,
             )
-            for other in done.alike
+            for other in done.lookalikes
         ],
     )

@@ -156,23 +156,23 @@ def identified(
     found = gallery.identify_faces(photo.faces, fpir, top, unique)
     named = candidates_of(gallery, found)
     return [
-        IdentifiedFace(**answer.model_dump(), person_id=face.number, name=face.person, candidates=candidates)
+        IdentifiedFace(**answer.model_dump(), person_id=face.person_id, name=face.name, candidates=candidates)
         for face, answer, candidates in zip(found, faces_of(photo, crops, embeddings), named, strict=True)
     ]
 
 
 def candidates_of(gallery: Gallery, found: Sequence[Identification]) -> list[list[CandidateAnswer]]:
     """Return the candidates of each face, with the ids of their thumbnails."""
-    pictures = gallery.pictured({candidate.person for face in found for candidate in face.candidates})
+    pictures = gallery.pictured({candidate.person_id for face in found for candidate in face.candidates})
     return [
         [
             CandidateAnswer(
-                person_id=candidate.person,
+                person_id=candidate.person_id,
                 name=candidate.name,
                 distance=candidate.distance,
                 adjusted_distance=candidate.adjusted_distance,
                 probability=candidate.probability,
-                picture=pictures.get(candidate.person),
+                picture=pictures.get(candidate.person_id),
             )
             for candidate in face.candidates
         ]
