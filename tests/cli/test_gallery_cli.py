@@ -219,8 +219,8 @@ def test_only_a_compatible_model_keeps_the_old_embeddings(run, model_path, anoth
     )
     refused(with_default, "does not say that its embeddings can be compared")
     harmonic = another_model("harmonic.onnx", comparable_with=read_model(model_path).card.space_id)
-    said = ok(run("gallery", "upgrade", "--mix", "-g", "people.db", "-m", harmonic))
-    assert f"now uses the model {read_model(harmonic).card.name}; old and new embeddings are compared" in said
+    text = ok(run("gallery", "upgrade", "--mix", "-g", "people.db", "-m", harmonic))
+    assert f"now uses the model {read_model(harmonic).card.name}; old and new embeddings are compared" in text
     assert listed(run, FACESPACE_MODEL=str(harmonic)) == {"Ada": 2, "Ben": 2, "Cleo": 2}
 
 

@@ -89,8 +89,8 @@ def test_an_invalid_field_is_named_and_its_value_not_repeated(client, path, body
 def test_a_missing_photo_and_invalid_json_are_rejected(client):
     none = client.post("/v1/verify", json={"a": b64(b"x")}).json()
     assert none["detail"] == "the request must have one photo in the field 'b', but has 0"
-    for rubbish in (b"{", b"[" * 100_000, b'{"photo": NaN}', b'"\\ud800"', b""):
-        answer = client.post("/v1/faces", content=rubbish, headers={"Content-Type": "application/json"})
+    for invalid in (b"{", b"[" * 100_000, b'{"photo": NaN}', b'"\\ud800"', b""):
+        answer = client.post("/v1/faces", content=invalid, headers={"Content-Type": "application/json"})
         assert (answer.status_code, answer.json()["type"]) == (422, "urn:facespace:invalid")
     endless = b'{"name": "A", "photos": ["eHh4"], "attributes": {"n": 1e999}}'
     answer = client.post("/v1/people", content=endless, headers={"Content-Type": "application/json"})

@@ -120,10 +120,10 @@ def test_decisions_list_their_faces(grouped):
     a, b = faces[0], faces[-1]
     made = client.post(f"{job}/answers", json={"a": a, "b": b, "same": True}).json()["decision"]
     name = client.post(f"{job}/name", json={"cluster": result["clusters"][0]["cluster"], "name": "Ada"}).json()
-    said = {d["decision"]: d for d in client.get(f"{job}/decisions").json()["decisions"]}
-    assert said[made]["pairs"] == [{"a": a, "b": b, "same": True}]
-    assert said[made]["naming"] is None
-    assert said[name["decision"]]["naming"]["name"] == "Ada"
+    decisions = {d["decision"]: d for d in client.get(f"{job}/decisions").json()["decisions"]}
+    assert decisions[made]["pairs"] == [{"a": a, "b": b, "same": True}]
+    assert decisions[made]["naming"] is None
+    assert decisions[name["decision"]]["naming"]["name"] == "Ada"
     # The requested decision is undone, not the last one.
     assert client.post(f"{job}/undo", json={"decision": name["decision"]}).json()["decision"] == name["decision"]
     undone = client.post(f"{job}/undo", json={"decision": made}).json()

@@ -79,11 +79,11 @@ def print_json(value: object) -> None:
 def as_json(value: object) -> Any:
     """Convert records, arrays and paths to JSON types.
 
-    A number that is not finite becomes null; bytes of a path that are not UTF-8 become escapes (`text_of`).
+    A number that is not finite becomes null; bytes of a path that are not UTF-8 become escapes (`text_of`). Renamed
+    fields of records are also written under their old names.
     """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = {field.name: as_json(getattr(value, field.name)) for field in dataclasses.fields(value)}
-        # Scripts that read the old names keep working for one release.
         return fields | {
             old: fields[alias.new] for old, alias in vars(type(value)).items() if isinstance(alias, Renamed)
         }

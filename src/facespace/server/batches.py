@@ -99,7 +99,7 @@ def _found(space: Space, uploads: list[Upload]) -> Iterator[tuple[Upload, PhotoF
 
 
 def _photo(place: int, upload: Upload, found: PhotoFaces) -> dict[str, Any]:
-    told = {"photo": place, "name": upload.name, "width": found.width, "height": found.height}
+    answer = {"photo": place, "name": upload.name, "width": found.width, "height": found.height}
     if found.failure is None:
-        return told
-    return {**told, "failure": PhotoFailure(type="urn:facespace:image", detail=found.failure)}
+        return answer
+    return {**answer, "failure": PhotoFailure(type="urn:facespace:image", detail=found.failure)}

@@ -93,8 +93,8 @@ class CheckedRoute(APIRoute):
             request.state.caller = caller = service.admit(request, rule.scope)
             if rule.gallery and service.gallery is None:
                 raise ProblemError("not-found", "this service was started without a gallery")
-            desk = service.photo_queue if rule.heavy else service.database_queue
-            with caller.acting(), desk.place(service.seconds_for(request)):
+            queue = service.photo_queue if rule.heavy else service.database_queue
+            with caller.acting(), queue.place(service.seconds_for(request)):
                 # `read_form` applies the limits of uploads.
                 return await handler(request if uploads else bounded(request, JSON_BYTES))
 
