@@ -51,8 +51,8 @@ def test_many_processes_can_create_the_same_file_at_once(opening, tmp_path):
         process.start()
     for process in processes:
         process.join()
-    told = [failures.get() for _ in range(failures.qsize())]
-    assert told == []
+    errors = [failures.get() for _ in range(failures.qsize())]
+    assert errors == []
     assert [process.exitcode for process in processes] == [0] * PROCESSES
     made = [path for path in tmp_path.iterdir() if not path.name.endswith(("-wal", "-shm"))]
     assert len(made) == FILES

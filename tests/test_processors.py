@@ -49,9 +49,9 @@ def test_a_process_bound_to_one_processor_has_one_thread_everywhere():
         "from facespace.server.settings import Settings\n"
         "print(available(), session_threads(None), session_threads(3), Settings().doing)"
     )
-    told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
+    numbers = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
     whole = os.cpu_count() == 1
-    assert told == ["1", "0" if whole else "1", "3", "2"]
+    assert numbers == ["1", "0" if whole else "1", "3", "2"]
 
 
 def test_a_quota_below_one_processor_gives_one_thread(monkeypatch):

@@ -26,8 +26,8 @@ def run(model_path, tmp_path, monkeypatch):
 
 
 def test_an_album_from_folder_to_sheet(run, people, tmp_path):
-    told = json.loads(run("cluster", people, "--out", "out", "--json"))
-    assert told["added"]["faces"] == 60
+    answer = json.loads(run("cluster", people, "--out", "out", "--json"))
+    assert answer["added"]["faces"] == 60
     assert (tmp_path / "out" / "index.html").is_file()
     assert "60 already known" in run("cluster", people, "--out", "out")
     album = "out/album.db"

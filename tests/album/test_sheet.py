@@ -42,9 +42,9 @@ def test_links_table_and_json_agree(sheet):
     assert all(link.resolve().is_file() for link in (folder / "people").rglob("*.pgm"))
     with (folder / "clusters.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    told = json.loads((folder / "clusters.json").read_text("utf-8"))
+    written = json.loads((folder / "clusters.json").read_text("utf-8"))
     assert {(int(row["cluster"]), int(row["face"])) for row in rows} == {
-        (cluster["number"], face["number"]) for cluster in told["clusters"] for face in cluster["faces"]
+        (cluster["number"], face["number"]) for cluster in written["clusters"] for face in cluster["faces"]
     }
     assert len(rows) == 60
 

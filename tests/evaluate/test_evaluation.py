@@ -92,7 +92,7 @@ def test_a_card_with_a_cut_of_complete_linkage_is_refused_and_evaluated_without_
     complete = space.card.decisions.clustering.model_copy(update={"linkage": "complete"})
     decisions = space.card.decisions.model_copy(update={"clustering": complete})
     other = replace_card(space, space.card.model_copy(update={"decisions": decisions}))
-    with pytest.raises(ModelError, match="complete linkage, and faces are grouped by average linkage"):
+    with pytest.raises(ModelError, match="complete linkage, but faces are grouped by average linkage"):
         cluster(other, people)
     found = evaluate(other, protocols.groups_of_people(photos))
     assert found.groups is None

@@ -91,8 +91,8 @@ def test_a_group_with_faces_of_all_sizes_is_found(finder, photos):
         piece = photo.resize((side, side), Image.Resampling.BILINEAR).crop((0, 0, 300, 300) if side > 300 else None)
         canvas.paste(piece, (left, top))
         truths.append((truth + 0.5) * (side / 250) - 0.5 + (left, top))
-    crowd = finder.find(canvas)
-    assert sum(found_at(crowd, truth) for truth in truths) >= 12
+    group = finder.find(canvas)
+    assert sum(found_at(group, truth) for truth in truths) >= 12
 
 
 def test_drawn_landscapes_show_no_face(finder, rng):

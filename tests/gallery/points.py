@@ -31,10 +31,10 @@ class NamedSpace:
     def __init__(self, name=SPACE, dimension=DIMENSION, threshold=0.5, impostors=None):
         self.id, self.dimension = name, dimension
         self._threshold = threshold
-        told = impostors or Impostors(
+        from_card = impostors or Impostors(
             (0.1, 0.01, 0.001), (1, 2, 4), ((1.5, 1.3, 1.1), (1.45, 1.25, 1.05), (1.4, 1.2, 1.0))
         )
-        self.card = SimpleNamespace(impostors=lambda: told)
+        self.card = SimpleNamespace(impostors=lambda: from_card)
         self.lost = set()
 
     def threshold(self, far=None):

@@ -190,7 +190,7 @@ def test_a_face_of_low_quality_is_rejected_with_the_reason(tmp_path):
         assert gallery.faces("Ada")[0].quality == 0.6
         with pytest.raises(GalleryError, match="no photo of 'Ben' can be enrolled"):
             gallery.enrol("Ben", "Ben/bad")
-        assert gallery.enrol("Ben", "Ben/bad", least_quality=0).faces == 1
+        assert gallery.enrol("Ben", "Ben/bad", min_quality=0).faces == 1
 
 
 def test_attributes_are_stored_replaced_and_validated(gallery):

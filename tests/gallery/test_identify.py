@@ -25,12 +25,12 @@ def fill(gallery, people, photos=1):
 
 
 def test_the_threshold_falls_as_people_are_added_and_is_at_most_that_of_fpir_over_n(gallery):
-    told = gallery.index._impostors
+    impostors = gallery.index._impostors
     thresholds = []
     for people in (1, 10, 100):
         fill(gallery, people)
         thresholds.append(gallery.threshold(0.02))
-        assert thresholds[-1] <= float(told.threshold(0.02 / people))
+        assert thresholds[-1] <= float(impostors.threshold(0.02 / people))
     assert thresholds == sorted(thresholds, reverse=True)
     assert gallery.identify("P3/9")[0].threshold == gallery.threshold()
 
@@ -40,12 +40,12 @@ def test_the_fpir_of_strangers_is_at_most_the_requested_one(tmp_path):
     labels = np.repeat(np.arange(120), 4)
     points = np.stack([face.embedding for i in range(120) for face in new_faces(f"V{i}", 4)])
     measured = impostor_tails(points, labels)
-    told = Impostors(
+    impostors = Impostors(
         tuple(measured.fars),
         tuple(tail.photos for tail in measured.tails),
         tuple(tuple(tail.thresholds) for tail in measured.tails),
     )
-    with Gallery(tmp_path / "people.db", NamedSpace(impostors=told)) as gallery:
+    with Gallery(tmp_path / "people.db", NamedSpace(impostors=impostors)) as gallery:
         for people, photos in ((20, 1), (100, 3)):
             fill(gallery, people, photos)
             asked = [f"S{i}/0" for i in rng.permutation(1500)]

@@ -31,7 +31,7 @@ def url(postgres):
     return postgres()
 
 
-def told(identified):
+def rounded(identified):
     """Results without the last digits: bytes and floats are summed in different orders."""
     return [
         (face.box, face.name, round(face.threshold, 4), [(c.name, round(c.distance, 4)) for c in face.candidates])
@@ -60,7 +60,7 @@ def test_results_equal_those_of_sqlite_after_any_changes(url, tmp_path):
             gallery.remove("P8")
             gallery.move(gallery.faces("P5")[0].id, "P6")
             gallery.enrol("P9", ["P9/7", "Somebody/1"])
-            found = [told(gallery.identify(f"P{i}/9+P{i + 1}/9+S{i}/0", top=4)) for i in range(0, 40, 3)]
+            found = [rounded(gallery.identify(f"P{i}/9+P{i + 1}/9+S{i}/0", top=4)) for i in range(0, 40, 3)]
             people = [(p.name, p.faces, p.id, dict(p.attributes)) for p in gallery.people()]
             events = [(e.number, e.action, dict(e.detail)) for e in gallery.audit()]
             checked = check(gallery.store)
@@ -178,7 +178,7 @@ def test_all_processes_share_the_index_in_the_database(url, tmp_path, kind):
         mine.remove("P7")
         file.remove("P7")
         for photo in ("P3/8", "Late/4+P7/3", "Stranger/1"):
-            assert told(mine.identify(photo)) == told(theirs.identify(photo)) == told(file.identify(photo))
+            assert rounded(mine.identify(photo)) == rounded(theirs.identify(photo)) == rounded(file.identify(photo))
         assert mine.store.sql.run("SELECT count(*) FROM point")[0][0] == 60
 
 

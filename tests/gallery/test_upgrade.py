@@ -34,10 +34,10 @@ def path(tmp_path):
 
 
 def test_all_faces_are_re_embedded_and_found_by_the_new_model(path):
-    told = []
-    done = upgrade(path, NamedSpace(NEW, 48), on_face=lambda *at: told.append(at))
+    progress = []
+    done = upgrade(path, NamedSpace(NEW, 48), on_face=lambda *at: progress.append(at))
     assert (done.faces, done.before, done.dropped) == (60, 0, ())
-    assert told[-1] == (60, 60)
+    assert progress[-1] == (60, 60)
     assert space_of(path) == (NEW, 48)
     with Gallery(path, NamedSpace(NEW, 48)) as gallery:
         assert gallery.identify("P7/5")[0].name == "P7"

@@ -29,20 +29,20 @@ def test_with_many_pairs_it_matches_scikit_learns_balanced_logistic_regression()
 def test_a_probability_falls_with_the_distance_and_rises_with_the_prior(seed, prior):
     fitted = fit_calibration(*distances(seed, 50, 200))
     grid = np.linspace(0, 4, 50)
-    told = fitted.probability(grid, prior)
-    assert (np.diff(told) <= 0).all()
-    assert ((told >= 0) & (told <= 1)).all()
-    assert (fitted.probability(grid, min(prior + 0.005, 0.995)) >= told).all()
+    probabilities = fitted.probability(grid, prior)
+    assert (np.diff(probabilities) <= 0).all()
+    assert ((probabilities >= 0) & (probabilities <= 1)).all()
+    assert (fitted.probability(grid, min(prior + 0.005, 0.995)) >= probabilities).all()
 
 
 def test_probabilities_match_observed_frequencies():
     fitted = fit_calibration(*distances(1))
     genuine, impostor = distances(2, 20000, 20000)
-    told = fitted.probability(np.concatenate([genuine, impostor]))
+    probabilities = fitted.probability(np.concatenate([genuine, impostor]))
     same = np.repeat([True, False], 20000)
     for low in (0.1, 0.3, 0.5, 0.7):
-        chosen = (told >= low) & (told < low + 0.2)
-        assert same[chosen].mean() == pytest.approx(told[chosen].mean(), abs=0.06)
+        chosen = (probabilities >= low) & (probabilities < low + 0.2)
+        assert same[chosen].mean() == pytest.approx(probabilities[chosen].mean(), abs=0.06)
 
 
 def test_separable_sets_give_a_finite_curve():

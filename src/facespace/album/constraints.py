@@ -129,8 +129,8 @@ def _check_group(
 
 
 def _refusal(chain: Sequence[Bond], against: str) -> str:
-    told = "; ".join(f"face {bond.a} is face {bond.b} ({bond.why})" for bond in chain)
-    return f"this contradicts earlier decisions: {told}; but {against}"
+    reasons = "; ".join(f"face {bond.a} is face {bond.b} ({bond.why})" for bond in chain)
+    return f"this contradicts earlier decisions: {reasons}; but {against}"
 
 
 def _chain(graph: Mapping[int, list[Bond]], a: int, b: int) -> list[Bond] | None:

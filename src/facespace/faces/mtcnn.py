@@ -33,9 +33,9 @@ THRESHOLDS = (0.6, 0.7, 0.7)
 SHRINK = math.sqrt(0.5)
 # Of windows that overlap by more than this fraction of their union, only the best is kept. The usual 0.7 between
 # levels and after the second network finds no more faces and takes a third more time.
-ALIKE = 0.5
+MAX_OVERLAP = 0.5
 # Of two faces, if the smaller is covered by more than this fraction, only the better one is kept.
-SAME = 0.7
+MAX_COVERED = 0.7
 # Windows per run of a network, so that its intermediate results stay in the cache.
 RUN = 16
 # Columns of the first network's output per run, for the same reason: half the time and a hundredth of the memory of
@@ -182,12 +182,12 @@ class Mtcnn:
             corner = np.stack([columns, rows], axis=1) * STRIDE
             edges = np.concatenate([corner, corner + CELL], axis=1) / (pyramid.scale(level) * 2)
             boxes = edges.astype(np.float32)
-            kept = suppress(boxes, scores, ALIKE)
+            kept = suppress(boxes, scores, MAX_OVERLAP)
             found.append((boxes[kept], scores[kept], moves[0, columns[kept], rows[kept]]))
         if not found:
             return _joined([])
         boxes, scores, moves = (np.concatenate(parts) for parts in zip(*found, strict=True))
-        kept = suppress(boxes, scores, ALIKE)
+        kept = suppress(boxes, scores, MAX_OVERLAP)
         boxes = _square(_moved(boxes[kept], moves[kept]))
         return _Windows(boxes, scores[kept], np.full(len(kept), photo))
 
@@ -218,7 +218,7 @@ class Mtcnn:
         for photo in range(len(pyramids)):
             own = np.flatnonzero((windows.photo == photo) & (chances[:, 1] > THRESHOLDS[1]))
             scores = chances[own, 1]
-            kept = suppress(windows.boxes[own], scores, ALIKE)
+            kept = suppress(windows.boxes[own], scores, MAX_OVERLAP)
             boxes = _square(_moved(windows.boxes[own[kept]], moves[own[kept]]))
             passed.append(_Windows(boxes, scores[kept], np.full(len(kept), photo)))
         return _joined(passed)
@@ -232,7 +232,7 @@ class Mtcnn:
             boxes, scores = windows.boxes[own], chances[own, 1]
             landmarks = _in_photo(boxes, points[own])
             boxes = _moved(boxes, moves[own])
-            kept = suppress(boxes, scores, SAME, over="smaller")
+            kept = suppress(boxes, scores, MAX_COVERED, over="smaller")
             found.append(Detections(boxes[kept], landmarks[kept], scores[kept]))
         return found
 

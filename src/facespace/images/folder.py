@@ -84,14 +84,14 @@ def people_in(folder: str | os.PathLike[str], on_passed: OnPassed | None = None)
     """
     root = _existing(folder)
     passed: list[PassedOver] = []
-    tell = on_passed or passed.append
+    report = on_passed or passed.append
     people: dict[str, list[Path]] = {}
-    for photo in walk_photos(root, tell):
+    for photo in walk_photos(root, report):
         person, *rest = photo.relative_to(root).parts
         if rest:
             people.setdefault(person, []).append(photo)
         else:
-            tell(PassedOver(photo, "photos outside the people's folders"))
+            report(PassedOver(photo, "photos outside the people's folders"))
     if not people:
         seen = f" (ignored {summary_of(passed)})" if passed else ""
         raise DataError(
@@ -99,7 +99,7 @@ def people_in(folder: str | os.PathLike[str], on_passed: OnPassed | None = None)
         )
     for name in _folders(root):
         if name not in people:
-            tell(PassedOver(root / name, "folders without photos"))
+            report(PassedOver(root / name, "folders without photos"))
     if passed:
         warnings.warn(f"ignored in {text_of(root)}: {summary_of(passed)}", FacespaceWarning, stacklevel=2)
     return people

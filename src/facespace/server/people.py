@@ -53,13 +53,12 @@ def add_people(app: FastAPI, photos: int) -> None:
 
         def work() -> PeopleAnswer:
             gallery = service.require_gallery()
-            found = [p for p in gallery.people() if search is None or search.casefold() in p.name.casefold()]
-            shown = found[offset : offset + limit]
-            pictures = gallery.pictured(person.id for person in shown)
+            page = gallery.people_page(search, offset, limit)
+            pictures = gallery.pictured(person.id for person in page.people)
             return PeopleAnswer(
-                total=len(found),
-                people=[_person_answer(person, pictures) for person in shown],
-                next=offset + limit if offset + limit < len(found) else None,
+                total=page.total,
+                people=[_person_answer(person, pictures) for person in page.people],
+                next=page.next,
             )
 
         return await service.database_queue.run(work)

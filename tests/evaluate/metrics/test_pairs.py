@@ -31,17 +31,17 @@ def test_no_person_is_in_two_folds(people, folds, seed):
 
 @settings(deadline=None)
 @given(people=st.lists(st.integers(0, 4), min_size=8, max_size=20), limit=st.integers(1, 60), seed=st.integers(0, 99))
-def test_a_sample_of_pairs_has_all_genuine_ones_and_no_pair_twice(people, most, seed):
-    whole, found = all_pairs(people), sampled_pairs(people, most, seed)
+def test_a_sample_of_pairs_has_all_genuine_ones_and_no_pair_twice(people, limit, seed):
+    whole, found = all_pairs(people), sampled_pairs(people, limit, seed)
     codes = found.a * len(people) + found.b
     assert len(np.unique(codes)) == len(found)
     assert (found.a < found.b).all()
     assert (found.same == (np.array(people)[found.a] == np.array(people)[found.b])).all()
     assert found.same.sum() == whole.same.sum()
-    assert (~found.same).sum() == min((~whole.same).sum(), max(most - whole.same.sum(), whole.same.sum())) or len(
+    assert (~found.same).sum() == min((~whole.same).sum(), max(limit - whole.same.sum(), whole.same.sum())) or len(
         whole
-    ) <= most
-    again = sampled_pairs(people, most, seed)
+    ) <= limit
+    again = sampled_pairs(people, limit, seed)
     assert (found.a == again.a).all()
 
 

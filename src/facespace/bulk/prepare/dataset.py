@@ -168,8 +168,8 @@ def _decide(candidates: list[Candidate], crops: Path, space: Space | None) -> li
         reasons.update({int(index): STRANGER for index in chosen[looks_other]})
         chosen = chosen[~looks_other]
     forms = np.stack([small_form(faces[index]) for index in chosen]) if len(chosen) else np.empty((0, 256), np.float32)
-    folded = duplicates(forms, np.array([candidates[index].quality for index in chosen]))
-    for index, better in folded.items():
+    better_of = duplicates(forms, np.array([candidates[index].quality for index in chosen]))
+    for index, better in better_of.items():
         reasons[int(chosen[index])] = f"{DUPLICATE} {candidates[chosen[better]].photo}"
     return [Decision(candidate, reasons.get(index)) for index, candidate in enumerate(candidates)]
 

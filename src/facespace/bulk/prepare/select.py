@@ -10,7 +10,7 @@ from facespace.metric import squared_distances
 
 # Two faces are the same picture if their small, normalised forms correlate by more than this. Chosen on the validation
 # people of ../shared/data: docs/decisions/012-prepare.md.
-ALIKE = 0.97
+MIN_CORRELATION = 0.97
 SMALL = 16
 
 DUPLICATE, STRANGER, BYSTANDER, FEW = (
@@ -104,15 +104,15 @@ def duplicates(forms: NDArray[np.float32], qualities: NDArray[np.float64]) -> di
         Index of each duplicate to the index of the better face.
     """
     order = np.argsort(-qualities, kind="stable")
-    alike = forms[order] @ forms[order].T > ALIKE
-    folded: dict[int, int] = {}
+    alike = forms[order] @ forms[order].T > MIN_CORRELATION
+    better_of: dict[int, int] = {}
     for place, index in enumerate(order.tolist()):
         earlier = [
-            int(order[other]) for other in np.flatnonzero(alike[place, :place]) if int(order[other]) not in folded
+            int(order[other]) for other in np.flatnonzero(alike[place, :place]) if int(order[other]) not in better_of
         ]
         if earlier:
-            folded[index] = earlier[0]
-    return folded
+            better_of[index] = earlier[0]
+    return better_of
 
 
 def strangers(points: NDArray[np.float32], threshold: float) -> NDArray[np.bool_]:
