@@ -80,7 +80,7 @@ DETECTORS: dict[str, Callable[[], Detector]] = {
 }
 
 # The one that finds faces where neither a card nor the caller names another.
-DEFAULT_DETECTOR = "mtcnn"
+DEFAULT_DETECTOR = "one-shot"
 
 
 def detector_from(path: Path) -> Detector:
