@@ -1,8 +1,8 @@
-"""Which calibration: logistic or isotonic? Fitted on some people, judged on others.
+"""Compare logistic and isotonic calibration, fitted on some people and tested on others.
 
-The people are those of the ORL faces; their points come from a model file (the demo's by default), of whom the
-demo's ten unseen people are split in two halves, fifty times. Judged by the log loss and the calibration error of
-the probabilities on the half that was not fitted, genuine and impostor pairs weighing the same.
+Uses ORL faces embedded by a model file (the demo's by default). The ten people not used in the demo's training are
+split into two halves, fifty times: one to fit, one to test. Reports the log loss and the calibration error of the
+probabilities, with equal total weight of genuine and impostor pairs.
 
     python benchmarks/calibration.py [MODEL PEOPLE]
 """
@@ -23,17 +23,17 @@ def weights(same: np.ndarray) -> np.ndarray:
     return np.where(same, 0.5 / same.sum(), 0.5 / (~same).sum())
 
 
-def log_loss(told: np.ndarray, same: np.ndarray) -> float:
-    clipped = np.clip(told, 1e-3, 1 - 1e-3)
+def log_loss(predicted: np.ndarray, same: np.ndarray) -> float:
+    clipped = np.clip(predicted, 1e-3, 1 - 1e-3)
     return float(-weights(same) @ np.where(same, np.log(clipped), np.log(1 - clipped)))
 
 
-def calibration_error(told: np.ndarray, same: np.ndarray) -> float:
-    """Mean gap between what was told and what was so, over ten bins, by the weight in each."""
-    w, bins, error = weights(same), np.minimum((told * 10).astype(int), 9), 0.0
+def calibration_error(predicted: np.ndarray, same: np.ndarray) -> float:
+    """Expected calibration error over ten bins."""
+    w, bins, error = weights(same), np.minimum((predicted * 10).astype(int), 9), 0.0
     for number in np.unique(bins):
         inside = bins == number
-        error += abs(w[inside] @ told[inside] - w[inside] @ same[inside])
+        error += abs(w[inside] @ predicted[inside] - w[inside] @ same[inside])
     return error
 
 
@@ -53,16 +53,16 @@ def main() -> None:
         isotonic = IsotonicRegression(increasing=False, out_of_bounds="clip", y_min=0, y_max=1)
         isotonic.fit(distances[fit], pairs.same[fit], sample_weight=weights(pairs.same[fit]))
         same = pairs.same[judge]
-        for name, told in (
+        for name, predicted in (
             ("logistic", logistic.probability(distances[judge])),
             ("isotonic", isotonic.predict(distances[judge])),
         ):
-            found[name].append((log_loss(told, same), calibration_error(told, same)))
+            found[name].append((log_loss(predicted, same), calibration_error(predicted, same)))
     for name, figures in found.items():
         losses, errors = np.array(figures).T
         print(
-            f"{name}: log loss {np.median(losses):.3f} (worst tenth {np.quantile(losses, 0.9):.3f}), "
-            f"calibration error {np.median(errors):.3f} (worst tenth {np.quantile(errors, 0.9):.3f})"
+            f"{name}: log loss {np.median(losses):.3f} (90th percentile {np.quantile(losses, 0.9):.3f}), "
+            f"calibration error {np.median(errors):.3f} (90th percentile {np.quantile(errors, 0.9):.3f})"
         )
     wins = np.mean([a < b for (a, _), (b, _) in zip(found["logistic"], found["isotonic"], strict=True)])
     print(f"logistic has the lower log loss in {wins:.0%} of {SPLITS} splits")

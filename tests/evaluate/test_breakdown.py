@@ -1,4 +1,4 @@
-"""Errors by property."""
+"""Error rates by property."""
 
 import numpy as np
 import pytest
@@ -6,13 +6,13 @@ import pytest
 from facespace.errors import DataError
 from facespace.evaluate import protocols, read_columns, verification
 from facespace.evaluate.breakdown import Column, breakdowns
-from facespace.evaluate.photos import HeldPhotos
+from facespace.evaluate.photos import InMemoryPhotos
 from facespace.metric import normalise
 
 
 @pytest.fixture(scope="module")
 def figures():
-    """Twenty people of whom the second ten vary three times as much, five photos each."""
+    """Twenty people with five photos each; the second ten vary three times as much."""
     rng = np.random.default_rng(0)
     labels = np.repeat(np.arange(20), 5)
     spread = np.where(labels < 10, 0.4, 1.2)[:, None]
@@ -35,7 +35,7 @@ def test_errors_of_groups_are_counts_at_one_threshold(figures):
     assert np.mean(v.impostor <= found.threshold) <= 1e-2
 
 
-def test_numbers_are_cut_in_three_by_the_worse_photo(figures):
+def test_numeric_columns_are_split_into_thirds_by_the_worse_photo(figures):
     v, _ = figures
     values = np.arange(100.0)
     (low, high) = breakdowns(v, [Column("n", values), Column("n", values, worse="higher")])
@@ -56,12 +56,14 @@ def test_unknown_values_are_in_no_group_and_one_group_is_no_breakdown(figures):
 
 
 def test_columns_are_read_for_photos_or_people(tmp_path):
-    asked = protocols.pairs_of_people(HeldPhotos({f"p{i}/{j}.jpg": b"" for i in range(4) for j in range(3)}, "here"))
+    asked = protocols.pairs_of_people(
+        InMemoryPhotos({f"p{i}/{j}.jpg": b"" for i in range(4) for j in range(3)}, "here")
+    )
     path = tmp_path / "columns.csv"
     path.write_text("person,age,gender\np0,20,f\np1,30,m\np3,,f\n")
     age, gender = read_columns(path, asked)
     assert gender.values.tolist() == ["f"] * 3 + ["m"] * 3 + [""] * 3 + ["f"] * 3
-    assert age.values.tolist()[:4] == ["20", "20", "20", "30"], "few values are taken as they are"
+    assert age.values.tolist()[:4] == ["20", "20", "20", "30"], "few values are not split"
     path.write_text("photo,light\n" + "".join(f"{name},{at}\n" for at, name in enumerate(asked.names)))
     (light,) = read_columns(path, asked)
     assert light.values.tolist() == list(range(12))
@@ -72,11 +74,11 @@ def test_columns_are_read_for_photos_or_people(tmp_path):
     [
         ("who,age\nx,1\n", "needs a column 'photo' or 'person'"),
         ("person\nx\n", "at least one other"),
-        ("person,age\nnobody,1\n", "names no person of this evaluation; its first is 'nobody'"),
+        ("person,age\nnobody,1\n", "contains no person of this evaluation; its first is 'nobody'"),
     ],
 )
-def test_columns_that_say_nothing_are_refused(tmp_path, text, message):
-    asked = protocols.pairs_of_people(HeldPhotos({"p/1.jpg": b""}, "here"))
+def test_useless_columns_are_clear_errors(tmp_path, text, message):
+    asked = protocols.pairs_of_people(InMemoryPhotos({"p/1.jpg": b""}, "here"))
     (tmp_path / "columns.csv").write_text(text)
     with pytest.raises(DataError, match=message):
         read_columns(tmp_path / "columns.csv", asked)

@@ -1,4 +1,4 @@
-"""Landmarks from a file."""
+"""Reading landmarks from a file."""
 
 import numpy as np
 import pytest
@@ -42,10 +42,10 @@ def test_the_landmarks_of_lfw_are_read(shared_data):
         ("path,left_eye_x\na,1\n", "has no column left_eye_y, right_eye_x"),
         (f"{HEAD}\na.jpg,1,2,3,4,5,6,7,8,9,x\n", "line 2: a landmark is not a number"),
         (f"{HEAD}\na.jpg,1,2,3,4,5,6,7,8,9,nan\n", "line 2: a landmark is not finite"),
-        (f"{HEAD}\na.jpg,1,2,3\n", "line 2: it must have 11 values"),
+        (f"{HEAD}\na.jpg,1,2,3\n", "line 2: expected 11 values"),
         ("", "has no column path"),
     ],
 )
-def test_a_file_that_is_wrong_is_told_by_line(tmp_path, text, message):
+def test_an_invalid_file_is_an_error_with_its_line(tmp_path, text, message):
     with pytest.raises(DataError, match=message):
         read_landmarks(write(tmp_path, text))

@@ -1,4 +1,4 @@
-"""CSV files as spreadsheets and people write them."""
+"""CSV files written by spreadsheets and by hand."""
 
 import pytest
 
@@ -25,7 +25,7 @@ def read(tmp_path, content, needed=("a", "b", "same")):
     ],
     ids=["plain", "mark", "spaces", "semicolons", "tabs", "sep line", "backslashes", "utf-16"],
 )
-def test_a_table_is_read_however_it_was_saved(tmp_path, content):
+def test_a_table_is_read_in_common_encodings_and_separators(tmp_path, content):
     (row,) = read(tmp_path, content).rows
     assert row.values == {"a": "p/1.jpg", "b": "Zoë/2.jpg", "same": "1"}
 
@@ -40,12 +40,12 @@ def test_a_comma_in_a_value_is_kept_where_semicolons_stand_between(tmp_path):
     [
         ("a b same\np q 1\n", "no column a, b, same.*it has 'a b same'"),
         ("", "it is empty"),
-        ("a,b,same\np,q,1,2\n", "line 2: it must have 3 values, one a column, and has 4"),
-        ("sep=;\na;b;same\np;q;1\nr;s\n", "line 4: it must have 3 values"),
-        ("a,b,same\np, ,1\n", "line 2: there is no value for b"),
+        ("a,b,same\np,q,1,2\n", "line 2: expected 3 values, one per column, but found 4"),
+        ("sep=;\na;b;same\np;q;1\nr;s\n", "line 4: expected 3 values"),
+        ("a,b,same\np, ,1\n", "line 2: the value for b is missing"),
         (b"a,b,same\nZo\xeb,q,1\n", "save it as 'CSV UTF-8'"),
     ],
 )
-def test_what_cannot_be_read_is_told(tmp_path, content, message):
+def test_an_unreadable_table_is_a_clear_error(tmp_path, content, message):
     with pytest.raises(DataError, match=message):
         read(tmp_path, content)

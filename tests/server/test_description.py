@@ -1,4 +1,4 @@
-"""The service's description of itself, for programs (OpenAPI) and for people (/docs), without any network."""
+"""The OpenAPI description and the API reference at /docs."""
 
 import re
 from html.parser import HTMLParser
@@ -17,7 +17,11 @@ def description():
 
 
 def operations(description):
-    return [(path, method, told) for path, methods in description["paths"].items() for method, told in methods.items()]
+    return [
+        (path, method, operation)
+        for path, methods in description["paths"].items()
+        for method, operation in methods.items()
+    ]
 
 
 def references(part):
@@ -29,26 +33,26 @@ def references(part):
             yield from references(inner)
 
 
-def test_every_security_requirement_names_a_scheme_and_scopes_that_exist(description):
+def test_every_security_requirement_has_an_existing_scheme_and_scope(description):
     schemes = description["components"]["securitySchemes"]
     assert {(scheme["type"], scheme["scheme"]) for scheme in schemes.values()} == {("http", "bearer")}
     for scope in Scope:
         assert f"`{scope.value}`" in schemes["key"]["description"]
-    used = [way for _, _, told in operations(description) for way in told.get("security", [])]
+    used = [way for _, _, operation in operations(description) for way in operation.get("security", [])]
     assert {scope for way in used for scopes in way.values() for scope in scopes} == {
         scope.value for scope in Scope
     } - {"embeddings"}
     assert all(name in schemes for way in used for name in way)
 
 
-def test_a_key_is_optional_in_the_description_where_the_service_has_none(description, tmp_path):
+def test_without_keys_authentication_is_described_as_optional(description, tmp_path):
     with_keys = create_app(Settings(keys=tmp_path / "keys.json")).openapi()
     for (path, _, optional), (_, _, needed) in zip(operations(description), operations(with_keys), strict=True):
         assert {} in optional.get("security", [{}]), path
         assert {} not in needed.get("security", []), path
 
 
-def test_every_reference_in_the_description_leads_somewhere(description):
+def test_every_reference_in_the_description_resolves(description):
     for reference in references(description):
         place = description
         for part in reference.removeprefix("#/").split("/"):
@@ -56,9 +60,9 @@ def test_every_reference_in_the_description_leads_somewhere(description):
             place = place[part]
 
 
-def test_every_problem_of_a_route_is_a_kind_that_exists(description):
-    for path, _, told in operations(description):
-        for status, answer in told["responses"].items():
+def test_every_problem_of_a_route_exists(description):
+    for path, _, operation in operations(description):
+        for status, answer in operation["responses"].items():
             if int(status) >= 400:
                 for part in answer["description"].split("; "):
                     kind, _, title = part.partition(": ")
@@ -84,7 +88,7 @@ class _Page(HTMLParser):
         assert self.open.pop() == tag
 
 
-def test_the_documentation_page_has_every_route_and_schema_and_loads_nothing_from_elsewhere(client):
+def test_the_reference_has_every_route_and_schema_and_loads_nothing_external(client):
     answer = client.get("/docs")
     assert answer.headers["content-type"].startswith("text/html")
     page = _Page(answer.text)
@@ -96,15 +100,15 @@ def test_the_documentation_page_has_every_route_and_schema_and_loads_nothing_fro
     for link in page.links:
         assert link == "/v1/openapi.json" or link.removeprefix("#") in page.ids, link
     description = client.get("/v1/openapi.json").json()
-    for path, method, told in operations(description):
+    for path, method, operation in operations(description):
         assert re.search(rf"{method.upper()}</span> <code>{re.escape(path)}</code>", answer.text), path
-        for parameter in told.get("parameters", []):
+        for parameter in operation.get("parameters", []):
             assert f"<code>{parameter['name']}</code>" in answer.text
     assert set(description["components"]["schemas"]) <= set(page.ids)
     assert all(f"urn:facespace:{kind}" in answer.text for kind in KINDS)
 
 
-def test_what_stands_in_a_description_is_text_and_never_markup():
+def test_descriptions_are_escaped_in_the_reference():
     from facespace.server.reference import render
 
     evil = "<script>alert(1)</script>"
@@ -121,7 +125,7 @@ def test_what_stands_in_a_description_is_text_and_never_markup():
     assert "<script" not in page
 
 
-def test_the_page_needs_no_key(served, tmp_path):
+def test_the_reference_needs_no_key(served, tmp_path):
     keys = KeyFile(tmp_path / "keys.json")
     keys.add("mine", (Scope.VERIFY,))
     client = served(keys=keys.path)

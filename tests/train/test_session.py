@@ -1,4 +1,4 @@
-"""A run from its recipe to its model file."""
+"""A complete run, from recipe to model file."""
 
 import json
 
@@ -54,7 +54,7 @@ def run(folder):
     return folder / "run"
 
 
-def test_validation_is_noted_and_the_best_checkpoint_kept(run):
+def test_validation_is_recorded_and_the_best_checkpoint_kept(run):
     records = [record for record in read_history(run / "history.jsonl") if "val_at_1e-03" in record]
     assert [record["step"] for record in records] == [4, 8, 12]
     best = max(records, key=lambda record: record["val_at_1e-03"])
@@ -77,20 +77,20 @@ def test_the_pool_leaves_a_list_of_suspects(run):
 
 def test_images_count_those_embedded_for_the_pool(run):
     records = read_history(run / "history.jsonl")
-    # Batches of 16, but for faces that come by both ways; pools of 40 before steps 1, 6 and 11.
+    # Batches of 16, fewer if faces are selected both ways; pools of 40 before steps 1, 6 and 11.
     assert 12 * 10 + 3 * 40 <= records[-1]["images"] <= 12 * 16 + 3 * 40
     assert records[0]["images"] >= 40
 
 
-def test_somebody_on_both_sides_is_refused(folder, tmp_path):
+def test_a_person_in_both_sets_is_an_error(folder, tmp_path):
     lay_out(tmp_path / "both", 8, 12)
     recipe = read_recipe(folder / "recipe.toml")
     data = recipe.data.model_copy(update={"validation": tmp_path / "both"})
-    with pytest.raises(DataError, match="1 people are in the training set and among .* such as 's8'"):
+    with pytest.raises(DataError, match="1 people are in both the training and the validation set, for example 's8'"):
         faces_of(recipe.model_copy(update={"data": data}), print)
 
 
-def test_data_are_found_beside_the_recipe_or_where_one_says(folder, tmp_path):
+def test_data_are_relative_to_the_recipe_or_a_given_folder(folder, tmp_path):
     (tmp_path / "elsewhere.toml").write_text(RECIPE)
     assert read_recipe(folder / "recipe.toml").data.train == folder / "train"
     assert read_recipe(tmp_path / "elsewhere.toml", folder).data.train == folder / "train"

@@ -1,4 +1,4 @@
-"""The application: every door, and what stands before them."""
+"""The FastAPI application: all routes and middleware."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -15,33 +15,33 @@ from facespace.server.cors import add_cors
 from facespace.server.groups import add_groups
 from facespace.server.health import add_health
 from facespace.server.matching import add_matching
-from facespace.server.middleware import Watch
+from facespace.server.middleware import RequestMiddleware
 from facespace.server.models import add_models
 from facespace.server.openapi import describe
 from facespace.server.people import add_people
 from facespace.server.photos import add_photos
 from facespace.server.problems import add_problems
 from facespace.server.reference import add_reference
-from facespace.server.routes import Guarded
+from facespace.server.routes import CheckedRoute
 from facespace.server.service import Service
 from facespace.server.settings import Settings
 from facespace.space import Space
 
 PAGE = Path(__file__).parent / "page"
 
-# Seconds between looks for clusterings whose time is over.
+# Seconds between two deletions of expired clustering jobs.
 SWEEP = 60
 
 
 def create_app(settings: Settings | None = None, space: Space | None = None) -> FastAPI:
-    """Make the service.
+    """Create the application.
 
     Parameters
     ----------
     settings : Settings or None
-        Those of the environment where None: so they reach workers.
+        By default, read from the environment, which is how worker processes get them.
     space : Space or None
-        Opened from the settings where None.
+        By default, loaded as the settings say.
     """
     settings = settings or Settings.of_environment()
 
@@ -63,7 +63,7 @@ def create_app(settings: Settings | None = None, space: Space | None = None) -> 
         redoc_url=None,
         openapi_url="/v1/openapi.json",
     )
-    app.router.route_class = Guarded
+    app.router.route_class = CheckedRoute
     add_problems(app)
     add_photos(app)
     add_batches(app, settings.photos)
@@ -77,14 +77,14 @@ def create_app(settings: Settings | None = None, space: Space | None = None) -> 
     describe(app, settings.keys is not None)
     if PAGE.is_dir():
         app.mount("/", StaticFiles(directory=PAGE, html=True), name="page")
-    app.add_middleware(Watch)
-    # Outside everything else, so that a page can read why it was refused, whoever refused it.
+    app.add_middleware(RequestMiddleware)
+    # CORS is the outermost middleware, so that a page of an allowed origin can also read errors.
     add_cors(app, settings.cors)
     return app
 
 
 async def _sweep(service: Service) -> None:
-    """Delete clusterings when their time is over."""
+    """Delete expired clustering jobs, again and again."""
     while True:
         await asyncio.sleep(SWEEP)
         await asyncio.to_thread(service.jobs.sweep)

@@ -1,4 +1,4 @@
-"""What a request to enrol says beside its photos: the same checks for a form's strings and for JSON's values."""
+"""Fields of an enrolment request other than photos: the same checks for forms and for JSON."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -6,23 +6,23 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from facespace.errors import GalleryError
-from facespace.gallery import LEAST_QUALITY, NotEnrolledError
+from facespace.gallery import MIN_QUALITY, NotEnrolledError
 from facespace.gallery import gallery as galleries
 from facespace.schemas import InvalidField
 from facespace.schemas.people import Name
-from facespace.server.problems import Refusal, invalid_fields
+from facespace.server.problems import ProblemError, invalid_fields
 from facespace.space import Failure
 
 
 def _attributes(value: Any) -> Mapping[str, Any] | None:
-    """Attributes from a form's JSON text, or from JSON itself; ValueError where they cannot be kept."""
+    """Parse attributes from JSON text (a form) or from a JSON value. Raises ValueError if they cannot be stored."""
     if value is None:
         return None
     try:
-        # Also what JSON can say and no database keeps: numbers without end, half a character.
+        # This also rejects JSON that no database can store: infinite numbers and lone surrogates.
         return galleries.as_attributes(value if isinstance(value, str) else json.dumps(value, allow_nan=False))
     except (GalleryError, ValueError) as error:
         raise ValueError(str(error)) from None
@@ -33,7 +33,9 @@ class _Fields(BaseModel):
 
     name: Name
     attributes: Annotated[dict[str, Any] | None, BeforeValidator(_attributes)] = None
-    least_quality: Annotated[float, Field(ge=0, le=1)] = LEAST_QUALITY
+    min_quality: Annotated[float, Field(ge=0, le=1, validation_alias=AliasChoices("min_quality", "least_quality"))] = (
+        MIN_QUALITY
+    )
     keep: bool = False
     face: Annotated[int | None, Field(ge=1)] = None
     accept_doubtful: bool = False
@@ -41,40 +43,41 @@ class _Fields(BaseModel):
 
 @dataclass(frozen=True)
 class EnrolFields:
-    """The fields of a request to enrol, as `Gallery.enrol` takes them."""
+    """The fields of an enrolment request, as `Gallery.enrol` takes them."""
 
     name: str
     attributes: dict[str, Any] | None
-    least_quality: float
+    min_quality: float
     keep: bool
     face: int | None
     accept_doubtful: bool
 
 
-# In the order in which a form may have them.
-NAMES = tuple(_Fields.model_fields)
+# Names of the fields, in the order of the documentation.
+NAMES = (*_Fields.model_fields, "least_quality")
 
 
 def enrol_fields(values: Mapping[str, Any], photos: int) -> EnrolFields:
-    """Check what a request says beside its photos, of which it has so many.
+    """Validate the fields of a request with this number of photos.
 
     Raises
     ------
-    Refusal
-        A field is missing or not as it must be; `errors` names each.
+    ProblemError
+        A field is missing or invalid; `errors` names each of them.
     """
     try:
         fields = _Fields.model_validate(dict(values))
     except ValidationError as error:
         raise invalid_fields(error.errors(), "body") from None
     if fields.face is not None and photos > 1:
-        raise Refusal(
-            "invalid", f"body.face: chooses a face of one photo, and {photos} photos were sent; send it alone"
+        raise ProblemError(
+            "invalid",
+            f"body.face: needs a request with one photo, but {photos} photos were sent; send that photo alone",
         )
     return EnrolFields(
         cleaned(fields.name),
         fields.attributes,
-        fields.least_quality,
+        fields.min_quality,
         fields.keep,
         fields.face,
         fields.accept_doubtful,
@@ -83,7 +86,7 @@ def enrol_fields(values: Mapping[str, Any], photos: int) -> EnrolFields:
 
 @contextmanager
 def explaining(photos: Sequence[object]) -> Iterator[None]:
-    """Say of each of these photos why it cannot be enrolled, where none can; the problem is of their common kind."""
+    """If none of the photos can be enrolled, report the reason for each. The problem has their common kind, if any."""
     try:
         yield
     except NotEnrolledError as error:
@@ -94,17 +97,17 @@ def explaining(photos: Sequence[object]) -> Iterator[None]:
             InvalidField(field=f"body.photos.{place[id(failure.photo)]}", message=failure.reason)
             for failure in error.failures
         ]
-        raise Refusal(common or "not-enrolled", str(error), errors=reasons) from None
+        raise ProblemError(common or "not-enrolled", str(error), errors=reasons) from None
 
 
 def kind_of(failure: Failure) -> str | None:
-    """The kind of problem that a photo left out is."""
+    """Return the problem type of a photo that was left out."""
     return failure.kind and f"urn:facespace:{failure.kind}"
 
 
 def cleaned(name: str) -> str:
-    """A name as the gallery keeps it; refused where it is blank."""
+    """Return a name as the gallery stores it. Raises if it is blank."""
     try:
         return galleries.clean_name(name)
     except GalleryError as error:
-        raise Refusal("invalid", str(error)) from None
+        raise ProblemError("invalid", str(error)) from None

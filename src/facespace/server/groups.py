@@ -1,4 +1,4 @@
-"""Keep the groups of a clustering, which is deleted after a while: enrol a group, or download all of them as a ZIP."""
+"""Routes to keep the groups of a clustering job: enrol a group in the gallery, or download all groups as a ZIP."""
 
 import csv
 import io
@@ -19,25 +19,25 @@ from facespace.schemas import EnrolAnswer, EnrolFacesRequest, Job, PersonAnswer,
 from facespace.schemas.people import PhotoReason
 from facespace.server.clusters import RULE, WRONG, JobName, result_of, with_album
 from facespace.server.keys import Scope
-from facespace.server.problems import Refusal
-from facespace.server.routes import Rule, door
+from facespace.server.problems import ProblemError
+from facespace.server.routes import Rule, route
 from facespace.server.service import Service, service_of
 from facespace.space import Failure
 
-# A download of more bytes lies on the disk while it is sent.
+# Larger downloads are spooled to disk.
 _IN_MEMORY = 16 << 20
 _PIECE = 1 << 16
 
-# Pictures read from an album at once.
+# Thumbnails that are read from an album at once.
 _PICTURES = 200
 
 _COLUMNS = ("group", "name", "face", "photo", "left", "top", "right", "bottom", "membership")
 
 
 def add_groups(app: FastAPI) -> None:
-    """Declare the routes that keep the groups of a clustering."""
+    """Declare the routes that keep the groups of a clustering job."""
 
-    @door(
+    @route(
         app,
         "POST",
         "/v1/cluster/{job}/enrol",
@@ -46,16 +46,17 @@ def add_groups(app: FastAPI) -> None:
         WRONG,
         tags=["cluster"],
     )
-    async def enrol(request: Request, job: JobName, wanted: EnrolFacesRequest) -> EnrolAnswer:
-        """Enrol faces of a clustering as one person of the gallery, where they stay when the clustering is deleted."""
+    async def enrol(request: Request, job: JobName, body: EnrolFacesRequest) -> EnrolAnswer:
+        """Enrol faces of a clustering job as one person. They stay in the gallery when the job is deleted."""
         service = service_of(request)
-        if wanted.keep and not service.settings.keep_pictures:
-            raise Refusal(
-                "invalid", "this service keeps no pictures: leave `keep` out, or start it with --keep-pictures"
+        if body.keep and not service.settings.keep_pictures:
+            raise ProblemError(
+                "invalid",
+                "this service does not store thumbnails; omit `keep`, or start the service with --keep-pictures",
             )
-        return await with_album(request, job, lambda album, _: _enrol(service, album, wanted))
+        return await with_album(request, job, lambda album, _: _enrol(service, album, body))
 
-    @door(
+    @route(
         app,
         "GET",
         "/v1/cluster/{job}/download",
@@ -66,7 +67,7 @@ def add_groups(app: FastAPI) -> None:
         response_class=Response,
     )
     async def download(request: Request, job: JobName) -> StreamingResponse:
-        """All groups as a ZIP: groups.csv, groups.json, and a folder for each group with the pictures of its faces."""
+        """Download all groups as a ZIP: groups.csv, groups.json, and a folder of face thumbnails per group."""
         file = await with_album(request, job, _zip)
         return StreamingResponse(
             _pieces(file),
@@ -76,21 +77,21 @@ def add_groups(app: FastAPI) -> None:
         )
 
 
-def _enrol(service: Service, album: Album, wanted: EnrolFacesRequest) -> EnrolAnswer:
-    gallery = service.known()
+def _enrol(service: Service, album: Album, body: EnrolFacesRequest) -> EnrolAnswer:
+    gallery = service.require_gallery()
     try:
-        name = galleries.clean_name(wanted.name)
+        name = galleries.clean_name(body.name)
     except GalleryError as error:
-        raise Refusal("invalid", str(error)) from None
-    faces = _new_faces(album, list(dict.fromkeys(wanted.faces)), wanted.keep)
-    done = gallery.enrol_faces(name, faces, wanted.accept_doubtful)
+        raise ProblemError("invalid", str(error)) from None
+    faces = _new_faces(album, list(dict.fromkeys(body.faces)), body.keep)
+    done = gallery.enrol_faces(name, faces, body.accept_doubtful)
     return _answer(gallery, done, faces)
 
 
 def _new_faces(album: Album, numbers: Sequence[int], keep: bool) -> list[NewFace]:
     shown = {face.number: face for cluster in album.clusters() for face in cluster.faces}
     if unknown := [number for number in numbers if number not in shown]:
-        raise Refusal("not-found", f"there is no face {unknown[0]} in this clustering")
+        raise ProblemError("not-found", f"there is no face {unknown[0]} in this job")
     pictures = album.thumbnails(numbers) if keep else [None] * len(numbers)
     return [
         NewFace(shown[number].photo, shown[number].box, embedding, None, picture)
@@ -99,8 +100,8 @@ def _new_faces(album: Album, numbers: Sequence[int], keep: bool) -> list[NewFace
 
 
 def _answer(gallery: Gallery, done: Enrolment, faces: list[NewFace]) -> EnrolAnswer:
-    person = gallery.store.find(done.person)
-    # Several faces may be of one photo; then the first stands for it.
+    person = gallery.store.find(done.name)
+    # If several faces are from one photo, report the position of the first.
     place = {face.photo: number for number, face in reversed(list(enumerate(faces)))}
 
     def reasons(found: Sequence[Failure]) -> list[PhotoReason]:
@@ -108,7 +109,7 @@ def _answer(gallery: Gallery, done: Enrolment, faces: list[NewFace]) -> EnrolAns
 
     return EnrolAnswer(
         person=PersonAnswer(
-            person=person.id,
+            person_id=person.id,
             name=person.name,
             faces=person.faces,
             created=person.created,
@@ -117,18 +118,18 @@ def _answer(gallery: Gallery, done: Enrolment, faces: list[NewFace]) -> EnrolAns
         ),
         added=done.faces,
         failures=[],
-        folded=reasons(done.folded),
+        duplicates=reasons(done.duplicates),
         doubtful=reasons(done.doubtful),
         outliers=reasons(done.outliers),
-        alike=[
+        lookalikes=[
             SimilarPerson(
-                person=other.person,
+                person_id=other.person_id,
                 name=other.name,
                 distance=other.distance,
                 adjusted_distance=other.adjusted_distance,
                 probability=other.probability,
             )
-            for other in done.alike
+            for other in done.lookalikes
         ],
     )
 
@@ -136,7 +137,7 @@ def _answer(gallery: Gallery, done: Enrolment, faces: list[NewFace]) -> EnrolAns
 def _zip(album: Album, job: Job) -> IO[bytes]:
     file: IO[bytes] = SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 - closed when it has been sent
     found = album.clusters()
-    # Pictures are compressed already.
+    # WebP is already compressed.
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as packed:
         packed.writestr("groups.json", result_of(album, job).model_dump_json(indent=1), zipfile.ZIP_DEFLATED)
         packed.writestr("groups.csv", _table(found), zipfile.ZIP_DEFLATED)
@@ -160,17 +161,17 @@ def _table(found: Sequence[AlbumCluster]) -> bytes:
             box = [f"{edge:.1f}" for edge in face.box]
             names = [_as_text(cluster.name or ""), face.number, _as_text(face.photo)]
             table.writerow([cluster.number, *names, *box, f"{face.membership:.4f}"])
-    # With the mark by which spreadsheets know UTF-8.
+    # With the byte order mark by which spreadsheets recognise UTF-8.
     return text.getvalue().encode("utf-8-sig")
 
 
 def _as_text(cell: str) -> str:
-    """Text that no spreadsheet takes for a formula."""
+    """Escape text that a spreadsheet would evaluate as a formula."""
     return f"'{cell}" if cell[:1] in ("=", "+", "-", "@", "\t", "\r") else cell
 
 
 def _folder(cluster: AlbumCluster) -> str:
-    """A name for a group's folder that every file system takes."""
+    """Return a folder name for a group that is valid on every file system."""
     name = "".join(letter if letter.isalnum() or letter in " -_" else "_" for letter in cluster.name or "")
     return f"{cluster.number:05d} {name.strip()}".strip()[:60].strip()
 

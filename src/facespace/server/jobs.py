@@ -1,7 +1,6 @@
-"""Clusterings of uploaded photos: started, watched, cancelled, asked about, and deleted when their time is over.
+"""Clustering jobs: start, progress, cancel, results, and deletion when they expire.
 
-All of a job lies in a folder of its own: its album, and a small file that says how far it is. So every worker can
-tell of every job, and a job outlives its requests but not its time.
+Each job has a folder with its album and a small file with its state, so every worker process can report on every job.
 """
 
 import re
@@ -22,24 +21,24 @@ from pydantic import BaseModel
 from facespace.album import Album
 from facespace.errors import FacespaceError
 from facespace.schemas import Job, JobState
-from facespace.server.problems import Refusal
+from facespace.server.problems import ProblemError
 from facespace.space import Space
 
 _NAME = re.compile(r"c_[A-Za-z0-9_-]{16}")
 
-# Seconds without a sign of life after which a job's worker is taken to be gone.
-_SILENT = 60.0
+# Seconds without an update of its state after which the worker of a job is considered dead.
+_DEAD_AFTER = 60.0
 
-# Jobs whose photos wait in memory, in each worker.
-_WAITING = 4
+# Maximum number of jobs whose photos are in memory, per worker process.
+_MAX_JOBS = 4
 
 
-class _Stopped(Exception):
-    """A job that is to be cancelled."""
+class _Cancelled(Exception):
+    """Raised inside a job to cancel it."""
 
 
 class _State(BaseModel):
-    """What a job's file says."""
+    """The content of the state file of a job."""
 
     owner: str | None
     state: JobState
@@ -53,15 +52,15 @@ class _State(BaseModel):
 
 
 class Jobs:
-    """Clusterings in a folder.
+    """Clustering jobs in a folder.
 
     Parameters
     ----------
     space : Space
     folder : Path or None
-        Where they lie; a temporary one, deleted by `close`, where None.
+        The folder. By default a temporary folder, deleted by `close`.
     seconds : int
-        How long each is kept.
+        How long each job is kept.
     """
 
     def __init__(self, space: Space, folder: Path | None, seconds: int):
@@ -70,51 +69,53 @@ class Jobs:
         self._folder = folder or Path(self._own.name if self._own else "")
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="cluster")
-        self._waiting = 0
+        self._jobs = 0
         self._lock = threading.Lock()
         self._closing = threading.Event()
 
     def start(self, owner: str | None, photos: Mapping[str, bytes]) -> Job:
-        """Begin to cluster photos; refused where too many jobs wait."""
+        """Start to cluster photos. Raises if too many jobs are waiting."""
         with self._lock:
-            if self._waiting >= _WAITING:
-                raise Refusal("busy", f"{self._waiting} clusterings are at work or waiting, which is all that may", 30)
-            self._waiting += 1
+            if self._jobs >= _MAX_JOBS:
+                raise ProblemError("busy", f"the queue is full: {self._jobs} clustering jobs are in progress", 30)
+            self._jobs += 1
         name = f"c_{secrets.token_urlsafe(12)}"
         now = time.time()
         state = _State(owner=owner, state=JobState.QUEUED, photos=len(photos), created=now, expires=now + self._seconds)
         (self._folder / name).mkdir(mode=0o700)
         self._write(name, state)
         self._pool.submit(self._work, name, state, photos)
-        return _told(name, state)
+        return _as_job(name, state)
 
     def find(self, name: str, owner: str | None, all_jobs: bool = False) -> Job:
-        """How far a job is; refused where it is not there, or somebody else's."""
-        return _told(name, self._read(name, owner, all_jobs))
+        """Return the state of a job. Raises if it does not exist or belongs to another caller."""
+        return _as_job(name, self._read(name, owner, all_jobs))
 
     def mine(self, owner: str | None, all_jobs: bool = False) -> list[Job]:
-        """The jobs of a caller, the newest first."""
+        """Return the jobs of a caller, newest first."""
         found = []
         for path in self._folder.glob("c_*"):
-            with suppress(Refusal):
+            with suppress(ProblemError):
                 found.append(self.find(path.name, owner, all_jobs))
         return sorted(found, key=lambda job: job.created, reverse=True)
 
     def cancel(self, name: str) -> None:
-        """Ask for a job to be stopped; what was done is kept until it is deleted."""
+        """Request that a job stops. What it has found so far is kept until the job is deleted."""
         with suppress(OSError):
             (self._folder / name / "cancel").touch()
 
     def delete(self, name: str) -> None:
-        """Delete all of a job, stopping it where it runs."""
+        """Delete a job and its data. A running job is stopped."""
         self.cancel(name)
         shutil.rmtree(self._folder / name, ignore_errors=True)
 
     @contextmanager
     def album(self, job: Job) -> Iterator[Album]:
-        """The album of a finished job, for one caller at a time; refused where it is not finished."""
+        """Open the album of a finished job, for one caller at a time. Raises if the job is not finished."""
         if job.state is not JobState.DONE:
-            raise Refusal("conflict", f"the job {job.job} is {job.state.value}; its people are known when it is done")
+            raise ProblemError(
+                "conflict", f"the job {job.job} is {job.state.value}; its result is available when it is done"
+            )
         with (
             FileLock(self._folder / job.job / "lock", mode=0o600),
             Album(self._folder / job.job / "album.db", self._space) as album,
@@ -122,7 +123,7 @@ class Jobs:
             yield album
 
     def sweep(self, now: float | None = None) -> int:
-        """Delete the jobs whose time is over, `now` or at a time in seconds since 1970; how many."""
+        """Delete the jobs that have expired by `now` (seconds since 1970; default: now) and return how many."""
         now = time.time() if now is None else now
         gone = 0
         for path in self._folder.glob("c_*"):
@@ -133,22 +134,22 @@ class Jobs:
         return gone
 
     def close(self) -> None:
-        """Stop what runs, and delete everything where the folder was a temporary one."""
+        """Stop running jobs, and delete the folder if it is temporary."""
         self._closing.set()
         self._pool.shutdown(wait=True, cancel_futures=True)
         if self._own is not None:
             self._own.cleanup()
 
     def _work(self, name: str, state: _State, photos: Mapping[str, bytes]) -> None:
-        told = 0.0
+        written = 0.0
 
         def on_photo() -> None:
-            nonlocal told
+            nonlocal written
             state.looked_at += 1
-            if self._closing.is_set() or (self._folder / name / "cancel").exists() or not self._there(name):
-                raise _Stopped
-            if time.monotonic() - told > 0.2:
-                told = time.monotonic()
+            if self._closing.is_set() or (self._folder / name / "cancel").exists() or not self._exists(name):
+                raise _Cancelled
+            if time.monotonic() - written > 0.2:
+                written = time.monotonic()
                 self._write(name, state)
 
         try:
@@ -158,47 +159,47 @@ class Jobs:
                 state.faces = album.add_uploads(photos, on_photo, workers=1).faces
                 state.clusters = len(album.clusters())
             state.state = JobState.DONE
-        except _Stopped:
+        except _Cancelled:
             state.state = JobState.CANCELLED
         except FacespaceError as error:
             state.state, state.reason = JobState.FAILED, str(error)
         except Exception as error:
-            state.state, state.reason = JobState.FAILED, f"a fault of the service ({type(error).__name__})"
-            if self._there(name):
+            state.state, state.reason = JobState.FAILED, f"internal error ({type(error).__name__})"
+            if self._exists(name):
                 raise
         finally:
             with self._lock:
-                self._waiting -= 1
+                self._jobs -= 1
             self._write(name, state)
 
-    def _there(self, name: str) -> bool:
+    def _exists(self, name: str) -> bool:
         return (self._folder / name / "job.json").exists()
 
     def _write(self, name: str, state: _State) -> None:
         path = self._folder / name / "job.json"
-        # A job that was deleted meanwhile stays deleted.
+        # The folder is gone if the job was deleted meanwhile.
         with suppress(FileNotFoundError):
             path.with_suffix(".part").write_text(state.model_dump_json())
             path.with_suffix(".part").replace(path)
 
     def _read(self, name: str, owner: str | None, all_jobs: bool) -> _State:
-        missing = Refusal("not-found", f"there is no job {name[:40]}; it may have expired")
+        missing = ProblemError("not-found", f"there is no job {name[:40]}; it may have expired")
         if not _NAME.fullmatch(name):
             raise missing
         path = self._folder / name / "job.json"
         try:
             state = _State.model_validate_json(path.read_bytes())
-            silent = time.time() - path.stat().st_mtime
+            age = time.time() - path.stat().st_mtime
         except (OSError, ValueError):
             raise missing from None
         if state.expires < time.time() or (state.owner != owner and not all_jobs):
             raise missing
-        if state.state is JobState.RUNNING and silent > _SILENT:
-            state.state, state.reason = JobState.FAILED, "the worker that did it is gone; start it again"
+        if state.state is JobState.RUNNING and age > _DEAD_AFTER:
+            state.state, state.reason = JobState.FAILED, "its worker process has died; start the job again"
         return state
 
 
-def _told(name: str, state: _State) -> Job:
+def _as_job(name: str, state: _State) -> Job:
     return Job(
         job=name,
         state=state.state,

@@ -1,4 +1,4 @@
-"""Who is let in, and until when: threads that work, a bounded line before them, deadlines."""
+"""Request queues: worker threads, a bounded queue in front of them, and deadlines."""
 
 import asyncio
 import contextvars
@@ -10,72 +10,72 @@ from typing import TypeVar
 
 from prometheus_client import Gauge
 
-from facespace.server.problems import Refusal
+from facespace.server.problems import ProblemError
 
 T = TypeVar("T")
 
-# Monotonic time at which the request at hand is given up.
+# Monotonic time at which the current request times out.
 deadline: contextvars.ContextVar[float] = contextvars.ContextVar("deadline", default=float("inf"))
 
 
-def in_time() -> None:
-    """Refuse to go on with what nobody waits for any more."""
+def check_deadline() -> None:
+    """Raise an error if the current request has timed out."""
     if time.monotonic() > deadline.get():
-        raise Refusal("deadline", "the request was given up at its deadline; send it again", 1)
+        raise ProblemError("deadline", "the request timed out; send it again", 1)
 
 
-class Desk:
-    """A few threads, and a line of bounded length before them.
+class RequestQueue:
+    """A thread pool with a queue of bounded length.
 
-    A request takes its place before its body is read, so that what waits is bounded in memory too, and gives it up
-    when it is answered, or when its thread ends where nobody waited for that.
+    A request takes a place before its body is read, which bounds the memory of waiting requests too. It releases the
+    place when it is answered or, if it timed out before, when its thread ends.
 
     Parameters
     ----------
     name : str
-    doing : int
-        Threads.
-    waiting : int
-        Places in the line.
+    threads : int
+        Number of threads.
+    length : int
+        Length of the queue.
     gauge : Gauge
-        Told how many are inside.
+        Set to the number of requests in progress: being processed or waiting.
     """
 
-    def __init__(self, name: str, doing: int, waiting: int, gauge: Gauge):
-        self._pool = ThreadPoolExecutor(doing, thread_name_prefix=name)
-        self._doing, self._places, self._gauge = doing, doing + waiting, gauge
-        self._inside = 0
-        # A moving mean of how long a request holds a thread, for telling when to come again; nothing is known yet.
+    def __init__(self, name: str, threads: int, length: int, gauge: Gauge):
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix=name)
+        self._threads, self._places, self._gauge = threads, threads + length, gauge
+        self._in_progress = 0
+        # Moving average of the seconds that a request takes in its thread, to estimate Retry-After.
         self._seconds = 0.0
 
     @property
-    def inside(self) -> int:
-        """Requests at work or waiting."""
-        return self._inside
+    def in_progress(self) -> int:
+        """Number of requests that are being processed or waiting."""
+        return self._in_progress
 
     @contextmanager
     def place(self, seconds: float) -> Iterator[None]:
-        """Take a place for a request that is given up after so many seconds; refused where there is none."""
-        again = self._seconds * self._inside / self._doing
-        # What would come too late is not accepted; half, as the next ones may take longer than the last.
-        late = self._inside >= self._doing and again > seconds / 2
-        if self._inside >= self._places or late:
-            raise Refusal("busy", f"{self._inside} requests are at work or waiting, and more may not", again)
-        self._move(1)
+        """Take a place in the queue for a request that times out after `seconds`. Raises if the queue is full."""
+        retry_after = self._seconds * self._in_progress / self._threads
+        # Reject a request that would probably time out. Half the time, because estimates can be too low.
+        too_late = self._in_progress >= self._threads and retry_after > seconds / 2
+        if self._in_progress >= self._places or too_late:
+            raise ProblemError("busy", f"the queue is full: {self._in_progress} requests are in progress", retry_after)
+        self._count(1)
         token = deadline.set(time.monotonic() + seconds)
         try:
             yield
         finally:
             deadline.reset(token)
-            self._move(-1)
+            self._count(-1)
 
     async def run(self, work: Callable[[], T]) -> T:
-        """Have a thread do something, until the deadline of the request."""
+        """Run `work` in a thread and wait for it, at most until the deadline of the request."""
         loop = asyncio.get_running_loop()
         context = contextvars.copy_context()
 
         def timed() -> T:
-            in_time()
+            check_deadline()
             started = time.monotonic()
             try:
                 return work()
@@ -87,21 +87,21 @@ class Desk:
             left = max(0.0, deadline.get() - time.monotonic())
             return await asyncio.wait_for(asyncio.wrap_future(future), left if left < 1e9 else None)
         except TimeoutError:
-            raise Refusal("deadline", "the answer was not there by the deadline; send it again", 1) from None
+            raise ProblemError("deadline", "the request timed out; send it again", 1) from None
         finally:
             if not future.done():
-                # The thread cannot be stopped, so its place stays taken until it ends.
-                self._move(1)
-                future.add_done_callback(lambda ended: self._leave(loop, ended))
+                # A thread cannot be stopped, so it keeps its place until it ends.
+                self._count(1)
+                future.add_done_callback(lambda done: self._release(loop, done))
 
     def close(self) -> None:
-        """Finish what was let in."""
+        """Finish the accepted requests and stop the threads."""
         self._pool.shutdown(wait=True)
 
-    def _leave(self, loop: asyncio.AbstractEventLoop, ended: "Future[T]") -> None:
+    def _release(self, loop: asyncio.AbstractEventLoop, done: "Future[T]") -> None:
         if not loop.is_closed():
-            loop.call_soon_threadsafe(self._move, -1)
+            loop.call_soon_threadsafe(self._count, -1)
 
-    def _move(self, by: int) -> None:
-        self._inside += by
+    def _count(self, by: int) -> None:
+        self._in_progress += by
         self._gauge.inc(by)

@@ -1,4 +1,4 @@
-"""How a route is declared: what key it needs, what it takes, what may go wrong; and who guards it."""
+"""Declaration of routes: required scope, request body, possible errors, and the checks before the body is read."""
 
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
@@ -11,20 +11,20 @@ from pydantic import BaseModel
 from facespace.server.body import JSON_BYTES, bounded
 from facespace.server.keys import Scope
 from facespace.server.openapi import SCHEME
-from facespace.server.problems import Refusal, described
+from facespace.server.problems import ProblemError, described
 from facespace.server.service import Service
-from facespace.server.uploads import Wanted
+from facespace.server.uploads import UploadSpec
 
 Handler = TypeVar("Handler", bound=Callable[..., Coroutine[Any, Any, Any]])
 
 
 @dataclass(frozen=True)
 class Rule:
-    """What a route asks of a request before its body is read.
+    """What a route requires of a request before its body is read.
 
-    scope : that its key must have; None where no key is needed
-    heavy : whether it works on photos, and so takes its place in their line
-    needs : 'gallery' where there must be one
+    scope : the scope that the API key must have; None if no key is needed
+    heavy : whether it processes photos, and so waits in the queue for photos
+    gallery : whether the service must have a gallery
     """
 
     scope: Scope | None
@@ -32,18 +32,18 @@ class Rule:
     gallery: bool = False
 
 
-def door(
+def route(
     app: FastAPI,
     method: str,
     path: str,
     answer: type[BaseModel] | None,
     rule: Rule,
     problems: tuple[str, ...] = (),
-    body: Wanted | None = None,
+    body: UploadSpec | None = None,
     status: int = 200,
     **more: Any,
 ) -> Callable[[Handler], Handler]:
-    """Declare a route: `answer` is what it says, `body` the photos it takes, `problems` what may go wrong."""
+    """Declare a route. `answer` is its response model, `body` its uploads, `problems` its additional errors."""
 
     def declare(handler: Handler) -> Handler:
         handler.__rule__ = rule  # type: ignore[attr-defined]
@@ -77,11 +77,11 @@ def door(
     return declare
 
 
-class Guarded(APIRoute):
-    """A route that looks at the key and takes a place in the line before anything of the body is read."""
+class CheckedRoute(APIRoute):
+    """A route that checks the API key and takes a place in a queue before the body is read."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """The handler behind its guard."""
+        """Return the handler, wrapped in these checks."""
         handler = super().get_route_handler()
         rule: Rule = getattr(self.endpoint, "__rule__", Rule(None))
         uploads: bool = getattr(self.endpoint, "__uploads__", False)
@@ -92,10 +92,10 @@ class Guarded(APIRoute):
             service: Service = request.app.state.service
             request.state.caller = caller = service.admit(request, rule.scope)
             if rule.gallery and service.gallery is None:
-                raise Refusal("not-found", "this service was started without a gallery")
-            desk = service.photos if rule.heavy else service.desk
-            with caller.acting(), desk.place(service.seconds_for(request)):
-                # Uploads have limits of their own (`read_form`).
+                raise ProblemError("not-found", "this service was started without a gallery")
+            queue = service.photo_queue if rule.heavy else service.database_queue
+            with caller.acting(), queue.place(service.seconds_for(request)):
+                # `read_form` applies the limits of uploads.
                 return await handler(request if uploads else bounded(request, JSON_BYTES))
 
         return guarded

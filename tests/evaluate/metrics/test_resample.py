@@ -1,4 +1,4 @@
-"""Bootstrap rounds of the ROC against resamples written out pair by pair."""
+"""Bootstrap rounds of the ROC against explicit resamples of pairs."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ FARS = (0.05, 0.2, 0.5)
 
 
 def written_out(pairs, drawn):
-    """Distances of both kinds when the people drawn, and every two of them, bring their pairs anew."""
+    """Distances of both kinds, with the pairs of each drawn person and of each two drawn people repeated."""
     copies = [person for person in range(pairs.people) for _ in range(drawn[person])]
     genuine, impostor = [], []
     for distance, same, i, j in zip(pairs.distances, pairs.same, pairs.first, pairs.second, strict=True):
@@ -30,11 +30,11 @@ def written_out(pairs, drawn):
 
 @settings(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 1000), steps=st.integers(2, 30), absent=st.booleans())
-def test_a_round_has_the_figures_of_the_resample_written_out(seed, steps, absent):
+def test_a_round_equals_the_metrics_of_the_explicit_resample(seed, steps, absent):
     rng = np.random.default_rng(seed)
     people = np.concatenate([np.arange(4), rng.integers(0, 4, 6)])
     faces = all_pairs(people)
-    # Few different distances: ties within and between both kinds.
+    # Few distinct distances, so that there are ties within and between both kinds.
     distances = rng.integers(0, steps, len(faces)) + 2.0 * ~faces.same
     if absent:
         distances[(faces.a == 0) | (faces.b == 0)] = np.inf
@@ -58,7 +58,7 @@ def test_thinning_far_impostor_pairs_hardly_moves_an_interval(monkeypatch):
     points = normalise(rng.normal(size=(60, 16))[people] + 0.9 * rng.normal(size=(300, 16)))
     pairs = score(points, people, all_pairs(people))
     whole = resample_roc(pairs, (1e-1, 1e-2), rounds=100)
-    monkeypatch.setattr(resample, "MOST_WEIGHED", 10_000)
+    monkeypatch.setattr(resample, "MAX_IMPOSTORS", 10_000)
     thinned = resample_roc(pairs, (1e-1, 1e-2), rounds=100)
     for few, all_of_them in ((thinned.auc, whole.auc), (thinned.val[:, 0], whole.val[:, 0])):
         assert np.std(few - all_of_them) < 0.25 * np.std(all_of_them)

@@ -1,4 +1,4 @@
-"""The ROC against scikit-learn and by counting."""
+"""The ROC against scikit-learn and against counting."""
 
 import time
 
@@ -10,7 +10,7 @@ from sklearn.metrics import roc_auc_score
 
 from facespace.evaluate import accuracy, best_threshold, roc
 from facespace.evaluate.metrics.roc import weighted_roc
-from facespace.metric import val_at_far
+from facespace.metric import threshold_at, val_far
 
 tied = st.lists(st.integers(0, 15).map(lambda n: n / 4), min_size=1, max_size=30)
 
@@ -33,7 +33,9 @@ def test_every_point_is_what_counting_gives(genuine, impostor):
 @given(genuine=tied, impostor=tied, far=st.sampled_from([0.5, 0.25, 0.1]))
 def test_val_at_a_far_is_that_of_the_metrics_threshold(genuine, impostor, far):
     if far * len(impostor) >= 1:
-        assert roc(genuine, impostor).val_at(far) == pytest.approx(val_at_far(genuine, impostor, far).val)
+        assert roc(genuine, impostor).val_at(far) == pytest.approx(
+            val_far(genuine, impostor, threshold_at(far, impostor)).val
+        )
 
 
 @given(genuine=tied, impostor=tied, data=st.data())
@@ -65,8 +67,8 @@ def test_the_equal_error_rate_is_where_both_errors_are_equal():
     assert roc([1.0], [0.1]).equal_error_rate == 1
 
 
-def test_accuracy_weighs_both_kinds_the_same():
-    # Two of four genuine pairs accepted, 9 of 10 impostor pairs refused.
+def test_accuracy_gives_both_kinds_of_pairs_equal_weight():
+    # Two of four genuine pairs are accepted, 9 of 10 impostor pairs are rejected.
     assert accuracy([1, 1, 3, 3], [1, *[3] * 9], 2) == pytest.approx((0.5 + 0.9) / 2)
 
 
@@ -76,5 +78,5 @@ def test_a_million_scores_are_quick():
     started = time.process_time()
     curve = roc(genuine, impostor)
     assert curve.auc > 0.9
-    # A second is what is promised; ten keeps a busy machine from failing the test.
+    # The target is one second; the limit of ten allows for a busy machine.
     assert time.process_time() - started < 10

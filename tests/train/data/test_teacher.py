@@ -1,4 +1,4 @@
-"""A teacher's embeddings as targets on the student's sphere."""
+"""Targets for distillation on the student's sphere."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from facespace.train.data.teacher import targets
 
 
 def cone(rng, count=60, dimension=16):
-    """Points as dlib gives them: in a narrow cone, with norms that differ."""
+    """Embeddings like dlib's: in a narrow cone, with different norms."""
     return 1.3 + 0.1 * rng.normal(size=(count, dimension))
 
 
@@ -48,10 +48,10 @@ def test_a_teacher_moved_or_turned_gives_the_same_distances():
     np.testing.assert_allclose(squared_distances(one, one), squared_distances(other, other), atol=1e-4)
 
 
-def test_bad_teachers_are_refused():
+def test_invalid_teachers_are_clear_errors():
     teacher = cone(np.random.default_rng(3))
     teacher[7, 2] = np.nan
     with pytest.raises(DataError, match="face 7 has a NaN"):
         targets(teacher, 8)
-    with pytest.raises(DataError, match="one point"):
+    with pytest.raises(DataError, match="are equal"):
         targets(np.ones((5, 4)), 8)

@@ -1,4 +1,4 @@
-"""Training by several processes, as torchrun starts them: it finishes, and it survives the death of one."""
+"""Distributed training with torchrun: it finishes, and survives the failure of a process."""
 
 import os
 import signal
@@ -40,7 +40,7 @@ rate = 0.01
 
 @pytest.fixture
 def start(people, tmp_path):
-    """Begin a run by torchrun; gives the process and the folder of the run."""
+    """Start a run with torchrun; return the process and the run's folder."""
     started = []
 
     def begin(steps, restarts):
@@ -63,22 +63,22 @@ def start(people, tmp_path):
 
 
 def workers_of(process):
-    """The training processes that torchrun has started."""
+    """Return the training processes started by torchrun."""
     found = subprocess.run(["pgrep", "-P", str(process.pid)], capture_output=True, text=True).stdout
     return [int(pid) for pid in found.split()]
 
 
-def test_two_processes_train_and_one_writes(start, tmp_path):
+def test_two_processes_train_and_one_writes_files(start, tmp_path):
     process, run = start(steps=10, restarts=0)
     assert process.wait(timeout=240) == 0, (tmp_path / "log").read_text()[-2000:]
     records = read_history(run / "history.jsonl")
     assert [record["step"] for record in records] == list(range(1, 11))
-    # The batch of 16 is mined as a whole: 4 people of 4 photos make 48 pairs, before the pool's triplets take room.
+    # The batch of 16 is mined as a whole: 4 people with 4 photos make 48 pairs, fewer with triplets from the pool.
     assert max(record["pairs"] for record in records) > 24
     assert load_checkpoint(checkpoints_in(run / "checkpoints")[-1]).step == 10
 
 
-def test_a_killed_process_is_started_anew_and_the_run_goes_on_from_its_checkpoint(start, tmp_path):
+def test_a_killed_process_is_restarted_and_resumes_from_the_checkpoint(start, tmp_path):
     process, run = start(steps=400, restarts=2)
     history = run / "history.jsonl"
     deadline = time.monotonic() + 200
@@ -100,6 +100,6 @@ def test_a_killed_process_is_started_anew_and_the_run_goes_on_from_its_checkpoin
     assert steps == list(range(1, len(steps) + 1))
 
 
-def test_a_device_is_taken_as_told_or_the_best_there_is():
+def test_the_requested_or_the_best_device_is_used():
     assert choose_device("cpu") == torch.device("cpu")
     assert choose_device("auto").type in {"cuda", "mps", "cpu"}

@@ -1,4 +1,4 @@
-"""Export: what onnxruntime computes is what torch computed."""
+"""Export: onnxruntime computes the same embeddings as torch."""
 
 import numpy as np
 import pytest
@@ -28,9 +28,9 @@ def recipe(name="small-cnn", steps=4):
     )
 
 
-# NN1 and NNS1 are hundreds of megabytes; NN2 and NN3 are NN4 for larger faces.
+# Without NN1 and NNS1, which have hundreds of megabytes, and NN2 and NN3, which are like NN4 for larger inputs.
 @pytest.mark.parametrize("name", sorted(NETWORKS.keys() - {"nn1", "nn2", "nn3", "nns1"}))
-def test_a_network_gives_the_same_numbers_in_both_for_any_number_of_faces(name, rng):
+def test_torch_and_onnxruntime_agree_for_any_number_of_faces(name, rng):
     torch.manual_seed(0)
     network = build_network(name, 32, 40, 64).eval()
     onnx = to_onnx(network, 32, 40)
@@ -55,7 +55,7 @@ def test_the_file_holds_the_last_checkpoint_and_says_where_it_comes_from(run, tm
     assert (card.training.people, card.training.photos, card.training.steps) == (3, 30, 4)
     assert card.training.recipe["network"]["name"] == "small-cnn"
     assert card.training.recipe["data"]["train"] == "people"
-    # Where photos lie on whose machine is nobody's business.
+    # Paths on the training machine are private.
     assert "/" not in str(card.training)
     assert card.decisions.people == 3
     assert "six people" in card.decisions.data
@@ -66,7 +66,7 @@ def test_the_file_holds_the_last_checkpoint_and_says_where_it_comes_from(run, tm
     assert disagreement(network, space.engine, space.card, faces.pixels) <= 1e-5
 
 
-def test_without_validation_people_the_model_cannot_judge_yet_and_says_so(run, tmp_path, people):
+def test_without_validation_people_the_model_has_no_thresholds(run, tmp_path, people):
     folder, faces, _ = run
     export(folder, tmp_path / "model.onnx", faces, None)
     space = load(tmp_path / "model.onnx")
@@ -77,7 +77,7 @@ def test_without_validation_people_the_model_cannot_judge_yet_and_says_so(run, t
 
 def test_a_run_without_a_checkpoint_cannot_be_exported(run, tmp_path):
     _, faces, _ = run
-    with pytest.raises(DataError, match="holds no checkpoint; train first"):
+    with pytest.raises(DataError, match="contains no checkpoint; train first"):
         export(tmp_path, tmp_path / "model.onnx", faces, None)
 
 
@@ -97,16 +97,16 @@ def test_too_few_people_cannot_be_split(people):
         split_people(read_faces(people, 32, 40), 5, seed=1)
 
 
-def test_photos_that_cannot_be_used_are_told_and_left_out(people, tmp_path):
+def test_unusable_photos_are_reported_and_skipped(people, tmp_path):
     for person in ("s1", "s2"):
         (tmp_path / person).symlink_to(people / person)
     (tmp_path / "s3").mkdir()
     (tmp_path / "s3" / "bad.jpg").write_text("no photo")
-    said = []
-    faces = read_faces(tmp_path, 32, 40, said.append)
+    messages = []
+    faces = read_faces(tmp_path, 32, 40, messages.append)
     assert faces.people == ("s1", "s2")
     assert len(faces.labels) == 20
-    assert "bad.jpg is not an image" in said[0]
+    assert "bad.jpg is not an image" in messages[0]
 
 
 def test_a_folder_without_one_usable_photo_is_a_clear_error(tmp_path):

@@ -1,4 +1,4 @@
-"""Convolutions that turn, all directions at once."""
+"""Muon: orthogonalised updates, constant norms, and Adam for vectors."""
 
 import copy
 
@@ -41,11 +41,11 @@ def test_a_convolution_keeps_its_length_and_goes_downhill():
         (-(weight * aim).sum()).backward()
         optimiser.step()
         assert weight.norm().item() == pytest.approx(length, rel=1e-5)
-    # Every singular value counts alike, so the way ends at the aim's nearest orthogonal matrix, not at the aim.
+    # All singular values get the same weight, so it converges to the orthogonal matrix nearest to the target.
     assert likeness() > max(before, 0.9)
 
 
-def test_what_is_no_matrix_moves_as_adamw_moves_it():
+def test_vectors_are_updated_like_adamw():
     ours, theirs = (torch.nn.Parameter(torch.tensor([1.0, -2.0, 3.0])) for _ in range(2))
     first = Muon([ours], lr=0.6, weight_decay=0.1)
     second = torch.optim.AdamW([theirs], lr=0.01, weight_decay=0.1)
@@ -57,7 +57,7 @@ def test_what_is_no_matrix_moves_as_adamw_moves_it():
     assert torch.allclose(ours, theirs)
 
 
-def test_its_state_goes_on_where_it_was():
+def test_its_state_is_restored():
     def step(weight: torch.nn.Parameter, optimiser: Muon) -> None:
         optimiser.zero_grad()
         weight.pow(4).sum().backward()

@@ -1,8 +1,8 @@
-"""Convergence care: see that training fails, go back, and go on more gently.
+"""The watchdog of a training run: detect divergence, roll back, and continue with a lower rate and easier triplets.
 
-Triplet training collapses when all points meet: every distance is near 0, every triplet breaks the margin by just
-the margin, and the gradient no longer says where to go. It starves when no triplet is left that breaks the margin,
-and it explodes like any other training. `Care` watches for these from step to step; the loop asks it what to do.
+Triplet training collapses when all embeddings become equal: every distance is near 0, every triplet violates the
+margin by exactly the margin, and the gradient has no direction. Like any training, it can also diverge. The training
+loop passes every step's record to `Watchdog.failure` and rolls back when it reports a failure.
 """
 
 import math
@@ -13,46 +13,48 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from facespace.train.recipe import CareSection
+from facespace.train.recipe import WatchdogSection
 
-# Collapsed: the mean squared distance between people has fallen below this share of what it was at the start,
-# or, whatever that was, below the floor where float32 can still tell points apart well.
+# Collapsed: the mean squared distance between people is below this share of the smaller of its first value and the
+# margin, or below an absolute floor where float32 no longer resolves distances well.
 COLLAPSED_SHARE, COLLAPSED = 0.1, 1e-3
 
-# Pinned: all triplets active, and people hardly farther from each other than from themselves.
+# Stuck at the margin: nearly all triplets are active, and different people are hardly farther apart than photos of
+# one person.
 PINNED_ACTIVE, PINNED_GAP = 0.98, 0.02
 
-# A run that begins pinned is not failing yet: it has this many windows to find a direction.
+# Many runs begin stuck at the margin and recover, so this check starts after so many windows.
 GRACE_WINDOWS = 5
 
 
 @dataclass(frozen=True)
 class Rollback:
-    """What went wrong, and what was done about it.
+    """One rollback: the reason, and the settings from then on.
 
-    at, to : steps
-    why : in words, with the numbers
-    rate_scale, easing : factor on the learning rate, and on the hardness of the mining, from here on
+    at, to : step of the failure, step of the restored checkpoint
+    why : the reason, with figures
+    rate_scale : factor on the recipe's learning rate from now on
+    hardness_scale : factor on the hardness of the mining from now on
     """
 
     at: int
     to: int
     why: str
     rate_scale: float
-    easing: float
+    hardness_scale: float
 
 
-class Care:
-    """Watches the records of steps; holds how far rate and mining have been eased.
+class Watchdog:
+    """Detects failing training from the records of the steps, and keeps the list of rollbacks.
 
     Parameters
     ----------
-    section : CareSection
+    section : WatchdogSection
     margin : float or None
-        Of the loss; None for one without, whose distances may shrink as they like.
+        Margin of the loss. None for a loss without one; then only the absolute floor counts as collapse.
     """
 
-    def __init__(self, section: CareSection, margin: float | None):
+    def __init__(self, section: WatchdogSection, margin: float | None):
         self._section = section
         self._margin = margin
         self._recent: deque[dict[str, float]] = deque(maxlen=section.window)
@@ -65,18 +67,18 @@ class Care:
         return self.rollbacks[-1].rate_scale if self.rollbacks else 1.0
 
     @property
-    def easing(self) -> float:
-        """Factor on the hardness of the mining: 1 as the recipe says, 0 semi-hard at most."""
-        return self.rollbacks[-1].easing if self.rollbacks else 1.0
+    def hardness_scale(self) -> float:
+        """Factor on the recipe's mining hardness: 1 leaves it unchanged, 0 is semi-hard."""
+        return self.rollbacks[-1].hardness_scale if self.rollbacks else 1.0
 
     def failure(self, record: dict[str, float]) -> str | None:
-        """What is wrong after this step, in words; None where nothing is.
+        """Return a description of the failure after this step, or None if training is healthy.
 
         Parameters
         ----------
         record : dict
-            The step's: step, loss, gradient_norm, negative_distance, and from a loss with triplets active and
-            positive_distance.
+            Record of the step with the keys step, loss, gradient_norm and negative_distance; for a loss that uses
+            triplets also active and positive_distance.
         """
         if not all(math.isfinite(record[key]) for key in ("loss", "gradient_norm", "negative_distance")):
             return f"the network's output or gradient is no longer finite at step {record['step']:.0f}"
@@ -86,12 +88,11 @@ class Care:
         if len(self._recent) < self._section.window:
             return None
         spread = _median(self._recent, "negative_distance")
-        small = COLLAPSED_SHARE * min(self._first_spread, self._margin or 0.0)
-        least = max(COLLAPSED, small)
-        if spread < least:
+        share = COLLAPSED_SHARE * min(self._first_spread, self._margin or 0.0)
+        if spread < max(COLLAPSED, share):
             return (
-                f"the space has collapsed: people are {spread:.1e} apart on average (squared distance, "
-                f"{self._first_spread:.2g} at the start)"
+                f"the space has collapsed: the mean squared distance between people is {spread:.1e} "
+                f"({self._first_spread:.2g} at the start)"
             )
         if self._margin is None or record["step"] < GRACE_WINDOWS * self._section.window:
             return None
@@ -99,34 +100,34 @@ class Care:
         active = _median(self._recent, "active")
         if active > PINNED_ACTIVE and gap < PINNED_GAP * self._margin:
             return (
-                f"the loss is pinned to the margin: {active:.0%} of the triplets are active, and people are only "
-                f"{gap:.1e} farther from others than from themselves"
+                f"the loss is stuck at the margin: {active:.0%} of the triplets are active, and different people are "
+                f"only {gap:.1e} farther apart (squared distance) than photos of one person"
             )
         return None
 
-    def go_back(self, at: int, to: int, why: str) -> Rollback:
-        """Note a rollback: a lower rate and milder mining from here on."""
-        rollback = Rollback(at, to, why, self.rate_scale * self._section.ease, self.easing * self._section.ease)
+    def roll_back(self, at: int, to: int, why: str) -> Rollback:
+        """Record a rollback, which lowers the learning rate and the mining hardness from now on."""
+        backoff = self._section.backoff
+        rollback = Rollback(at, to, why, self.rate_scale * backoff, self.hardness_scale * backoff)
         self.rollbacks.append(rollback)
         self._recent.clear()
         return rollback
 
     @property
-    def may_go_on(self) -> bool:
+    def can_roll_back(self) -> bool:
         """Whether another rollback is allowed."""
-        return len(self.rollbacks) < self._section.tries
+        return len(self.rollbacks) < self._section.max_rollbacks
 
     def diagnosis(self, why: str) -> str:
-        """Why training was given up, and what to change."""
-        told = "; ".join(f"step {r.at} to {r.to}, rate x {r.rate_scale:g}" for r in self.rollbacks) or "none"
+        """Explain why training stops, and what to change in the recipe."""
+        rollbacks = "; ".join(f"step {r.at} to {r.to}, rate x {r.rate_scale:g}" for r in self.rollbacks) or "none"
         return (
-            f"training fails again and again: {why}. Rollbacks so far: {told}. Lower optimiser.rate, add "
-            "optimiser.warmup, start mining.hardness at 0, use larger batches, and look for wrong labels among "
-            "the faces"
+            f"training keeps failing: {why}. Rollbacks so far: {rollbacks}. Lower optimiser.rate, add "
+            "optimiser.warmup, start mining.hardness at 0, use larger batches, or look for wrong labels among the faces"
         )
 
     def state(self) -> dict[str, Any]:
-        """What a checkpoint keeps, as plain data."""
+        """Return the state to save in a checkpoint, as plain data."""
         return {
             "recent": list(self._recent),
             "first_spread": self._first_spread,
@@ -134,15 +135,15 @@ class Care:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take up a checkpoint's state."""
+        """Restore the state from a checkpoint."""
         self._recent = deque(state["recent"], maxlen=self._section.window)
         self._first_spread = state["first_spread"]
-        self.rollbacks = [Rollback(**rollback) for rollback in state["rollbacks"]]
+        self.rollbacks = [Rollback(**_renamed(rollback)) for rollback in state["rollbacks"]]
 
 
 @torch.no_grad()
 def spread_of(embeddings: Tensor, labels: Tensor) -> dict[str, float]:
-    """How a batch fills the space.
+    """Measure how the embeddings of a batch are spread.
 
     Parameters
     ----------
@@ -152,9 +153,9 @@ def spread_of(embeddings: Tensor, labels: Tensor) -> dict[str, float]:
     Returns
     -------
     dict
-        positive_distance, negative_distance: mean squared distance within and between people (NaN where there
-        are none). rank: effective rank of the points about their mean, exp of the entropy of the shares of
-        variance: 1 where all lie on a line, up to d (Roy and Vetterli 2007).
+        positive_distance, negative_distance: mean squared distance within and between people (NaN if there are no
+        such pairs). rank: effective rank of the centred embeddings, exp of the entropy of the variance shares, from
+        1 (all on a line) to d (Roy and Vetterli 2007).
     """
     distances = (2 - 2 * embeddings @ embeddings.T).clamp(min=0)
     same = labels[:, None] == labels[None, :]
@@ -170,6 +171,11 @@ def spread_of(embeddings: Tensor, labels: Tensor) -> dict[str, float]:
         "negative_distance": float(distances[~same].mean()) if not same.all() else math.nan,
         "rank": rank,
     }
+
+
+def _renamed(rollback: dict[str, Any]) -> dict[str, Any]:
+    # Checkpoints of earlier versions call it 'easing'.
+    return {{"easing": "hardness_scale"}.get(key, key): value for key, value in rollback.items()}
 
 
 def _median(records: deque[dict[str, float]], key: str) -> float:

@@ -1,0 +1,30 @@
+"""The result of preparing a training set."""
+
+from collections import Counter
+from dataclasses import dataclass
+
+from facespace.bulk.prepare.select import Decision
+from facespace.images import PassedOver
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Result of preparing a folder of people.
+
+    people, faces : numbers by split, 'train' and 'val'
+    decisions : each person's faces, whether they were kept, and why
+    failures : photos that could not be used or show no face, with the reason
+    passed_over : entries of the folder that were ignored, and why
+    """
+
+    people: dict[str, int]
+    faces: dict[str, int]
+    decisions: dict[str, list[Decision]]
+    failures: dict[str, str]
+    passed_over: tuple[PassedOver, ...] = ()
+
+    @property
+    def left_out(self) -> dict[str, int]:
+        """Faces left out by reason, the most frequent first."""
+        kinds = (decision.kind for own in self.decisions.values() for decision in own)
+        return dict(Counter(kind for kind in kinds if kind is not None).most_common())
