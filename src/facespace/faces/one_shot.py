@@ -101,7 +101,7 @@ class OneShot:
         self._asked = score
         self._smallest = smallest
         self._threads = threads
-        self._exact = Mtcnn(threads=threads)
+        self._exact = Mtcnn()
         self._lock = threading.Lock()
 
     @property
