@@ -133,14 +133,21 @@ def write_json(path: Path, values: Values) -> None:
 
 
 class Clock:
-    """Processor time of each step of a run, as a table beside its history; a resumed run adds to it."""
+    """Processor time of each step of a run, as a table beside its history; a resumed run adds to it.
 
-    def __init__(self, path: Path):
-        self._path, self._last = path, time.process_time()
+    Parameters
+    ----------
+    path : path
+    clock : callable
+        Seconds since some moment; those of this process where a processor does the work.
+    """
+
+    def __init__(self, path: Path, clock: Callable[[], float] = time.process_time):
+        self._path, self._clock, self._last = path, clock, clock()
 
     def __call__(self, record: dict[str, float]) -> None:
         """Note a step; the `on_step` of `train`."""
-        now = time.process_time()
+        now = self._clock()
         with self._path.open("a", encoding="utf-8") as file:
             file.write(f"{record['step']:.0f},{now - self._last:.4f}\n")
         self._last = now
