@@ -214,8 +214,9 @@ def jobs_of(size: Size, out: Path, faces: Faces | None) -> Iterator[Job]:
             if best is None:
                 return None
             recipe = recipe_of(arm, size, seed, size.images, *best, start)
+            clock = time.perf_counter if torch.cuda.is_available() else time.process_time
             trained = train(
-                recipe, faces.train, folder / "run", resume=True, on_step=Clock(folder / "clock.csv", time.perf_counter if torch.cuda.is_available() else time.process_time),
+                recipe, faces.train, folder / "run", resume=True, on_step=Clock(folder / "clock.csv", clock),
                 warn=say(folder), validation=faces.validation,
             )  # fmt: skip
             points = embedded(trained.network, faces.validation, trained.precision == "bf16")
