@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from facespace.errors import DataError
-from facespace.train.care import Care, spread_of
+from facespace.train.care import Care, Updates, spread_of
 from facespace.train.dataset import read_faces
 from facespace.train.loop import train
 from facespace.train.recipe import CareSection, parse_recipe
@@ -82,13 +82,73 @@ def test_rate_and_mining_are_eased_by_every_rollback_and_that_survives_a_checkpo
     care = Care(CareSection(tries=2, ease=0.5), MARGIN)
     assert care.may_go_on
     care.go_back(10, 0, "why")
-    care.go_back(20, 0, "why")
+    care.go_back(60, 0, "why")
     assert (care.rate_scale, care.easing) == (0.25, 0.25)
     assert not care.may_go_on
     other = Care(CareSection(tries=2), MARGIN)
     other.restore(care.state())
     assert (other.rate_scale, other.rollbacks) == (0.25, care.rollbacks)
-    assert "step 20 to 0, rate x 0.25" in care.diagnosis("it collapsed")
+    assert "step 60 to 0, rate x 0.25" in care.diagnosis("it collapsed")
+
+
+def test_a_rollback_that_led_nowhere_is_followed_by_a_larger_one():
+    care = Care(CareSection(window=5, ease=0.5), MARGIN)
+    for _ in range(3):
+        care.go_back(10, 0, "why")
+    assert [rollback.rate_scale for rollback in care.rollbacks] == [1 / 2, 1 / 8, 1 / 64]
+    # It got well beyond where it failed: the next failure is one of its own.
+    care.go_back(100, 90, "why")
+    assert care.rollbacks[-1].rate_scale == 1 / 128
+
+
+def test_steps_longer_than_the_weights_are_seen_at_once_and_shortened_at_once():
+    care = Care(CareSection(window=5, ease=0.5), MARGIN)
+    found = [care.failure(record(step, update=4.0)) for step in range(1, 6)]
+    assert found[:4] == [None] * 4
+    assert "400% of their length" in found[4]
+    assert care.go_back(5, 0, found[4]).rate_scale == pytest.approx(0.5 * 0.5 / 4.0)
+    healthy = Care(CareSection(window=5), MARGIN)
+    assert all(healthy.failure(record(step, update=0.2)) is None for step in range(1, 60))
+
+
+def test_a_weight_that_is_not_finite_is_seen():
+    care = Care(CareSection(), MARGIN)
+    assert "no longer finite at step 1" in care.failure(record(1, update=math.nan))
+
+
+def test_a_short_run_is_seen_to_fail_before_it_ends():
+    care = Care(CareSection(), MARGIN, steps=47)
+    pinned = [record(step, active=1.0, positive_distance=0.1, negative_distance=0.1001) for step in range(1, 48)]
+    failures = [care.failure(one) for one in pinned]
+    assert failures.index(next(why for why in failures if why)) < 30
+    assert Care(CareSection(), MARGIN, steps=4000).window == CareSection().window
+
+
+def test_a_run_that_ends_untaught_says_so_whatever_the_grace():
+    care = Care(CareSection(), MARGIN, steps=1000)
+    for step in range(1, 12):
+        assert care.failure(record(step, positive_distance=1.95, negative_distance=2.0)) is None
+    assert "2.5% farther" in care.verdict()
+    taught = Care(CareSection(), MARGIN, steps=1000)
+    taught.failure(record(1))
+    assert taught.verdict() is None
+
+
+def test_batches_of_hard_triplets_are_not_taken_for_an_untaught_network():
+    care = Care(CareSection(window=5), MARGIN)
+    for step in range(1, 60):
+        assert care.failure(record(step, positive_distance=0.9, negative_distance=0.8, mined=20)) is None
+    assert care.verdict() is None
+
+
+def test_an_update_is_measured_as_a_share_of_the_weights():
+    network = torch.nn.Sequential(torch.nn.Conv2d(3, 16, 3), torch.nn.Linear(4, 4))
+    updates = Updates(network)
+    updates.begin()
+    with torch.no_grad():
+        for weight in network.parameters():
+            weight.mul_(1.25)
+    assert updates.size() == pytest.approx(0.25)
 
 
 def collapsing(**changes):
@@ -120,6 +180,24 @@ def test_a_run_made_to_collapse_finishes_well_without_a_hand(faces, tmp_path):
     negative = np.mean([one["negative_distance"] for one in last])
     assert negative > 0.3
     assert positive < 0.7 * negative
+
+
+def test_a_rate_far_too_high_is_brought_down_and_the_run_learns(faces, tmp_path):
+    muon = {"name": "muon", "rate": 3.0}
+    told = []
+    trained = train(collapsing(optimiser=muon, mining={}), faces, tmp_path, warn=told.append)
+    assert trained.verdict is None
+    assert any("steps are too long" in text for text in told)
+    last = trained.history[-1]
+    assert last["positive_distance"] < 0.7 * last["negative_distance"]
+
+
+def test_a_network_that_learnt_nothing_is_reported_at_the_end(faces, tmp_path):
+    told = []
+    recipe = collapsing(steps=6, optimiser={"name": "sgd", "rate": 1e-7}, mining={})
+    trained = train(recipe, faces, tmp_path, warn=told.append)
+    assert trained.verdict in told[-1]
+    assert "the network is of no use" in told[-1]
 
 
 def test_without_care_the_same_run_is_lost(faces, tmp_path):

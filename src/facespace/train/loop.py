@@ -32,6 +32,7 @@ class Trained:
     seconds : of this call
     rollbacks : times this run went back to a good checkpoint
     precision : 'fp32' or 'bf16', what the network was trained in
+    verdict : what is wrong with a network that has come to nothing, in words; None where nothing is
     """
 
     network: nn.Module
@@ -40,6 +41,7 @@ class Trained:
     seconds: float
     rollbacks: int
     precision: str
+    verdict: str | None
 
 
 def train(
@@ -95,9 +97,15 @@ def train(
             on_step(record)
             if state.step % recipe.checkpoint_every == 0 or state.step == recipe.steps:
                 state.save()
+        verdict = state.verdict()
+        if verdict is not None:
+            warn(
+                f"training ended, but the network is of no use: {verdict}. Lower optimiser.rate, take larger batches "
+                "or milder mining, and train for longer"
+            )
         seconds = time.perf_counter() - started
         return Trained(
-            state.network.eval(), state.history(), first, seconds, len(state.care.rollbacks), state.precision
+            state.network.eval(), state.history(), first, seconds, len(state.care.rollbacks), state.precision, verdict
         )
 
 
@@ -144,7 +152,9 @@ def _step(recipe: Recipe, state: Run) -> dict[str, float]:
     )  # fmt: skip
     weights = [weight for weight in state.network.parameters() if weight.grad is not None]
     norm = nn.utils.clip_grad_norm_(weights, recipe.optimiser.clip or float("inf"))
+    state.updates.begin()
     state.optimiser.step()
+    found["update"] = state.updates.size()
     clock.lap("backward")
 
     state.images += len(chosen.faces)
@@ -154,7 +164,7 @@ def _step(recipe: Recipe, state: Run) -> dict[str, float]:
         "gradient_norm": float(norm),
         "rate": rate,
         **({} if margin is None else {"margin": margin}),
-        **({"hardness": hardness} if recipe.loss.mines else {}),
+        **({"hardness": hardness, "mined": len(chosen.hard)} if recipe.loss.mines else {}),
         "images": state.images,
         **clock.seconds(),
     }

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from facespace.errors import DataError
 from facespace.train.ahead import Ahead
-from facespace.train.care import Care
+from facespace.train.care import COLLAPSED, Care, Updates, spread_of
 from facespace.train.checkpoint import (
     BEST,
     Checkpoint,
@@ -45,6 +45,9 @@ Say = Callable[[str], None]
 
 # The faces of a step, and this process's share of them: uint8, shape (b, h, w, 3).
 _Prepared = tuple[StepFaces, Tensor]
+
+# Faces that the finished network is tried on.
+_JUDGED_FACES = 64
 
 _PURPOSES = {"augment": 3, "mining": 6, "network": 7}
 
@@ -95,7 +98,9 @@ class Run:
             None if faces.teacher is None else self.loss.teacher_points(faces.teacher, faces.labels, size.dimension)
         )
         self.optimiser = build_optimiser(recipe.optimiser, [*self.network.parameters(), *self.loss.parameters()])
-        self.care = Care(recipe.care, margin_at(recipe.loss, 0, recipe.steps) if self.loss.by_triplets else None)
+        self.updates = Updates(self.network)
+        margin = margin_at(recipe.loss, 0, recipe.steps) if self.loss.by_triplets else None
+        self.care = Care(recipe.care, margin, recipe.steps)
         self.step, self.images, self._best = 0, 0, -1.0
         self._ahead: Ahead[_Prepared] | Loaders[_Prepared] = (
             Loaders(self._prepare, workers.loaders, pin=workers.device.type == "cuda")
@@ -273,6 +278,21 @@ class Run:
         self._warn(f"{why}; back to step {target.step}, rate x {done.rate_scale:g}{eased}")
         if self._history:
             self._history.add({"event": "rollback", **vars(done)})
+
+    def verdict(self) -> str | None:
+        """What is wrong with the network as it will be used, in words; None where nothing is.
+
+        In evaluation mode batch normalisation takes other statistics than in training, so a network can fail there
+        that trained well.
+        """
+        rows = np.unique(np.linspace(0, len(self.labels) - 1, _JUDGED_FACES).astype(np.int64))
+        points = embed_all(self.network, self._faces, rows, self.workers.device, self.bf16)
+        if not points.isfinite().all():
+            return "its output is not finite"
+        apart = spread_of(points, torch.arange(len(rows), device=points.device))["negative_distance"]
+        if apart < COLLAPSED:
+            return f"it maps all faces to one point (mean squared distance {apart:.1e})"
+        return self.care.verdict()
 
     def history(self) -> list[dict[str, float]]:
         """The records of the steps that count: those of failed tries are left out."""
