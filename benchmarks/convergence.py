@@ -33,22 +33,22 @@ from scipy.stats import binomtest
 from torch import Tensor, nn
 
 from facespace.errors import DataError
-from facespace.train.checkpoint import checkpoints_in
-from facespace.train.dataset import FaceSet
-from facespace.train.distort import Draw, distorted
-from facespace.train.history import read_history
-from facespace.train.inputs import as_input
-from facespace.train.loop import train
+from facespace.train.data.augment import Draw, distorted
+from facespace.train.data.dataset import FaceSet
+from facespace.train.data.inputs import as_input
+from facespace.train.data.sampling import IdentityBatches
+from facespace.train.engine.checkpoint import checkpoints_in
+from facespace.train.engine.distributed import Workers
+from facespace.train.engine.history import read_history
+from facespace.train.engine.loop import train
+from facespace.train.engine.plan import Plan
+from facespace.train.engine.precision import precision_for
+from facespace.train.engine.run import step_seed
+from facespace.train.engine.validate import embed_all
 from facespace.train.mining import hard_triplets
 from facespace.train.networks import build_network
-from facespace.train.optimise import build_optimiser
-from facespace.train.parallel import Workers
-from facespace.train.plan import Plan
-from facespace.train.precision import precision_for
+from facespace.train.optim.optimisers import build_optimiser
 from facespace.train.recipe import Recipe
-from facespace.train.sampling import IdentityBatches
-from facespace.train.state import step_seed
-from facespace.train.validate import embed_all
 from study import (
     Faces,
     Job,

@@ -25,8 +25,8 @@ import torch
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from facespace.train.history import read_history
-from facespace.train.loop import train
+from facespace.train.engine.history import read_history
+from facespace.train.engine.loop import train
 from facespace.train.recipe import Recipe
 from study import (
     FARS,

@@ -19,11 +19,11 @@ from facespace.evaluate import all_pairs
 from facespace.evaluate.metrics.pairs import score
 from facespace.evaluate.metrics.resample import resample_roc
 from facespace.metric import squared_distance_blocks
-from facespace.train.checkpoint import load_checkpoint
-from facespace.train.dataset import FaceSet, read_faces
+from facespace.train.data.dataset import FaceSet, read_faces
+from facespace.train.engine.checkpoint import load_checkpoint
+from facespace.train.engine.validate import embed_all, validation_rates
 from facespace.train.networks.layers import OnSphere, conv_norm, conv_norm_relu, halved, weighed
 from facespace.train.networks.residual import Residual
-from facespace.train.validate import embed_all, validation_rates
 
 FARS = (1e-2, 1e-3)
 # Training people set aside to choose rates and hardness by.

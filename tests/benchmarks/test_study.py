@@ -113,7 +113,7 @@ def test_only_what_is_missing_is_done_and_the_manifest_says_so(tmp_path):
 
 
 def test_a_share_of_the_names_is_shuffled_and_the_wrong_ones_are_listed():
-    from facespace.train.dataset import FaceSet
+    from facespace.train.data.dataset import FaceSet
 
     labels = np.repeat(np.arange(50), 4)
     photos = tuple(f"{face}.webp" for face in range(200))

@@ -1,0 +1,205 @@
+"""Convergence care: it sees collapse and not what looks like it, and a run made to collapse finishes well."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from facespace.errors import DataError
+from facespace.train.data.dataset import read_faces
+from facespace.train.engine.loop import train
+from facespace.train.engine.watchdog import Care, Updates, spread_of
+from facespace.train.recipe import CareSection, parse_recipe
+
+MARGIN = 0.2
+
+
+def record(step, **changes):
+    healthy = {
+        "step": step, "loss": 0.1, "gradient_norm": 1.0, "active": 0.6,
+        "positive_distance": 0.4, "negative_distance": 1.2,
+    }  # fmt: skip
+    return {**healthy, **changes}
+
+
+def first_failure(records):
+    care = Care(CareSection(window=5), MARGIN)
+    for number, one in enumerate(records, start=1):
+        why = care.failure(one)
+        if why is not None:
+            return number, why
+    return None
+
+
+def test_a_healthy_run_is_left_alone():
+    assert first_failure(record(step) for step in range(1, 300)) is None
+
+
+def test_a_collapse_is_seen_within_a_window_and_told_with_numbers():
+    healthy = [record(step) for step in range(1, 51)]
+    collapsed = [record(step, negative_distance=1e-4, positive_distance=1e-4) for step in range(51, 70)]
+    number, why = first_failure(healthy + collapsed)
+    assert 51 <= number <= 56
+    assert "collapsed: people are 1.0e-04 apart" in why
+
+
+def test_a_loss_without_a_margin_may_shrink_its_distances_but_not_to_nothing():
+    care = Care(CareSection(window=5), None)
+    assert all(care.failure(record(step, negative_distance=0.01, active=1.0)) is None for step in range(1, 60))
+    assert any(care.failure(record(step, negative_distance=1e-4)) for step in range(60, 70))
+
+
+def test_points_that_begin_near_each_other_are_no_collapse():
+    # A fresh network may put all faces close together; training then spreads them.
+    steps = [
+        record(step, negative_distance=0.004 * 1.2**step, positive_distance=0.003, active=1.0) for step in range(30)
+    ]
+    assert first_failure(steps) is None
+
+
+def test_a_loss_pinned_to_the_margin_is_seen_after_a_while():
+    pinned = [record(step, active=1.0, positive_distance=0.1, negative_distance=0.1001) for step in range(1, 60)]
+    number, why = first_failure(pinned)
+    assert number == 25
+    assert "pinned to the margin" in why
+
+
+@pytest.mark.parametrize("key", ["loss", "gradient_norm", "negative_distance"])
+def test_a_number_that_is_not_finite_is_seen_at_once(key):
+    assert first_failure([record(1), record(2, **{key: math.nan})])[0] == 2
+
+
+def test_the_effective_rank_counts_directions():
+    rng = np.random.default_rng(0)
+    on_a_line = torch.from_numpy(np.outer(rng.normal(size=200), np.ones(16) / 4).astype("f4"))
+    everywhere = torch.nn.functional.normalize(torch.from_numpy(rng.normal(size=(4000, 16)).astype("f4")))
+    assert spread_of(on_a_line, torch.arange(200))["rank"] == pytest.approx(1, abs=0.01)
+    assert spread_of(everywhere, torch.arange(4000))["rank"] == pytest.approx(16, abs=0.3)
+
+
+def test_rate_and_mining_are_eased_by_every_rollback_and_that_survives_a_checkpoint():
+    care = Care(CareSection(tries=2, ease=0.5), MARGIN)
+    assert care.may_go_on
+    care.go_back(10, 0, "why")
+    care.go_back(60, 0, "why")
+    assert (care.rate_scale, care.easing) == (0.25, 0.25)
+    assert not care.may_go_on
+    other = Care(CareSection(tries=2), MARGIN)
+    other.restore(care.state())
+    assert (other.rate_scale, other.rollbacks) == (0.25, care.rollbacks)
+    assert "step 60 to 0, rate x 0.25" in care.diagnosis("it collapsed")
+
+
+def test_a_rollback_that_led_nowhere_is_followed_by_a_larger_one():
+    care = Care(CareSection(window=5, ease=0.5), MARGIN)
+    for _ in range(3):
+        care.go_back(10, 0, "why")
+    assert [rollback.rate_scale for rollback in care.rollbacks] == [1 / 2, 1 / 8, 1 / 64]
+    # It got well beyond where it failed: the next failure is one of its own.
+    care.go_back(100, 90, "why")
+    assert care.rollbacks[-1].rate_scale == 1 / 128
+
+
+def test_steps_longer_than_the_weights_are_seen_at_once_and_shortened_at_once():
+    care = Care(CareSection(window=5, ease=0.5), MARGIN)
+    found = [care.failure(record(step, update=4.0)) for step in range(1, 6)]
+    assert found[:4] == [None] * 4
+    assert "400% of their length" in found[4]
+    assert care.go_back(5, 0, found[4]).rate_scale == pytest.approx(0.5 * 0.5 / 4.0)
+    healthy = Care(CareSection(window=5), MARGIN)
+    assert all(healthy.failure(record(step, update=0.2)) is None for step in range(1, 60))
+
+
+def test_a_weight_that_is_not_finite_is_seen():
+    care = Care(CareSection(), MARGIN)
+    assert "no longer finite at step 1" in care.failure(record(1, update=math.nan))
+
+
+def test_a_short_run_is_seen_to_fail_before_it_ends():
+    care = Care(CareSection(), MARGIN, steps=47)
+    pinned = [record(step, active=1.0, positive_distance=0.1, negative_distance=0.1001) for step in range(1, 48)]
+    failures = [care.failure(one) for one in pinned]
+    assert failures.index(next(why for why in failures if why)) < 30
+    assert Care(CareSection(), MARGIN, steps=4000).window == CareSection().window
+
+
+def test_a_run_that_ends_untaught_says_so_whatever_the_grace():
+    care = Care(CareSection(), MARGIN, steps=1000)
+    for step in range(1, 12):
+        assert care.failure(record(step, positive_distance=1.95, negative_distance=2.0)) is None
+    assert "2.5% farther" in care.verdict()
+    taught = Care(CareSection(), MARGIN, steps=1000)
+    taught.failure(record(1))
+    assert taught.verdict() is None
+
+
+def test_batches_of_hard_triplets_are_not_taken_for_an_untaught_network():
+    care = Care(CareSection(window=5), MARGIN)
+    for step in range(1, 60):
+        assert care.failure(record(step, positive_distance=0.9, negative_distance=0.8, mined=20)) is None
+    assert care.verdict() is None
+
+
+def test_an_update_is_measured_as_a_share_of_the_weights():
+    network = torch.nn.Sequential(torch.nn.Conv2d(3, 16, 3), torch.nn.Linear(4, 4))
+    updates = Updates(network)
+    updates.begin()
+    with torch.no_grad():
+        for weight in network.parameters():
+            weight.mul_(1.25)
+    assert updates.size() == pytest.approx(0.25)
+
+
+def collapsing(**changes):
+    values = {
+        "name": "collapse", "seed": 3, "steps": 150, "checkpoint_every": 25,
+        "data": {"train": "people"},
+        "network": {"name": "small-cnn", "width": 32, "height": 40, "dimension": 32},
+        "batch": {"people": 6, "photos": 4},
+        "mining": {"online": "batch-hard"},
+        "optimiser": {"name": "sgd", "rate": 3.0},
+        "care": {"window": 10, "tries": 8},
+    }  # fmt: skip
+    return parse_recipe({**values, **changes}, "of the test")
+
+
+@pytest.fixture(scope="module")
+def faces(people):
+    return read_faces(people, 32, 40)
+
+
+def test_a_run_made_to_collapse_finishes_well_without_a_hand(faces, tmp_path):
+    told = []
+    trained = train(collapsing(), faces, tmp_path, warn=told.append)
+    assert trained.rollbacks > 0
+    assert any("back to step" in text and "rate x 0.5" in text for text in told)
+    assert [one["step"] for one in trained.history] == list(range(1, 151))
+    last = trained.history[-10:]
+    positive = np.mean([one["positive_distance"] for one in last])
+    negative = np.mean([one["negative_distance"] for one in last])
+    assert negative > 0.3
+    assert positive < 0.7 * negative
+
+
+def test_a_rate_far_too_high_is_brought_down_and_the_run_learns(faces, tmp_path):
+    muon = {"name": "muon", "rate": 3.0}
+    told = []
+    trained = train(collapsing(optimiser=muon, mining={}), faces, tmp_path, warn=told.append)
+    assert trained.verdict is None
+    assert any("steps are too long" in text for text in told)
+    last = trained.history[-1]
+    assert last["positive_distance"] < 0.7 * last["negative_distance"]
+
+
+def test_a_network_that_learnt_nothing_is_reported_at_the_end(faces, tmp_path):
+    told = []
+    recipe = collapsing(steps=6, optimiser={"name": "sgd", "rate": 1e-7}, mining={})
+    trained = train(recipe, faces, tmp_path, warn=told.append)
+    assert trained.verdict in told[-1]
+    assert "the network is of no use" in told[-1]
+
+
+def test_without_care_the_same_run_is_lost(faces, tmp_path):
+    with pytest.raises(DataError, match="training fails again and again: .* Lower optimiser.rate"):
+        train(collapsing(care={"window": 10, "tries": 0}), faces, tmp_path)
