@@ -98,7 +98,7 @@ def train(
             if state.step % recipe.checkpoint_every == 0 or state.step == recipe.steps:
                 state.save()
         verdict = state.verdict()
-        if verdict is not None:
+        if verdict is not None and state.workers.first:
             warn(
                 f"training ended, but the network is of no use: {verdict}. Lower optimiser.rate, take larger batches "
                 "or milder mining, and train for longer"
