@@ -43,7 +43,7 @@ from facespace.train.engine.history import read_history
 from facespace.train.engine.loop import train
 from facespace.train.engine.plan import Plan
 from facespace.train.engine.precision import precision_for
-from facespace.train.engine.run import step_seed
+from facespace.train.engine.seeds import step_seed
 from facespace.train.engine.validate import embed_all
 from facespace.train.mining import hard_triplets
 from facespace.train.networks import build_network

@@ -12,7 +12,7 @@ from facespace.bulk.harvest import Harvest, Source, row_of, write_rows
 from facespace.errors import DataError, FacespaceError
 from facespace.faces import default_finder
 from facespace.images import EXTENSIONS, natural
-from facespace.space.space import Space, load
+from facespace.space import Space, embedded, load
 
 # Photos sent to a worker at once.
 BATCH = 32
@@ -41,7 +41,7 @@ class FindAndEmbed:
         """Rows of a batch of names, in order."""
         sources = [Source(str(name), self._read(str(name))) for name in batch["name"]]
         found = self._finder.find_all([source.photo for source in sources])
-        points = (points for _, points in self._space.embedded(found)) if self._space else (None for _ in found)
+        points = (points for _, points in embedded(self._space, found)) if self._space else (None for _ in found)
         rows = [row_of(source, one, point) for source, one, point in zip(sources, found, points, strict=True)]
         return {"row": [json.dumps(row) for row in rows]}
 

@@ -1,4 +1,4 @@
-"""Convergence care: it sees collapse and not what looks like it, and a run made to collapse finishes well."""
+"""The watchdog: it detects real collapse only, and a run made to collapse still finishes well."""
 
 import math
 
@@ -9,7 +9,8 @@ import torch
 from facespace.errors import DataError
 from facespace.train.data.dataset import read_faces
 from facespace.train.engine.loop import train
-from facespace.train.engine.watchdog import Care, Updates, spread_of
+from facespace.train.engine.updates import Updates
+from facespace.train.engine.watchdog import Care, spread_of
 from facespace.train.recipe import CareSection, parse_recipe
 
 MARGIN = 0.2
@@ -41,7 +42,7 @@ def test_a_collapse_is_seen_within_a_window_and_told_with_numbers():
     collapsed = [record(step, negative_distance=1e-4, positive_distance=1e-4) for step in range(51, 70)]
     number, why = first_failure(healthy + collapsed)
     assert 51 <= number <= 56
-    assert "collapsed: people are 1.0e-04 apart" in why
+    assert "collapsed: the mean squared distance between people is 1.0e-04" in why
 
 
 def test_a_loss_without_a_margin_may_shrink_its_distances_but_not_to_nothing():
@@ -51,7 +52,7 @@ def test_a_loss_without_a_margin_may_shrink_its_distances_but_not_to_nothing():
 
 
 def test_points_that_begin_near_each_other_are_no_collapse():
-    # A fresh network may put all faces close together; training then spreads them.
+    # An untrained network may map all faces close together; training then spreads them.
     steps = [
         record(step, negative_distance=0.004 * 1.2**step, positive_distance=0.003, active=1.0) for step in range(30)
     ]
@@ -62,7 +63,7 @@ def test_a_loss_pinned_to_the_margin_is_seen_after_a_while():
     pinned = [record(step, active=1.0, positive_distance=0.1, negative_distance=0.1001) for step in range(1, 60)]
     number, why = first_failure(pinned)
     assert number == 25
-    assert "pinned to the margin" in why
+    assert "stuck at the margin" in why
 
 
 @pytest.mark.parametrize("key", ["loss", "gradient_norm", "negative_distance"])
@@ -105,7 +106,7 @@ def test_steps_longer_than_the_weights_are_seen_at_once_and_shortened_at_once():
     care = Care(CareSection(window=5, ease=0.5), MARGIN)
     found = [care.failure(record(step, update=4.0)) for step in range(1, 6)]
     assert found[:4] == [None] * 4
-    assert "400% of their length" in found[4]
+    assert "400% of their norm" in found[4]
     assert care.go_back(5, 0, found[4]).rate_scale == pytest.approx(0.5 * 0.5 / 4.0)
     healthy = Care(CareSection(window=5), MARGIN)
     assert all(healthy.failure(record(step, update=0.2)) is None for step in range(1, 60))
@@ -128,7 +129,7 @@ def test_a_run_that_ends_untaught_says_so_whatever_the_grace():
     care = Care(CareSection(), MARGIN, steps=1000)
     for step in range(1, 12):
         assert care.failure(record(step, positive_distance=1.95, negative_distance=2.0)) is None
-    assert "2.5% farther" in care.verdict()
+    assert "only 2.5% farther" in care.verdict()
     taught = Care(CareSection(), MARGIN, steps=1000)
     taught.failure(record(1))
     assert taught.verdict() is None
@@ -173,7 +174,7 @@ def test_a_run_made_to_collapse_finishes_well_without_a_hand(faces, tmp_path):
     told = []
     trained = train(collapsing(), faces, tmp_path, warn=told.append)
     assert trained.rollbacks > 0
-    assert any("back to step" in text and "rate x 0.5" in text for text in told)
+    assert any("rolled back to step" in text and "rate x 0.5" in text for text in told)
     assert [one["step"] for one in trained.history] == list(range(1, 151))
     last = trained.history[-10:]
     positive = np.mean([one["positive_distance"] for one in last])
@@ -187,7 +188,7 @@ def test_a_rate_far_too_high_is_brought_down_and_the_run_learns(faces, tmp_path)
     told = []
     trained = train(collapsing(optimiser=muon, mining={}), faces, tmp_path, warn=told.append)
     assert trained.verdict is None
-    assert any("steps are too long" in text for text in told)
+    assert any("steps are too large" in text for text in told)
     last = trained.history[-1]
     assert last["positive_distance"] < 0.7 * last["negative_distance"]
 
@@ -196,10 +197,11 @@ def test_a_network_that_learnt_nothing_is_reported_at_the_end(faces, tmp_path):
     told = []
     recipe = collapsing(steps=6, optimiser={"name": "sgd", "rate": 1e-7}, mining={})
     trained = train(recipe, faces, tmp_path, warn=told.append)
+    assert trained.verdict is not None
     assert trained.verdict in told[-1]
-    assert "the network is of no use" in told[-1]
+    assert "the network is useless" in told[-1]
 
 
 def test_without_care_the_same_run_is_lost(faces, tmp_path):
-    with pytest.raises(DataError, match="training fails again and again: .* Lower optimiser.rate"):
+    with pytest.raises(DataError, match="training keeps failing: .* Lower optimiser.rate"):
         train(collapsing(care={"window": 10, "tries": 0}), faces, tmp_path)

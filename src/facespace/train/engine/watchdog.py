@@ -1,8 +1,8 @@
-"""Convergence care: see that training fails, go back, and go on more gently.
+"""The watchdog of a training run: detect divergence, roll back, and continue with a lower rate and easier triplets.
 
-Triplet training collapses when all points meet: every distance is near 0, every triplet breaks the margin by just
-the margin, and the gradient no longer says where to go. It starves when no triplet is left that breaks the margin,
-and it explodes like any other training. `Care` watches for these from step to step; the loop asks it what to do.
+Triplet training collapses when all embeddings become equal: every distance is near 0, every triplet violates the
+margin by exactly the margin, and the gradient has no direction. Like any training, it can also diverge. The training
+loop passes every step's record to `Care.failure` and rolls back when it reports a failure.
 """
 
 import math
@@ -11,41 +11,40 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from facespace.train.recipe import CareSection
 
-# Collapsed: the mean squared distance between people has fallen below this share of what it was at the start,
-# or, whatever that was, below the floor where float32 can still tell points apart well.
+# Collapsed: the mean squared distance between people is below this share of the smaller of its first value and the
+# margin, or below an absolute floor where float32 no longer resolves distances well.
 COLLAPSED_SHARE, COLLAPSED = 0.1, 1e-3
 
-# Pinned: all triplets active, and people hardly farther from each other than from themselves.
+# Stuck at the margin: nearly all triplets are active, and different people are hardly farther apart than photos of
+# one person.
 PINNED_ACTIVE, PINNED_GAP = 0.98, 0.02
 
-# A run that begins pinned is not failing yet: it has this many windows to find a direction.
+# Many runs begin stuck at the margin and recover, so this check starts after so many windows.
 GRACE_WINDOWS = 5
 
-# A window is at most one part in so many of the run, and never fewer steps: a short run must be seen to fail too.
-WINDOWS_OF_A_RUN, SHORTEST_WINDOW = 20, 5
+# The window is at most this fraction of the run, but not shorter than this: short runs must be able to fail too.
+WINDOWS_PER_RUN, SHORTEST_WINDOW = 20, 5
 
-# Overshooting: a step changes the weights by more than this share of their length, so none finds where it was heading.
-# Healthy steps change a hundredth to a tenth.
+# Overshooting: the median step changes the weights by more than this share of their norm. In a healthy run it is some
+# percent.
 LARGEST_UPDATE = 0.5
 
-# Untaught: the mean distance within people is nearly that between them.
+# Untrained: different people are less than this share farther apart than photos of one person.
 LEAST_SEPARATION = 0.05
-
-# Output channels of each layer that updates are measured on.
-_MEASURED_ROWS = 8
 
 
 @dataclass(frozen=True)
 class Rollback:
-    """What went wrong, and what was done about it.
+    """One rollback: the reason, and the settings from then on.
 
-    at, to : steps
-    why : in words, with the numbers
-    rate_scale, easing : factor on the learning rate, and on the hardness of the mining, from here on
+    at, to : step of the failure, step of the restored checkpoint
+    why : the reason, with figures
+    rate_scale : factor on the recipe's learning rate from now on
+    easing : factor on the hardness of the mining from now on
     """
 
     at: int
@@ -56,22 +55,22 @@ class Rollback:
 
 
 class Care:
-    """Watches the records of steps; holds how far rate and mining have been eased.
+    """Detects failing training from the records of the steps, and keeps the list of rollbacks.
 
     Parameters
     ----------
     section : CareSection
     margin : float or None
-        Of the loss; None for one without, whose distances may shrink as they like.
+        Margin of the loss. None for a loss without one; then only the absolute floor counts as collapse.
     steps : int or None
-        Of the run; a short one has shorter windows.
+        Steps of the run, which may shorten the window.
     """
 
     def __init__(self, section: CareSection, margin: float | None, steps: int | None = None):
         self._section = section
         self._margin = margin
-        most = section.window if steps is None else max(steps // WINDOWS_OF_A_RUN, SHORTEST_WINDOW)
-        self.window = min(section.window, most)
+        longest = section.window if steps is None else max(steps // WINDOWS_PER_RUN, SHORTEST_WINDOW)
+        self.window = min(section.window, longest)
         self._recent: deque[dict[str, float]] = deque(maxlen=self.window)
         self._first_spread: float | None = None
         self._update = 0.0
@@ -84,17 +83,17 @@ class Care:
 
     @property
     def easing(self) -> float:
-        """Factor on the hardness of the mining: 1 as the recipe says, 0 semi-hard at most."""
+        """Factor on the recipe's mining hardness: 1 leaves it unchanged, 0 is semi-hard."""
         return self.rollbacks[-1].easing if self.rollbacks else 1.0
 
     def failure(self, record: dict[str, float]) -> str | None:
-        """What is wrong after this step, in words; None where nothing is.
+        """Return a description of the failure after this step, or None if training is healthy.
 
         Parameters
         ----------
         record : dict
-            The step's: step, loss, gradient_norm, positive_distance, negative_distance, update (`Updates.size`), and
-            from a loss with triplets active and mined, the hard triplets from a pool.
+            Record of the step with the keys step, loss, gradient_norm, positive_distance, negative_distance and update
+            (`Updates.size`); for a loss that uses triplets also active, and mined, the number of triplets from a pool.
         """
         watched = [record["loss"], record["gradient_norm"], record["negative_distance"], record.get("update", 0.0)]
         if not all(map(math.isfinite, watched)):
@@ -107,65 +106,61 @@ class Care:
         self._update = _median(self._recent, "update")
         if self._update > LARGEST_UPDATE:
             return (
-                f"the steps are too long: each changes the weights by {self._update:.0%} of their length (a healthy "
-                "one by some percent)"
+                f"the steps are too large: each changes the weights by {self._update:.0%} of their norm (some percent "
+                "in a healthy run)"
             )
         collapsed = self._collapse()
         if collapsed is not None:
             return collapsed
-        if self._margin is None or record["step"] < GRACE_WINDOWS * self.window:
-            return None
-        return self._pinned(self._margin)
+        return self._stuck() if record["step"] >= GRACE_WINDOWS * self.window else None
 
     def verdict(self) -> str | None:
-        """What is wrong with the space that a run ends with, in words; None where nothing is.
-
-        Unlike `failure`, this needs no full window and gives no grace.
-        """
+        """Return what is wrong with the network at the end of a run, or None; needs no full window, gives no grace."""
         if not self._recent:
             return None
         separation = self._separation()
-        untaught = (
-            f"people are hardly farther from others than from themselves ({separation:.1%} farther): it has learnt "
-            "next to nothing"
+        untrained = (
+            f"different people are only {separation:.1%} farther apart (squared distance) than photos of one person: "
+            "it has learnt next to nothing"
         )
-        pinned = None if self._margin is None else self._pinned(self._margin)
-        return self._collapse() or pinned or (untaught if separation < LEAST_SEPARATION else None)
+        return self._collapse() or self._stuck() or (untrained if separation < LEAST_SEPARATION else None)
 
     def _collapse(self) -> str | None:
         spread, first = _median(self._recent, "negative_distance"), self._first_spread or 0.0
         if spread >= max(COLLAPSED, COLLAPSED_SHARE * min(first, self._margin or 0.0)):
             return None
         return (
-            f"the space has collapsed: people are {spread:.1e} apart on average (squared distance, {first:.2g} at the "
+            f"the space has collapsed: the mean squared distance between people is {spread:.1e} ({first:.2g} at the "
             "start)"
         )
 
-    def _pinned(self, margin: float) -> str | None:
+    def _stuck(self) -> str | None:
+        if self._margin is None:
+            return None
         gap = _median(self._recent, "negative_distance") - _median(self._recent, "positive_distance")
         active = _median(self._recent, "active")
-        if active <= PINNED_ACTIVE or gap >= PINNED_GAP * margin:
+        if active <= PINNED_ACTIVE or gap >= PINNED_GAP * self._margin:
             return None
         return (
-            f"the loss is pinned to the margin: {active:.0%} of the triplets are active, and people are only "
-            f"{gap:.1e} farther from others than from themselves"
+            f"the loss is stuck at the margin: {active:.0%} of the triplets are active, and different people are "
+            f"only {gap:.1e} farther apart (squared distance) than photos of one person"
         )
 
     def _separation(self) -> float:
-        """By which share others are farther; infinite for batches that hold hard triplets of a pool."""
+        """By which share different people are farther apart; infinite if the batches hold hard triplets of a pool."""
         if any(record.get("mined", 0) for record in self._recent):
             return math.inf
         between = _median(self._recent, "negative_distance")
         return 1 - _median(self._recent, "positive_distance") / max(between, 1e-12)
 
     def go_back(self, at: int, to: int, why: str) -> Rollback:
-        """Note a rollback: a lower rate and milder mining from here on.
+        """Record a rollback, which lowers the learning rate and the mining hardness from now on.
 
-        The rate falls by `ease`, by more where the last rollback was for nothing or steps are far too long: a rate of
-        thirty times the right one is brought down within the tries there are.
+        The rate is multiplied by `ease`, and by a smaller factor if the last rollbacks did not help or the steps are
+        far too large: a rate thirty times too high must come down within the number of rollbacks allowed.
         """
         ease = self._section.ease
-        scale = ease ** (1 + self._rollbacks_for_nothing(at))
+        scale = ease ** (1 + self._useless_rollbacks(at))
         if self._update > LARGEST_UPDATE:
             scale = min(scale, ease * LARGEST_UPDATE / self._update)
         self._update = 0.0
@@ -174,8 +169,8 @@ class Care:
         self._recent.clear()
         return rollback
 
-    def _rollbacks_for_nothing(self, at: int) -> int:
-        """How many of the last rollbacks led no farther than to where the run failed again."""
+    def _useless_rollbacks(self, at: int) -> int:
+        """How many of the last rollbacks brought the run no farther than to the step where it had failed."""
         count = 0
         for earlier in reversed(self.rollbacks):
             if at > earlier.at + self.window:
@@ -189,16 +184,15 @@ class Care:
         return len(self.rollbacks) < self._section.tries
 
     def diagnosis(self, why: str) -> str:
-        """Why training was given up, and what to change."""
+        """Explain why training stops, and what to change in the recipe."""
         told = "; ".join(f"step {r.at} to {r.to}, rate x {r.rate_scale:g}" for r in self.rollbacks) or "none"
         return (
-            f"training fails again and again: {why}. Rollbacks so far: {told}. Lower optimiser.rate, add "
-            "optimiser.warmup, start mining.hardness at 0, use larger batches, and look for wrong labels among "
-            "the faces"
+            f"training keeps failing: {why}. Rollbacks so far: {told}. Lower optimiser.rate, add optimiser.warmup, "
+            "start mining.hardness at 0, use larger batches, or look for wrong labels among the faces"
         )
 
     def state(self) -> dict[str, Any]:
-        """What a checkpoint keeps, as plain data."""
+        """Return the state to save in a checkpoint, as plain data."""
         return {
             "recent": list(self._recent),
             "first_spread": self._first_spread,
@@ -206,7 +200,7 @@ class Care:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take up a checkpoint's state."""
+        """Restore the state from a checkpoint."""
         self._recent = deque(state["recent"], maxlen=self.window)
         self._first_spread = state["first_spread"]
         self.rollbacks = [Rollback(**rollback) for rollback in state["rollbacks"]]
@@ -214,7 +208,7 @@ class Care:
 
 @torch.no_grad()
 def spread_of(embeddings: Tensor, labels: Tensor) -> dict[str, float]:
-    """How a batch fills the space.
+    """Measure how the embeddings of a batch are spread.
 
     Parameters
     ----------
@@ -224,9 +218,9 @@ def spread_of(embeddings: Tensor, labels: Tensor) -> dict[str, float]:
     Returns
     -------
     dict
-        positive_distance, negative_distance: mean squared distance within and between people (NaN where there
-        are none). rank: effective rank of the points about their mean, exp of the entropy of the shares of
-        variance: 1 where all lie on a line, up to d (Roy and Vetterli 2007).
+        positive_distance, negative_distance: mean squared distance within and between people (NaN if there are no
+        such pairs). rank: effective rank of the centred embeddings, exp of the entropy of the variance shares, from
+        1 (all on a line) to d (Roy and Vetterli 2007).
     """
     distances = (2 - 2 * embeddings @ embeddings.T).clamp(min=0)
     same = labels[:, None] == labels[None, :]
@@ -244,33 +238,7 @@ def spread_of(embeddings: Tensor, labels: Tensor) -> dict[str, float]:
     }
 
 
-class Updates:
-    """How far steps move the weights of a network, as a share of their length.
-
-    Measured on the first output channels of each matrix and convolution: no copy of all weights is needed.
-    """
-
-    def __init__(self, network: nn.Module):
-        self._weights = [weight.detach()[:_MEASURED_ROWS] for weight in network.parameters() if weight.ndim > 1]
-        self._before: list[Tensor] = []
-
-    @torch.no_grad()
-    def begin(self) -> None:
-        """Call before a step of the optimiser."""
-        self._before = [weight.clone() for weight in self._weights]
-
-    @torch.no_grad()
-    def size(self) -> float:
-        """The length of the step since `begin`, as a share of the length of the weights before it."""
-        if not self._before:
-            return 0.0
-        pairs = zip(self._weights, self._before, strict=True)
-        moved = torch.stack([(after - before).norm() for after, before in pairs]).norm()
-        length = torch.stack([before.norm() for before in self._before]).norm()
-        return float(moved / length.clamp(min=1e-12))
-
-
 def _median(records: deque[dict[str, float]], key: str) -> float:
-    # Records of runs that an earlier version began may lack a key.
+    # Checkpoints of earlier versions lack some keys.
     values = sorted(record.get(key, 0.0) for record in records)
     return values[len(values) // 2]
