@@ -207,7 +207,8 @@ def by_a_plain_loop(recipe: Recipe, faces: FaceSet, others: FaceSet) -> Values:
             pool = plan.pool(step, len(labels))
             points = embed_all(network, faces, pool, device, bf16)
             anchors = torch.from_numpy(plan.anchors(step, len(pool)))
-            mined = hard_triplets(points, labels[torch.from_numpy(pool)], anchors, recipe.loss.margin)
+            own = labels[torch.from_numpy(pool)]
+            mined = hard_triplets(points, own, anchors, recipe.loss.margin, plain=recipe.loss.plain_margin)
             plan.take(step, pool, mined)
         chosen = plan.step(step)
         people = labels[torch.from_numpy(chosen.faces)]

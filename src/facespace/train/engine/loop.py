@@ -130,7 +130,10 @@ def _step(recipe: Recipe, run: Run) -> dict[str, float]:
     found: dict[str, float] = {}
 
     def triplets_of(distances: Tensor, people: Tensor) -> Triplets:
-        online = mine(mining.online, distances, people, alpha, hardness, mining.floor, mining.pairs, generator)
+        online = mine(
+            mining.online, distances, people, alpha, hardness, mining.floor, mining.pairs, generator,
+            recipe.loss.plain_margin,
+        )  # fmt: skip
         return chosen.with_hard(online)
 
     def backward(embeddings: Tensor) -> Tensor:

@@ -43,6 +43,7 @@ def search_pool(state: State, recipe: Recipe, faces: FaceSet, workers: Workers, 
         margin_at(recipe.loss, state.step, recipe.steps) or 0.0,
         offline.hardness * state.care.easing,
         offline.floor,
+        recipe.loss.plain_margin,
     )
     plan.take(state.step, pool, found)
     state.images += len(pool)
