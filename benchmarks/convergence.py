@@ -87,7 +87,7 @@ TRIED = {
 }
 NOISE, REMEDIES = (0.0, 0.05, 0.2), ("uncapped", "capped", "suspects")
 # Suspects are found by a space that tells people apart: these runs are so many times as long as those of the grid.
-NOISE_BUDGET = 4
+NOISE_BUDGET, NOISE_PEOPLE = 4, 1_500
 
 
 @dataclass(frozen=True)
@@ -140,13 +140,13 @@ def _unevenness(columns: list[NDArray[np.int64]]) -> float:
 BASE = Setting(1.0, 0.2, "semi-hard", (32, 4), "squared", "muon")
 
 
-def recipe_of(setting: Setting, rate: float, images: int, **mining: float) -> Recipe:
+def recipe_of(setting: Setting, rate: float, images: int) -> Recipe:
     """The recipe of a setting, as many steps as the images allow; everything else as it comes."""
     people, photos = setting.batch
     mixed = setting.mining == "mixed"
     steps = (images - mixed * SEARCHES * POOL) // (people * photos)
     every = -(-steps // SEARCHES)
-    offline = {"offline": {"every": every, "pool": POOL, "share": 0.5, **mining}} if mixed else {}
+    offline = {"offline": {"every": every, "pool": POOL, "share": 0.5}} if mixed else {}
     return Recipe.model_validate(
         {
             "name": "convergence",
@@ -168,9 +168,10 @@ def recipe_of(setting: Setting, rate: float, images: int, **mining: float) -> Re
 def by_facespace(recipe: Recipe, faces: FaceSet, others: FaceSet, run: Path) -> Values:
     """Train with the watchdog; how it ended, by what it left on disk."""
     said: list[str] = []
-    gave_up = ""
+    gave_up, verdict = "", None
     try:
-        network = train(recipe, faces, run, resume=True, warn=said.append).network
+        trained = train(recipe, faces, run, resume=True, warn=said.append)
+        network, verdict = trained.network, trained.verdict
     except DataError as error:
         gave_up = str(error)
         network = build_network(recipe.network.name, SIDE, SIDE, DIMENSION)
@@ -179,10 +180,11 @@ def by_facespace(recipe: Recipe, faces: FaceSet, others: FaceSet, run: Path) -> 
     events = [record for record in records if "event" in record]
     steps = sum("event" not in record for record in records) + len(events)
     return {
-        **ended(network, others, bool(gave_up or events)),
+        **ended(network, others, bool(gave_up or verdict)),
         "rollbacks": len(events),
         "reasons": [record["why"] for record in events],
         "gave_up": gave_up,
+        "verdict": verdict,
         "work": steps / recipe.steps,
     }
 
@@ -215,6 +217,9 @@ def by_a_plain_loop(recipe: Recipe, faces: FaceSet, others: FaceSet) -> Values:
         with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
             found: Tensor = network(_batch(recipe, faces, chosen.faces, step))
         points = found.float()
+        if not points.isfinite().all():
+            finite = False
+            break
         triplets = miner(points, people)
         if len(chosen.hard):
             hard = torch.from_numpy(chosen.hard).T
@@ -275,33 +280,32 @@ def noise_job(name: str, share: float, images: int, faces: Faces | None, out: Pa
         first = out / f"noise-{share:g}-capped"
         if rate is None or (name == "suspects" and result_of(first) is None):
             return None
-        train_set, wrong = shuffled(faces.train, share)
+        chosen = np.random.default_rng(1).permutation(len(faces.train.people))[:NOISE_PEOPLE]
+        train_set, wrong = shuffled(faces.train.of(np.sort(chosen)), share)
         if name == "suspects":
             train_set = without(train_set, set(suspects_in(first / "run")))
-        cap = {"hardness": 1.0} if name == "uncapped" else {"hardness": 0.5, "floor": 0.2}
-        recipe = recipe_of(replace(BASE, mining="mixed"), rate, images, share=0.25, start=60, **cap)
+        recipe = noise_recipe(rate, images, len(train_set.labels), capped=name != "uncapped")
         result = by_facespace(recipe, train_set, faces.validation, folder / "run")
         listed = suspects_in(folder / "run")
-        precision, recall = precision_and_recall(listed, wrong, looked_at(folder / "run", recipe, train_set))
+        precision, recall = precision_and_recall(listed, wrong, train_set.photos)
         return {**result, "suspects": len(listed), "precision": precision, "recall": recall, "wrong": len(wrong)}
 
     return Job(f"noise-{share:g}-{name}", work)
+
+
+def noise_recipe(rate: float, images: int, faces: int, capped: bool) -> Recipe:
+    """A quarter of each batch from a pool of all faces, whose negatives are the hardest or capped ones."""
+    recipe = recipe_of(BASE, rate, images)
+    cap = {"hardness": 0.5, "floor": 0.2} if capped else {"hardness": 1.0}
+    every = -(-recipe.steps // SEARCHES)
+    offline = {"every": every, "pool": faces, "share": 0.25, "start": recipe.steps // 6, **cap}
+    return Recipe.model_validate({**recipe.model_dump(), "mining": {"online": "semi-hard", "offline": offline}})
 
 
 def suspects_in(run: Path) -> list[str]:
     """The photos of a run's suspects.csv."""
     with (run / "suspects.csv").open(encoding="utf-8") as file:
         return [row["photo"] for row in csv.DictReader(file)]
-
-
-def looked_at(run: Path, recipe: Recipe, faces: FaceSet) -> list[str]:
-    """The photos that the last search of a run's pool looked at for suspects."""
-    batches = IdentityBatches(faces.labels, recipe.batch.people, recipe.batch.photos, recipe.seed)
-    plan = Plan(recipe, batches)
-    offline = recipe.mining.offline
-    last = offline.start + (recipe.steps - 1 - offline.start) // offline.every * offline.every
-    pool = plan.pool(last, len(faces.labels))
-    return [faces.photos[face] for face in pool[plan.anchors(last, len(pool))]]
 
 
 def tuned(out: Path, optimiser: str) -> float | None:

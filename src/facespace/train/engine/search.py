@@ -13,6 +13,10 @@ from facespace.train.mining.suspects import write_suspects
 from facespace.train.optim.optimisers import margin_at
 from facespace.train.recipe import Recipe
 
+# Pools of up to so many faces are searched for wrong labels whole, larger ones for the anchors of the triplets only:
+# all distances of this many take a second or two, far less than embedding them.
+SUSPECTS_OF = 20_000
+
 
 def search_pool(state: State, recipe: Recipe, faces: FaceSet, workers: Workers, bf16: bool, suspects: Path) -> None:
     """Embed a pool with the network as it is, and give the hard triplets that are there to the plan.
@@ -35,7 +39,8 @@ def search_pool(state: State, recipe: Recipe, faces: FaceSet, workers: Workers, 
     anchors = torch.from_numpy(plan.anchors(state.step, len(pool))).to(points.device)
     labels = torch.from_numpy(faces.labels)[torch.from_numpy(pool)].to(points.device)
     if workers.first:
-        write_suspects(suspects, suspected_labels(points, labels, anchors), pool, faces)
+        looked_at = torch.arange(len(pool), device=points.device) if len(pool) <= SUSPECTS_OF else anchors
+        write_suspects(suspects, suspected_labels(points, labels, looked_at), pool, faces)
     found = hard_triplets(
         points,
         labels,
