@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from clustering import load
+from facespace.album import cut_of
 from facespace.clustering.arrange import Knowledge, arrange, carry, join, loosened
 from facespace.clustering.threshold import Cut
 from facespace.evaluate.decisions import decide
@@ -49,7 +50,7 @@ def main() -> None:
     parser.add_argument("--batches", type=int, default=10)
     options = parser.parse_args()
     points, people = load(options.data, "val", None)
-    cut = Cut.of_card(decide(points, people, "validation people"))
+    cut = cut_of(decide(points, people, "validation people"))
     print("order    all F   kept F  batches F  agreement  merged clusters  s/batch    s all")
     for seed in range(5):
         order = np.random.default_rng(seed).permutation(len(points))

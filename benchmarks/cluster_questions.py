@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from clustering import load
+from facespace.album import cut_of
 from facespace.clustering.arrange import Knowledge, arrange
 from facespace.clustering.confidence import Question, questions
-from facespace.clustering.threshold import Cut
 from facespace.evaluate.decisions import decide
 from facespace.evaluate.metrics.grouping import bcubed_f
 
@@ -43,7 +43,7 @@ def main() -> None:
     parser.add_argument("--set", default="val")
     parser.add_argument("--most", type=int, default=320)
     options = parser.parse_args()
-    cut = Cut.of_card(decide(*load(options.data, "val", None), "validation people"))
+    cut = cut_of(decide(*load(options.data, "val", None), "validation people"))
     points, people = load(options.data, options.set, options.lfw)
     shown = [0, *(ROUND * 2**power for power in range(20) if ROUND * 2**power <= options.most)]
     print(f"{len(points):,} faces of {people.max() + 1:,} people; BCubed F by number of questions:")

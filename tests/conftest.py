@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from facespace.demo.orl import orl_folder
 from facespace.errors import DataError
@@ -80,6 +81,29 @@ def people(orl, tmp_path_factory) -> Path:
     # Two photos of s1 lie so far apart for a network with random weights that enrolling both is doubtful.
     _exchange(folder / "s1" / "2.pgm", folder / "s1" / "7.pgm")
     return folder
+
+
+@pytest.fixture(scope="session")
+def portraits(people):
+    """Six faces of 92x112 pixels, one of each person."""
+    return [Image.open(people / f"s{number}" / "1.pgm").convert("RGB") for number in range(1, 7)]
+
+
+@pytest.fixture(scope="session")
+def lay_out_faces():
+    """Faces side by side on grey: the photo, and the middle of each."""
+
+    def lay_out(faces, scale=1.0):
+        width, height = round(92 * scale), round(112 * scale)
+        canvas = Image.new("RGB", (40 + len(faces) * (width + 40), height + 80), (128, 128, 128))
+        middles = []
+        for index, face in enumerate(faces):
+            left = 40 + index * (width + 40)
+            canvas.paste(face.resize((width, height), Image.Resampling.BICUBIC), (left, 40))
+            middles.append((left + width / 2, 40 + height / 2))
+        return np.asarray(canvas), np.array(middles)
+
+    return lay_out
 
 
 def _exchange(one: Path, other: Path) -> None:

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from facespace.errors import ModelError
-from facespace.faces import ForeignDetector
+from facespace.faces import ForeignDetector, detector_from
+from facespace.faces.detector_file import shipped_detector
 
 onnx = pytest.importorskip("onnx", reason="generating networks needs onnx (extra `train`)")
 
@@ -75,7 +76,20 @@ def yunet():
     return [outputs[stride][kind] for kind in range(4) for stride in (8, 16, 32)]
 
 
-LAYOUTS = {"scrfd": scrfd, "retinaface": retinaface, "yunet": yunet}
+def centerface():
+    cells = SIDE // 4
+    heat, sizes, offsets, points = (np.zeros((1, width, cells, cells), np.float32) for width in (1, 2, 2, 10))
+    for face in (0, 1):
+        # The middle lies anywhere in its cell, half a cell from the cell's own middle at most.
+        column, row = (CENTRES[face] // 4).astype(int)
+        heat[0, 0, row, column] = SCORES[face]
+        sizes[0, :, row, column] = np.log((FACES[face, 2:] - FACES[face, :2])[::-1] / 4)
+        offsets[0, :, row, column] = (CENTRES[face] / 4 - (column, row) - 0.5)[::-1]
+        points[0, :, row, column] = POINTS[0][:, ::-1].ravel()
+    return [heat, sizes, offsets, points]
+
+
+LAYOUTS = {"scrfd": scrfd, "retinaface": retinaface, "yunet": yunet, "centerface": centerface}
 CARD = """
 layout = "{layout}"
 width = 64
@@ -140,8 +154,22 @@ def test_a_detector_serves_a_space_by_its_path(tmp_path, model_path):
     assert space.id == load(model_path).id
 
 
+def test_a_detector_of_our_own_serves_by_its_path_without_a_card_beside_it(tmp_path, portraits, lay_out_faces):
+    path = tmp_path / "mine.onnx"
+    path.write_bytes(shipped_detector().read_bytes())
+    (found,) = detector_from(path)([lay_out_faces(portraits)[0]])
+    assert len(found.boxes) == len(portraits)
+    with pytest.raises(ModelError, match="cannot read the detector .*absent.onnx"):
+        detector_from(tmp_path / "absent.onnx")
+
+
 def test_outputs_of_another_layout_are_refused(tmp_path):
-    for layout, other in (("scrfd", "yunet"), ("yunet", "retinaface"), ("retinaface", "scrfd")):
+    for layout, other in (
+        ("scrfd", "yunet"),
+        ("yunet", "retinaface"),
+        ("retinaface", "scrfd"),
+        ("centerface", "yunet"),
+    ):
         with pytest.raises(ModelError, match=f"does not give what its card says, the layout '{layout}'"):
             ForeignDetector(written(tmp_path, layout, LAYOUTS[other]()))
 

@@ -6,8 +6,10 @@ import shutil
 import pytest
 
 from facespace.errors import ModelError
+from facespace.faces.detector_file import shipped_detector
 from facespace.model import list_models, read_model, ship, shipped_model, shipped_models
 from facespace.model import shipped as shipped_module
+from facespace.model.shipped import ship_detector
 from facespace.space import load
 
 
@@ -102,3 +104,16 @@ def test_listing_names_what_works_and_why_the_rest_does_not(folder, model_path, 
 def test_the_packages_own_shipped_models_are_whole():
     for name in shipped_models():
         assert read_model(shipped_model(name)).card.decisions is not None
+
+
+def test_a_detector_is_shipped_beside_the_models_and_stays_there(folder, tmp_path):
+    detector = shipped_detector()
+    path = ship_detector(detector, folder)
+    assert path == shipped_detector(folder)
+    ship(folder / "other.onnx", "third", folder=folder)
+    assert shipped_detector(folder) == path
+    assert set(shipped_models(folder)) == {"small", "other", "third"}
+    with pytest.raises(ModelError, match="no card of a detector"):
+        ship_detector(folder / "other.onnx", folder)
+    with pytest.raises(ModelError, match="holds no model yet"):
+        ship_detector(detector, tmp_path / "empty")

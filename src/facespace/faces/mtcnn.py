@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from facespace.errors import ModelError
 from facespace.faces.boxes import suppress
+from facespace.faces.dark import lit
 from facespace.faces.detection import Detections, SecondLook
 from facespace.faces.rewrite import rewritten
 
@@ -33,9 +34,6 @@ SHRINK = math.sqrt(0.5)
 ALIKE = 0.5
 # Of faces of which the smaller is covered by more than this share, the better one is the face.
 SAME = 0.7
-# A photo whose brightest hundredth lies below DARK is looked at as if that lay at LIT: the networks know no darkness.
-# No more than GAIN times: what is left then is noise.
-DARK, LIT, GAIN = 96, 192, 24
 # Windows looked at closely in one run of a network: what it computes on the way stays in the cache.
 RUN = 16
 # Columns of the first network's output in one run of it, for the same reason: half the time and a hundredth of the
@@ -116,10 +114,34 @@ class Mtcnn:
 
     def __call__(self, images: Sequence[NDArray[np.uint8]]) -> list[Detections]:
         """Faces of each RGB image (h, w, 3), best first; the windows of all images go through together."""
-        pyramids = [self._pyramid(_lit(image)) for image in images]
+        pyramids = [self._pyramid(lit(image)) for image in images]
         windows = _joined([self._propose(pyramid, photo) for photo, pyramid in enumerate(pyramids)])
         windows = self._refine(pyramids, windows)
         return self._decide(pyramids, windows)
+
+    def landmarks_in(
+        self, image: NDArray[np.uint8], boxes: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """The landmarks of faces whose boxes are known, by the third network alone.
+
+        Parameters
+        ----------
+        image : uint8, shape (h, w, 3)
+        boxes : float32, shape (k, 4)
+
+        Returns
+        -------
+        landmarks : float32, shape (k, 5, 2)
+        scores : float32, shape (k,)
+            How sure the network is that each box shows a face.
+        """
+        pyramid, photo = self._pyramid(lit(image)), np.zeros(len(boxes), np.intp)
+        # It was trained on boxes of MTCNN's own: the first look moves them there.
+        windows = _square(boxes.astype(np.float32))
+        moves, _, _ = self._look(2, CLOSEST, [pyramid], _Windows(windows, photo.astype(np.float32), photo))
+        windows = _square(_moved(windows, moves))
+        _, points, chances = self._look(2, CLOSEST, [pyramid], _Windows(windows, photo.astype(np.float32), photo))
+        return _in_photo(windows, points), chances[:, 1]
 
     @cached_property
     def _networks(self) -> tuple[ort.InferenceSession, ...]:
@@ -212,9 +234,7 @@ class Mtcnn:
         for photo in range(len(pyramids)):
             own = np.flatnonzero((windows.photo == photo) & (chances[:, 1] > self._thresholds[2]))
             boxes, scores = windows.boxes[own], chances[own, 1]
-            side = boxes[:, None, 2:] - boxes[:, None, :2]
-            # Five x, then five y, as shares of the window.
-            landmarks = boxes[:, None, :2] + side * points[own].reshape(-1, 2, 5).swapaxes(1, 2) - np.float32(0.5)
+            landmarks = _in_photo(boxes, points[own])
             boxes = _moved(boxes, moves[own])
             kept = suppress(boxes, scores, SAME, over="smaller")
             found.append(Detections(boxes[kept], landmarks[kept], scores[kept]))
@@ -229,19 +249,15 @@ def _weights_folder() -> Path:
     return Path(spec.origin).parent
 
 
-def _lit(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The image, brighter where it is very dark."""
-    step = max(1, min(image.shape[:2]) // 64)
-    brightest = float(np.percentile(image[::step, ::step], 99))
-    if brightest >= DARK:
-        return image
-    gain = min(LIT / max(brightest, 1), GAIN)
-    return np.minimum(np.arange(256) * gain, 255).astype(np.uint8)[image]
-
-
 def _joined(windows: list[_Windows]) -> _Windows:
     empty = _Windows(np.empty((0, 4), np.float32), np.empty(0, np.float32), np.empty(0, np.intp))
     return _Windows(*(np.concatenate(parts) for parts in zip(empty, *windows, strict=True)))
+
+
+def _in_photo(boxes: NDArray[np.float32], points: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Landmarks (n, 5, 2) in pixels of the photo; the network gives five x, then five y, as shares of the window."""
+    side = boxes[:, None, 2:] - boxes[:, None, :2]
+    return boxes[:, None, :2] + side * points.reshape(-1, 2, 5).swapaxes(1, 2) - np.float32(0.5)
 
 
 def _moved(boxes: NDArray[np.float32], moves: NDArray[np.float32]) -> NDArray[np.float32]:

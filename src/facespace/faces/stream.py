@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from facespace.errors import ImageError
 from facespace.faces.align import CROPS, Crop
+from facespace.faces.detect import DEFAULT_DETECTOR, DETECTORS
 from facespace.faces.detection import Detector
 from facespace.faces.find import FaceCrop, cut_faces
-from facespace.faces.mtcnn import Mtcnn
 from facespace.faces.turned import look_turned, turned_back
 from facespace.images import Colour, Decoded, Limits, Photo, as_photo, called, decode_photo, name_of
 from facespace.processors import available
@@ -142,8 +142,8 @@ class Finder:
 
 
 def default_finder(longest: int | None = None, truncated: bool = False) -> Finder:
-    """Faces by MTCNN, aligned on the usual template, 112 pixels square: what most networks take."""
-    return Finder(Mtcnn(), CROPS["arcface-112"], 112, 112, longest, truncated=truncated)
+    """Faces by the default detector, aligned on the usual template, 112 pixels square: what most networks take."""
+    return Finder(DETECTORS[DEFAULT_DETECTOR](), CROPS["arcface-112"], 112, 112, longest, truncated=truncated)
 
 
 def find_stream(finder: Finder, photos: Iterable[Photo], workers: int | None = None) -> Iterator[Found]:

@@ -26,9 +26,10 @@ from facespace.model.card import (
 )
 from facespace.model.check import check_model
 from facespace.model.engine import Embedder, Engine, prepare
-from facespace.model.file import ModelFile, read_model, weights_sha256, with_card, write_model
+from facespace.model.file import ModelFile, read_model, with_card, write_model
 from facespace.model.listing import ListedModel, list_models
 from facespace.model.shipped import find_model, ship, shipped_model, shipped_models
+from facespace.onnxfile import weights_sha256
 
 __all__ = [
     "CalibrationCard",

@@ -16,6 +16,8 @@ from facespace.metric import Calibration, Decision, Impostors, measurable_frr
 from facespace.validation import explain
 
 Positive = Annotated[int, Field(gt=0)]
+# Detectors whose faces are cut out alike, by the one that stands for them.
+_ALIKE = {"one-shot": "mtcnn", "one-shot-tiles": "mtcnn"}
 
 
 class _Record(BaseModel):
@@ -399,6 +401,9 @@ class Card(_Record):
         preparation = self.model_dump(
             mode="json", include={"weights_sha256", "dimension", "normalised", "detector", "crop", "input"}
         )
+        # Both place landmarks alike (docs/decisions/014-one-shot-detector.md): galleries outlive the change from one
+        # to the other.
+        preparation["detector"] = _ALIKE.get(self.detector, self.detector)
         return hashlib.sha256(json.dumps(preparation, sort_keys=True).encode()).hexdigest()
 
     def require_decisions(self) -> DecisionsCard:

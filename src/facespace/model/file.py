@@ -1,11 +1,8 @@
 """The model file: one ONNX file that carries its card.
 
-ONNX is a protobuf message, and protobuf lets fields be read, dropped and appended without understanding the
-rest. So the card is read and written here with no ONNX library and no network is ever re-encoded: only the
-metadata entry changes. docs/decisions/002-model-file.md.
+The card stands in the file's metadata (`facespace.onnxfile`). docs/decisions/002-model-file.md.
 """
 
-import hashlib
 import json
 import os
 import tomllib
@@ -14,14 +11,10 @@ from pathlib import Path
 
 from facespace.errors import ModelError
 from facespace.model.card import Card
-from facespace.protobuf import field, fields
+from facespace.onnxfile import metadata, weights_sha256, with_metadata
 from facespace.textfile import read_toml
 
 CARD_KEY = "facespace.card"
-
-# Field numbers of onnx.ModelProto, and of its metadata entries (StringStringEntryProto).
-_GRAPH, _METADATA = 7, 14
-_KEY, _VALUE = 1, 2
 
 
 @dataclass(frozen=True)
@@ -85,41 +78,18 @@ def write_model(path: str | os.PathLike[str], onnx: bytes, card: Card) -> None:
         raise ModelError(f"cannot write the model file {path}: {error.strerror}") from None
 
 
-def weights_sha256(onnx: bytes, where: str = "the model") -> str:
-    """Hex sha256 of the network itself (graph and weights), whatever metadata is around it.
-
-    Raises
-    ------
-    ModelError
-        Not an ONNX file.
-    """
-    graphs = [onnx[start:end] for number, start, end, _ in fields(onnx, where) if number == _GRAPH]
-    if not graphs:
-        raise ModelError(f"{where} holds no network; export one with: facespace export")
-    return hashlib.sha256(b"".join(graphs)).hexdigest()
-
-
 def with_card(onnx: bytes, card: Card) -> bytes:
     """The same ONNX file with this card in its metadata."""
-    kept = [
-        onnx[begin:end]
-        for number, start, end, begin in fields(onnx, "the model")
-        if not (number == _METADATA and _entry(onnx[start:end])[0] == CARD_KEY)
-    ]
-    value = card.model_dump_json(exclude_none=True).encode()
-    entry = field(_KEY, CARD_KEY.encode()) + field(_VALUE, value)
-    return b"".join([*kept, field(_METADATA, entry)])
+    return with_metadata(onnx, CARD_KEY, card.model_dump_json(exclude_none=True).encode())
 
 
 def _card_of(path: Path, onnx: bytes, digest: str) -> Card:
-    for number, start, end, _ in fields(onnx, str(path)):
-        if number == _METADATA:
-            key, value = _entry(onnx[start:end])
-            if key == CARD_KEY:
-                try:
-                    return Card.parse(json.loads(value), str(path))
-                except json.JSONDecodeError as error:
-                    raise ModelError(f"the model card in {path} is not JSON: {error}") from None
+    value = metadata(onnx, CARD_KEY, str(path))
+    if value is not None:
+        try:
+            return Card.parse(json.loads(value), str(path))
+        except (json.JSONDecodeError, UnicodeDecodeError) as error:
+            raise ModelError(f"the model card in {path} is not JSON: {error}") from None
     beside = path.with_suffix(".toml")
     if not beside.exists():
         raise ModelError(_HOW_TO_WRITE_A_CARD.format(path=path, beside=beside, name=path.stem, digest=digest))
@@ -152,8 +122,3 @@ mean = [127.5, 127.5, 127.5]
 std = [127.5, 127.5, 127.5]
 
 Then measure its thresholds: facespace evaluate {path} --people FOLDER --write-card"""
-
-
-def _entry(message: bytes) -> tuple[str, bytes]:
-    parts = {number: message[start:end] for number, start, end, _ in fields(message, "the metadata")}
-    return parts.get(_KEY, b"").decode("utf-8", "replace"), parts.get(_VALUE, b"")

@@ -12,20 +12,23 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from facespace.errors import ModelError
+from facespace.faces.detector_file import read_detector
 from facespace.model.file import read_model
 from facespace.validation import explain
 
 SHIPPED = Path(__file__).parents[1] / "models"
 _MANIFEST = "manifest.json"
+Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
 class Manifest(BaseModel):
-    """The models of a folder: sha256 of each file by its name, and which is the default."""
+    """The models of a folder: sha256 of each file by its name, and which is the default; detectors likewise."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     default: str
-    sha256: dict[str, Annotated[str, Field(pattern="^[0-9a-f]{64}$")]]
+    sha256: dict[str, Sha256]
+    detectors: dict[str, Sha256] = {}
 
     @model_validator(mode="after")
     def _consistent(self) -> "Manifest":
@@ -118,14 +121,40 @@ def ship(model: str | os.PathLike[str], name: str | None = None, default: bool =
     name = name or read.card.name
     manifest = _manifest(folder)
     digests = {**(manifest.sha256 if manifest else {}), name: hashlib.sha256(read.onnx).hexdigest()}
-    made = Manifest(default=name if default or manifest is None else manifest.default, sha256=digests)
+    made = Manifest(
+        default=name if default or manifest is None else manifest.default,
+        sha256=digests,
+        detectors=manifest.detectors if manifest else {},
+    )
+    return _shipped(model, read.onnx, name, made, folder)
+
+
+def ship_detector(detector: str | os.PathLike[str], folder: Path = SHIPPED) -> Path:
+    """Put a detector of `facespace train detector` beside the models, in the place of the one before.
+
+    Raises
+    ------
+    ModelError
+        The detector cannot be read, no model is there, its name is a model's, or the folder cannot be written.
+    """
+    card, onnx = read_detector(Path(detector))
+    manifest = _manifest(folder)
+    if manifest is None:
+        raise ModelError(f"{folder} holds no model yet; ship one first")
+    if card.name in manifest.sha256:
+        raise ModelError(f"{card.name!r} is the name of a model; give the detector's recipe another name")
+    made = manifest.model_copy(update={"detectors": {card.name: hashlib.sha256(onnx).hexdigest()}})
+    return _shipped(detector, onnx, card.name, made, folder)
+
+
+def _shipped(source: str | os.PathLike[str], onnx: bytes, name: str, made: Manifest, folder: Path) -> Path:
     try:
         folder.mkdir(exist_ok=True)
         path = folder / f"{name}.onnx"
-        path.write_bytes(read.onnx)
+        path.write_bytes(onnx)
         (folder / _MANIFEST).write_text(made.model_dump_json(indent=2) + "\n", "utf-8")
     except OSError as error:
-        raise ModelError(f"cannot ship {model} into {folder}: {error.strerror}") from None
+        raise ModelError(f"cannot ship {source} into {folder}: {error.strerror}") from None
     return path
 
 

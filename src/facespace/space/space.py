@@ -11,7 +11,16 @@ import PIL.Image
 from numpy.typing import ArrayLike, NDArray
 
 from facespace.errors import ImageError, ModelError
-from facespace.faces import CROPS, DETECTORS, Detector, Finder, ForeignDetector, Found, in_order
+from facespace.faces import (
+    CROPS,
+    DEFAULT_DETECTOR,
+    DETECTORS,
+    Detector,
+    Finder,
+    Found,
+    detector_from,
+    in_order,
+)
 from facespace.images import Colour, Limits, Photo, called
 from facespace.metric import Decision, as_point, paired_squared_distances
 from facespace.model.card import Card, ClusteringCard
@@ -36,7 +45,8 @@ class Space:
         Threads of the network; onnxruntime's choice where None.
     detector : str or None
         How to find faces, in place of the card's detector: 'aligned-128' for photos that are aligned faces
-        already, or the path of a detector's ONNX file with its card. The space, and the name of it, stay the same.
+        already, or the path of a detector's ONNX file (one made elsewhere with its card). The space, and the name
+        of it, stay the same.
     colour : 'RGB' or 'BGR'
         Order of the channels of arrays given as photos: 'BGR' for those that OpenCV reads. Paths, bytes, files and PIL
         images are not affected.
@@ -66,14 +76,14 @@ class Space:
         finder = self.card.detector if detector is None else detector
         self.detector = finder
         if detector is not None and Path(detector).suffix == ".onnx":
-            found_by: Detector = ForeignDetector(detector)
+            found_by: Detector = detector_from(Path(detector))
         else:
             found_by = _named(DETECTORS, finder, f"{says if detector is None else 'you want'} the detector")()
         crop = _named(CROPS, self.card.crop, f"{says} the crop")
         if crop.needs_landmarks and not found_by.gives_landmarks:
             raise ModelError(
                 f"{says} the crop {self.card.crop!r}, which needs landmarks, and the detector {finder!r} gives none; "
-                "take 'mtcnn' for photos or 'aligned-128' for aligned faces"
+                f"take {DEFAULT_DETECTOR!r} for photos or 'aligned-128' for aligned faces"
             )
         self.finder = Finder(found_by, crop, self.card.input.width, self.card.input.height, colour=colour)
         self.engine: Embedder = Engine(model, provider, threads)

@@ -29,7 +29,7 @@ from facespace.bulk.prepare.select import (
     strangers,
 )
 from facespace.errors import DataError
-from facespace.faces import Finder, Mtcnn
+from facespace.faces import DEFAULT_DETECTOR, DETECTORS, Finder
 from facespace.faces.align import TemplateCrop
 from facespace.images import PassedOver, mark_as_output, people_in, read_image, text_of
 from facespace.space import Space
@@ -120,7 +120,8 @@ def _found(
 ) -> Path:
     done = work / "faces.jsonl"
     if not done.exists():
-        finder = Finder(Mtcnn(), TemplateCrop("arcface-112", margin=MARGIN / 112), SIDE, SIDE, truncated=truncated)
+        crop = TemplateCrop("arcface-112", margin=MARGIN / 112)
+        finder = Finder(DETECTORS[DEFAULT_DETECTOR](), crop, SIDE, SIDE, truncated=truncated)
         harvest(_of_people(folder), done, finder, work / "crops", workers, on_photo)
     return done
 

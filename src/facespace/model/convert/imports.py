@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from facespace.errors import ModelError
+from facespace.faces import DEFAULT_DETECTOR
 from facespace.model import Card, ModelFile, check_model, read_model, weights_sha256, write_model
 from facespace.model.convert.dlib_file import ResNet, read_dlib_resnet
 from facespace.model.convert.dlib_onnx import resnet_to_onnx
@@ -121,7 +122,7 @@ def _dlib_preparation(network: ResNet) -> dict[str, Any]:
         "dimension": network.projection.shape[1] + 1,
         # A point of larger norm than the sphere's radius is left to be normalised.
         "normalised": False,
-        "detector": "mtcnn",
+        "detector": DEFAULT_DETECTOR,
         "crop": "dlib-150",
         "input": {
             "width": network.size,

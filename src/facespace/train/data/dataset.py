@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facespace.errors import DataError
-from facespace.faces import CROPS, DETECTORS, find_faces
+from facespace.faces import CROPS, DEFAULT_DETECTOR, DETECTORS, find_faces
 from facespace.images import resize
 from facespace.metric import normalise
 from facespace.train.data import aligned
@@ -21,7 +21,7 @@ from facespace.train.data.sources import Source, joined, source_of
 
 DETECTOR, CROP = "whole-photo", "box"
 # The detector that each crop is used with.
-DETECTORS_OF_CROPS = {CROP: DETECTOR, aligned.CROP: "mtcnn"}
+DETECTORS_OF_CROPS = {CROP: DETECTOR, aligned.CROP: DEFAULT_DETECTOR}
 
 Say = Callable[[str], None]
 

@@ -68,10 +68,21 @@ def check_same_recipe(checkpoint: Checkpoint, run: Path, now: Recipe) -> None:
     DataError
         The recipe has changed; the message names the keys and their values.
     """
-    before = _flat(without_folders(stored_recipe(checkpoint, run).model_dump(mode="json")))
-    wanted = _flat(without_folders(now.model_dump(mode="json")))
+    before = without_folders(stored_recipe(checkpoint, run).model_dump(mode="json"))
     if moved_template(checkpoint):
-        before["data.offset"] = tuple(checkpoint.recipe["data"]["offset"])
+        before["data"]["offset"] = tuple(checkpoint.recipe["data"]["offset"])
+    refuse_changes(before, without_folders(now.model_dump(mode="json")))
+
+
+def refuse_changes(recipe: dict[str, Any], now: dict[str, Any]) -> None:
+    """Refuse to go on with another recipe than the one a run began with; both without folders.
+
+    Raises
+    ------
+    DataError
+        Names the keys that differ, with their values.
+    """
+    before, wanted = _flat(recipe), _flat(now)
     changed = [
         f"{key}: {_value(before.get(key))} then, {_value(wanted.get(key))} now"
         for key in sorted({*before, *wanted} - _FREE)

@@ -1,5 +1,6 @@
 """Curves of a training run as matplotlib figures. Needs the extra `report`."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,16 +60,17 @@ CURVES = (
 )
 
 
-def all_curves(kept: Records, undone: Records) -> list[tuple[str, str, Figure]]:
+def all_curves(kept: Records, undone: Records, curves: Sequence[Curve] = CURVES) -> list[tuple[str, str, Figure]]:
     """Return (title, caption, figure) of each curve that the run has figures for.
 
     Parameters
     ----------
     kept, undone : records of the steps that count, and of the steps undone by a rollback
+    curves : the curves to draw
     """
     return [
         (curve.title, curve.words, _drawn(curve, kept, undone))
-        for curve in CURVES
+        for curve in curves
         if any(name in record for record in kept for name in curve.lines)
     ]
 
