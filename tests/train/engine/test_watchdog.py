@@ -10,7 +10,7 @@ from facespace.errors import DataError
 from facespace.train.data.dataset import read_faces
 from facespace.train.engine.loop import train
 from facespace.train.engine.updates import Updates
-from facespace.train.engine.watchdog import Care, spread_of
+from facespace.train.engine.watchdog import LARGEST_UPDATE, Care, spread_of
 from facespace.train.recipe import CareSection, parse_recipe
 
 MARGIN = 0.2
@@ -102,12 +102,12 @@ def test_a_rollback_that_led_nowhere_is_followed_by_a_larger_one():
     assert care.rollbacks[-1].rate_scale == 1 / 128
 
 
-def test_steps_longer_than_the_weights_are_seen_at_once_and_shortened_at_once():
+def test_steps_that_are_too_large_are_seen_early_and_brought_down_at_once():
     care = Care(CareSection(window=5, ease=0.5), MARGIN)
-    found = [care.failure(record(step, update=4.0)) for step in range(1, 6)]
-    assert found[:4] == [None] * 4
-    assert "400% of their norm" in found[4]
-    assert care.go_back(5, 0, found[4]).rate_scale == pytest.approx(0.5 * 0.5 / 4.0)
+    found = [care.failure(record(step, update=4.0)) for step in range(1, 11)]
+    assert found[:9] == [None] * 9
+    assert "400% of their norm" in found[9]
+    assert care.go_back(10, 0, found[9]).rate_scale == pytest.approx(0.5 * LARGEST_UPDATE / 4.0)
     healthy = Care(CareSection(window=5), MARGIN)
     assert all(healthy.failure(record(step, update=0.2)) is None for step in range(1, 60))
 
@@ -187,7 +187,7 @@ def test_a_rate_far_too_high_is_brought_down_and_the_run_learns(faces, tmp_path)
     muon = {"name": "muon", "rate": 3.0}
     told = []
     trained = train(collapsing(optimiser=muon, mining={}), faces, tmp_path, warn=told.append)
-    assert trained.verdict is None
+    assert trained.verdict is None, told
     assert any("steps are too large" in text for text in told)
     last = trained.history[-1]
     assert last["positive_distance"] < 0.7 * last["negative_distance"]

@@ -30,8 +30,8 @@ GRACE_WINDOWS = 5
 WINDOWS_PER_RUN, SHORTEST_WINDOW = 20, 5
 
 # Overshooting: the median step changes the weights by more than this share of their norm. In a healthy run it is some
-# percent.
-LARGEST_UPDATE = 0.5
+# percent, after the first steps of AdaGrad and Adam, which are large whatever the gradient.
+LARGEST_UPDATE, UPDATE_WINDOWS = 0.3, 2
 
 # Untrained: different people are less than this share farther apart than photos of one person.
 LEAST_SEPARATION = 0.05
@@ -104,7 +104,7 @@ class Care:
         if len(self._recent) < self.window:
             return None
         self._update = _median(self._recent, "update")
-        if self._update > LARGEST_UPDATE:
+        if self._update > LARGEST_UPDATE and record["step"] >= UPDATE_WINDOWS * self.window:
             return (
                 f"the steps are too large: each changes the weights by {self._update:.0%} of their norm (some percent "
                 "in a healthy run)"
