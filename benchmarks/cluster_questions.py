@@ -14,7 +14,7 @@ import numpy as np
 
 from clustering import load
 from facespace.album import cut_of
-from facespace.clustering.arrange import Knowledge, arrange
+from facespace.clustering.arrange import Constraints, arrange
 from facespace.clustering.confidence import Question, questions
 from facespace.evaluate.decisions import decide
 from facespace.evaluate.metrics.grouping import bcubed_f
@@ -53,10 +53,10 @@ def main() -> None:
         together, apart = np.empty((0, 2), np.int64), np.empty((0, 2), np.int64)
         found, yes = {}, 0
         for count in range(0, options.most + 1, ROUND):
-            known = Knowledge(together, apart, np.full(len(points), -1))
+            known = Constraints(together, apart, np.full(len(points), -1))
             now = arrange(points, cut, known)
             found[count] = bcubed_f(people, now.labels)
-            asked = questions(points, now.labels, cut, now.cut, known, most=10_000)
+            asked = questions(points, now.labels, cut, now.cut, known, limit=10_000)
             pairs = np.array([(q.a, q.b) for q in ordered(asked, order, rng)[:ROUND]], np.int64).reshape(-1, 2)
             same = people[pairs[:, 0]] == people[pairs[:, 1]]
             yes += int(same.sum()) if count < options.most else 0

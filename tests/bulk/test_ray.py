@@ -1,4 +1,4 @@
-"""Two workers of Ray on this machine give what one process gives."""
+"""Two Ray workers on this machine give the same output as one process."""
 
 import pytest
 from PIL import Image
@@ -31,7 +31,7 @@ def album(people, tmp_path_factory):
     return folder
 
 
-def test_two_workers_write_what_one_process_writes(cluster, album, model_path, tmp_path):
+def test_two_workers_write_the_same_rows_as_one_process(cluster, album, model_path, tmp_path):
     from facespace.bulk.ray import harvest_with_ray
 
     read = read_model(model_path)

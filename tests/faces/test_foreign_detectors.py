@@ -1,7 +1,7 @@
-"""Detectors made elsewhere, one tiny generated network a layout.
+"""Detectors made elsewhere, one tiny generated network per layout.
 
-Each network gives, whatever it sees, the outputs that stand for two known faces: encoded here from the definitions,
-the opposite way of the adapter.
+Each network always outputs two known faces, encoded here from the definitions, in the opposite direction of the
+adapter.
 """
 
 import numpy as np
@@ -14,7 +14,7 @@ from facespace.faces.detector_file import shipped_detector
 onnx = pytest.importorskip("onnx", reason="generating networks needs onnx (extra `train`)")
 
 SIDE = 64
-# left, top, right, bottom, of which the first is at stride 8 and the second at stride 16.
+# left, top, right, bottom; the first is at stride 8, the second at stride 16.
 FACES = np.array([[10, 12, 26, 30], [28, 20, 60, 60]], np.float32)
 POINTS = np.array([[[0.3, 0.4], [0.7, 0.4], [0.5, 0.6], [0.35, 0.8], [0.65, 0.8]]], np.float32)
 LANDMARKS = FACES[:, None, :2] + POINTS * (FACES[:, None, 2:] - FACES[:, None, :2])
@@ -101,7 +101,7 @@ std = [128, 128, 128]
 
 
 def written(folder, layout, outputs, colour="RGB"):
-    """A network that gives these outputs, plus nothing times what it sees, with its card."""
+    """A network with constant outputs, and its card."""
     helper, kind = onnx.helper, onnx.TensorProto.FLOAT
     nodes = [
         helper.make_node("ReduceMean", ["picture"], ["mean"], keepdims=0),
@@ -135,9 +135,9 @@ def test_faces_are_decoded_in_pixels_of_the_photo(layout, tmp_path):
     assert twice.landmarks == pytest.approx(LANDMARKS * 2 - 0.5, abs=1e-3)
 
 
-def test_boxes_that_overlap_or_are_unsure_are_left_out(tmp_path):
+def test_overlapping_and_low_scoring_boxes_are_dropped(tmp_path):
     outputs = scrfd()
-    # The first anchor of the same cell says the same, less surely; another is below the score of the card.
+    # The first anchor of the same cell finds it with a lower score; another is below the card's minimum score.
     sure = int(outputs[0].argmax())
     for kind, value in ((0, 0.7), (3, outputs[3][sure]), (6, outputs[6][sure])):
         outputs[kind][sure - 1] = value
@@ -146,7 +146,7 @@ def test_boxes_that_overlap_or_are_unsure_are_left_out(tmp_path):
     assert found.boxes == pytest.approx(FACES, abs=1e-3)
 
 
-def test_a_detector_serves_a_space_by_its_path(tmp_path, model_path):
+def test_a_space_can_use_a_detector_by_its_path(tmp_path, model_path):
     from facespace.space import load
 
     space = load(model_path, detector=str(written(tmp_path, "yunet", yunet())))
@@ -170,11 +170,11 @@ def test_outputs_of_another_layout_are_refused(tmp_path):
         ("retinaface", "scrfd"),
         ("centerface", "yunet"),
     ):
-        with pytest.raises(ModelError, match=f"does not give what its card says, the layout '{layout}'"):
+        with pytest.raises(ModelError, match=f"do not match its card, the layout '{layout}'"):
             ForeignDetector(written(tmp_path, layout, LAYOUTS[other]()))
 
 
-def test_a_detector_without_a_card_is_shown_one(tmp_path):
+def test_a_missing_detector_card_is_shown_in_the_error(tmp_path):
     path = written(tmp_path, "scrfd", scrfd())
     (tmp_path / "detector.toml").unlink()
     with pytest.raises(ModelError, match='layout = "scrfd"'):

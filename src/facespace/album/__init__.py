@@ -1,4 +1,4 @@
-"""Albums: photos, the people in them, and every decision about them."""
+"""Group photos by person, and keep the groups, names and decisions in an album."""
 
 from facespace.album.album import Album
 from facespace.album.clusters import Clusters, Member, cluster

@@ -6,16 +6,16 @@ from facespace.model import DecisionsCard
 
 
 def cut_of(decisions: DecisionsCard) -> Cut:
-    """The cut that a model's card gives.
+    """Return the cut of a model's card.
 
     Raises
     ------
     ModelError
-        The card's cut is one of complete linkage, which says nothing about average linkage.
+        The card's cut is for complete linkage, which says nothing about average linkage.
     """
     if decisions.clustering.linkage != "average":
         raise ModelError(
-            f"the card says where to cut {decisions.clustering.linkage} linkage, and faces are grouped by average "
+            f"the card has a cut for {decisions.clustering.linkage} linkage, but faces are grouped by average "
             "linkage: measure the cut again (facespace evaluate MODEL --images FOLDER --write-card), or give a "
             "threshold"
         )

@@ -10,7 +10,7 @@ from facespace.cli.evaluate import show_figures
 from facespace.cli.extras import extra
 from facespace.cli.model import show_card
 from facespace.cli.options import AsJson, Explain
-from facespace.cli.output import errors, print_json, say, warn
+from facespace.cli.output import echo, errors, print_json, warn
 from facespace.cli.progress import training_progress
 
 # torchrun takes --run for an abbreviation of one of its own options, so --out works too.
@@ -31,7 +31,9 @@ def train_command(
     tensorboard: Annotated[Path | None, typer.Option(help="Also write TensorBoard logs to this folder.")] = None,
     json: AsJson = False,
 ) -> None:
-    """Train a model with the triplet loss, or a face detector if the recipe is for one.
+    """Train a model or a face detector from a recipe.
+
+    Models are trained with the triplet loss.
 
     To train on several GPUs, start it with torchrun:
 
@@ -76,17 +78,17 @@ def train_command(
         figures["verdict"] = trained.verdict
         print_json({"run": run, **figures, "last": last})
         return
-    say(
+    echo(
         f"trained steps {trained.resumed_from + 1} to {len(trained.history)} in {trained.seconds:.0f} s "
         f"({trained.precision}): loss {last['loss']:.3f}, mean squared distance {last['positive_distance']:.2f} "
         f"within a person, {last['negative_distance']:.2f} between people"
     )
     rates = [f"{key.removeprefix('val_at_')}: {value:.3f}" for key, value in last.items() if key.startswith("val_at")]
     if rates:
-        say(f"VAL on held-out people, at FAR {', '.join(rates)}")
+        echo(f"VAL on held-out people, at FAR {', '.join(rates)}")
     if trained.rollbacks:
-        say(f"training diverged and was rolled back to a checkpoint {trained.rollbacks} times; see {run}/history.jsonl")
-    say(f"next step: facespace export --run {run} model.onnx")
+        echo(f"training diverged and was rolled back {trained.rollbacks} times; see {run}/history.jsonl")
+    echo(f"next step: facespace export --run {run} model.onnx")
 
 
 def _train_detector(
@@ -106,15 +108,15 @@ def _train_detector(
 
             trained = train_detector_recipe(read, run, resume, on_step, warn, loaders)
     except KeyboardInterrupt:
-        warn(f"stopped; continue with: facespace train {name} --run {run} --resume")
+        warn(f"interrupted; continue with: facespace train {name} --run {run} --resume")
         raise
     if json:
         print_json({"run": run, "resumed_from": trained.resumed_from, "seconds": trained.seconds, "last": last})
         return
-    say(f"trained steps {trained.resumed_from + 1} to {read.steps} in {trained.seconds:.0f} s")
+    echo(f"trained steps {trained.resumed_from + 1} to {read.steps} in {trained.seconds:.0f} s")
     if "precision" in last:
-        say(f"average precision on the validation photos: {last['precision']:.3f}")
-    say(f"next: facespace export --run {run} detector.onnx")
+        echo(f"average precision on the validation photos: {last['precision']:.3f}")
+    echo(f"next step: facespace export --run {run} detector.onnx")
 
 
 @app.command("export")
@@ -135,13 +137,13 @@ def export_command(
         if json:
             print_json({"model": model, "card": detector})
             return
-        say(f"wrote {model} ({model.stat().st_size / 1e6:.1f} MB), a detector with the threshold {detector.score:.2f}")
+        echo(f"wrote {model} ({model.stat().st_size / 1e6:.1f} MB), a detector with the threshold {detector.score:.2f}")
         return
     card = export_run(run, model, warn)
     if json:
         print_json({"model": model, "card": card})
         return
-    say(f"wrote {model} ({model.stat().st_size / 1e6:.1f} MB)")
+    echo(f"wrote {model} ({model.stat().st_size / 1e6:.1f} MB)")
     show_card(card)
 
 
@@ -166,4 +168,4 @@ def demo_command(
         print_json({**as_figures(result.evaluation), "report": result.report})
         return
     show_figures(result.evaluation, explain)
-    say(str(result.report))
+    echo(str(result.report))

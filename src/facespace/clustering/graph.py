@@ -1,6 +1,5 @@
-"""Candidate pairs: which faces are near enough to be worth a thought."""
+"""Candidate pairs: faces that are near enough to be compared."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,10 +8,10 @@ from numpy.typing import NDArray
 from facespace.index import neighbours
 from facespace.metric import squared_distance_blocks
 
-# Up to this many points all pairs are compared: a few seconds, and clustering is then exact.
+# Up to this many points, all pairs are compared: it takes a few seconds, and clustering is exact.
 EXACT_UP_TO = 20_000
 
-# Neighbours of each point above that; docs/decisions/040-graph-clustering.md.
+# Neighbours per point beyond that; docs/decisions/040-graph-clustering.md.
 NEIGHBOURS = 16
 
 _NO_PAIRS = (np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float32))
@@ -32,7 +31,7 @@ class Graph:
 
 
 def radius_graph(points: NDArray[np.float32], radius: float) -> Graph:
-    """Every pair of points at this squared distance or nearer, found by comparing all."""
+    """Find all pairs of points within this squared distance by comparing every pair."""
     found = [_NO_PAIRS]
     for rows, block in squared_distance_blocks(points, points):
         i, j = np.nonzero(block <= radius)
@@ -43,15 +42,13 @@ def radius_graph(points: NDArray[np.float32], radius: float) -> Graph:
     return Graph(a, b, distance)
 
 
-def neighbour_graph(
-    points: NDArray[np.float32], radius: float, k: int = NEIGHBOURS, on_done: Callable[[int], None] | None = None
-) -> Graph:
-    """The k nearest others of every point, as far as they are within the radius.
+def neighbour_graph(points: NDArray[np.float32], radius: float, k: int = NEIGHBOURS) -> Graph:
+    """Find the k nearest others of every point, within the radius.
 
-    Cost grows near n log n where the index is approximate; a pair stands here if either finds the other.
+    The cost grows nearly as n log n if the index is approximate. A pair is included if either point finds the other.
     """
     count = len(points)
-    found = neighbours(points, min(k, max(1, count - 1)), on_done=on_done)
+    found = neighbours(points, min(k, max(1, count - 1)))
     near = (found.distances <= radius) & (found.rows >= 0)
     a, b = np.nonzero(near)[0], found.rows[near]
     keys, first = np.unique(np.minimum(a, b) * count + np.maximum(a, b), return_index=True)
@@ -62,17 +59,16 @@ def neighbour_graph(
 def candidate_graph(
     points: NDArray[np.float32],
     radius: float,
-    on_done: Callable[[int], None] | None = None,
     largest: int = EXACT_UP_TO,
 ) -> Graph:
-    """All pairs within the radius where all can be compared in seconds, else those of the nearest neighbours."""
+    """All pairs within the radius if comparing them takes seconds, otherwise the pairs of nearest neighbours."""
     if len(points) <= largest:
         return radius_graph(points, radius)
-    return neighbour_graph(points, radius, on_done=on_done)
+    return neighbour_graph(points, radius)
 
 
 def graph_of(points: NDArray[np.float32], rows: NDArray[np.int64], radius: float) -> Graph:
-    """The pairs within the radius that have one of these rows in them."""
+    """Pairs within the radius that include one of these rows."""
     found = [_NO_PAIRS]
     for part, block in squared_distance_blocks(points[rows], points):
         i, j = np.nonzero(block <= radius)

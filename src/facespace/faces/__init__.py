@@ -1,4 +1,4 @@
-"""Image to faces: where they are, and each of them cut out as a network wants it."""
+"""Find faces in images, and align each one for the network."""
 
 from facespace.faces.align import CROPS, TEMPLATES, Crop, inverse, mapped, similarity, warp
 from facespace.faces.detect import DEFAULT_DETECTOR, DETECTORS, Aligned, WholePhoto, detector_from

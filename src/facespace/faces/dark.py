@@ -1,15 +1,15 @@
-"""Very dark photos, brightened for the search: networks that find faces know no darkness."""
+"""Brighten very dark photos for detection, because the networks were not trained on dark photos."""
 
 import numpy as np
 from numpy.typing import NDArray
 
-# A photo whose brightest hundredth lies below DARK is looked at as if that lay at LIT. No more than GAIN times: what is
-# left then is noise.
+# A photo whose 99th percentile is below DARK is scaled so that it becomes LIT, by a factor of at most GAIN; beyond
+# that, only noise is left.
 DARK, LIT, GAIN = 96, 192, 24
 
 
 def lit(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The image (h, w, 3), brighter where it is very dark."""
+    """Brighten an image (h, w, 3) if it is very dark."""
     step = max(1, min(image.shape[:2]) // 64)
     brightest = float(np.percentile(image[::step, ::step], 99))
     if brightest >= DARK:

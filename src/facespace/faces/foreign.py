@@ -1,4 +1,4 @@
-"""Detectors made elsewhere: an ONNX file of the user's with a card beside it that says how to read its outputs.
+"""Detectors made elsewhere: an ONNX file, with a card beside it that says how to read its outputs.
 
 Four layouts are known. Each is decoded to boxes, landmarks and scores of the network's own input:
 
@@ -44,7 +44,7 @@ Positive = Annotated[float, Field(gt=0)]
 
 
 class DetectorCard(BaseModel):
-    """How to run a detector and read its outputs: pixels as (pixel - mean) / std for each channel."""
+    """How to run a detector and read its outputs; the input is (pixel - mean) / std for each channel."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -67,46 +67,44 @@ class _Raw(NamedTuple):
 
 
 class ForeignDetector:
-    """A detector read from an ONNX file and the TOML card of the same name beside it. Safe to share between threads.
+    """A detector from an ONNX file and a TOML card of the same name beside it. Threads may share it.
 
     Parameters
     ----------
     path : path of the ONNX file
-    threads : int
-        Threads of the network.
 
     Raises
     ------
     ModelError
-        No such file, no card (the message shows one to write), a card that is not valid, or outputs that are not of
-        the layout the card names.
+        The file does not exist, has no card (the message shows one to write) or an invalid one, or its outputs do not
+        have the layout that the card names.
     """
 
     gives_landmarks = True
     second_look = None
 
-    def __init__(self, path: str | os.PathLike[str], threads: int = 1):
+    def __init__(self, path: str | os.PathLike[str]):
         self._path = Path(path)
         self.card = _read_card(self._path)
         options = ort.SessionOptions()
         options.log_severity_level = 3
-        options.intra_op_num_threads = threads
+        options.intra_op_num_threads = 1
         try:
             self._session = ort.InferenceSession(self._path, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime's exceptions share no public parent
             raise ModelError(f"onnxruntime cannot load {path}: {error}") from None
-        # One look at nothing shows whether the outputs are what the card says.
+        # A run on an empty image checks that the outputs match the card.
         self._look(np.zeros((self.card.height, self.card.width, 3), np.uint8))
 
     def __call__(self, images: Sequence[NDArray[np.uint8]]) -> list[Detections]:
-        """Faces of each RGB image (h, w, 3), best first; each is scaled to fit the network's input."""
+        """Find the faces of each RGB image (h, w, 3), best first; each image is scaled to fit the network's input."""
         return [self._detect(image) for image in images]
 
     def _detect(self, image: NDArray[np.uint8]) -> Detections:
         card, (rows, columns) = self.card, image.shape[:2]
         scale = min(card.width / columns, card.height / rows)
         width, height = max(1, round(columns * scale)), max(1, round(rows * scale))
-        # At the top left; what is left of the canvas stays black.
+        # Placed at the top left; the rest of the canvas stays black.
         canvas = np.zeros((card.height, card.width, 3), np.uint8)
         canvas[:height, :width] = resize(image, width, height)
         raw = self._look(canvas)
@@ -130,14 +128,14 @@ class ForeignDetector:
             raw = LAYOUTS[card.layout](by_cell(outputs, card.layout), card.width, card.height)
         except Exception as error:
             raise ModelError(
-                f"{self._path} does not give what its card says, the layout {card.layout!r} at "
+                f"the outputs of {self._path} do not match its card, the layout {card.layout!r} at "
                 f"{card.width}x{card.height}: {error}"
             ) from None
         return raw
 
 
 def _cells(width: int, height: int, stride: int, anchors: int) -> NDArray[np.float32]:
-    """Column and row of each cell at a stride, each as often as it has anchors; (n, 2)."""
+    """Column and row of each cell at a stride, repeated for each anchor; (n, 2)."""
     rows, columns = np.mgrid[: height // stride, : width // stride]
     return np.repeat(np.stack([columns.ravel(), rows.ravel()], axis=1), anchors, axis=0).astype(np.float32)
 
@@ -230,7 +228,7 @@ LAYOUTS: dict[str, Callable[[Outputs, int, int], _Raw]] = {
 def _read_card(path: Path) -> DetectorCard:
     beside = path.with_suffix(".toml")
     if not path.is_file():
-        raise ModelError(f"no detector at {path}; check the path")
+        raise ModelError(f"there is no detector at {path}; check the path")
     try:
         return DetectorCard.model_validate(read_toml(beside))
     except OSError:
@@ -238,11 +236,11 @@ def _read_card(path: Path) -> DetectorCard:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ModelError(f"{beside} is not TOML: {error}") from None
     except ValidationError as error:
-        raise ModelError(f"the detector's card {beside} is not valid:\n{explain(error, DetectorCard)}") from None
+        raise ModelError(f"the detector's card {beside} is invalid:\n{explain(error, DetectorCard)}") from None
 
 
 _HOW_TO_WRITE_A_CARD = """\
-the detector {path} has no card, so how to run it is not known. Write this into {beside}, with its own values:
+the detector {path} has no card, so it is not known how to run it. Write this into {beside}, with its own values:
 
 layout = "scrfd"             # or "retinaface", "yunet", "centerface"
 width = 640                  # of the network's input; photos are scaled to fit
@@ -250,5 +248,5 @@ height = 640
 colour = "RGB"
 mean = [127.5, 127.5, 127.5]
 std = [128.0, 128.0, 128.0]
-score = 0.5                  # faces below are left out
-overlap = 0.4                # of two boxes that overlap more, the better stays"""
+score = 0.5                  # faces with lower scores are dropped
+overlap = 0.4                # of two boxes that overlap more, the better one is kept"""

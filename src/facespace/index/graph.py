@@ -1,4 +1,4 @@
-"""The nearest neighbours of every point among all: what clustering and offline mining start from."""
+"""The nearest neighbours of every point among all points, which clustering and offline mining start from."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,14 +15,14 @@ from facespace.processors import available
 Floats = NDArray[np.float32]
 Rows = NDArray[np.int64]
 
-# Up to this many points all pairs are compared; docs/decisions/031-neighbours.md has the measurements.
+# Up to this many points, all pairs are compared; docs/decisions/031-neighbours.md has the measurements.
 EXACT_UP_TO = 20_000
 
-# n points lie in this times sqrt(n) cells, and a point looks into this times n^(1/4) of them.
+# The points are divided into this times sqrt(n) cells, and a point searches this times n^(1/4) of them.
 CELLS_PER_ROOT = 1.0
 PROBES_PER_FOURTH_ROOT = 2.0
 
-# Memory of the places kept by one thread for the queries it works on.
+# Memory per thread for the candidates of its queries.
 PLACES_BYTES = 64 << 20
 
 _ROUNDS = 8
@@ -33,8 +33,8 @@ _SAMPLE_PER_CELL = 50
 class Neighbours:
     """The nearest other points of each point, nearest first.
 
-    distances : float32, shape (n, k), squared Euclidean, inf where fewer than k others were found
-    rows : int64, shape (n, k), -1 where fewer than k others were found
+    distances : float32, shape (n, k), squared Euclidean, inf if fewer than k others were found
+    rows : int64, shape (n, k), -1 if fewer than k others were found
     exact : whether all pairs were compared
     """
 
@@ -51,36 +51,37 @@ def neighbours(
     threads: int | None = None,
     on_done: Callable[[int], None] | None = None,
 ) -> Neighbours:
-    """The k nearest other points of every point.
+    """Find the k nearest other points of every point.
 
-    Small sets are compared pair by pair. Large ones go through an inverted file: k-means lays the points in cells,
-    and each point is compared with those of the cells nearest to it, all points that look into a cell in one
-    matrix product. Memory beside points and result: a copy of the points, and about 200 MB a thread.
+    Small sets are compared pair by pair. Large sets use an inverted file: k-means divides the points into cells, and
+    each point is compared with the points of its nearest cells, one matrix product per cell. Apart from the input and
+    the result, it needs memory for a copy of the points and about 200 MB per thread.
 
     Parameters
     ----------
     points : array-like, shape (n, d)
-        Scaled to L2 norm 1 here. Float32 is used as it is; distances are exact for whatever was found.
+        Scaled to L2 norm 1 here. Float32 is not quantised; the distances of the neighbours found are exact.
     k : int
         At least 1.
     exact : bool or None
-        Compare all pairs, or not; by size where None.
+        Whether to compare all pairs; None decides by size.
     probes : int or None
-        Cells a point looks into: more find more and take longer in proportion. By size where None.
+        Number of cells that each point searches: more find more neighbours and take proportionally longer. None
+        decides by size.
     threads : int or None
-        One a core where None.
+        None uses one per core.
     on_done : callable or None
-        Called with how many more points are done.
+        Progress callback; called with the number of points just finished.
 
     Returns
     -------
     Neighbours
-        A point itself is never among its neighbours, a copy of it is. The same call gives the same answer.
+        A point is never its own neighbour, but a copy of it may be. Results are deterministic.
 
     Raises
     ------
     ValueError
-        k or probes is below 1, or a point has no direction.
+        k or probes is below 1, or a point is all zeros.
     """
     if k < 1 or (probes is not None and probes < 1):
         raise ValueError(f"k and probes must be at least 1, not {k} and {probes}")
@@ -95,7 +96,7 @@ def neighbours(
     cells = _Cells(unit)
     if probes is None:
         probes = round(PROBES_PER_FOURTH_ROOT * len(unit) ** 0.25)
-    # Points in the order of their cells: those of one batch look into much the same cells, in larger products.
+    # Batches follow the order of the cells: points of one batch search mostly the same cells, in larger products.
     places = PLACES_BYTES // (8 * Best.ROOM * (k + 1))
     batch = int(np.clip(min(places, len(unit) // 8), 1024, 1 << 16))
     spans = [cells.order[start : start + batch] for start in range(0, len(unit), batch)]
@@ -108,7 +109,7 @@ def neighbours(
 
 
 class _Cells:
-    """Points laid in cells by spherical k-means, and searched by looking into the nearest cells."""
+    """Points divided into cells by spherical k-means, searched through the nearest cells."""
 
     def __init__(self, unit: Floats):
         self._unit = unit
@@ -122,7 +123,7 @@ class _Cells:
         self._ordered = unit[self.order]
 
     def search(self, own: Rows, k: int, probes: int) -> tuple[Floats, Rows]:
-        """Squared distances and rows of the k nearest of some points, themselves among them."""
+        """Squared distances and rows of the k nearest points of some points, which include themselves."""
         queries = self._unit[own]
         best = Best(len(own), k)
         for cell, looking in self._visits(queries, min(probes, len(self._centres))):
@@ -133,14 +134,14 @@ class _Cells:
         return np.where(rows < 0, np.float32(np.inf), np.clip(2 - 2 * similarity, 0, 4)), rows
 
     def _visits(self, queries: Floats, probes: int) -> Iterator[tuple[int, Rows]]:
-        """Each cell with the queries that look into it, a query's nearest cell first of all its cells."""
+        """Yield each cell with the queries that search it; the nearest cell of each query comes first."""
         nearest = np.empty((len(queries), probes), np.int32)
         for start in range(0, len(queries), 4096):
             similarity = queries[start : start + 4096] @ self._centres.T
             chosen = np.argpartition(-similarity, probes - 1, axis=1)[:, :probes]
             order = np.argsort(-np.take_along_axis(similarity, chosen, 1), axis=1)
             nearest[start : start + 4096] = np.take_along_axis(chosen, order, 1)
-        # A high bar from the start lets little through later: the nearest cells raise it before the rest is looked at.
+        # The nearest cells come first: they raise the bar, so that the other cells pass few candidates.
         for columns in (nearest[:, :1], nearest[:, 1:]):
             flat = columns.ravel()
             order = np.argsort(flat, kind="stable")
@@ -150,7 +151,7 @@ class _Cells:
 
 
 def _spherical_means(sample: Floats, count: int, rng: np.random.Generator) -> Floats:
-    """k-means on the sphere (Dhillon and Modha, 2001): centres of unit length; an empty cell keeps its centre."""
+    """k-means on the sphere (Dhillon and Modha, 2001): centres have unit length; empty cells keep their centre."""
     centres = sample[rng.choice(len(sample), count, replace=False)].copy()
     for _ in range(_ROUNDS):
         cell = _nearest_centre(sample, centres)
@@ -170,7 +171,7 @@ def _nearest_centre(points: Floats, centres: Floats) -> Rows:
 
 
 def _others(own: Rows, distances: Floats, rows: Rows) -> tuple[Floats, Rows]:
-    """Take each point out of its own k + 1 neighbours, or the last where copies of it left it no place."""
+    """Remove each point from its own k + 1 neighbours, or the last neighbour if copies of it took its place."""
     mine = rows == own[:, None]
     drop = np.where(mine.any(axis=1), mine.argmax(axis=1), rows.shape[1] - 1)
     keep = np.arange(rows.shape[1])[None, :] != drop[:, None]

@@ -1,6 +1,6 @@
 """The model file and its card, the engine that runs it, and the models that ship with the package."""
 
-from facespace.model.batching import SharedEngine, Together
+from facespace.model.batching import Batcher, SharedEngine
 from facespace.model.card import (
     CalibrationCard,
     CalibrationErrorCard,
@@ -32,6 +32,7 @@ from facespace.model.shipped import find_model, ship, shipped_model, shipped_mod
 from facespace.onnxfile import weights_sha256
 
 __all__ = [
+    "Batcher",
     "CalibrationCard",
     "CalibrationErrorCard",
     "Card",
@@ -57,7 +58,6 @@ __all__ = [
     "StageCard",
     "StatedThresholdCard",
     "ThresholdCard",
-    "Together",
     "TrainingCard",
     "check_model",
     "find_model",

@@ -1,6 +1,6 @@
-"""The model file: one ONNX file that carries its card.
+"""The model file: one ONNX file that contains its card.
 
-The card stands in the file's metadata (`facespace.onnxfile`). docs/decisions/002-model-file.md.
+The card is stored in the file's metadata (`facespace.onnxfile`). docs/decisions/002-model-file.md.
 """
 
 import json
@@ -29,14 +29,14 @@ class ModelFile:
 def read_model(path: str | os.PathLike[str]) -> ModelFile:
     """Read a model file and check it against its card.
 
-    The card is the one inside the file or, for a network made elsewhere, a TOML file of the same name
-    beside it (`mine.onnx`, `mine.toml`).
+    The card is in the file or, for a network made elsewhere, in a TOML file of the same name beside it (`mine.onnx`,
+    `mine.toml`).
 
     Raises
     ------
     ModelError
-        No such file, not ONNX, no card (the message shows one to write), a card that is not valid, or
-        weights that are not those the card was written for.
+        The file does not exist, is not ONNX, has no card (the message shows one to write) or an invalid one, or its
+        weights are not those the card was written for.
     """
     path = Path(path)
     try:
@@ -47,25 +47,25 @@ def read_model(path: str | os.PathLike[str]) -> ModelFile:
     card = _card_of(path, onnx, digest)
     if card.weights_sha256 != digest:
         raise ModelError(
-            f"the weights in {path} are not those its card was written for (sha256 {digest[:12]}..., the card "
-            f"says {card.weights_sha256[:12]}...): the file is damaged or was exchanged; get it again"
+            f"the weights in {path} are not those its card was written for (sha256 {digest[:12]}..., but the card "
+            f"says {card.weights_sha256[:12]}...): the file is damaged or was replaced; get it again"
         )
     return ModelFile(path, card, onnx)
 
 
 def write_model(path: str | os.PathLike[str], onnx: bytes, card: Card) -> None:
-    """Write a model file: the network with this card, replacing any other card it had.
+    """Write a model file: the network with this card, which replaces any other.
 
-    Written beside the target, synced, then renamed: the old file stays whole if anything fails.
+    A temporary file is written, synced, then renamed: if anything fails, the old file stays intact.
 
     Raises
     ------
     ModelError
-        The disk refused, or the card is not of these weights.
+        Writing failed, or the card is for other weights.
     """
     path = Path(path)
     if card.weights_sha256 != weights_sha256(onnx, str(path)):
-        raise ModelError(f"the card for {path} is of other weights; take weights_sha256 from the ONNX file")
+        raise ModelError(f"the card for {path} is for other weights; take weights_sha256 from the ONNX file")
     partial = path.with_name(f".{path.name}.partial")
     try:
         with partial.open("wb") as file:
@@ -79,7 +79,7 @@ def write_model(path: str | os.PathLike[str], onnx: bytes, card: Card) -> None:
 
 
 def with_card(onnx: bytes, card: Card) -> bytes:
-    """The same ONNX file with this card in its metadata."""
+    """Return the ONNX file with this card in its metadata."""
     return with_metadata(onnx, CARD_KEY, card.model_dump_json(exclude_none=True).encode())
 
 
@@ -100,8 +100,8 @@ def _card_of(path: Path, onnx: bytes, digest: str) -> Card:
 
 
 _HOW_TO_WRITE_A_CARD = """\
-{path} has no model card, so how to prepare a face for it and what its distances mean is not known.
-If you know, write this into {beside} and set the values to those the network was trained with:
+{path} has no model card, so it is not known how to prepare a face for it and what its distances mean.
+If you know, write this into {beside} with the values that the network was trained with:
 
 format = 1
 name = "{name}"

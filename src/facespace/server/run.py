@@ -89,7 +89,7 @@ def serve(
             limit_concurrency=CONNECTIONS,
             timeout_keep_alive=IDLE,
             # After the longest request timeout, no accepted request is open any more.
-            timeout_graceful_shutdown=int(settings.seconds) + 5,
+            timeout_graceful_shutdown=int(settings.timeout) + 5,
         )
 
 

@@ -8,7 +8,7 @@ import torch
 from click.testing import CliRunner
 from PIL import Image, ImageDraw
 
-from facespace.cli.app import command
+from facespace.cli.main import command
 from facespace.errors import DataError, RecipeError
 from facespace.faces import OneShot
 from facespace.train.detector.data import batches, read_data

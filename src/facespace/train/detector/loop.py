@@ -21,7 +21,7 @@ from facespace.train.engine.checkpoint import (
     Checkpoint,
     best_checkpoint,
     checkpoints_in,
-    last_whole,
+    last_readable,
     save_checkpoint,
 )
 from facespace.train.engine.history import History
@@ -115,7 +115,7 @@ def train_detector(
     optimiser = build_optimiser(recipe.optimiser, [own for own in network.parameters() if own.requires_grad])
     with History(run / "history.jsonl") as history:
         step, best = 0, -1.0
-        before = last_whole(folder, warn) if resume else None
+        before = last_readable(folder, warn) if resume else None
         if before is not None:
             refuse_changes(without_folders(before.recipe), without_folders(recipe.model_dump(mode="json")))
             step, best = before.step, before.extra["best"]

@@ -14,7 +14,7 @@ from facespace.evaluate.report.plots import PALETTE
 Records = list[dict[str, Any]]
 
 # Points of a curve. Longer runs are averaged down to this number, since a plot cannot show more.
-MOST_POINTS = 400
+MAX_POINTS = 400
 _UNDONE = "#999999"
 
 
@@ -76,8 +76,8 @@ def all_curves(kept: Records, undone: Records, curves: Sequence[Curve] = CURVES)
 
 
 def thinned(steps: NDArray[np.float64], values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Reduce a curve to at most `MOST_POINTS` points, each the mean of consecutive steps."""
-    width = -(-len(steps) // MOST_POINTS)
+    """Reduce a curve to at most `MAX_POINTS` points, each the mean of consecutive steps."""
+    width = -(-len(steps) // MAX_POINTS)
     if width <= 1:
         return steps, values
     starts = np.arange(0, len(steps), width)
