@@ -33,7 +33,7 @@ from scipy.stats import binomtest
 from torch import Tensor, nn
 
 from facespace.errors import DataError
-from facespace.train.data.augment import Draw, distorted
+from facespace.train.data.augment import Draw, augmented
 from facespace.train.data.dataset import FaceSet
 from facespace.train.data.inputs import as_input
 from facespace.train.data.sampling import IdentityBatches
@@ -236,7 +236,7 @@ def by_a_plain_loop(recipe: Recipe, faces: FaceSet, others: FaceSet) -> Values:
 
 def _batch(recipe: Recipe, faces: FaceSet, chosen: NDArray[np.int64], step: int) -> Tensor:
     draw = Draw.of(len(chosen), np.random.default_rng(step_seed(recipe.seed, step, "augment")))
-    pixels = distorted(faces.pixels[chosen], faces.margin, faces.input_size, recipe.augment, draw)
+    pixels = augmented(faces.pixels[chosen], faces.margin, faces.input_size, recipe.augment, draw)
     return as_input(torch.from_numpy(pixels).permute(0, 3, 1, 2).float())
 
 

@@ -175,7 +175,8 @@ class Run:
 
     def verdict(self) -> str | None:
         """Return why the network is useless at the end of the run, None if it is not; warn if it is."""
-        why = one_point(self.state.network, self._faces, self.workers.device, self.bf16) or self.state.watchdog.verdict()
+        state = self.state
+        why = one_point(state.network, self._faces, self.workers.device, self.bf16) or state.watchdog.verdict()
         if why is not None:
             self._warn(
                 f"training ended, but the network is useless: {why}. Lower optimiser.rate, use larger batches or "
