@@ -22,7 +22,7 @@ from facespace.metric import squared_distance_blocks
 from facespace.train.data.dataset import FaceSet, read_faces
 from facespace.train.engine.checkpoint import load_checkpoint
 from facespace.train.engine.validate import embed_all, validation_rates
-from facespace.train.networks.layers import OnSphere, conv_norm, conv_norm_relu, halved, weighed
+from facespace.train.networks.layers import OnSphere, conv_norm, conv_norm_relu, global_depthwise, halved
 from facespace.train.networks.residual import Residual
 
 FARS = (1e-2, 1e-3)
@@ -48,7 +48,7 @@ def narrow_resnet(width: int, height: int, dimension: int) -> nn.Module:
     return nn.Sequential(
         *layers,
         conv_norm_relu(before, head, 1),
-        *weighed(head, halved(height, times), halved(width, times)),
+        *global_depthwise(head, halved(height, times), halved(width, times)),
         conv_norm(head, dimension, 1),
         nn.Flatten(),
         OnSphere(),
