@@ -68,12 +68,30 @@ def test_landmarks_are_those_of_mtcnn_where_its_third_network_is_sure(detector, 
     gaps = np.linalg.norm(found.landmarks[:, None] - exact.landmarks[None], axis=3).mean(axis=2).min(axis=1)
     # Faces of 92 pixels; the boxes that the network looks at are not quite the same.
     assert np.median(gaps) < 1.5
-    # What no face is there for stays as it is.
+
+
+@pytest.mark.parametrize(
+    "box", [[50, 50, 120, 130], [-60, -60, 260, 260], [-2e5, -2e5, 2e5, 2e5], [150, 150, 500, 500]]
+)
+def test_a_box_without_a_face_keeps_its_landmarks(box):
+    # The third is so large that cutting it out of the photo would need more memory than there is.
     nothing = np.zeros((200, 200, 3), np.uint8)
-    box, points = np.array([[50, 50, 120, 130]], np.float32), np.full((1, 5, 2), 80, np.float32)
-    assert (
-        refined(nothing, Detections(box, points, np.ones(1, np.float32)), Mtcnn()).landmarks.tolist() == points.tolist()
-    )
+    points = np.full((1, 5, 2), 80, np.float32)
+    found = Detections(np.array([box], np.float32), points, np.ones(1, np.float32))
+    assert refined(nothing, found, Mtcnn()).landmarks.tolist() == points.tolist()
+
+
+def test_a_face_cut_by_the_border_is_refined_as_mtcnn_sees_it(portraits, lay_out_faces):
+    image, _ = lay_out_faces(portraits[:1], 2)
+    mtcnn = Mtcnn()
+    (whole,) = mtcnn([image])
+    corner = whole.boxes[0, :2] + 0.15 * (whole.boxes[0, 2:] - whole.boxes[0, :2])
+    left, top = corner.astype(int)
+    cut = np.ascontiguousarray(image[top:, left:])
+    points, scores = mtcnn.landmarks_in(cut, whole.boxes - np.array([left, top, left, top], np.float32))
+    assert scores[0] > 0.7
+    gaps = np.linalg.norm(points[0] + [left, top] - whole.landmarks[0], axis=1)
+    assert gaps.mean() < 0.05 * (whole.boxes[0, 2] - whole.boxes[0, 0])
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 3), (1, 5000, 3), (5000, 1, 3), (19, 19, 3), (300, 300, 3)])

@@ -130,12 +130,12 @@ class Mtcnn:
         scores : float32, shape (k,)
             How sure the network is that each box shows a face.
         """
-        pyramid, photo = self._pyramid(lit(image)), np.zeros(len(boxes), np.intp)
+        photo = PIL.Image.fromarray(lit(image))
         # It was trained on boxes of MTCNN's own: the first look moves them there.
         windows = _square(boxes.astype(np.float32))
-        moves, _, _ = self._look(2, CLOSEST, [pyramid], _Windows(windows, photo.astype(np.float32), photo))
+        moves, _, _ = self._run_in_parts(2, _cut_each(photo, windows, CLOSEST))
         windows = _square(_moved(windows, moves))
-        _, points, chances = self._look(2, CLOSEST, [pyramid], _Windows(windows, photo.astype(np.float32), photo))
+        _, points, chances = self._run_in_parts(2, _cut_each(photo, windows, CLOSEST))
         return _in_photo(windows, points), chances[:, 1]
 
     @cached_property
@@ -208,7 +208,10 @@ class Mtcnn:
         for number in np.unique(windows.photo):
             own = windows.photo == number
             cut[own] = pyramids[number].cut(windows.boxes[own], size)
-        outputs = [self._run(network, cut[start : start + RUN]) for start in range(0, max(len(cut), 1), RUN)]
+        return self._run_in_parts(network, cut)
+
+    def _run_in_parts(self, network: int, pixels: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
+        outputs = [self._run(network, pixels[start : start + RUN]) for start in range(0, max(len(pixels), 1), RUN)]
         return [np.concatenate(parts) for parts in zip(*outputs, strict=True)]
 
     def _refine(self, pyramids: list[_Pyramid], windows: _Windows) -> _Windows:
@@ -235,6 +238,19 @@ class Mtcnn:
             kept = suppress(boxes, scores, MAX_COVERED, over="smaller")
             found.append(Detections(boxes[kept], landmarks[kept], scores[kept]))
         return found
+
+
+def _cut_each(photo: PIL.Image.Image, boxes: NDArray[np.float32], size: int) -> NDArray[np.uint8]:
+    """Cut windows as `_Pyramid.cut` does, each from the photo itself: cheaper for a few windows than a pyramid."""
+    cut = np.empty((len(boxes), size, size, 3), np.uint8)
+    for place, box in zip(cut, boxes.astype(np.float64), strict=True):
+        box[2:] = np.maximum(box[2:], box[:2] + 1)
+        corner, end = np.floor(box[:2]), np.ceil(box[2:])
+        # Pillow fills with black what lies outside the photo.
+        part = photo.crop((*corner.astype(int).tolist(), *end.astype(int).tolist()))
+        inner = tuple((box - np.tile(corner, 2)).tolist())
+        place[:] = part.resize((size, size), PIL.Image.Resampling.BILINEAR, inner)
+    return cut
 
 
 def _weights_folder() -> Path:

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from facespace.faces.detection import Detections
 from facespace.faces.mtcnn import Mtcnn
 
-# Faces below this, the smaller side in pixels, keep the landmarks they have.
-SMALLEST = 20
+# Faces below this, the smaller side in pixels, keep the landmarks they have, as do boxes so many times larger than the
+# photo, which would take its memory many times over.
+SMALLEST, LARGEST = 20, 2
 # The third network is believed from this score on, where its landmarks lie no farther from the others than this share
 # of the face's size: farther away it looks at something else.
 SURE, NEAR = 0.7, 0.15
@@ -20,13 +21,14 @@ SURE, NEAR = 0.7, 0.15
 def refined(image: NDArray[np.uint8], found: Detections, mtcnn: Mtcnn) -> Detections:
     """The same faces of an image (h, w, 3), with the third network's landmarks where it is sure of them."""
     sides = found.boxes[:, 2:] - found.boxes[:, :2]
-    large = np.flatnonzero(sides.min(axis=1, initial=np.inf) >= SMALLEST)
-    if found.landmarks is None or not len(large):
+    fitting = (sides >= SMALLEST).all(axis=1) & (sides <= LARGEST * max(image.shape)).all(axis=1)
+    chosen = np.flatnonzero(fitting)
+    if found.landmarks is None or not len(chosen):
         return found
-    points, scores = mtcnn.landmarks_in(image, found.boxes[large])
-    size = np.sqrt(sides[large].prod(axis=1))
-    apart = np.linalg.norm(points - found.landmarks[large], axis=2).mean(axis=1) / size
+    points, scores = mtcnn.landmarks_in(image, found.boxes[chosen])
+    size = np.sqrt(sides[chosen].prod(axis=1))
+    apart = np.linalg.norm(points - found.landmarks[chosen], axis=2).mean(axis=1) / size
     good = (scores >= SURE) & (apart <= NEAR)
     landmarks = found.landmarks.copy()
-    landmarks[large[good]] = points[good]
+    landmarks[chosen[good]] = points[good]
     return Detections(found.boxes, landmarks, found.scores)
