@@ -1,12 +1,12 @@
 """Candidate pairs: which faces are near enough to be worth a thought."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from facespace.index import neighbours
+from facespace.index import Neighbours, neighbours
 from facespace.metric import squared_distance_blocks
 
 # Up to this many points all pairs are compared: a few seconds, and clustering is then exact.
@@ -14,6 +14,9 @@ EXACT_UP_TO = 20_000
 
 # Neighbours of each point above that; docs/decisions/040-graph-clustering.md.
 NEIGHBOURS = 16
+
+# Points whose pairs are searched for together where all are compared.
+EXACT_ROWS = 2_048
 
 _NO_PAIRS = (np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float32))
 
@@ -33,14 +36,25 @@ class Graph:
 
 def radius_graph(points: NDArray[np.float32], radius: float) -> Graph:
     """Every pair of points at this squared distance or nearer, found by comparing all."""
-    found = [_NO_PAIRS]
-    for rows, block in squared_distance_blocks(points, points):
+    parts = [radius_part(points, start, start + EXACT_ROWS, radius) for start in range(0, len(points), EXACT_ROWS)]
+    return joined(parts)
+
+
+def radius_part(points: NDArray[np.float32], start: int, stop: int, radius: float) -> Graph:
+    """The pairs of `radius_graph` whose first point is one of a range."""
+    found = []
+    for rows, block in squared_distance_blocks(points[start:stop], points):
         i, j = np.nonzero(block <= radius)
-        later = j > i + rows.start
+        later = j > i + rows.start + start
         i, j = i[later], j[later]
-        found.append((i + rows.start, j, block[i, j]))
-    a, b, distance = (np.concatenate(part) for part in zip(*found, strict=True))
-    return Graph(a, b, distance)
+        found.append(Graph(i + rows.start + start, j, block[i, j]))
+    return joined(found)
+
+
+def joined(parts: Sequence[Graph]) -> Graph:
+    """The pairs of several graphs, one after the other."""
+    columns = [(part.a, part.b, part.distance) for part in parts] or [_NO_PAIRS]
+    return Graph(*(np.concatenate(column) for column in zip(*columns, strict=True)))
 
 
 def neighbour_graph(
@@ -50,8 +64,12 @@ def neighbour_graph(
 
     Cost grows near n log n where the index is approximate; a pair stands here if either finds the other.
     """
-    count = len(points)
-    found = neighbours(points, min(k, max(1, count - 1)), on_done=on_done)
+    return mutual_graph(neighbours(points, min(k, max(1, len(points) - 1)), on_done=on_done), radius)
+
+
+def mutual_graph(found: Neighbours, radius: float) -> Graph:
+    """The pairs of points of which either is a neighbour of the other within the radius, each pair once."""
+    count = len(found.rows)
     near = (found.distances <= radius) & (found.rows >= 0)
     a, b = np.nonzero(near)[0], found.rows[near]
     keys, first = np.unique(np.minimum(a, b) * count + np.maximum(a, b), return_index=True)
