@@ -11,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facespace.errors import GalleryError
-from facespace.gallery.pgvector import shared_index
+from facespace.gallery import engine
+from facespace.gallery.engine import EngineIndex, engine_of, open_engine
+from facespace.gallery.pgvector import SharedIndex, shared_index
 from facespace.gallery.store import Store
 from facespace.index import ExactIndex, HnswIndex, open_index
 from facespace.index.lock import SharedLock
@@ -43,8 +45,8 @@ class Search:
     """An index over the templates of a store, brought up to date before each search. Safe to share between threads.
 
     Only what changed is read again. A saved index (see `build`) is used where it is sound; what changed since it was
-    saved is caught up. In PostgreSQL with pgvector the database itself searches. Nothing of an encrypted store is
-    ever saved.
+    saved is caught up. In PostgreSQL with pgvector the database itself searches, and a gallery that names a vector
+    engine (see `use`) is searched by that. Nothing of an encrypted store is ever saved.
 
     Parameters
     ----------
@@ -64,7 +66,7 @@ class Search:
         self._version: object = None
         self._number = 0
         self._index: ExactIndex | HnswIndex = ExactIndex(store.dimension)
-        self._shared = shared_index(store)
+        self._shared: EngineIndex | SharedIndex | None = engine_of(store) or shared_index(store)
         saved = open_index(self._folder) if self._folder else None
         if saved is not None and saved.dimension == store.dimension:
             space, _, number = saved.stamp.partition(":")
@@ -77,7 +79,7 @@ class Search:
 
     @property
     def kind(self) -> str:
-        """'exact' or 'hnsw'."""
+        """'exact', 'hnsw' or, of a vector engine, 'approximate'."""
         return self._index.kind if self._shared is None else self._shared.kind
 
     def refresh(self) -> None:
@@ -126,7 +128,7 @@ class Search:
 
         Parameters
         ----------
-        kind : 'exact', 'hnsw' or None
+        kind : 'exact', 'hnsw' (of a vector engine 'approximate') or None
             By the number of people where None.
 
         Returns
@@ -134,7 +136,10 @@ class Search:
         str
             The kind that was built.
         """
-        chosen = kind or ("exact" if self._store.count() <= EXACT_UP_TO else "hnsw")
+        if isinstance(self._shared, EngineIndex):
+            chosen = kind or ("exact" if self._store.count() <= engine.EXACT_UP_TO else "approximate")
+        else:
+            chosen = kind or ("exact" if self._store.count() <= EXACT_UP_TO else "hnsw")
         if self._shared is not None:
             self._shared.build(chosen)
             return chosen
@@ -153,6 +158,26 @@ class Search:
         with self._lock.writing():
             self._index, self._number, self._version = index, number, None
         return chosen
+
+    def use(self, address: str | None) -> None:
+        """Let a vector engine search this gallery from now on, in every process that opens it; None lets none.
+
+        `build` fills it. Processes that have the gallery open go on as before, with the same answers.
+
+        Parameters
+        ----------
+        address : str or None
+            As for `facespace.gallery.engine.open_engine`.
+
+        Raises
+        ------
+        GalleryError
+            No such engine, its package is not installed, or the gallery is encrypted; nothing is changed then.
+        """
+        shared = EngineIndex(self._store, open_engine(address)) if address else shared_index(self._store)
+        self._store.set(engine.SETTING, address)
+        with self._lock.writing():
+            self._shared, self._version = shared, None
 
     def forget(self) -> None:
         """Delete the saved index, in which somebody who was removed still stands."""

@@ -1,0 +1,201 @@
+"""LanceDB as a vector engine: tables in a folder or an object store, read by any number of machines (extra `lancedb`).
+
+There is no server. Each process searches the files itself and keeps what it read in its cache, so more processes
+answer more searches, and the object store keeps the points.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facespace.errors import GalleryError
+from facespace.gallery.engine import FORMAT, State
+
+Ids = NDArray[np.int64]
+Floats = NDArray[np.float32]
+T = TypeVar("T")
+
+# Tables: the points, and one row that says what they are.
+_POINTS, _STATE = "points", "state"
+
+# Dimensions that product quantisation makes one byte of. Four lose too much to decide by, and enough to propose.
+_PIECE = 4
+
+# Partitions searched: at least so many, and one in so many. Of all points that makes some 4 %.
+_LEAST_PROBES, _ONE_IN = 20, 25
+
+# Ids of one DELETE.
+_AT_ONCE = 1_000
+
+
+class LanceEngine:
+    """Tables of LanceDB at one place, which belongs to one gallery.
+
+    Parameters
+    ----------
+    place : str
+        A folder, or a URI that LanceDB knows, such as s3://bucket/folder.
+
+    Raises
+    ------
+    GalleryError
+        The package is not installed, or the place cannot be read.
+    """
+
+    def __init__(self, place: str):
+        lancedb = _lancedb()
+        self.where = f"lancedb:{place}"
+        if "://" not in place:
+            place = str(Path(place).absolute())
+        with self._explaining("open"):
+            # Every read looks for a newer version first: what one process has written, all find at once.
+            self._base = lancedb.connect(place, read_consistency_interval=timedelta(0))
+        self._opened: Any = None
+
+    def state(self) -> State | None:
+        """What was noted last; None where there is nothing, or not all of what there should be."""
+        with self._explaining("read"):
+            names = self._names()
+            if not {_POINTS, _STATE} <= names:
+                self._opened = None
+                return None
+            rows = self._base.open_table(_STATE).to_arrow().to_pylist()
+        try:
+            found = json.loads(rows[0]["state"])
+            if int(found["format"]) > FORMAT:
+                return State("", "", 0, format=int(found["format"]))
+            return State(**found)
+        except (IndexError, KeyError, TypeError, ValueError):
+            return None
+
+    def begin(self, state: State, dimension: int) -> None:
+        """Drop everything, and hold no points."""
+        import pyarrow as pa
+
+        schema = pa.schema([("id", pa.int64()), ("point", pa.list_(pa.float32(), dimension))])
+        with self._explaining("write"):
+            # First what says that the points are whole.
+            self._base.drop_table(_STATE, ignore_missing=True)
+            self._opened = self._base.create_table(_POINTS, schema=schema, mode="overwrite")
+            self._note(state)
+
+    def change(self, ids: Ids, points: Floats, gone: Ids, state: State) -> None:
+        """Put points in place of those with the same ids, add new ones, take others out, and then note the state."""
+        import pyarrow as pa
+
+        with self._explaining("write"):
+            table = self._points()
+            if len(ids):
+                flat = pa.FixedSizeListArray.from_arrays(pa.array(points.ravel(), pa.float32()), points.shape[1])
+                rows = pa.Table.from_arrays([pa.array(ids, pa.int64()), flat], schema=table.schema)
+                if state.number and table.count_rows():
+                    writing = table.merge_insert("id").when_matched_update_all().when_not_matched_insert_all()
+                    writing.execute(rows)
+                else:
+                    table.add(rows)
+            for start in range(0, len(gone), _AT_ONCE):
+                table.delete(f"id IN ({', '.join(map(str, gone[start : start + _AT_ONCE].tolist()))})")
+            self._note(state)
+
+    def propose(self, queries: Floats, k: int) -> Ids:
+        """Ids that are probably the nearest of each query, int64, shape (n, k), -1 where there are fewer."""
+        found = np.full((len(queries), k), -1, np.int64)
+
+        def search() -> None:
+            table = self._points()
+            probes = self._probes(table)
+            for row, query in enumerate(queries):
+                asked = table.search(query, vector_column_name="point").distance_type("l2").limit(k).select(["id"])
+                if probes:
+                    asked = asked.nprobes(probes)
+                ids = asked.to_arrow()["id"].to_numpy()
+                found[row, : len(ids)] = ids
+
+        with self._explaining("search"):
+            self._again(search)
+        return found
+
+    def count(self) -> int:
+        """How many points there are."""
+        with self._explaining("read"):
+            return self._again(lambda: int(self._points().count_rows()))
+
+    def build(self, state: State) -> None:
+        """Make the structures of the state's kind over all points, and note the state."""
+        with self._explaining("index"):
+            table = self._points()
+            for index in table.list_indices():
+                table.drop_index(index.name)
+            if state.kind == "approximate" and table.count_rows():
+                dimension = table.schema.field("point").type.list_size
+                pieces = next(dimension // piece for piece in (_PIECE, 2, 1) if dimension % piece == 0)
+                table.create_index(
+                    metric="l2", vector_column_name="point", index_type="IVF_PQ", num_sub_vectors=pieces, replace=True
+                )
+            table.optimize(cleanup_older_than=timedelta(0))
+            self._note(state)
+
+    def compact(self) -> None:
+        """Delete the versions in which points that were taken out still stand."""
+        with self._explaining("write"):
+            self._points().optimize(cleanup_older_than=timedelta(0))
+
+    def _probes(self, table: Any) -> int:
+        """How many partitions to search; 0 where all points are compared."""
+        indices = list(table.list_indices())
+        if not indices:
+            return 0
+        statistics = table.index_stats(indices[0].name)
+        rows = 0 if statistics is None else int(statistics.num_indexed_rows)
+        return max(_LEAST_PROBES, round(rows**0.5 / _ONE_IN))
+
+    def _note(self, state: State) -> None:
+        self._base.create_table(_STATE, [{"state": json.dumps(vars(state))}], mode="overwrite")
+
+    def _names(self) -> set[str]:
+        return set(self._base.table_names(limit=100))
+
+    def _points(self) -> Any:
+        if self._opened is None:
+            self._opened = self._base.open_table(_POINTS)
+        return self._opened
+
+    def _again(self, read: Callable[[], T]) -> T:
+        """Read, and once more from the newest version where another process deleted the one being read."""
+        try:
+            return read()
+        except Exception:
+            self._opened = None
+            return read()
+
+    @contextmanager
+    def _explaining(self, doing: str) -> Iterator[None]:
+        """The engine's errors as what the user can do about them (GalleryError)."""
+        try:
+            yield
+        except GalleryError:
+            raise
+        except Exception as error:
+            # LanceDB raises RuntimeError, ValueError, OSError and its own, with places in its source behind the reason.
+            reason = " ".join(str(error).split())[:300] or type(error).__name__
+            raise GalleryError(
+                f"cannot {doing} the vector engine {self.where}: {reason}; the gallery itself is untouched. Check that "
+                "the place can be reached, its credentials and its free space; if its points are lost, "
+                "`facespace gallery index` writes them again"
+            ) from None
+
+
+def _lancedb() -> Any:
+    try:
+        import lancedb
+    except ImportError:
+        raise GalleryError(
+            "the vector engine lancedb needs its package: pip install 'facespace[lancedb]'"
+        ) from None
+    return lancedb
