@@ -22,11 +22,11 @@ PHOTOS, MARGIN = 40, 0.2
 
 
 def measure(network: str, side: int, batch: int, chunk: int, target: str) -> dict[str, float]:
+    from facespace.train.engine.distributed import Workers
+    from facespace.train.engine.gradient import batch_gradient
     from facespace.train.losses import triplet_loss
     from facespace.train.mining import semi_hard, squared_distance_matrix
     from facespace.train.networks import build_network
-    from facespace.train.parallel import Workers
-    from facespace.train.step import batch_gradient
 
     torch.set_num_threads(2)
     torch.manual_seed(0)

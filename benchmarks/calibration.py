@@ -12,9 +12,9 @@ import sys
 import numpy as np
 from sklearn.isotonic import IsotonicRegression
 
-from facespace.embed import load
 from facespace.evaluate import all_pairs, embed_photos, open_photos, protocols
 from facespace.metric import fit_calibration, paired_squared_distances
+from facespace.space import load
 
 SPLITS = 50
 

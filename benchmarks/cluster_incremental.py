@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from clustering import load
-from facespace.cluster.arrange import Knowledge, arrange, carry, join, loosened
-from facespace.cluster.threshold import Cut
+from facespace.clustering.arrange import Knowledge, arrange, carry, join, loosened
+from facespace.clustering.threshold import Cut
 from facespace.evaluate.decisions import decide
 from facespace.evaluate.metrics.grouping import bcubed_f
 

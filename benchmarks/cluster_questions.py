@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from clustering import load
-from facespace.cluster.arrange import Knowledge, arrange
-from facespace.cluster.confidence import Question, questions
-from facespace.cluster.threshold import Cut
+from facespace.clustering.arrange import Knowledge, arrange
+from facespace.clustering.confidence import Question, questions
+from facespace.clustering.threshold import Cut
 from facespace.evaluate.decisions import decide
 from facespace.evaluate.metrics.grouping import bcubed_f
 

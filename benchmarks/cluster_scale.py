@@ -18,13 +18,13 @@ from pathlib import Path
 
 import numpy as np
 
-from facespace.cluster.graph import neighbour_graph
-from facespace.cluster.linkage import average_linkage
-from facespace.cluster.threshold import Cut
-from facespace.embed import DecisionsCard
+from facespace.clustering.graph import neighbour_graph
+from facespace.clustering.linkage import average_linkage
+from facespace.clustering.threshold import Cut
 from facespace.evaluate.decisions import decide
 from facespace.evaluate.metrics.grouping import bcubed_f
 from facespace.metric import normalise
+from facespace.model import DecisionsCard
 from memory import peak_bytes
 from synthetic import SyntheticFaces, real_faces
 

@@ -22,14 +22,14 @@ from pathlib import Path
 
 import numpy as np
 
-from facespace.cluster.graph import candidate_graph, neighbour_graph
-from facespace.cluster.linkage import average_linkage, components
-from facespace.cluster.threshold import Cut
-from facespace.convert.dlib_onnx import RADIUS
-from facespace.embed import DecisionsCard
+from facespace.clustering.graph import candidate_graph, neighbour_graph
+from facespace.clustering.linkage import average_linkage, components
+from facespace.clustering.threshold import Cut
 from facespace.evaluate.decisions import decide
 from facespace.evaluate.metrics.grouping import bcubed_f, grouping
 from facespace.metric import normalise
+from facespace.model import DecisionsCard
+from facespace.model.convert.dlib_onnx import RADIUS
 from memory import peak_bytes, reset_peak
 
 CARD: DecisionsCard

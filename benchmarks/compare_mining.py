@@ -21,9 +21,9 @@ from matplotlib.figure import Figure
 from scipy import stats
 
 from facespace.recipes import find
-from facespace.train.dataset import read_faces
-from facespace.train.history import read_history
-from facespace.train.loop import train
+from facespace.train.data.dataset import read_faces
+from facespace.train.engine.history import read_history
+from facespace.train.engine.loop import train
 from facespace.train.recipe import Recipe, read_recipe
 
 SEEDS = (1, 2, 3)

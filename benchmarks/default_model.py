@@ -19,19 +19,20 @@ import numpy as np
 import PIL.Image
 from numpy.typing import NDArray
 
-from facespace.convert import quantise
-from facespace.embed import DecisionsCard, Engine, FigureCard, LimitCard, ModelFile, load, read_model, write_model
-from facespace.embed.shipped import ship
 from facespace.evaluate import protocols
 from facespace.evaluate.decisions import decide, with_calibration_error
 from facespace.evaluate.grouped_photos import embed_groups, read_groups
 from facespace.evaluate.metrics import Interval, verification
 from facespace.evaluate.session import Session
 from facespace.images import resize
-from facespace.train.checkpoint import best_checkpoint
-from facespace.train.dataset import FaceSet
+from facespace.model import DecisionsCard, Engine, FigureCard, LimitCard, ModelFile, read_model, write_model
+from facespace.model.convert import quantise
+from facespace.model.shipped import ship
+from facespace.space import load
+from facespace.train.data.dataset import FaceSet
+from facespace.train.engine.checkpoint import best_checkpoint
+from facespace.train.engine.stored import stored_recipe
 from facespace.train.session import export_run, faces_of
-from facespace.train.stored import stored_recipe
 
 FARS = (1e-1, 1e-2, 1e-3, 1e-4)
 CALIBRATION = 172

@@ -25,11 +25,11 @@ import dlib
 import numpy as np
 import PIL.Image
 
-from facespace.convert import import_model
-from facespace.convert.dlib_onnx import RADIUS
-from facespace.embed import Space, load
 from facespace.evaluate import decide
 from facespace.faces import CROPS
+from facespace.model.convert import import_model
+from facespace.model.convert.dlib_onnx import RADIUS
+from facespace.space import Space, load
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 MIDDLE, NEAR = 125, 40

@@ -21,10 +21,10 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageFilter
 
-from facespace.embed import load
 from facespace.faces import default_finder
 from facespace.faces.quality import WEIGHTS, Quality, features
 from facespace.metric import squared_distances
+from facespace.space import load
 from lfw_photos import DATA
 
 # All ordinary faces together count as so many times all damaged ones.

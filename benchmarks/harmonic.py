@@ -14,11 +14,11 @@ import numpy as np
 import torch
 
 from facespace.recipes import find
-from facespace.train.harmonic import compatibility
-from facespace.train.loop import train
+from facespace.train.engine.loop import train
+from facespace.train.engine.validate import embed_all
+from facespace.train.mining.harmonic import compatibility
 from facespace.train.recipe import Recipe, read_recipe
 from facespace.train.session import faces_of
-from facespace.train.validate import embed_all
 
 FARS = (1e-2, 1e-3)
 

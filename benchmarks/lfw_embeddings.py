@@ -17,9 +17,9 @@ import numpy as np
 import PIL.Image
 from rich.progress import track
 
-from facespace.embed import read_model
-from facespace.embed.engine import Engine
 from facespace.faces import CROPS
+from facespace.model import read_model
+from facespace.model.engine import Engine
 
 
 def main() -> None:

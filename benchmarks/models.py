@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 
-from facespace.embed import Engine, ModelFile, read_model
+from facespace.model import Engine, ModelFile, read_model
 
 BATCHES, THREADS = (1, 32), (1, 2)
 

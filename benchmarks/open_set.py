@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from facespace.evaluate.impostor_tails import impostor_tails
-from facespace.gallery.crowd import FACES, nearest_others
+from facespace.gallery.open_set import FACES, nearest_others
 from facespace.metric import Impostors, normalise, open_set_far
 
 SIZES = (10, 50, 100, 500, 1000, 2000, 5000)

@@ -29,7 +29,6 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.progress import track
 
-from facespace.embed import load
 from facespace.evaluate import (
     EmbeddingCache,
     Preparation,
@@ -46,6 +45,7 @@ from facespace.evaluate.photos import Photos
 from facespace.faces import CROPS
 from facespace.images import read_image, resize
 from facespace.metric import normalise
+from facespace.space import load
 
 Faces = NDArray[np.uint8]
 Embed = Callable[[Faces], NDArray[np.float32]]

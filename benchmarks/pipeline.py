@@ -25,10 +25,10 @@ import numpy as np
 import onnxruntime as ort
 
 from facenet_peer import facenet_mtcnn
-from facespace.embed import load
 from facespace.faces import CROPS, TEMPLATES, default_finder, find_stream, similarity
 from facespace.faces.quality import SIDE, judge
 from facespace.images import read_image
+from facespace.space import load
 from lfw_photos import lfw_bytes
 
 warnings.filterwarnings("ignore")

@@ -23,11 +23,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from facespace.embed import Space, load
 from facespace.evaluate.metrics.intervals import Interval, draws, interval
 from facespace.faces import CROPS, Mtcnn, Quality
 from facespace.faces.quality import judge
 from facespace.metric import normalise, squared_distances
+from facespace.space import Space, load
 from lfw_photos import DATA, lfw_photos
 
 SHARES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)

@@ -12,10 +12,10 @@ import argparse
 import numpy as np
 import PIL.Image
 
-from facespace.embed import load
 from facespace.faces import CROPS, inverse
 from facespace.faces.align import TemplateCrop
 from facespace.metric import paired_squared_distances
+from facespace.space import load
 from lfw_photos import lfw_photos
 
 SCALES = (2, 4, 8)

@@ -32,8 +32,8 @@ from typing import Any
 import httpx
 import numpy as np
 
-from facespace.embed import load
 from facespace.gallery import NewFace, open_store
+from facespace.space import load
 from synthetic import DATA, SyntheticFaces, faces_by
 
 PHOTOS = 64

@@ -18,9 +18,9 @@ from facespace.evaluate import open_photos, protocols
 from facespace.evaluate.session import Session
 from facespace.evaluate.sweep import write_sweep
 from facespace.recipes import find
-from facespace.train.dataset import FaceSet, read_faces
-from facespace.train.export import export
-from facespace.train.loop import train
+from facespace.train.data.dataset import FaceSet, read_faces
+from facespace.train.engine.loop import train
+from facespace.train.export.model import export
 from facespace.train.recipe import Recipe, read_recipe
 
 DIMENSIONS = (16, 32, 64, 128, 256)

@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from facespace.embed import load
 from facespace.evaluate import embed_photos, open_photos, protocols
+from facespace.space import load
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 

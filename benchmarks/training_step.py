@@ -21,17 +21,17 @@ from pytorch_metric_learning.losses import TripletMarginLoss
 from pytorch_metric_learning.miners import TripletMarginMiner
 from torch import Tensor
 
-from facespace.train.ahead import Ahead
-from facespace.train.dataset import read_faces
-from facespace.train.distort import Draw, distorted
-from facespace.train.inputs import as_input
+from facespace.train.data.augment import Draw, distorted
+from facespace.train.data.dataset import read_faces
+from facespace.train.data.inputs import as_input
+from facespace.train.data.prefetch import Ahead
+from facespace.train.data.sampling import IdentityBatches
+from facespace.train.engine.distributed import Workers
+from facespace.train.engine.gradient import batch_gradient
 from facespace.train.losses import triplet_loss
 from facespace.train.mining import semi_hard, squared_distance_matrix
 from facespace.train.networks import build_network
-from facespace.train.parallel import Workers
 from facespace.train.recipe import AugmentSection
-from facespace.train.sampling import IdentityBatches
-from facespace.train.step import batch_gradient
 
 MARGIN = 0.2
 AUGMENT = AugmentSection(colour=0.2, erase=0.1, blur=0.2, low_resolution=0.2, jpeg=0.2)

@@ -17,9 +17,9 @@ from pathlib import Path
 import httpx
 import numpy as np
 
-from facespace.embed import load
 from facespace.gallery import NewFace, open_store
 from facespace.metric import normalise
+from facespace.space import load
 from service import ask, resident, service, some_photos
 
 ASKED = 40

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 from facespace.demo.orl import orl_folder
-from facespace.embed import Space, load, read_model, write_model
 from facespace.errors import DataError
+from facespace.model import read_model, write_model
+from facespace.space import Space, load
 from postgres_server import running
 
 WIDTH, HEIGHT, DIMENSION = 40, 48, 128
@@ -95,8 +96,8 @@ def model_path(orl, tmp_path_factory) -> Path:
     import torch
 
     from facespace.evaluate.decisions import decide
-    from facespace.train.dataset import read_faces
-    from facespace.train.export import new_card, to_onnx
+    from facespace.train.data.dataset import read_faces
+    from facespace.train.export.model import new_card, to_onnx
     from facespace.train.networks import build_network
     from facespace.train.recipe import parse_recipe
 

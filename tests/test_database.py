@@ -7,7 +7,7 @@ from contextlib import closing
 
 import pytest
 
-from facespace.cluster.store import MIGRATIONS as ALBUM
+from facespace.album.store import MIGRATIONS as ALBUM
 from facespace.database import Database, log_ahead
 from facespace.errors import AlbumError, GalleryError
 from facespace.evaluate.cache import EmbeddingCache

@@ -13,7 +13,7 @@ HIDING = f"""
 import sys
 for name in {sorted(POSIX_ONLY - {"posix"})}:
     sys.modules[name] = None
-import facespace, facespace.cli, facespace.gallery, facespace.cluster, facespace.evaluate
+import facespace, facespace.cli, facespace.gallery, facespace.album, facespace.evaluate
 """
 SERVING = """
 from pathlib import Path

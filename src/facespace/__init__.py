@@ -7,8 +7,7 @@
 
 from importlib.metadata import version
 
-from facespace.cluster import Album, Clusters, cluster
-from facespace.embed import Face, Space, Verification, load
+from facespace.album import Album, Clusters, cluster
 from facespace.errors import (
     AlbumError,
     DataError,
@@ -24,6 +23,7 @@ from facespace.errors import (
     UnknownPersonError,
 )
 from facespace.gallery import Gallery, Identification
+from facespace.space import Face, Space, Verification, load
 
 __version__ = version("facespace")
 

@@ -15,8 +15,9 @@ from test_gallery_cli import ok, refused, runner
 
 from facespace.cli import asks
 from facespace.cli.output import command_line
-from facespace.embed import load, read_model, write_model
 from facespace.gallery import Doubt, Gallery
+from facespace.model import read_model, write_model
+from facespace.space import load
 
 
 @pytest.fixture(scope="module")

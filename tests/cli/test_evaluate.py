@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from facespace.cli import main
-from facespace.embed import read_model
+from facespace.model import read_model
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from facespace.cli import main
-from facespace.embed import read_model, write_model
-from facespace.embed.modelfile import weights_sha256
+from facespace.model import read_model, write_model
+from facespace.model.file import weights_sha256
 
 
 @pytest.fixture(scope="module")

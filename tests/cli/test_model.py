@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from facespace.embed import read_model
+from facespace.model import read_model
 
 
 @pytest.fixture

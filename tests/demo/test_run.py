@@ -6,8 +6,9 @@ import pytest
 
 from facespace.demo import demo_recipe, run_demo
 from facespace.demo.orl import lay_out
-from facespace.embed import load, read_model
 from facespace.errors import DataError
+from facespace.model import read_model
+from facespace.space import load
 
 
 def short(run, seed=1, steps=12):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from facespace.cluster import agglomerative
+from facespace.clustering import agglomerative
 from facespace.errors import DataError
 from facespace.evaluate import bcubed_f, decide
 from facespace.metric import normalise, squared_distances

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from facespace.cluster import cluster
+from facespace.album import cluster
 from facespace.errors import DataError, ModelError
 from facespace.evaluate import (
     Preparation,

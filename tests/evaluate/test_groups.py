@@ -5,7 +5,6 @@ import pytest
 from PIL import Image
 
 from facespace.cli.groups import group_lines
-from facespace.embed import Card
 from facespace.errors import DataError
 from facespace.evaluate import (
     GroupedFaces,
@@ -20,6 +19,7 @@ from facespace.evaluate import (
 )
 from facespace.evaluate.groups import CHILDREN, WORST
 from facespace.metric import normalise, squared_distances
+from facespace.model import Card
 
 
 def strangers(rng, each=60):

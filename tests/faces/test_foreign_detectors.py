@@ -133,7 +133,7 @@ def test_boxes_that_overlap_or_are_unsure_are_left_out(tmp_path):
 
 
 def test_a_detector_serves_a_space_by_its_path(tmp_path, model_path):
-    from facespace.embed import load
+    from facespace.space import load
 
     space = load(model_path, detector=str(written(tmp_path, "yunet", yunet())))
     assert len(space.faces(np.zeros((64, 64, 3), np.uint8))) == 2

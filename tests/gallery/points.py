@@ -5,10 +5,10 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from facespace.embed import Face
 from facespace.errors import ImageError
 from facespace.gallery import NewFace
 from facespace.metric import Decision, Impostors, normalise
+from facespace.space import Face
 
 SPACE, DIMENSION = "a" * 64, 32
 

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from facespace.embed import load, read_model, write_model
 from facespace.errors import GalleryError, ImageError
 from facespace.gallery import Gallery
+from facespace.model import read_model, write_model
+from facespace.space import load
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import pytest
 
 from facespace.errors import GalleryError
 from facespace.gallery import NewFace, open_store
-from facespace.gallery.upkeep import remove
+from facespace.gallery.changes import remove
 from facespace.metric import normalise, quantise
 
 SPACE, DIMENSION = "a" * 64, 128

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from facespace.embed import load
 from facespace.errors import ImageError, ModelError
 from facespace.images import as_photo
+from facespace.space import load
 
 
 class Tensor(SimpleNamespace):
@@ -114,7 +114,7 @@ def test_a_space_can_be_pickled_and_copied(model_path, content):
 
 
 def test_a_pickled_space_whose_model_was_exchanged_is_refused(model_path, tmp_path):
-    from facespace.embed import read_model, write_model
+    from facespace.model import read_model, write_model
 
     read = read_model(model_path)
     write_model(tmp_path / "model.onnx", read.onnx, read.card)

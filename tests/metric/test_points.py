@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from facespace.cluster import cluster
-from facespace.embed import Face
+from facespace.album import cluster
 from facespace.errors import EmbeddingError
 from facespace.evaluate.decisions import decide
 from facespace.evaluate.metrics import verification
 from facespace.gallery import Gallery, NewFace
 from facespace.index import ExactIndex
 from facespace.metric import as_point, as_points, paired_squared_distances, squared_distances
+from facespace.space import Face
 
 D = 128
 UNIT = np.eye(1, D, dtype=np.float32)[0]

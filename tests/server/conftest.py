@@ -11,9 +11,9 @@ pytest.importorskip("fastapi", reason="the service needs the extra 'serve'")
 import uvicorn
 from starlette.testclient import TestClient
 
-from facespace.embed import load
 from facespace.server.app import create_app
 from facespace.server.settings import Settings
+from facespace.space import load
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ import pytest
 from facespace.client import AsyncClient, Client, ServiceError
 from facespace.client.waiting import finished
 from facespace.errors import EmbeddingError, ImageError
-from facespace.server.schemas import JobState
+from facespace.schemas import JobState
 
 
 @pytest.fixture(scope="module")

@@ -303,7 +303,7 @@ def test_idle_connections_are_kept_longer_than_clients_and_proxies_keep_them(mon
 
 
 def test_a_body_in_json_is_limited_too(client, monkeypatch):
-    monkeypatch.setattr("facespace.server.doors.JSON_BYTES", 1000)
+    monkeypatch.setattr("facespace.server.routes.JSON_BYTES", 1000)
     long = b'{"name": "' + b"x" * 2000 + b'"}'
     as_json = {"Content-Type": "application/json"}
     said = client.patch("/v1/people/1", content=long, headers=as_json)

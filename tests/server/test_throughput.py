@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from prometheus_client import CollectorRegistry, Gauge
 
-from facespace.embed import SharedEngine, Together
 from facespace.errors import ModelError
-from facespace.server.desk import Desk
+from facespace.model import SharedEngine, Together
 from facespace.server.problems import Refusal
+from facespace.server.queue import Desk
 
 
 def desk(doing=1, waiting=1):

@@ -5,10 +5,10 @@ import json
 import pytest
 
 from facespace.demo.orl import lay_out
-from facespace.embed import read_model
 from facespace.errors import DataError
-from facespace.train.checkpoint import best_checkpoint, last_checkpoint
-from facespace.train.history import read_history
+from facespace.model import read_model
+from facespace.train.engine.checkpoint import best_checkpoint, last_checkpoint
+from facespace.train.engine.history import read_history
 from facespace.train.recipe import read_recipe
 from facespace.train.session import export_run, faces_of, train_recipe
 

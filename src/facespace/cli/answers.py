@@ -8,7 +8,7 @@ import typer
 from facespace.cli.app import app
 from facespace.cli.options import AsJson, Far, ModelPath, Provider, Threads, Truncated
 from facespace.cli.output import print_json, say, table, warn
-from facespace.embed import load
+from facespace.space import load
 
 FaceNumber = Annotated[
     int | None,

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 import typer
 
 from facespace.cli.output import errors, photo_name
-from facespace.embed import Face
 from facespace.gallery import ChooseFace, Doubt
 from facespace.images import Photo
+from facespace.space import Face
 
 
 def possible() -> bool:

@@ -7,14 +7,14 @@ from typing import Annotated
 
 import typer
 
+from facespace.album import Added, Album, AlbumCluster, check_replaceable, cluster, write_sheet
 from facespace.cli.app import app
 from facespace.cli.options import AsJson, ModelPath, Provider, Threads, Truncated
 from facespace.cli.output import command_line, photo_name, print_json, say, table, warn, warn_passed_over
 from facespace.cli.progress import photo_progress
-from facespace.cluster import Added, Album, AlbumCluster, check_replaceable, cluster, write_sheet
-from facespace.embed import load
 from facespace.errors import AlbumError, FacespaceError
 from facespace.images import text_of
+from facespace.space import load
 
 album_app = typer.Typer(help="An album: people, and everything that was said about them.", no_args_is_help=True)
 app.add_typer(album_app, name="album")

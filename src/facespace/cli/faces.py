@@ -7,16 +7,17 @@ from typing import Annotated
 
 import typer
 
+from facespace.bulk import describe, harvest, sources_in
+from facespace.bulk.ray import harvest_with_ray
 from facespace.cli.app import app
 from facespace.cli.extras import extra
 from facespace.cli.options import AsJson, ModelPath, Provider, Threads, Truncated
 from facespace.cli.output import print_json, say, table, warn, warn_passed_over
 from facespace.cli.progress import photo_progress
-from facespace.embed import Space, describe, harvest, load, sources_in
-from facespace.embed.spread import harvest_with_ray
 from facespace.errors import FacespaceError
 from facespace.faces import Finder, default_finder, draw_faces, scaled
 from facespace.images import PassedOver, text_of, write_image
+from facespace.space import Space, load
 
 
 class Engine(StrEnum):
@@ -112,7 +113,7 @@ def prepare_command(
     taken.
     """
     with extra("report"):
-        from facespace.prepare import prepare
+        from facespace.bulk.prepare import prepare
     space = load(model, provider=provider, threads=threads, detector="aligned-128") if model else None
     total = sum(1 for _ in sources_in(folder))
     try:

@@ -12,10 +12,11 @@ from facespace.cli.app import app
 from facespace.cli.options import AsJson, GalleryPath, KeyFile, ModelPath
 from facespace.cli.output import as_json, command_line, print_json, say, table, warn
 from facespace.cli.progress import embedding_progress
-from facespace.embed import load, read_model
-from facespace.embed.shipped import find_model
 from facespace.errors import FacespaceError
 from facespace.gallery import Gallery, read_key, unlike_others
+from facespace.model import read_model
+from facespace.model.shipped import find_model
+from facespace.space import load
 
 gallery_app = typer.Typer(help="Look after a gallery: who is who, backups, audit, another model.", no_args_is_help=True)
 app.add_typer(gallery_app, name="gallery")

@@ -10,7 +10,6 @@ from facespace.cli.app import app
 from facespace.cli.options import AsJson, GalleryPath, KeyFile, ModelPath, Provider, Threads, Truncated
 from facespace.cli.output import as_json, command_line, photo_name, print_json, say, table, warn, warn_passed_over
 from facespace.cli.progress import photo_progress
-from facespace.embed import load
 from facespace.errors import FacespaceError, GalleryError, ImageError
 from facespace.gallery import (
     FPIR,
@@ -28,6 +27,7 @@ from facespace.gallery import (
     read_key,
 )
 from facespace.images import PassedOver, people_in, text_of
+from facespace.space import load
 
 
 @app.command("enrol")

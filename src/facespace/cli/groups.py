@@ -1,7 +1,7 @@
 """Strangers within groups, as text of at most 80 columns."""
 
 from facespace.cli.output import say
-from facespace.embed import GroupsCard, ShareCard
+from facespace.model import GroupsCard, ShareCard
 
 _NAME = 24
 _CELL = 15

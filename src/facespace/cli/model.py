@@ -10,17 +10,17 @@ from facespace.cli.extras import extra
 from facespace.cli.groups import show_groups
 from facespace.cli.options import AsJson, ModelArgument
 from facespace.cli.output import as_json, print_json, say, table, warn
-from facespace.embed import (
+from facespace.model import (
     Card,
     FigureCard,
     StageCard,
     check_model,
     find_model,
     list_models,
-    load,
     read_model,
     shipped_models,
 )
+from facespace.space import load
 
 model_app = typer.Typer(help="Model files: what is inside, and networks made elsewhere.", no_args_is_help=True)
 app.add_typer(model_app, name="model")
@@ -87,7 +87,7 @@ def model_import_command(
 ) -> None:
     """Make a model file from a network made elsewhere."""
     with extra("convert"):
-        from facespace.convert import import_model
+        from facespace.model.convert import import_model
     made = import_model(source, target, card)
     if json:
         print_json({"model": target, "card": made.card})
@@ -108,7 +108,8 @@ def model_quantise_command(
 ) -> None:
     """Make the int8 form of a model: a quarter of the size, and several times as fast on a CPU."""
     with extra("convert"):
-        from facespace.convert import calibration_faces, quantise
+        from facespace.bulk import calibration_faces
+        from facespace.model.convert import quantise
     crops = calibration_faces(load(model, provider="cpu", detector=detector), faces, on_failure=warn)
     made = quantise(read_model(model), crops, target, f"the folder {faces.name}")
     if json:

@@ -39,10 +39,10 @@ def train_command(
     torchrun --nproc-per-node 2 -m facespace.train RECIPE --out RUN
     """
     with extra("train"):
-        from facespace.train.parallel import Workers
+        from facespace.train.engine.distributed import Workers
         from facespace.train.recipe import read_recipe
+        from facespace.train.report.tensorboard import writing_to
         from facespace.train.session import train_recipe
-        from facespace.train.tensorboard import writing_to
     read = read_recipe(find(recipe), data)
     workers = Workers(device, loaders)
     if workers.first:

@@ -9,11 +9,11 @@ import httpx
 from numpy.typing import ArrayLike
 from pydantic import BaseModel, ValidationError
 
+from facespace import schemas as s
 from facespace.client import calls
 from facespace.client.calls import Call, Sent
 from facespace.client.errors import ServiceError
 from facespace.client.waiting import Progress, finished, pauses
-from facespace.server import schemas as s
 
 Answer = TypeVar("Answer")
 

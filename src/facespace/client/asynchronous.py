@@ -8,11 +8,11 @@ from typing import Any, TypeVar
 import httpx
 from numpy.typing import ArrayLike
 
+from facespace import schemas as s
 from facespace.client import calls
 from facespace.client.ask import TRIES, answered, headers_of, pause, request_of, unreachable
 from facespace.client.calls import Call, Sent
 from facespace.client.waiting import Progress, finished, pauses
-from facespace.server import schemas as s
 
 Answer = TypeVar("Answer")
 

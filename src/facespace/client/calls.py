@@ -10,9 +10,9 @@ from typing import Any, Generic, TypeVar
 from numpy.typing import ArrayLike
 from pydantic import BaseModel
 
+from facespace import schemas as s
 from facespace.errors import ImageError
 from facespace.metric import as_points
-from facespace.server import schemas as s
 
 Answer = TypeVar("Answer")
 Sent = str | os.PathLike[str] | bytes

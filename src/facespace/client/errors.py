@@ -1,7 +1,7 @@
 """What a service refused, and why."""
 
 from facespace.errors import FacespaceError
-from facespace.server.schemas import Problem
+from facespace.schemas import Problem
 
 
 class ServiceError(FacespaceError):

@@ -3,8 +3,8 @@
 import time
 from collections.abc import Callable, Iterator
 
+from facespace import schemas as s
 from facespace.client.errors import ServiceError
-from facespace.server import schemas as s
 
 # Called with the job each time it is looked at.
 Progress = Callable[[s.Job], None]

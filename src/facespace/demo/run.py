@@ -11,11 +11,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from facespace.demo.orl import lay_out
-from facespace.embed import load, read_model, write_model
 from facespace.errors import DataError
 from facespace.evaluate import Evaluation, evaluate, open_photos, protocols, write_results
+from facespace.model import read_model, write_model
 from facespace.recipes import find
-from facespace.train.checkpoint import last_checkpoint
+from facespace.space import load
+from facespace.train.engine.checkpoint import last_checkpoint
 from facespace.train.recipe import Recipe, read_recipe
 from facespace.train.session import export_run, train_recipe
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from facespace.embed import Space
 from facespace.evaluate.breakdown import Breakdown
 from facespace.evaluate.embedding import EmbeddedPhotos, PhotoFailure
 from facespace.evaluate.groups import GroupFigures
@@ -18,6 +17,7 @@ from facespace.evaluate.metrics import (
     VerificationFigures,
 )
 from facespace.evaluate.protocols import Protocol
+from facespace.space import Space
 
 
 @dataclass(frozen=True)

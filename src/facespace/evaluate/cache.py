@@ -130,7 +130,7 @@ def face_key(photo: bytes, preparation: str) -> bytes:
 def code_version() -> str:
     """A hash over the code that turns bytes into embeddings: what another version made is not taken for this one's."""
     digest = hashlib.sha256()
-    for package in ("images", "faces", "embed"):
+    for package in ("images", "faces", "model", "space"):
         modules = [entry for entry in files(f"facespace.{package}").iterdir() if entry.name.endswith(".py")]
         for module in sorted(modules, key=lambda entry: entry.name):
             digest.update(module.read_bytes())

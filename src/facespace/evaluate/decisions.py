@@ -9,21 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from facespace.cluster import Cut, arrange
-from facespace.embed import (
-    CalibrationCard,
-    CalibrationErrorCard,
-    ClusteringCard,
-    DecisionsCard,
-    DistancesCard,
-    GroupRatesCard,
-    GroupsCard,
-    GroupThresholdCard,
-    RejectionCard,
-    ShareCard,
-    StatedThresholdCard,
-    ThresholdCard,
-)
+from facespace.clustering import Cut, arrange
 from facespace.errors import DataError
 from facespace.evaluate.groups import KEY_FAR, GroupedFaces, GroupFigures, measure_groups
 from facespace.evaluate.impostor_tails import LEAST_ACCEPTED, impostor_tails
@@ -39,6 +25,20 @@ from facespace.metric import (
     measurable_frr,
     rejection_at,
     threshold_at,
+)
+from facespace.model import (
+    CalibrationCard,
+    CalibrationErrorCard,
+    ClusteringCard,
+    DecisionsCard,
+    DistancesCard,
+    GroupRatesCard,
+    GroupsCard,
+    GroupThresholdCard,
+    RejectionCard,
+    ShareCard,
+    StatedThresholdCard,
+    ThresholdCard,
 )
 
 FARS = (1e-1, 1e-2, 1e-3, 1e-4)

@@ -7,7 +7,6 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from facespace.embed import Space
 from facespace.errors import DataError, ImageError
 from facespace.evaluate.cache import NO_FACE, CachedFace, EmbeddingCache, face_key
 from facespace.evaluate.landmarks import GivenFace
@@ -15,6 +14,7 @@ from facespace.evaluate.locate import ByCentre, ByDetector, ByLandmarks, Located
 from facespace.evaluate.photos import MissingPhotoError, Photos
 from facespace.faces import CROPS
 from facespace.images import Image
+from facespace.space import Space
 
 NoFace = Literal["centre-crop", "failure"]
 How = Literal["found", "centre-crop", "no face", "missing", "unreadable"]

@@ -9,8 +9,7 @@ from pathlib import PurePath
 import numpy as np
 from numpy.typing import NDArray
 
-from facespace.cluster import Cut, arrange
-from facespace.embed import Space
+from facespace.clustering import Cut, arrange
 from facespace.errors import DataError, ModelError
 from facespace.evaluate.answers import AtThreshold, Evaluation, SearchResult
 from facespace.evaluate.breakdown import Column, breakdowns, photo_columns
@@ -35,6 +34,7 @@ from facespace.evaluate.metrics.rates import rate
 from facespace.evaluate.protocols import Protocol
 from facespace.gallery import FPIR, nearest_others
 from facespace.metric import Impostors, open_set_far
+from facespace.space import Space
 
 
 def evaluate(

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from facespace.embed import Space
 from facespace.errors import DataError
 from facespace.evaluate.cache import EmbeddingCache
 from facespace.evaluate.embedding import Preparation, embed_photos
@@ -16,6 +15,7 @@ from facespace.evaluate.evaluation import fingerprint_of
 from facespace.evaluate.groups import GroupedFaces
 from facespace.evaluate.photos import Photos, by_person, open_photos
 from facespace.evaluate.table import Table, read_table
+from facespace.space import Space
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from facespace.embed import ImpostorsCard, ImpostorTailCard
 from facespace.metric import normalise
+from facespace.model import ImpostorsCard, ImpostorTailCard
 
 # Templates of these many photos are measured where enough people have as many.
 PHOTOS = (1, 2, 4)

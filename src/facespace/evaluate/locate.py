@@ -7,12 +7,12 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from facespace.embed import Space
 from facespace.errors import ImageError
 from facespace.evaluate.landmarks import GivenFace
 from facespace.faces import CROPS, TEMPLATES, Found, find_stream
 from facespace.faces.quality import judge
 from facespace.images import Image, read_image
+from facespace.space import Space
 
 # Side of the fixed centre crop as a share of the photo's shorter side.
 CENTRE = 0.5

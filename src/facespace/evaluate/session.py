@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from facespace.embed import Space, load, read_model, write_model
 from facespace.errors import DataError
 from facespace.evaluate.answers import Evaluation
 from facespace.evaluate.breakdown import Column, read_columns
@@ -21,6 +20,8 @@ from facespace.evaluate.landmarks import read_landmarks
 from facespace.evaluate.metrics import Difference, VerificationFigures, compare
 from facespace.evaluate.protocols import Protocol
 from facespace.evaluate.sweep import Sweep, sweep_faces, sweep_models
+from facespace.model import read_model, write_model
+from facespace.space import Space, load
 
 Progress = Callable[[int, int], None]
 

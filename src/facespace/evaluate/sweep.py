@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import PIL.Image
 
-from facespace.embed import Space
 from facespace.errors import DataError, FacespaceError
 from facespace.evaluate.cache import EmbeddingCache
 from facespace.evaluate.embedding import Change, Preparation, embed_photos
@@ -23,6 +22,7 @@ from facespace.evaluate.figures import power
 from facespace.evaluate.metrics import Interval
 from facespace.evaluate.protocols import Protocol
 from facespace.images import Image, resize
+from facespace.space import Space
 
 # VAL at FAR 1e-3 as the paper reports it.
 REPORTED: dict[str, dict[float, float]] = {

@@ -1,8 +1,7 @@
 """Who is this? People one knows, kept in one SQLite file or a PostgreSQL database, and 'nobody we know'."""
 
 from facespace.gallery.audit import acting_as
-from facespace.gallery.care import Checked, Salvaged, backup, check, salvage
-from facespace.gallery.crowd import nearest_others
+from facespace.gallery.encryption import Secret, new_key, read_key, write_key
 from facespace.gallery.enrol import (
     LEAST_QUALITY,
     ChooseFace,
@@ -15,9 +14,10 @@ from facespace.gallery.enrol import (
 )
 from facespace.gallery.folder import EnrolledPerson, enrol_people
 from facespace.gallery.gallery import FPIR, Gallery, Identification, as_attributes
-from facespace.gallery.places import Place
+from facespace.gallery.maintenance import Checked, Salvaged, backup, check, salvage
+from facespace.gallery.open_set import nearest_others
+from facespace.gallery.projection import Place
 from facespace.gallery.records import Candidate, Event, KeptFace, NewFace, Person, Removal, Template
-from facespace.gallery.secret import Secret, new_key, read_key, write_key
 from facespace.gallery.store import Store, open_store
 from facespace.gallery.transfer import Imported, export_gallery, import_gallery
 from facespace.gallery.undo import UndoneEnrolment, last_entry

@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from facespace.errors import GalleryError
+from facespace.gallery.encryption import Secret
 from facespace.gallery.records import Event
-from facespace.gallery.secret import Secret
 from facespace.gallery.sql import Sql
 
 _PAGE = 1000

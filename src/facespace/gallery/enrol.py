@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from facespace.embed import Face, Failure, Space, main_face
 from facespace.errors import FacespaceError, GalleryError, ImageError, NoFaceError, SeveralFacesError
 from facespace.gallery.records import Candidate, NewFace
 from facespace.images import Photo, name_of, small_picture
 from facespace.metric import Decision, squared_distances, template
+from facespace.space import Face, Failure, Space, main_face
 
 # Faces worse than this share of ordinary photos are refused.
 LEAST_QUALITY = 0.05

@@ -11,11 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from facespace.embed import Face, Failure, Space, as_photos
 from facespace.errors import GalleryError
-from facespace.gallery import upkeep
+from facespace.gallery import changes as upkeep
 from facespace.gallery.assignment import assign
-from facespace.gallery.crowd import Crowd
+from facespace.gallery.encryption import Secret
 from facespace.gallery.enrol import (
     LEAST_QUALITY,
     REFUSALS,
@@ -28,14 +27,15 @@ from facespace.gallery.enrol import (
     kind_of,
     usable_face,
 )
-from facespace.gallery.places import Place, project
+from facespace.gallery.open_set import Crowd
+from facespace.gallery.projection import Place, project
 from facespace.gallery.records import Box, Candidate, Event, KeptFace, NewFace, Person, Removal
 from facespace.gallery.search import Nearest, Search
-from facespace.gallery.secret import Secret
 from facespace.gallery.store import open_store
 from facespace.gallery.undo import UndoneEnrolment, undo_enrolment, undo_enrolments_after
 from facespace.images import Photo, as_photo
 from facespace.metric import as_points
+from facespace.space import Face, Failure, Space, as_photos
 
 # Share of strangers that may be taken for somebody, where the caller does not say.
 FPIR = 0.01

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from facespace.errors import GalleryError
 from facespace.gallery.audit import Audit
+from facespace.gallery.encryption import Secret
 from facespace.gallery.records import KeptFace, NewFace, Person, Template
-from facespace.gallery.secret import Secret
 from facespace.gallery.sql import Sql, Sqlite
 from facespace.metric import as_points, normalise, quantise
 from facespace.validation import nearest_name

@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from facespace.embed import Card, Face
 from facespace.errors import FacespaceError, GalleryError
+from facespace.gallery.encryption import Secret
 from facespace.gallery.records import Box, KeptFace
-from facespace.gallery.secret import Secret
 from facespace.gallery.sql import MIGRATIONS
 from facespace.gallery.store import Store, open_store
 from facespace.images import path_of
+from facespace.model import Card
+from facespace.space import Face
 
 # Faces whose new points are synced to disk together.
 _BATCH = 16

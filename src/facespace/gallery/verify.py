@@ -5,11 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from facespace.embed import Space
 from facespace.errors import GalleryError
 from facespace.gallery.records import Person
 from facespace.gallery.store import Store
 from facespace.metric import Outcome, as_point, squared_distances, template
+from facespace.space import Space
 
 
 @dataclass(frozen=True)

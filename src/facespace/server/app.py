@@ -9,23 +9,23 @@ from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
 
 from facespace import __version__
-from facespace.embed import Space
 from facespace.server.batches import add_batches
 from facespace.server.clusters import add_clusters
 from facespace.server.cors import add_cors
-from facespace.server.doors import Guarded
 from facespace.server.groups import add_groups
 from facespace.server.health import add_health
 from facespace.server.matching import add_matching
+from facespace.server.middleware import Watch
 from facespace.server.models import add_models
 from facespace.server.openapi import describe
 from facespace.server.people import add_people
 from facespace.server.photos import add_photos
 from facespace.server.problems import add_problems
 from facespace.server.reference import add_reference
+from facespace.server.routes import Guarded
 from facespace.server.service import Service
 from facespace.server.settings import Settings
-from facespace.server.watch import Watch
+from facespace.space import Space
 
 PAGE = Path(__file__).parent / "page"
 

@@ -5,8 +5,8 @@ from typing import Any
 
 from pydantic_core import from_json
 
+from facespace.schemas import InvalidField
 from facespace.server.problems import Refusal
-from facespace.server.schemas import InvalidField
 from facespace.server.uploads import Form, Upload, Wanted, check_size
 from facespace.validation import nearest_name
 

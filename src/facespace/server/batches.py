@@ -5,24 +5,24 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 
-from facespace.embed import Look, Space
 from facespace.errors import ImageError
 from facespace.gallery import FPIR
-from facespace.server.body import named, read_form
-from facespace.server.desk import in_time
-from facespace.server.doors import Rule, door
-from facespace.server.keys import Scope
-from facespace.server.photos import Crops, Embeddings, Fpir, Once, Top, check_embeddings, identified
-from facespace.server.pictures import faces_of
-from facespace.server.schemas import (
+from facespace.schemas import (
     FacesBatchAnswer,
     FacesOfPhoto,
     IdentifiedPhoto,
     IdentifyBatchAnswer,
     PhotoFailure,
 )
+from facespace.server.body import named, read_form
+from facespace.server.keys import Scope
+from facespace.server.photos import Crops, Embeddings, Fpir, Once, Top, check_embeddings, identified
+from facespace.server.pictures import faces_of
+from facespace.server.queue import in_time
+from facespace.server.routes import Rule, door
 from facespace.server.service import service_of
 from facespace.server.uploads import Upload, Wanted
+from facespace.space import Look, Space
 
 # Photos between looks at the deadline, and faces found together.
 TOGETHER = 8

@@ -17,8 +17,8 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.types import Message
 
 from facespace.server.base64_body import read_json
-from facespace.server.desk import deadline
 from facespace.server.problems import Refusal
+from facespace.server.queue import deadline
 from facespace.server.uploads import Form, Upload, Wanted, check_size
 
 # Types that a photo may have as a raw body; what it really is, is seen from its bytes.

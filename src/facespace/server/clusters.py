@@ -5,12 +5,8 @@ from typing import Annotated, TypeVar
 
 from fastapi import FastAPI, Path, Query, Request, Response
 
-from facespace.cluster import Album
-from facespace.server.body import read_form
-from facespace.server.doors import Rule, door
-from facespace.server.keys import Scope
-from facespace.server.problems import Refusal
-from facespace.server.schemas import (
+from facespace.album import Album
+from facespace.schemas import (
     AlbumFaceAnswer,
     AnswerRequest,
     ClusterAnswer,
@@ -31,7 +27,11 @@ from facespace.server.schemas import (
     SplitRequest,
     UndoRequest,
 )
-from facespace.server.schemas.base import Number
+from facespace.schemas.base import Number
+from facespace.server.body import read_form
+from facespace.server.keys import Scope
+from facespace.server.problems import Refusal
+from facespace.server.routes import Rule, door
 from facespace.server.service import Service, caller_of, service_of
 from facespace.server.uploads import Upload, Wanted
 

@@ -8,13 +8,13 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from facespace.embed import Failure
 from facespace.errors import GalleryError
 from facespace.gallery import LEAST_QUALITY, NotEnrolledError
 from facespace.gallery import gallery as galleries
+from facespace.schemas import InvalidField
+from facespace.schemas.people import Name
 from facespace.server.problems import Refusal, invalid_fields
-from facespace.server.schemas import InvalidField
-from facespace.server.schemas.people import Name
+from facespace.space import Failure
 
 
 def _attributes(value: Any) -> Mapping[str, Any] | None:

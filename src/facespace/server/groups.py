@@ -11,18 +11,18 @@ from fastapi import FastAPI, Request
 from fastapi.responses import Response, StreamingResponse
 from starlette.background import BackgroundTask
 
-from facespace.cluster import Album, AlbumCluster
-from facespace.embed import Failure
+from facespace.album import Album, AlbumCluster
 from facespace.errors import GalleryError
 from facespace.gallery import Enrolment, Gallery, NewFace
 from facespace.gallery import gallery as galleries
+from facespace.schemas import EnrolAnswer, EnrolFacesRequest, Job, PersonAnswer, SimilarPerson
+from facespace.schemas.people import PhotoReason
 from facespace.server.clusters import RULE, WRONG, JobName, result_of, with_album
-from facespace.server.doors import Rule, door
 from facespace.server.keys import Scope
 from facespace.server.problems import Refusal
-from facespace.server.schemas import EnrolAnswer, EnrolFacesRequest, Job, PersonAnswer, SimilarPerson
-from facespace.server.schemas.people import PhotoReason
+from facespace.server.routes import Rule, door
 from facespace.server.service import Service, service_of
+from facespace.space import Failure
 
 # A download of more bytes lies on the disk while it is sent.
 _IN_MEMORY = 16 << 20

@@ -3,10 +3,10 @@
 from fastapi import FastAPI, Request, Response
 
 from facespace.errors import FacespaceError
-from facespace.server.doors import Rule, door
+from facespace.schemas import Health
 from facespace.server.keys import Scope
 from facespace.server.problems import Refusal
-from facespace.server.schemas import Health
+from facespace.server.routes import Rule, door
 from facespace.server.service import service_of
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"

@@ -19,11 +19,11 @@ from pathlib import Path
 from filelock import FileLock
 from pydantic import BaseModel
 
-from facespace.cluster import Album
-from facespace.embed import Space
+from facespace.album import Album
 from facespace.errors import FacespaceError
+from facespace.schemas import Job, JobState
 from facespace.server.problems import Refusal
-from facespace.server.schemas import Job, JobState
+from facespace.space import Space
 
 _NAME = re.compile(r"c_[A-Za-z0-9_-]{16}")
 

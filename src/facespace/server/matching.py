@@ -6,26 +6,26 @@ import numpy as np
 from fastapi import FastAPI, Path, Query, Request
 from numpy.typing import NDArray
 
-from facespace.embed import Face, Space, compared_face
 from facespace.errors import EmbeddingError
 from facespace.gallery import FPIR, verify_person
 from facespace.metric import as_points
-from facespace.server.body import read_form
-from facespace.server.doors import Rule, door
-from facespace.server.keys import Scope
-from facespace.server.photos import Crops, Embeddings, Far, Fpir, Top, candidates_of, check_embeddings
-from facespace.server.pictures import photo_of
-from facespace.server.problems import Refusal
-from facespace.server.schemas import (
+from facespace.schemas import (
     EmbeddingMatch,
     EmbeddingSearchAnswer,
     EmbeddingSearchRequest,
     InvalidField,
     PersonVerifyAnswer,
 )
-from facespace.server.schemas.base import Number
+from facespace.schemas.base import Number
+from facespace.server.body import read_form
+from facespace.server.keys import Scope
+from facespace.server.photos import Crops, Embeddings, Far, Fpir, Top, candidates_of, check_embeddings
+from facespace.server.pictures import photo_of
+from facespace.server.problems import Refusal
+from facespace.server.routes import Rule, door
 from facespace.server.service import service_of
 from facespace.server.uploads import Wanted
+from facespace.space import Face, Space, compared_face
 
 PersonId = Annotated[Number, Path(description="Id of the person.")]
 FaceNumber = Annotated[

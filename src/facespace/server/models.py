@@ -6,12 +6,9 @@ import numpy as np
 from fastapi import FastAPI, Path, Request
 
 from facespace import __version__
-from facespace.embed import Card, Space
 from facespace.gallery import FPIR
-from facespace.server.doors import Rule, door
-from facespace.server.keys import Scope
-from facespace.server.problems import Refusal
-from facespace.server.schemas import (
+from facespace.model import Card
+from facespace.schemas import (
     Distribution,
     Limits,
     ModelAnswer,
@@ -21,7 +18,11 @@ from facespace.server.schemas import (
     RocPoint,
     ServiceAnswer,
 )
+from facespace.server.keys import Scope
+from facespace.server.problems import Refusal
+from facespace.server.routes import Rule, door
 from facespace.server.service import caller_of, service_of
+from facespace.space import Space
 
 READ = Rule(Scope.VERIFY)
 

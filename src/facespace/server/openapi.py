@@ -6,8 +6,8 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from facespace import __version__
+from facespace.schemas import Problem
 from facespace.server.keys import Scope
-from facespace.server.schemas import Problem
 
 # Name of the security scheme that routes refer to.
 SCHEME = "key"

@@ -6,13 +6,7 @@ from typing import Annotated, Any
 from fastapi import FastAPI, Path, Query, Request, Response
 
 from facespace.gallery import Enrolment, Gallery, KeptFace, Person
-from facespace.server.body import named, read_form
-from facespace.server.doors import Rule, door
-from facespace.server.enrolment import NAMES, cleaned, enrol_fields, explaining, kind_of
-from facespace.server.keys import Scope
-from facespace.server.photos import Embeddings, check_embeddings
-from facespace.server.problems import Refusal
-from facespace.server.schemas import (
+from facespace.schemas import (
     ChangePersonRequest,
     EnrolAnswer,
     GalleryMap,
@@ -27,8 +21,14 @@ from facespace.server.schemas import (
     SimilarPerson,
     UndoneMerge,
 )
-from facespace.server.schemas.base import Number
-from facespace.server.schemas.people import PhotoReason
+from facespace.schemas.base import Number
+from facespace.schemas.people import PhotoReason
+from facespace.server.body import named, read_form
+from facespace.server.enrolment import NAMES, cleaned, enrol_fields, explaining, kind_of
+from facespace.server.keys import Scope
+from facespace.server.photos import Embeddings, check_embeddings
+from facespace.server.problems import Refusal
+from facespace.server.routes import Rule, door
 from facespace.server.service import service_of
 from facespace.server.uploads import Wanted
 

@@ -5,16 +5,16 @@ from typing import Annotated
 
 from fastapi import FastAPI, Query, Request
 
-from facespace.embed import Look, compared_face
 from facespace.gallery import FPIR, Gallery, Identification
+from facespace.schemas import CandidateAnswer, FacesAnswer, IdentifiedFace, IdentifyAnswer, VerifyAnswer
 from facespace.server.body import read_form
-from facespace.server.doors import Rule, door
 from facespace.server.keys import Scope
 from facespace.server.pictures import faces_of, photo_of
 from facespace.server.problems import Refusal
-from facespace.server.schemas import CandidateAnswer, FacesAnswer, IdentifiedFace, IdentifyAnswer, VerifyAnswer
+from facespace.server.routes import Rule, door
 from facespace.server.service import caller_of, service_of
 from facespace.server.uploads import Wanted
+from facespace.space import Look, compared_face
 
 Crops = Annotated[bool, Query(description="Give each face as the network sees it, a JPEG in base64.")]
 Embeddings = Annotated[bool, Query(description="Give each face's point; needs the scope `embeddings`.")]

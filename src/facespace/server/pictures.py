@@ -8,8 +8,8 @@ import numpy as np
 import PIL.Image
 from numpy.typing import NDArray
 
-from facespace.embed import Face, Look
-from facespace.server.schemas import FaceAnswer, PhotoAnswer, QualityAnswer
+from facespace.schemas import FaceAnswer, PhotoAnswer, QualityAnswer
+from facespace.space import Face, Look
 
 QUALITY = 85
 

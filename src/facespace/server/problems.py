@@ -22,7 +22,7 @@ from facespace.errors import (
     SeveralFacesError,
     UnknownPersonError,
 )
-from facespace.server.schemas import InvalidField, Problem
+from facespace.schemas import InvalidField, Problem
 
 log = logging.getLogger("facespace.service")
 

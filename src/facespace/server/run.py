@@ -8,13 +8,13 @@ from pathlib import Path
 
 import uvicorn
 
-from facespace.embed import load
 from facespace.errors import FacespaceError
 from facespace.gallery import Gallery, read_key
 from facespace.images import text_of
 from facespace.server.keys import KeyFile
 from facespace.server.origin import is_loopback
 from facespace.server.settings import Settings
+from facespace.space import load
 
 # Connections at once, whatever they do: more are refused before anything of them is read.
 CONNECTIONS = 1000

@@ -5,16 +5,17 @@ import time
 
 from fastapi import Request
 
-from facespace.embed import SharedEngine, Space, load
 from facespace.gallery import Gallery, read_key
 from facespace.images import Limits
-from facespace.server.desk import Desk
+from facespace.model import SharedEngine
 from facespace.server.jobs import Jobs
 from facespace.server.keys import EVERYBODY, Caller, KeyFile, Rates, Scope
 from facespace.server.metrics import Metrics
 from facespace.server.origin import check_origin
 from facespace.server.problems import Refusal
+from facespace.server.queue import Desk
 from facespace.server.settings import Settings
+from facespace.space import Space, load
 
 # Answers from the database alone: short work, in a line of its own, so that photos do not hold it up.
 LIGHT_DOING, LIGHT_WAITING = 4, 64

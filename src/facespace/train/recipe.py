@@ -266,7 +266,7 @@ class OptimiserSection(_Section):
 
 
 class CareSection(_Section):
-    """What happens when training fails: see `facespace.train.care`.
+    """What happens when training fails: see `facespace.train.engine.watchdog`.
 
     window : steps that a sign of failure must last
     tries : times to go back to a good checkpoint before giving up
@@ -324,7 +324,7 @@ class AugmentSection(_Section):
 class WhiteningSection(_Section):
     """A linear map after the network, found from the training faces when a run is exported.
 
-    For small sets, hundreds of photos: see `facespace.train.whiten`.
+    For small sets, hundreds of photos: see `facespace.train.export.whitening`.
 
     shrinkage : near 0 believes all that the training faces say of how photos of a person vary, 1 half of it
     copies : changed versions of each training face beside the face itself

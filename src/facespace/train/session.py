@@ -6,16 +6,16 @@ What `facespace train`, `facespace export` and the demo do; the loop itself know
 from collections.abc import Callable
 from pathlib import Path
 
-from facespace.embed import Card
 from facespace.errors import DataError
-from facespace.train.checkpoint import best_checkpoint
-from facespace.train.dataset import FaceSet, read_faces, split_people, without_doubtful_names
-from facespace.train.export import export
-from facespace.train.loop import Trained, train
-from facespace.train.oldspace import OldSpace
-from facespace.train.parallel import Workers
+from facespace.model import Card
+from facespace.train.data.dataset import FaceSet, read_faces, split_people, without_doubtful_names
+from facespace.train.data.old_space import OldSpace
+from facespace.train.engine.checkpoint import best_checkpoint
+from facespace.train.engine.distributed import Workers
+from facespace.train.engine.loop import Trained, train
+from facespace.train.engine.stored import moved_template, stored_recipe
+from facespace.train.export.model import export
 from facespace.train.recipe import Recipe
-from facespace.train.stored import moved_template, stored_recipe
 
 Say = Callable[[str], None]
 
@@ -63,7 +63,7 @@ def train_recipe(
     trained = train(recipe, faces, run, resume, on_step, warn, validation, workers)
     if workers is None or workers.first:
         try:
-            from facespace.train.page import write_page
+            from facespace.train.report.page import write_page
         except ModuleNotFoundError as error:
             warn(f"no page of this run: it needs {error.name}; pip install 'facespace[report]'")
         else:

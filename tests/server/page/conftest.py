@@ -20,9 +20,9 @@ from PIL import Image
 from playwright.sync_api import sync_playwright
 from widths import DESKTOP
 
-from facespace.embed import load
 from facespace.server.app import create_app
 from facespace.server.settings import Settings
+from facespace.space import load
 
 CHROMIUM = os.environ.get("FACESPACE_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 

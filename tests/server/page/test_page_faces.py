@@ -7,7 +7,7 @@ import pytest
 from test_page_axe import wrong
 from widths import DESKTOP, PHONE
 
-from facespace.embed import load
+from facespace.space import load
 
 NASH = "Steve_Nash_0003.jpg"
 

@@ -11,9 +11,9 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from sklearn.manifold import TSNE
 
-from facespace.embed import Space
 from facespace.evaluate.metrics import IdentificationFigures, Reliability, Roc, VerificationFigures
 from facespace.images import writable
+from facespace.space import Space
 
 # Okabe and Ito's palette: told apart with any colour vision.
 GENUINE, IMPOSTOR, ACCENT = "#0072B2", "#D55E00", "#000000"

@@ -8,11 +8,11 @@ from torch.nn import functional
 
 from facespace.errors import DataError
 from facespace.metric import normalise
+from facespace.train.data.people import means_of_people
+from facespace.train.data.teacher import targets
 from facespace.train.losses.batch import Batch, Loss
 from facespace.train.losses.triplet import TripletLoss
 from facespace.train.mining import Triplets, squared_distance_matrix
-from facespace.train.people import means_of_people
-from facespace.train.teacher import targets
 
 
 def distillation_loss(embeddings: Tensor, teacher: Tensor, relations: float) -> Tensor:

@@ -3,10 +3,10 @@
 from torch import Tensor
 
 from facespace.errors import DataError
-from facespace.train.harmonic import harmonic_triplets
 from facespace.train.losses.batch import Batch, Loss
 from facespace.train.losses.triplet import triplet_loss
 from facespace.train.mining import Triplets
+from facespace.train.mining.harmonic import harmonic_triplets
 
 
 class HarmonicTripletLoss(Loss):

@@ -1,0 +1,347 @@
+"""An album: photos, whose faces they show, and everything a person ever said about that."""
+
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from facespace.album.constraints import Naming
+from facespace.album.ingest import ingest, ingest_uploads, missing_photos
+from facespace.album.placement import Placement, moves
+from facespace.album.records import Added, AlbumCluster, AlbumFace, MaybeSame
+from facespace.album.store import AlbumStore, Decision
+from facespace.clustering.arrange import Floats, Ints, arrange, carry, part, pieces
+from facespace.clustering.confidence import Confidence, confidence, questions
+from facespace.clustering.threshold import Cut
+from facespace.errors import AlbumError
+from facespace.images import PassedOver, photos_in
+from facespace.metric import as_points, normalise
+from facespace.space import Failure, Space
+
+
+class Album:
+    """Photos grouped by person, in one SQLite file. Use it in a `with` statement, or `close` it.
+
+    A file that the `with` statement made, and that nothing was ever written to, is deleted if the statement fails.
+
+    Every decision is kept as what it says of faces: of two that they are one person, of two that they are not, of
+    one what its name is. It outlives clustering anew, can be undone at any time, and is refused where it contradicts
+    another. Two faces of one photo are different people unless said otherwise of just these two.
+
+    Parameters
+    ----------
+    path : path
+    space : Space
+    threshold : float or None
+        Squared distance to cut at; the model card's, adapted to the collection, where None.
+    create : bool
+        Make the file where it does not exist; else that is an error.
+
+    Raises
+    ------
+    AlbumError
+        The file is not an album, is damaged, or holds points of another space.
+    ModelError
+        The card does not say where to cut and no threshold was given.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], space: Space, threshold: float | None = None, create: bool = True):
+        self._space = space
+        self._cut = Cut.of_card(space.card.require_decisions()) if threshold is None else Cut(threshold)
+        self._store = AlbumStore(path, space.id, space.dimension, create)
+        self._placement = Placement(self._store, self._cut)
+
+    def __enter__(self) -> "Album":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        # An album that was only made in order to fail is not left behind.
+        if kind is not None and self._store.discard_unused():
+            return
+        self.close()
+
+    def close(self) -> None:
+        """Let the file go."""
+        self._store.close()
+
+    # What there is to see.
+
+    def clusters(self) -> list[AlbumCluster]:
+        """Everybody, those with most faces first."""
+        faces = self._placement.current()
+        shown = np.flatnonzero((faces.photo >= 0) & (faces.cluster >= 0))
+        if not len(shown):
+            return []
+        labels, sure = self._confidence(shown)
+        names = self._placement.names()
+        order = np.lexsort((shown, -sure.membership, np.arange(len(shown)) != sure.representative[labels], labels))
+        found = []
+        for own in np.split(order, np.flatnonzero(np.diff(labels[order])) + 1):
+            number = int(faces.cluster[shown[own[0]]])
+            members = tuple(
+                AlbumFace(int(faces.ids[r]), str(faces.paths[r]), faces.boxes[r], float(sure.membership[i]))
+                for i, r in zip(own, shown[own], strict=True)
+            )
+            found.append(AlbumCluster(number, names.get(number), members, float(sure.cohesion[labels[own[0]]])))
+        return sorted(found, key=lambda cluster: (-len(cluster.faces), cluster.number))
+
+    def questions(self, most: int = 20) -> list[MaybeSame]:
+        """Pairs of clusters that may be one person, those first whose answer is expected to settle most."""
+        faces = self._placement.current()
+        shown = np.flatnonzero((faces.photo >= 0) & (faces.cluster >= 0))
+        if len(shown) < 2:
+            return []
+        labels = np.unique(faces.cluster[shown], return_inverse=True)[1]
+        known = self._placement.knowledge().of(shown, len(faces.ids))
+        return [
+            MaybeSame(
+                int(faces.ids[shown[q.a]]),
+                int(faces.ids[shown[q.b]]),
+                (int(faces.cluster[shown[q.a]]), int(faces.cluster[shown[q.b]])),
+                q.probability,
+                q.gain,
+            )
+            for q in questions(faces.points[shown], labels, self._cut, self.threshold, known, most)
+        ]
+
+    def failures(self) -> list[Failure]:
+        """Photos that could not be used, and why."""
+        return [Failure(path, reason) for path, reason in self._store.failures()]
+
+    def history(self) -> list[Decision]:
+        """Everything that was ever decided, undone or not."""
+        return self._store.decisions()
+
+    def pairs(self) -> dict[int, list[tuple[int, int, bool]]]:
+        """By decision: the pairs of faces that it says are the same person (True) or different people."""
+        return self._store.pairs()
+
+    def names_given(self) -> dict[int, tuple[int, str]]:
+        """By decision that names a cluster: the face that stands for the cluster, and the name."""
+        return self._store.names_given()
+
+    def embeddings(self, faces: Sequence[int]) -> Floats:
+        """The embeddings of some faces, float32, shape (n, d), L2 norm 1, to the precision of float16.
+
+        Raises
+        ------
+        AlbumError
+            There is no such face.
+        """
+        return normalise(self._placement.current().points[self._placement.rows(faces)])
+
+    def thumbnails(self, faces: Sequence[int]) -> list[bytes | None]:
+        """Small pictures of faces, WebP."""
+        return self._store.thumbnails(faces)
+
+    @property
+    def threshold(self) -> float:
+        """The squared distance the clusters are cut at."""
+        return self._placement.threshold()
+
+    # What is put in.
+
+    def add(
+        self,
+        photos: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+        on_photo: Callable[[], None] | None = None,
+    ) -> Added:
+        """Find the faces of new photos and let them join: the rest is not done again, and numbers stay.
+
+        A photo that was looked at before and has not changed since is passed over, so an interrupted `add` goes on
+        where it was when called again. A photo that was moved or renamed is known by its content and keeps its faces.
+        What was deleted stays in the album and is reported: see `missing` and `forget_missing`.
+
+        Parameters
+        ----------
+        photos : a folder, or paths
+        on_photo : callable or None
+            Called after each photo.
+
+        Raises
+        ------
+        DataError
+            No such folder, or no photos in it.
+        """
+        passed: list[PassedOver] = []
+        listed = photos_in(photos, passed.append) if isinstance(photos, str | os.PathLike) else list(photos)
+        passed = [entry for entry in passed if not self._is_own(entry.path)]
+        added = ingest(self._space, self._store, listed, on_photo)
+        self._placement.join_new()
+        return Added(
+            photos=len(listed),
+            faces=added.faces,
+            known=added.known,
+            failures=added.failures,
+            passed_over=tuple(passed),
+            moved=added.moved,
+            missing=tuple(self.missing()),
+        )
+
+    def _is_own(self, path: Path) -> bool:
+        """Whether a file is the album itself, or one of its sheet beside it."""
+        album = self._store.path
+        own = {album.name, f"{album.name}-wal", f"{album.name}-shm", "clusters.csv", "clusters.json", "index.html"}
+        return path.name in own and path.parent.resolve() == album.parent.resolve()
+
+    def missing(self) -> list[str]:
+        """Photos of the album whose file is not there any more."""
+        return missing_photos(self._store.seen())
+
+    def forget_missing(self) -> int:
+        """Delete the faces of photos that are missing, and what was said of them; gives the number of faces.
+
+        This cannot be undone. Photos on a drive that is not connected are missing, too.
+        """
+        return self._store.forget_photos(self.missing())
+
+    def add_uploads(
+        self, photos: Mapping[str, bytes], on_photo: Callable[[], None] | None = None, workers: int | None = None
+    ) -> Added:
+        """As `add`, for the bytes of photos, by name, that lie in no file; they are not kept.
+
+        Parameters
+        ----------
+        photos : mapping of name to bytes
+            A name that was added before, with other bytes, replaces that photo.
+        on_photo : callable or None
+            Called after each photo; what it raises stops the work, and what was done is kept.
+        workers : int or None
+            Threads; one a core where None.
+        """
+        added = ingest_uploads(self._space, self._store, photos, on_photo, workers)
+        self._placement.join_new()
+        return Added(len(photos), added.faces, added.known, added.failures)
+
+    def know(self, people: Mapping[str, ArrayLike]) -> None:
+        """Take names from a gallery: points (k, d) of each person, in place of those taken before."""
+        self._store.replace_people(
+            (name, as_points(points, self._space.dimension, f"embeddings of {name!r}"))
+            for name, points in people.items()
+        )
+        self._placement.join_new()
+
+    def recluster(self, on_done: Callable[[int], None] | None = None) -> None:
+        """Do all clusters anew, with everything that was ever said; numbers go where most of their faces went."""
+        faces = self._placement.current()
+        found = arrange(faces.points, self._cut, self._placement.knowledge(), on_done)
+        self._placement.write(faces, self._placement.named_ids(faces, faces.cluster, found.labels), found.cut)
+
+    # What a person says.
+
+    def merge(self, clusters: Sequence[int]) -> int:
+        """These clusters are one person; the first keeps its number. Gives the decision's number."""
+        faces, target = self._placement.current(), self._placement.members(clusters[0])
+        labels = faces.cluster.copy()
+        bonds = []
+        for number in clusters[1:]:
+            members = self._placement.members(number)
+            labels[faces.cluster == number] = clusters[0]
+            bonds.append(self._placement.bond(self._placement.typical(target), self._placement.typical(members), True))
+        return self._placement.decide(f"merge {' '.join(map(str, clusters))}", bonds, [], labels)
+
+    def split(self, faces: Sequence[int]) -> int:
+        """These faces of one cluster are one person, and nobody else of that cluster is."""
+        stored, rows = self._placement.current(), self._placement.rows(faces)
+        homes = set(stored.cluster[rows].tolist())
+        if len(homes) != 1:
+            raise AlbumError(f"the faces to split off must be of one cluster, not of {sorted(homes)}; split one by one")
+        others = np.setdiff1d(self._placement.members(homes.pop()), rows)
+        if not len(others):
+            raise AlbumError("that is the whole cluster: nothing would be left to split from")
+        labels = stored.cluster.copy()
+        labels[rows] = self._store.next_cluster()
+        bonds = [self._placement.bond(rows[0], row, True) for row in rows[1:]]
+        bonds += [self._placement.bond(rows[0], row, False) for row in others]
+        return self._placement.decide(f"split off {_listed(faces)}", bonds, [], labels)
+
+    def move(self, faces: Sequence[int], cluster: int) -> int:
+        """These faces belong to that cluster, not to where they are."""
+        stored, rows = self._placement.current(), self._placement.rows(faces)
+        target = np.setdiff1d(self._placement.members(cluster), rows)
+        if not len(target):
+            raise AlbumError(f"cluster {cluster} holds only the faces to move; name another")
+        bonds = []
+        for row in rows:
+            bonds.append(self._placement.bond(self._placement.typical(target), row, True))
+            left = np.setdiff1d(self._placement.members(int(stored.cluster[row])), rows)
+            if stored.cluster[row] != cluster and len(left):
+                bonds.append(self._placement.bond(self._placement.typical(left), row, False))
+        labels = stored.cluster.copy()
+        labels[rows] = cluster
+        return self._placement.decide(f"move {_listed(faces)} to {cluster}", bonds, [], labels)
+
+    def name(self, cluster: int, name: str) -> int:
+        """That cluster is this person; clusters of one name are one."""
+        faces, members = self._placement.current(), self._placement.members(cluster)
+        if not (name := name.strip()):
+            raise AlbumError("a person needs a name that is not blank")
+        labels = faces.cluster.copy()
+        for number, other in self._placement.names().items():
+            if other == name and number != cluster:
+                labels[faces.cluster == number] = cluster
+        naming = Naming(int(faces.ids[self._placement.typical(members)]), name, "")
+        return self._placement.decide(f"name {cluster} {name}", [], [naming], labels)
+
+    def same(self, a: int, b: int) -> int:
+        """These two faces are one person: their clusters are, too."""
+        faces, (row, other) = self._placement.current(), self._placement.rows([a, b])
+        labels = faces.cluster.copy()
+        if faces.cluster[row] != faces.cluster[other]:
+            labels[faces.cluster == faces.cluster[other]] = faces.cluster[row]
+        return self._placement.decide(f"{a} is {b}", [self._placement.bond(row, other, True)], [], labels)
+
+    def different(self, a: int, b: int) -> int:
+        """These two faces are not one person; a cluster that holds both is parted."""
+        faces, (row, other) = self._placement.current(), self._placement.rows([a, b])
+        labels, bond = faces.cluster.copy(), self._placement.bond(row, other, False)
+        if faces.cluster[row] == faces.cluster[other]:
+            members = self._placement.members(int(faces.cluster[row]))
+            known = self._placement.knowledge([bond]).of(members, len(labels))
+            parts = part(faces.points[members], known)
+            labels[members] = carry(labels[members], parts, self._store.next_cluster())
+        return self._placement.decide(f"{a} is not {b}", [bond], [], labels)
+
+    def undo(self, decision: int | None = None) -> Decision:
+        """Take a decision back, the last where None: its faces go where they were before it.
+
+        Raises
+        ------
+        AlbumError
+            There is none to undo, or it was undone before.
+        """
+        standing = [entry for entry in self._store.decisions() if entry.undone is None]
+        chosen = [entry for entry in standing if decision in (None, entry.id)][-1:]
+        if not chosen:
+            raise AlbumError("there is nothing to undo" if decision is None else f"no decision {decision} stands")
+        faces = self._placement.current()
+        labels = faces.cluster.copy()
+        moved = self._store.moved_by(chosen[0].id)
+        touched = np.array([cluster for _, *both in moved for cluster in both], np.int64)
+        for face, before, after in moved:
+            row = int(np.searchsorted(faces.ids, face))
+            if row < len(labels) and faces.ids[row] == face and labels[row] == after:
+                labels[row] = before
+        known = self._placement.knowledge(without=chosen[0].id)
+        labels = self._placement.settled(faces, labels, known, touched)
+        self._store.undo(chosen[0].id, moves(faces, labels))
+        return chosen[0]
+
+    def _confidence(self, rows: Ints) -> tuple[Ints, Confidence]:
+        faces = self._placement.current()
+        points, labels = faces.points[rows], np.unique(faces.cluster[rows], return_inverse=True)[1]
+        known = self._placement.knowledge().of(rows, len(faces.ids))
+        alike = pieces(points, labels, self.threshold, known)
+        whole = confidence(points, labels, self._cut, self.threshold)
+        # A face belongs by those it looks like, not by those that somebody added.
+        return labels, replace(whole, membership=confidence(points, alike, self._cut, self.threshold).membership)
+
+
+def _listed(faces: Sequence[int]) -> str:
+    return " ".join(map(str, faces))

@@ -1,0 +1,145 @@
+"""The same work spread over many machines by Ray Data (extra `ray`); results as from one machine."""
+
+import io
+import json
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from facespace.bulk.harvest import Harvest, Source, row_of, write_rows
+from facespace.errors import DataError, FacespaceError
+from facespace.faces import default_finder
+from facespace.images import EXTENSIONS, natural
+from facespace.space.space import Space, load
+
+# Photos sent to a worker at once.
+BATCH = 32
+
+
+class FindAndEmbed:
+    """What each worker runs: names of photos to rows of JSON. Opens the model once.
+
+    Parameters
+    ----------
+    root : path or URI of the folder, as every machine sees it
+    model : path of a model file, or None to find faces only
+    longest, truncated : as for `Finder`
+    """
+
+    def __init__(self, root: str, model: str | None, longest: int | None, truncated: bool = False):
+        self._folder = root
+        self._files, self._root = _filesystem(root)
+        # A worker is a process on one core: many of them are the parallel part.
+        self._space = None if model is None else load(model, threads=1)
+        self._finder = replace(
+            self._space.finder if self._space else default_finder(), longest=longest, truncated=truncated
+        )
+
+    def __call__(self, batch: dict[str, Any]) -> dict[str, list[str]]:
+        """Rows of a batch of names, in order."""
+        sources = [Source(str(name), self._read(str(name))) for name in batch["name"]]
+        found = self._finder.find_all([source.photo for source in sources])
+        points = (points for _, points in self._space.embedded(found)) if self._space else (None for _ in found)
+        rows = [row_of(source, one, point) for source, one, point in zip(sources, found, points, strict=True)]
+        return {"row": [json.dumps(row) for row in rows]}
+
+    def _read(self, name: str) -> io.BytesIO:
+        try:
+            with self._files.open_input_stream(f"{self._root}/{name}") as file:
+                content = io.BytesIO(file.read())
+        except OSError:
+            # Decoding nothing fails with the photo's name, and the others go on.
+            content = io.BytesIO()
+        content.name = f"{self._folder}/{name}"
+        return content
+
+
+def harvest_with_ray(
+    folder: str,
+    out: str | Path,
+    model: str | Path | None = None,
+    longest: int | None = None,
+    workers: int | None = None,
+    on_photo: Callable[[dict[str, Any]], None] = lambda row: None,
+    truncated: bool = False,
+) -> Harvest:
+    """Find (and embed) the faces of a folder with Ray, on this machine or the cluster Ray is connected to.
+
+    Parameters
+    ----------
+    folder : path or URI (s3://, gs://)
+        Seen by every machine.
+    out, on_photo
+        As for `harvest`: the same rows in the same order, and resumable alike.
+    model : path or None
+        A model file that every machine sees.
+    longest, truncated
+        As for `Finder`.
+    workers : int or None
+        Processes, one core each; as many as there are cores where None.
+
+    Raises
+    ------
+    DataError
+        No such folder, or no photos in it; the output exists or was begun with another model.
+    FacespaceError
+        The extra is not installed.
+    """
+    try:
+        import pyarrow.fs  # noqa: F401
+        import ray
+    except ModuleNotFoundError:
+        raise FacespaceError("the engine ray needs its package: pip install 'facespace[ray]'") from None
+    names = list(_names(folder))
+    if not names:
+        raise DataError(f"no photos under {folder}; looked for files ending in {', '.join(sorted(EXTENSIONS))}")
+    if not ray.is_initialized():
+        ray.init(num_cpus=workers, include_dashboard=False, log_to_driver=False, configure_logging=False)
+    context = ray.data.DataContext.get_current()
+    context.execution_options.preserve_order = True
+    context.enable_progress_bars = False
+    processes = workers or int(ray.cluster_resources().get("CPU", 1))  # type: ignore[no-untyped-call]
+
+    def rows(done: set[str]) -> Iterator[dict[str, Any]]:
+        left = [{"name": name} for name in names if name not in done]
+        if not left:
+            return
+        found = ray.data.from_items(left, override_num_blocks=-(-len(left) // BATCH)).map_batches(
+            FindAndEmbed,
+            fn_constructor_args=(folder, None if model is None else str(model), longest, truncated),
+            batch_size=BATCH,
+            concurrency=processes,
+            num_cpus=1,
+        )
+        for row in found.iter_rows():
+            yield json.loads(row["row"])
+
+    space: Space | None = None if model is None else load(model, threads=1)
+    return write_rows(rows, Path(out), space, on_photo)
+
+
+def _filesystem(root: str) -> tuple[Any, str]:
+    from pyarrow import fs
+
+    files, path = fs.FileSystem.from_uri(root if re.match(r"\w+://", root) else Path(root).absolute().as_uri())
+    return files, path.rstrip("/")
+
+
+def _names(root: str) -> Iterator[str]:
+    """Photos below a folder, relative to it, in the order of `walk_photos`; hidden files are skipped."""
+    from pyarrow import fs
+
+    files, path = _filesystem(root)
+    try:
+        found = files.get_file_info(fs.FileSelector(path, recursive=True))
+    except OSError as error:
+        raise DataError(f"{root} cannot be listed: {error}") from None
+    names = [info.path[len(path) + 1 :] for info in found if info.type == fs.FileType.File]
+    photos = [
+        name
+        for name in names
+        if Path(name).suffix.lower() in EXTENSIONS and not any(part.startswith(".") for part in name.split("/"))
+    ]
+    return iter(sorted(photos, key=lambda name: [natural(part) for part in name.split("/")]))

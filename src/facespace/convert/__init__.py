@@ -1,6 +1,0 @@
-"""Networks made elsewhere as model files of this package, and int8 forms of models (extra `convert`)."""
-
-from facespace.convert.imports import import_dlib, import_model, import_onnx
-from facespace.convert.quantise import calibration_faces, quantise
-
-__all__ = ["calibration_faces", "import_dlib", "import_model", "import_onnx", "quantise"]

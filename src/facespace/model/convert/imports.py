@@ -1,0 +1,148 @@
+"""Other people's models: an ONNX network, or a network of dlib, to a model file with its card."""
+
+import hashlib
+import os
+import tomllib
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from facespace.errors import ModelError
+from facespace.model import Card, ModelFile, check_model, read_model, weights_sha256, write_model
+from facespace.model.convert.dlib_file import ResNet, read_dlib_resnet
+from facespace.model.convert.dlib_onnx import resnet_to_onnx
+from facespace.model.convert.foreign import open_batch
+from facespace.textfile import read_toml
+
+# The card of the network that dlib's author trained, and the sha256 of the file it comes in.
+_KNOWN = "dlib-resnet.toml"
+
+
+def import_model(
+    source: str | os.PathLike[str],
+    target: str | os.PathLike[str],
+    card: str | os.PathLike[str] | None = None,
+) -> ModelFile:
+    """Make a model file from a network made elsewhere.
+
+    Parameters
+    ----------
+    source : path
+        An ONNX network, or dlib's `dlib_face_recognition_resnet_model_v1.dat`.
+    target : path
+        The model file to write.
+    card : path or None
+        A TOML file that says how to use an ONNX network; see `import_onnx`. A network of dlib needs none.
+
+    Returns
+    -------
+    ModelFile
+        As written.
+
+    Raises
+    ------
+    ModelError
+        The network or the card cannot be read or do not fit each other, or the target cannot be written.
+    """
+    source = Path(source)
+    try:
+        data = source.read_bytes()
+    except OSError as error:
+        raise ModelError(f"cannot read {source}: {error.strerror}; check the path") from None
+    if source.suffix == ".dat":
+        if card is not None:
+            raise ModelError(f"{source} is a network of dlib, whose card is made here; leave out the card {card}")
+        onnx, made = import_dlib(data, str(source))
+    else:
+        onnx, made = import_onnx(data, _read_card(card if card is not None else source.with_suffix(".toml")), source)
+    write_model(target, onnx, made)
+    return read_model(target)
+
+
+def import_dlib(data: bytes, where: str) -> tuple[bytes, Card]:
+    """dlib's face recognition network as ONNX, with its card.
+
+    Where the file is the one that dlib's author published, the card says what was measured on it. Other weights
+    of the same design get a card without thresholds and with an unknown licence.
+
+    Parameters
+    ----------
+    data : bytes
+        The whole .dat file.
+    where : str
+        What to call it in error messages.
+
+    Raises
+    ------
+    ModelError
+        Not this network, or damaged.
+    """
+    network = read_dlib_resnet(data, where)
+    onnx = resnet_to_onnx(network)
+    known = tomllib.loads(files("facespace.model.convert").joinpath(_KNOWN).read_text("utf-8"))
+    if known.pop("source_sha256") == hashlib.sha256(data).hexdigest():
+        said = known
+    else:
+        said = {"name": Path(where).stem, "version": "1", "licence": "unknown", "data_terms": "unknown"}
+    return onnx, Card.parse({**said, **_dlib_preparation(network), "weights_sha256": weights_sha256(onnx)}, where)
+
+
+def import_onnx(data: bytes, said: dict[str, Any], source: Path) -> tuple[bytes, Card]:
+    """An ONNX network made elsewhere, checked, with the card that its user wrote.
+
+    Parameters
+    ----------
+    data : bytes
+        The ONNX file. A batch axis of fixed size is opened, since faces are embedded in batches.
+    said : dict
+        The card's keys; `format` and `weights_sha256` may be left out.
+    source : path
+        Where it comes from, for error messages.
+
+    Raises
+    ------
+    ModelError
+        Not an embedding network, the card is not valid or not of this network, or the network does not do what
+        the card says when it is run.
+    """
+    opened = open_batch(data, source)
+    sha256 = weights_sha256(data, str(source))
+    if said.get("weights_sha256", sha256) != sha256:
+        raise ModelError(f"the card beside {source} was written for other weights; its weights_sha256 is not {sha256}")
+    card = Card.parse({**said, "weights_sha256": weights_sha256(opened)}, f"the card of {source}")
+    check_model(ModelFile(source, card, opened))
+    return opened, card
+
+
+def _dlib_preparation(network: ResNet) -> dict[str, Any]:
+    # The file holds float32 means: 122.782 comes back as 122.78199768...
+    mean = [float(f"{value:.6g}") for value in network.mean]
+    return {
+        "dimension": network.projection.shape[1] + 1,
+        # A point of larger norm than the sphere's radius is left to be normalised.
+        "normalised": False,
+        "detector": "mtcnn",
+        "crop": "dlib-150",
+        "input": {
+            "width": network.size,
+            "height": network.size,
+            "colour": "RGB",
+            "mean": mean,
+            "std": [256.0, 256.0, 256.0],
+        },
+    }
+
+
+def _read_card(path: str | os.PathLike[str]) -> dict[str, Any]:
+    path = Path(path)
+    try:
+        return read_toml(path)
+    except FileNotFoundError:
+        raise ModelError(
+            f"there is no card {path}; write one that says how to prepare a face for this network "
+            "(`facespace model show NETWORK.onnx` prints one to start from)"
+        ) from None
+    except OSError as error:
+        raise ModelError(f"cannot read the card {path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ModelError(f"{path} is not TOML: {error}") from None

@@ -1,6 +1,0 @@
-"""A folder of people's photos to a training set of aligned faces."""
-
-from facespace.prepare.dataset import Prepared, prepare
-from facespace.prepare.select import Candidate, Decision
-
-__all__ = ["Candidate", "Decision", "Prepared", "prepare"]

@@ -1,0 +1,1 @@
+"""The faces to learn from: sources, batches, augmentation."""

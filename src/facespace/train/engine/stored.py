@@ -1,0 +1,101 @@
+"""Recipes as checkpoints keep them: of this version, and of earlier ones whose keys have changed."""
+
+from pathlib import Path
+from typing import Any
+
+from facespace.errors import DataError
+from facespace.train.engine.checkpoint import Checkpoint
+from facespace.train.recipe import LOSS_SECTIONS, Recipe, parse_recipe
+
+# A resumed run may go on for longer, checkpoint otherwise, and use another precision, which is reported.
+_FREE = {"steps", "checkpoint_every", "keep_checkpoints", "precision"}
+_PATHS = (("data", "train"), ("data", "validation"), ("data", "old"), ("network", "start"))
+
+
+def stored_recipe(checkpoint: Checkpoint, run: Path) -> Recipe:
+    """The recipe that a checkpoint of a run was made by.
+
+    Earlier versions wrote every option of every loss, and `data.offset`; both are left out here.
+
+    Raises
+    ------
+    RecipeError
+        It is no recipe of this version or an earlier one.
+    """
+    values = {key: dict(value) if isinstance(value, dict) else value for key, value in checkpoint.recipe.items()}
+    values.get("data", {}).pop("offset", None)
+    loss = values.get("loss", {})
+    section = LOSS_SECTIONS.get(loss.get("name", "triplet"))
+    if section is not None:
+        values["loss"] = {key: value for key, value in loss.items() if key in section.model_fields}
+        if not section.model_validate(values["loss"]).mines:
+            # It was ignored.
+            values.pop("mining", None)
+    return parse_recipe(values, f"of {run}")
+
+
+def moved_template(checkpoint: Checkpoint) -> bool:
+    """Whether a checkpoint is of a run that trained with `data.offset`, an option that is no more."""
+    return any(checkpoint.recipe["data"].get("offset", ()))
+
+
+def without_folders(recipe: dict[str, Any]) -> dict[str, Any]:
+    """A recipe for others to read: its files by their names, not by where they lie on somebody's machine."""
+    told = {**recipe, "data": dict(recipe["data"]), "network": dict(recipe["network"])}
+    for section, key in _PATHS:
+        told[section][key] = _names(told[section].get(key))
+    return told
+
+
+def recipe_as_trained(checkpoint: Checkpoint) -> dict[str, Any]:
+    """A checkpoint's recipe for others to read, with the precision that was used in the place of 'auto'."""
+    recipe = without_folders(checkpoint.recipe)
+    return {**recipe, "precision": precision_of(checkpoint)}
+
+
+def precision_of(checkpoint: Checkpoint) -> str:
+    """The precision that a checkpoint was trained in: 'fp32' or 'bf16'."""
+    return str(checkpoint.extra.get("precision", checkpoint.recipe.get("precision", "fp32")))
+
+
+def check_same_recipe(checkpoint: Checkpoint, run: Path, now: Recipe) -> None:
+    """Refuse to go on with another recipe: it would mix two runs.
+
+    A run may go on for longer or checkpoint otherwise, and its data may have moved to another folder.
+
+    Raises
+    ------
+    DataError
+        Names the keys that differ, with their values.
+    """
+    before = _flat(without_folders(stored_recipe(checkpoint, run).model_dump(mode="json")))
+    wanted = _flat(without_folders(now.model_dump(mode="json")))
+    if moved_template(checkpoint):
+        before["data.offset"] = tuple(checkpoint.recipe["data"]["offset"])
+    changed = [
+        f"{key}: {_value(before.get(key))} then, {_value(wanted.get(key))} now"
+        for key in sorted({*before, *wanted} - _FREE)
+        if before.get(key) != wanted.get(key)
+    ]
+    if changed:
+        raise DataError(
+            f"the recipe has changed since this run began ({'; '.join(changed)}); resume it with its own "
+            "recipe, or start another run"
+        )
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return flat
+
+
+def _value(value: object) -> str:
+    return "not set" if value is None else str(value)
+
+
+def _names(path: Any) -> Any:
+    if isinstance(path, list | tuple):
+        return [_names(one) for one in path]
+    return None if path is None else Path(path).name

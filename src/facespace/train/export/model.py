@@ -1,0 +1,177 @@
+"""From a training run to one model file."""
+
+import logging
+import warnings
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from facespace.errors import ModelError
+from facespace.evaluate.decisions import decide
+from facespace.model import (
+    Card,
+    DecisionsCard,
+    Engine,
+    InputCard,
+    ModelFile,
+    TrainingCard,
+    prepare,
+    read_model,
+    weights_sha256,
+    write_model,
+)
+from facespace.train.data.dataset import CROP, DETECTORS_OF_CROPS, FaceSet
+from facespace.train.data.inputs import MEAN, STD
+from facespace.train.engine.checkpoint import Checkpoint, best_checkpoint
+from facespace.train.engine.start import stages_of
+from facespace.train.engine.stored import recipe_as_trained, stored_recipe
+from facespace.train.export.bounds import capped
+from facespace.train.export.whitening import whitened
+from facespace.train.networks import build_network
+from facespace.train.recipe import Recipe
+
+# Largest difference of any number of an embedding between torch and onnxruntime.
+AGREEMENT = 1e-5
+# Training faces that are compared, and by which the network's activations are bounded.
+SOME = 128
+
+
+def restore(checkpoint: Checkpoint, run: Path) -> tuple[nn.Module, Recipe]:
+    """The network of a run's checkpoint, in evaluation mode, and the recipe it was trained by."""
+    recipe = stored_recipe(checkpoint, run)
+    size = recipe.network
+    network = build_network(size.name, size.width, size.height, size.dimension)
+    network.load_state_dict(checkpoint.network)
+    return network.eval(), recipe
+
+
+def export(run: Path, path: Path, train: FaceSet, validation: FaceSet | None) -> Card:
+    """Write a run as a model file, and check it against torch.
+
+    The checkpoint is the one of the highest VAL on the validation people, or the last where none was validated.
+
+    Parameters
+    ----------
+    run : path
+        Folder of the training run.
+    path : path
+        The model file to write.
+    train : FaceSet
+        The faces trained on: counted for the card, and some compared between torch and onnxruntime.
+    validation : FaceSet or None
+        People the network was not trained on, for thresholds and calibration; without them the card has
+        none and the model cannot judge a distance yet.
+
+    Returns
+    -------
+    Card
+        As written into the file.
+
+    Raises
+    ------
+    DataError
+        There is no checkpoint.
+    ModelError
+        onnxruntime and torch disagree, or the file cannot be written.
+    """
+    checkpoint = best_checkpoint(run)
+    network, recipe = restore(checkpoint, run)
+    network = whitened(network, recipe, train)
+    onnx = to_onnx(network, recipe.network.width, recipe.network.height)
+    card = new_card(recipe, onnx, train.crop).model_copy(
+        update={
+            "training": TrainingCard(
+                data=recipe.data.description,
+                people=len(train.people),
+                photos=len(train.labels),
+                steps=checkpoint.step,
+                recipe=recipe_as_trained(checkpoint),
+                stages=stages_of(run, checkpoint),
+            )
+        }
+    )
+    engine = Engine(ModelFile(path, card, onnx), provider="cpu")
+    some = train.crops(slice(None, None, max(1, len(train.labels) // SOME)))
+    difference = disagreement(network, engine, card, some)
+    if difference > AGREEMENT:
+        raise ModelError(f"onnxruntime and torch differ by {difference:.1e}, more than {AGREEMENT:g}; not exported")
+    onnx = capped(onnx, prepare(some, card))
+    card = card.model_copy(update={"weights_sha256": weights_sha256(onnx)})
+    engine = Engine(ModelFile(path, card, onnx), provider="cpu")
+    if validation is not None:
+        decisions = _decisions(engine, validation, recipe.data.description)
+        card = card.model_copy(update={"decisions": decisions})
+    write_model(path, onnx, card)
+    return read_model(path).card
+
+
+def new_card(recipe: Recipe, onnx: bytes, crop: str = CROP) -> Card:
+    """The card of a network made by a recipe: how to prepare a face for it, not yet what distances mean."""
+    return Card(
+        name=recipe.name,
+        version="1",
+        weights_sha256=weights_sha256(onnx),
+        dimension=recipe.network.dimension,
+        normalised=True,
+        detector=DETECTORS_OF_CROPS[crop],
+        crop=crop,
+        input=InputCard(
+            width=recipe.network.width,
+            height=recipe.network.height,
+            colour="RGB",
+            mean=(MEAN, MEAN, MEAN),
+            std=(STD, STD, STD),
+        ),
+        licence=recipe.data.licence,
+        data_terms=recipe.data.terms,
+    )
+
+
+def to_onnx(network: nn.Module, width: int, height: int) -> bytes:
+    """A network in evaluation mode as ONNX, for any number of faces.
+
+    Parameters
+    ----------
+    network : maps float (n, 3, height, width) to (n, d)
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+        # Two faces, not one: an example of one would be taken for a fixed size.
+        program = torch.onnx.export(
+            network,
+            (torch.zeros(2, 3, height, width),),
+            input_names=["faces"],
+            output_names=["embeddings"],
+            dynamic_shapes=({0: torch.export.Dim("n")},),
+            dynamo=True,
+            verbose=False,
+        )
+    assert program is not None
+    model = program.model_proto
+    # The exporter notes where on this machine each operator's Python code stands; that is nobody's business.
+    for node in model.graph.node:
+        del node.metadata_props[:]
+    model.producer_name, model.producer_version = "facespace", ""
+    serialised: bytes = model.SerializeToString()
+    return serialised
+
+
+def disagreement(network: nn.Module, engine: Engine, card: Card, crops: NDArray[np.uint8]) -> float:
+    """Largest absolute difference between torch's embeddings and the engine's.
+
+    Parameters
+    ----------
+    crops : ndarray of uint8, shape (n, height, width, 3)
+    """
+    with torch.inference_mode():
+        expected = network(torch.from_numpy(prepare(crops, card))).numpy()
+    return float(np.abs(expected - engine.embed(crops)).max())
+
+
+def _decisions(engine: Engine, validation: FaceSet, data: str) -> DecisionsCard:
+    described = f"{len(validation.people)} people set aside from training: {data}"
+    return decide(engine.embed(validation.crops()), validation.labels, described)

@@ -1,0 +1,53 @@
+"""Two workers of Ray on this machine give what one process gives."""
+
+import pytest
+from PIL import Image
+
+from facespace.bulk import harvest, sources_in
+from facespace.errors import DataError
+from facespace.model import read_model, write_model
+from facespace.space import load
+
+ray = pytest.importorskip("ray", reason="spreading work needs the extra `ray`")
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, configure_logging=False)
+    yield
+    ray.shutdown()
+
+
+@pytest.fixture(scope="module")
+def album(people, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("album")
+    for number in range(1, 41):
+        canvas = Image.new("RGB", (150, 160), (128, 128, 128))
+        canvas.paste(Image.open(people / f"s{number % 6 + 1}" / f"{number % 10 + 1}.pgm"), (25, 25))
+        (folder / f"day {number % 3}").mkdir(exist_ok=True)
+        canvas.save(folder / f"day {number % 3}" / f"{number}.png")
+    (folder / "torn.jpg").write_bytes(b"torn")
+    (folder / ".hidden.jpg").write_bytes(b"torn")
+    return folder
+
+
+def test_two_workers_write_what_one_process_writes(cluster, album, model_path, tmp_path):
+    from facespace.bulk.ray import harvest_with_ray
+
+    read = read_model(model_path)
+    model = tmp_path / "aligned.onnx"
+    write_model(model, read.onnx, read.card.model_copy(update={"detector": "mtcnn", "crop": "arcface-112"}))
+    alone, together = tmp_path / "alone.jsonl", tmp_path / "together.jsonl"
+    harvest(sources_in(album), alone, load(model, threads=1))
+    done = harvest_with_ray(str(album), together, model, workers=2)
+    assert (done.photos, done.failures) == (41, 1)
+    assert together.read_text() == alone.read_text()
+
+
+def test_a_folder_without_photos_is_an_error(tmp_path):
+    from facespace.bulk.ray import harvest_with_ray
+
+    with pytest.raises(DataError, match="no photos under"):
+        harvest_with_ray(str(tmp_path), tmp_path / "faces.jsonl")
+    with pytest.raises(DataError, match="cannot be listed"):
+        harvest_with_ray(str(tmp_path / "absent"), tmp_path / "faces.jsonl")

@@ -1,0 +1,180 @@
+"""The loop: it learns, it resumes with the same numbers, and it says what went wrong."""
+
+import json
+import multiprocessing
+import os
+import resource
+import signal
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+import torch
+
+from facespace.errors import DataError
+from facespace.train.data.dataset import read_faces
+from facespace.train.engine.checkpoint import checkpoints_in, load_checkpoint
+from facespace.train.engine.distributed import Workers
+from facespace.train.engine.loop import train
+from facespace.train.recipe import parse_recipe
+
+
+def recipe(**changes):
+    values = {
+        "name": "smoke",
+        "seed": 3,
+        "steps": 6,
+        "checkpoint_every": 2,
+        "data": {"train": "people"},
+        "network": {"name": "small-cnn", "width": 32, "height": 40, "dimension": 32},
+        "batch": {"people": 4, "photos": 4},
+        "optimiser": {"rate": 0.01},
+    }
+    return parse_recipe({**values, **changes}, "of the test")
+
+
+@pytest.fixture(scope="module")
+def faces(people):
+    return read_faces(people, 32, 40)
+
+
+@pytest.fixture
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def weights(trained):
+    return {name: tensor.clone() for name, tensor in trained.network.state_dict().items()}
+
+
+def numbers(trained):
+    """The history without the time that each step took."""
+    return [{key: value for key, value in record.items() if not key.endswith("seconds")} for record in trained.history]
+
+
+def test_it_learns_to_bring_a_persons_photos_together(faces, tmp_path):
+    trained = train(recipe(steps=40, checkpoint_every=40), faces, tmp_path)
+
+    def ratio(record):
+        return record["positive_distance"] / record["negative_distance"]
+
+    first = np.mean([ratio(record) for record in trained.history[:3]])
+    last = np.mean([ratio(record) for record in trained.history[-3:]])
+    assert last < 0.7 * first
+
+
+def test_a_resumed_run_gives_the_numbers_of_one_never_stopped(faces, tmp_path, one_thread):
+    whole = train(recipe(), faces, tmp_path / "whole")
+
+    class Stopped(Exception):
+        pass
+
+    def stop(record):
+        if record["step"] == 5:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        train(recipe(), faces, tmp_path / "parts", on_step=stop)
+    resumed = train(recipe(), faces, tmp_path / "parts", resume=True)
+    assert resumed.resumed_from == 4
+    assert numbers(resumed) == numbers(whole)
+    for name, tensor in weights(whole).items():
+        assert torch.equal(tensor, weights(resumed)[name]), name
+
+
+def test_it_makes_no_difference_who_prepares_the_batches(faces, tmp_path, one_thread):
+    mining = {"online": "semi-hard", "offline": {"every": 3, "pool": 40, "share": 0.5, "start": 2}}
+    asked = recipe(steps=10, mining=mining, augment={"rotate": 5, "light": 0.2, "jpeg": 0.5})
+    thread = train(asked, faces, tmp_path / "thread", workers=Workers("cpu"))
+    processes = train(asked, faces, tmp_path / "processes", workers=Workers("cpu", loaders=2))
+    assert numbers(processes) == numbers(thread)
+    assert multiprocessing.active_children() == []
+
+
+def test_a_run_killed_at_any_moment_resumes_with_the_same_numbers(people, faces, tmp_path, one_thread):
+    whole = train(recipe(steps=30, checkpoint_every=1), faces, tmp_path / "whole")
+    (tmp_path / "recipe.json").write_text(json.dumps(recipe(steps=30, checkpoint_every=1).model_dump(mode="json")))
+    script = textwrap.dedent(f"""
+        import json, pathlib, torch
+        from facespace.train.data.dataset import read_faces
+        from facespace.train.engine.loop import train
+        from facespace.train.recipe import parse_recipe
+        torch.set_num_threads(1)
+        recipe = parse_recipe(json.loads(pathlib.Path({str(tmp_path / "recipe.json")!r}).read_text()), "test")
+        train(recipe, read_faces(pathlib.Path({str(people)!r}), 32, 40), pathlib.Path({str(tmp_path / "killed")!r}),
+              resume=True, on_step=lambda record: print(record["step"], flush=True))
+    """)
+    for kills in range(3):
+        process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+        for line in process.stdout:
+            if int(line) >= 4 + 7 * kills:
+                os.kill(process.pid, signal.SIGKILL)
+                break
+        process.wait()
+        assert process.returncode == -signal.SIGKILL
+    resumed = train(recipe(steps=30, checkpoint_every=1), faces, tmp_path / "killed", resume=True)
+    assert resumed.resumed_from >= 15
+    assert numbers(resumed) == numbers(whole)
+    for name, tensor in weights(whole).items():
+        assert torch.equal(tensor, weights(resumed)[name]), name
+
+
+def test_only_the_first_and_the_last_checkpoints_are_kept_and_they_are_whole(faces, tmp_path):
+    train(recipe(keep_checkpoints=2), faces, tmp_path)
+    found = checkpoints_in(tmp_path / "checkpoints")
+    assert [load_checkpoint(path).step for path in found] == [0, 4, 6]
+
+
+def test_a_damaged_last_checkpoint_falls_back_to_the_one_before_and_says_so(faces, tmp_path, one_thread):
+    whole = train(recipe(), faces, tmp_path)
+    damaged = checkpoints_in(tmp_path / "checkpoints")[-1] / "network.safetensors"
+    damaged.write_bytes(damaged.read_bytes()[:-1000])
+    said = []
+    resumed = train(recipe(), faces, tmp_path, resume=True, warn=said.append)
+    assert resumed.resumed_from == 4
+    assert "step-00000006 is damaged" in said[0]
+    assert "falling back" in said[0]
+    assert numbers(resumed) == numbers(whole)
+
+
+def test_a_full_disk_is_a_clear_error_and_loses_no_checkpoint(faces, tmp_path):
+    train(recipe(steps=2), faces, tmp_path)
+    before = checkpoints_in(tmp_path / "checkpoints")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, limits[1]))
+    try:
+        with pytest.raises(DataError, match="cannot write the checkpoint of step 4 .* --resume"):
+            train(recipe(), faces, tmp_path, resume=True)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, ignored)
+    assert checkpoints_in(tmp_path / "checkpoints") == before
+    assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == [path.name for path in before]
+    assert train(recipe(), faces, tmp_path, resume=True).resumed_from == 2
+
+
+def test_a_second_run_does_not_overwrite_the_first(faces, tmp_path):
+    train(recipe(steps=2), faces, tmp_path)
+    with pytest.raises(DataError, match="holds a training run already; continue it with --resume"):
+        train(recipe(steps=2), faces, tmp_path)
+
+
+def test_a_run_is_not_resumed_with_another_recipe(faces, tmp_path):
+    train(recipe(steps=2), faces, tmp_path)
+    with pytest.raises(DataError, match=r"changed since this run began \(optimiser\.rate: 0\.01 then, 0\.5 now\)"):
+        train(recipe(optimiser={"rate": 0.5}), faces, tmp_path, resume=True)
+
+
+def test_a_network_that_blows_up_stops_the_run_and_keeps_its_checkpoints(faces, tmp_path):
+    broken = recipe(optimiser={"rate": 1e30}, steps=40, checkpoint_every=1)
+    with pytest.raises(
+        DataError, match=r"no longer finite at step \d+. Rollbacks so far: step .* Lower optimiser.rate"
+    ):
+        train(broken, faces, tmp_path)
+    assert checkpoints_in(tmp_path / "checkpoints")

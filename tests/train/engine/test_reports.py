@@ -1,0 +1,153 @@
+"""What a run reports: smaller batches, other data, another precision; and what it refuses."""
+
+import json
+
+import numpy as np
+import pytest
+
+from facespace.errors import DataError
+from facespace.train.data.dataset import read_faces
+from facespace.train.data.sampling import IdentityBatches
+from facespace.train.engine import precision
+from facespace.train.engine.checkpoint import checkpoints_in, last_checkpoint
+from facespace.train.engine.loop import train
+from facespace.train.engine.reports import changed_data, data_of, reduced_batch
+from facespace.train.engine.stored import stored_recipe
+from facespace.train.recipe import parse_recipe
+from facespace.train.session import export_run
+
+
+def recipe(**changes):
+    values = {
+        "name": "reports",
+        "steps": 2,
+        "checkpoint_every": 1,
+        "data": {"train": "people"},
+        "network": {"name": "small-cnn", "width": 32, "height": 40, "dimension": 32},
+        "batch": {"people": 4, "photos": 4},
+        "optimiser": {"rate": 0.01},
+    }
+    return parse_recipe({**values, **changes}, "of the test")
+
+
+@pytest.fixture(scope="module")
+def faces(people):
+    return read_faces(people, 32, 40)
+
+
+def test_a_batch_that_the_data_cannot_fill_is_reported_with_its_size():
+    labels = np.repeat(np.arange(5), [1, 2, 3, 8, 8])
+    said = reduced_batch(labels, 6, 4)
+    sizes = [len(IdentityBatches(labels, 6, 4, 1).batch(step)) for step in range(3)]
+    assert f"about {round(np.mean(sizes))} faces instead of 24" in said
+    assert "4 of 6 people" in said
+    assert "2 people have fewer" in said
+    assert reduced_batch(np.repeat(np.arange(5), 4), 5, 4) is None
+
+
+def test_a_run_says_so_before_its_first_step(faces, tmp_path):
+    said = []
+    train(recipe(batch={"people": 9, "photos": 4}, steps=1), faces, tmp_path, warn=said.append)
+    assert said == [f"batches have about 24 faces instead of 36 ({len(faces.people)} of 9 people: "
+                    "no more have two or more photos)"]  # fmt: skip
+
+
+def test_the_same_data_are_the_same_and_one_other_pixel_or_label_is_not(faces):
+    before = json.loads(json.dumps(data_of(faces)))
+    assert changed_data("training", before, data_of(faces)) is None
+    pixels = faces.pixels.copy()
+    pixels[0, 0, 0, 0] ^= 1
+    labels = faces.labels.copy()
+    labels[1] = 1
+    for changed in ({"pixels": pixels}, {"labels": labels}, {"teacher": np.ones((len(labels), 3), np.float32)}):
+        now = data_of(type(faces)(**{**vars(faces), **changed}))
+        assert "not those this run began with: 60 photos of 6 people then, 60" in changed_data("training", before, now)
+    assert "none now" in changed_data("validation", before, None)
+
+
+def test_changed_data_on_resume_are_reported_and_pool_triplets_of_the_old_dropped(faces, tmp_path):
+    asked = recipe(mining={"offline": {"every": 100, "pool": 40, "share": 0.5}})
+    train(asked, faces, tmp_path)
+    said, fewer = [], faces.of(np.arange(5))
+    longer = asked.model_copy(update={"steps": 4})
+    resumed = train(longer, fewer, tmp_path, resume=True, warn=said.append)
+    assert (
+        "the training faces are not those this run began with: 60 photos of 6 people then, 50 photos of 5 people now"
+        in said
+    )
+    assert [record["step"] for record in resumed.history] == [1, 2, 3, 4]
+    assert resumed.history[2]["search_seconds"] > resumed.history[3]["search_seconds"]
+    assert int(last_checkpoint(tmp_path).mined.max()) < len(fewer.labels)
+
+
+def test_a_loss_with_weights_for_people_is_not_resumed_with_other_people(faces, tmp_path):
+    asked = recipe(loss={"name": "cross-entropy"})
+    train(asked, faces, tmp_path)
+    with pytest.raises(DataError, match=r"'cross-entropy' has weights for each training person.*6 then, 5 now"):
+        train(asked.model_copy(update={"steps": 4}), faces.of(np.arange(5)), tmp_path, resume=True)
+
+
+def test_data_in_another_folder_are_no_other_recipe(faces, tmp_path):
+    train(recipe(data={"train": "/there/people"}), faces, tmp_path)
+    said = []
+    train(recipe(data={"train": "/here/people"}, steps=3), faces, tmp_path, resume=True, warn=said.append)
+    assert said == []
+
+
+def test_the_precision_used_is_kept_and_another_on_resume_is_reported(faces, tmp_path, monkeypatch):
+    monkeypatch.setattr(precision, "has_bf16", lambda device: True)
+    first = train(recipe(precision="auto"), faces, tmp_path)
+    assert (first.precision, last_checkpoint(tmp_path).extra["precision"]) == ("bf16", "bf16")
+    monkeypatch.setattr(precision, "has_bf16", lambda device: False)
+    said = []
+    second = train(recipe(precision="auto", steps=3), faces, tmp_path, resume=True, warn=said.append)
+    assert (second.precision, last_checkpoint(tmp_path).extra["precision"]) == ("fp32", "fp32")
+    assert "up to step 2 this run was trained in bf16, and goes on in fp32" in said[0]
+
+
+@pytest.fixture
+def of_an_earlier_version(faces, tmp_path):
+    """A run whose checkpoints hold a recipe as earlier versions wrote it; `made(offset)` gives its folder."""
+
+    def made(offset):
+        train(recipe(), faces, tmp_path)
+        for folder in checkpoints_in(tmp_path / "checkpoints"):
+            path = folder / "state.json"
+            state = json.loads(path.read_text())
+            state["recipe"]["data"]["offset"] = offset
+            state["recipe"]["precision"] = "bf16"
+            state["recipe"]["loss"] |= {
+                "smoothing": 0.0, "angle": 28.6, "scale": 64.0, "relations": 1.0, "templates": 0.0, "triplets": 0.0,
+            }  # fmt: skip
+            for name in ("data", "precision"):
+                state["extra"].pop(name, None)
+            path.write_text(json.dumps(state))
+        return tmp_path
+
+    return made
+
+
+def test_a_run_of_an_earlier_version_is_read_and_resumed(of_an_earlier_version, faces):
+    run = of_an_earlier_version([0.0, 0.0])
+    assert stored_recipe(last_checkpoint(run), run) == recipe(precision="bf16")
+    said = []
+    trained = train(recipe(steps=3, precision="fp32"), faces, run, resume=True, warn=said.append)
+    assert trained.resumed_from == 2
+    assert len(said) == 1
+    assert "trained in bf16" in said[0]
+
+
+def test_a_run_on_faces_with_an_offset_is_neither_resumed_nor_exported(of_an_earlier_version, faces, tmp_path):
+    run = of_an_earlier_version([-2.0, -2.0])
+    with pytest.raises(DataError, match=r"data\.offset: \(-2\.0, -2\.0\) then, not set now"):
+        train(recipe(steps=3), faces, run, resume=True)
+    with pytest.raises(DataError, match=r"trained with data\.offset, an option that was removed"):
+        export_run(run, tmp_path / "model.onnx", print)
+
+
+def test_bfloat16_on_a_processor_without_it_is_warned_of_at_the_start(faces, tmp_path, monkeypatch):
+    monkeypatch.setattr(precision, "has_bf16", lambda device: False)
+    said = []
+    train(recipe(precision="bf16", steps=1), faces, tmp_path, warn=said.append)
+    assert len(said) == 1
+    assert "no bfloat16 arithmetic" in said[0]

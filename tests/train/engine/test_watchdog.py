@@ -1,0 +1,127 @@
+"""Convergence care: it sees collapse and not what looks like it, and a run made to collapse finishes well."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from facespace.errors import DataError
+from facespace.train.data.dataset import read_faces
+from facespace.train.engine.loop import train
+from facespace.train.engine.watchdog import Care, spread_of
+from facespace.train.recipe import CareSection, parse_recipe
+
+MARGIN = 0.2
+
+
+def record(step, **changes):
+    healthy = {
+        "step": step, "loss": 0.1, "gradient_norm": 1.0, "active": 0.6,
+        "positive_distance": 0.4, "negative_distance": 1.2,
+    }  # fmt: skip
+    return {**healthy, **changes}
+
+
+def first_failure(records):
+    care = Care(CareSection(window=5), MARGIN)
+    for number, one in enumerate(records, start=1):
+        why = care.failure(one)
+        if why is not None:
+            return number, why
+    return None
+
+
+def test_a_healthy_run_is_left_alone():
+    assert first_failure(record(step) for step in range(1, 300)) is None
+
+
+def test_a_collapse_is_seen_within_a_window_and_told_with_numbers():
+    healthy = [record(step) for step in range(1, 51)]
+    collapsed = [record(step, negative_distance=1e-4, positive_distance=1e-4) for step in range(51, 70)]
+    number, why = first_failure(healthy + collapsed)
+    assert 51 <= number <= 56
+    assert "collapsed: people are 1.0e-04 apart" in why
+
+
+def test_a_loss_without_a_margin_may_shrink_its_distances_but_not_to_nothing():
+    care = Care(CareSection(window=5), None)
+    assert all(care.failure(record(step, negative_distance=0.01, active=1.0)) is None for step in range(1, 60))
+    assert any(care.failure(record(step, negative_distance=1e-4)) for step in range(60, 70))
+
+
+def test_points_that_begin_near_each_other_are_no_collapse():
+    # A fresh network may put all faces close together; training then spreads them.
+    steps = [
+        record(step, negative_distance=0.004 * 1.2**step, positive_distance=0.003, active=1.0) for step in range(30)
+    ]
+    assert first_failure(steps) is None
+
+
+def test_a_loss_pinned_to_the_margin_is_seen_after_a_while():
+    pinned = [record(step, active=1.0, positive_distance=0.1, negative_distance=0.1001) for step in range(1, 60)]
+    number, why = first_failure(pinned)
+    assert number == 25
+    assert "pinned to the margin" in why
+
+
+@pytest.mark.parametrize("key", ["loss", "gradient_norm", "negative_distance"])
+def test_a_number_that_is_not_finite_is_seen_at_once(key):
+    assert first_failure([record(1), record(2, **{key: math.nan})])[0] == 2
+
+
+def test_the_effective_rank_counts_directions():
+    rng = np.random.default_rng(0)
+    on_a_line = torch.from_numpy(np.outer(rng.normal(size=200), np.ones(16) / 4).astype("f4"))
+    everywhere = torch.nn.functional.normalize(torch.from_numpy(rng.normal(size=(4000, 16)).astype("f4")))
+    assert spread_of(on_a_line, torch.arange(200))["rank"] == pytest.approx(1, abs=0.01)
+    assert spread_of(everywhere, torch.arange(4000))["rank"] == pytest.approx(16, abs=0.3)
+
+
+def test_rate_and_mining_are_eased_by_every_rollback_and_that_survives_a_checkpoint():
+    care = Care(CareSection(tries=2, ease=0.5), MARGIN)
+    assert care.may_go_on
+    care.go_back(10, 0, "why")
+    care.go_back(20, 0, "why")
+    assert (care.rate_scale, care.easing) == (0.25, 0.25)
+    assert not care.may_go_on
+    other = Care(CareSection(tries=2), MARGIN)
+    other.restore(care.state())
+    assert (other.rate_scale, other.rollbacks) == (0.25, care.rollbacks)
+    assert "step 20 to 0, rate x 0.25" in care.diagnosis("it collapsed")
+
+
+def collapsing(**changes):
+    values = {
+        "name": "collapse", "seed": 3, "steps": 150, "checkpoint_every": 25,
+        "data": {"train": "people"},
+        "network": {"name": "small-cnn", "width": 32, "height": 40, "dimension": 32},
+        "batch": {"people": 6, "photos": 4},
+        "mining": {"online": "batch-hard"},
+        "optimiser": {"name": "sgd", "rate": 3.0},
+        "care": {"window": 10, "tries": 8},
+    }  # fmt: skip
+    return parse_recipe({**values, **changes}, "of the test")
+
+
+@pytest.fixture(scope="module")
+def faces(people):
+    return read_faces(people, 32, 40)
+
+
+def test_a_run_made_to_collapse_finishes_well_without_a_hand(faces, tmp_path):
+    told = []
+    trained = train(collapsing(), faces, tmp_path, warn=told.append)
+    assert trained.rollbacks > 0
+    assert any("back to step" in text and "rate x 0.5" in text for text in told)
+    assert [one["step"] for one in trained.history] == list(range(1, 151))
+    last = trained.history[-10:]
+    positive = np.mean([one["positive_distance"] for one in last])
+    negative = np.mean([one["negative_distance"] for one in last])
+    assert negative > 0.3
+    assert positive < 0.7 * negative
+
+
+def test_without_care_the_same_run_is_lost(faces, tmp_path):
+    with pytest.raises(DataError, match="training fails again and again: .* Lower optimiser.rate"):
+        train(collapsing(care={"window": 10, "tries": 0}), faces, tmp_path)
