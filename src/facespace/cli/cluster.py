@@ -9,12 +9,13 @@ import typer
 
 from facespace.album import Added, Album, AlbumCluster, check_replaceable, cluster, write_sheet
 from facespace.cli.app import app
+from facespace.cli.faces import Engine
 from facespace.cli.options import AsJson, ModelPath, Provider, Threads, Truncated
 from facespace.cli.output import command_line, photo_name, print_json, say, table, warn, warn_passed_over
 from facespace.cli.progress import photo_progress
 from facespace.errors import AlbumError, FacespaceError
 from facespace.images import text_of
-from facespace.space import load
+from facespace.space import Space, load
 
 album_app = typer.Typer(help="An album: people, and everything that was said about them.", no_args_is_help=True)
 app.add_typer(album_app, name="album")
@@ -42,10 +43,18 @@ Person = Annotated[int, typer.Argument(help="Number of a cluster.")]
 
 @app.command("cluster")
 def cluster_command(
-    folder: Annotated[Path, typer.Argument(help="A folder of photos.")],
+    folder: Annotated[
+        str, typer.Argument(help="A folder of photos; with --engine ray also s3://... or a .parquet file of `faces`.")
+    ],
     out: Annotated[
         Path | None,
         typer.Option(help="Folder for album.db, contact sheet, table, JSON and links; new photos join those there."),
+    ] = None,
+    engine: Annotated[
+        Engine, typer.Option(help="Threads of this machine; or Ray, which writes --out/clusters.parquet and no album.")
+    ] = Engine.threads,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes of Ray on this machine; one a core where not given.")
     ] = None,
     model: ModelPath = None,
     threshold: Threshold = None,
@@ -56,6 +65,49 @@ def cluster_command(
 ) -> None:
     """Who are all these people? Groups the faces of a folder by person."""
     space = load(model, provider=provider, threads=threads, truncated=truncated)
+    if engine is Engine.ray:
+        _cluster_with_ray(folder, out, space, model, threshold, workers, truncated, json)
+        return
+    if workers is not None:
+        raise FacespaceError("--workers goes with --engine ray; --threads says how many threads this machine uses")
+    _cluster_here(Path(folder), out, space, threshold, json)
+
+
+def _cluster_with_ray(
+    source: str,
+    out: Path | None,
+    space: Space,
+    model: Path | None,
+    threshold: float | None,
+    workers: int | None,
+    truncated: bool,
+    json: bool,
+) -> None:
+    if out is None:
+        raise FacespaceError("--engine ray needs --out: a folder that every machine sees")
+    from facespace.bulk.groups import group_with_ray
+
+    failures: list[str] = []
+
+    def on_photo(row: dict[str, str]) -> None:
+        photo()
+        if "failure" in row:
+            warn(f"left out: {row['failure']}")
+            failures.append(row["photo"])
+
+    try:
+        with photo_progress("finding faces", None) as photo:
+            found = group_with_ray(source, out, space, model, threshold, workers, truncated, on_photo)
+    except KeyboardInterrupt:
+        warn("stopped; the same command goes on from there")
+        raise
+    if json:
+        print_json({**vars(found), "failed": failures})
+        return
+    say(f"{found.faces:,} faces; {found.people:,} people: {found.out}")
+
+
+def _cluster_here(folder: Path, out: Path | None, space: Space, threshold: float | None, json: bool) -> None:
     if out is None:
         clusters = cluster(space, folder, threshold)
         if json:

@@ -173,10 +173,24 @@ def index_command(
     gallery: GalleryPath,
     model: ModelPath = None,
     key_file: KeyFile = None,
-    kind: Annotated[str | None, typer.Option(help="exact or hnsw; by the number of people where not given.")] = None,
+    kind: Annotated[
+        str | None,
+        typer.Option(
+            help="exact, hnsw, or of a vector engine approximate; by the number of people where not given."
+        ),
+    ] = None,
+    engine: Annotated[
+        str | None,
+        typer.Option(
+            help="Let this vector engine search the gallery from now on: lancedb:FOLDER or lancedb:s3://bucket/folder; "
+            "none goes back."
+        ),
+    ] = None,
 ) -> None:
-    """Build the index anew and save it beside the gallery."""
+    """Build the index anew and save it beside the gallery, or in its vector engine."""
     with _open(gallery, model, key_file) as people:
+        if engine is not None:
+            people.index.use(None if engine == "none" else engine)
         built = people.index.build(kind)
         say(f"built an index ({built}) of {len(people.index)} people")
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from facespace.clustering.graph import Graph, candidate_graph, graph_of
+from facespace.clustering.graph import Candidates, Graph, candidate_graph, graph_of
 from facespace.clustering.linkage import Merges, average_linkage, components, first_appearance
 from facespace.clustering.threshold import Cut
 from facespace.metric import squared_distances
@@ -65,7 +65,11 @@ class Arrangement:
 
 
 def arrange(
-    points: Floats, cut: Cut, knowledge: Knowledge | None = None, on_done: Callable[[int], None] | None = None
+    points: Floats,
+    cut: Cut,
+    knowledge: Knowledge | None = None,
+    on_done: Callable[[int], None] | None = None,
+    candidates: Candidates = candidate_graph,
 ) -> Arrangement:
     """All clusters anew: average linkage, then what is known to be together.
 
@@ -79,10 +83,12 @@ def arrange(
         Free of contradictions.
     on_done : callable or None
         Called with how many more points have their neighbours.
+    candidates : callable
+        Finds the pairs of points that may be together; another one of `facespace.clustering.ray` lets Ray find them.
     """
     count = len(points)
     knowledge = knowledge or Knowledge.nothing(count)
-    graph = candidate_graph(points, cut.threshold, on_done)
+    graph = candidates(points, cut.threshold, on_done)
     merges = _linked(points, graph, cut.threshold, np.arange(count), knowledge.bound(count), knowledge)
     used = cut.of(merges, points)
     labels = _united(merges.cut(used), knowledge.together)

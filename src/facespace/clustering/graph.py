@@ -34,6 +34,10 @@ class Graph:
     distance: NDArray[np.float32]
 
 
+# Finds the candidate pairs of points within a radius; calls back with how many more points are done, where asked to.
+Candidates = Callable[[NDArray[np.float32], float, Callable[[int], None] | None], Graph]
+
+
 def radius_graph(points: NDArray[np.float32], radius: float) -> Graph:
     """Every pair of points at this squared distance or nearer, found by comparing all."""
     parts = [radius_part(points, start, start + EXACT_ROWS, radius) for start in range(0, len(points), EXACT_ROWS)]

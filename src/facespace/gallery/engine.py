@@ -134,6 +134,7 @@ class EngineIndex:
             )
         self._store, self._engine = store, engine
         self._checked = False
+        self._own_mark: str | None = None
 
     def __len__(self) -> int:
         # The threshold follows from how many people there are, not from how many an engine has got.
@@ -250,7 +251,9 @@ class EngineIndex:
 
     def _mark(self) -> str:
         """A number that this gallery alone has, made when it is first needed."""
-        return self._store.setting("mark", secrets.token_hex(8))
+        if self._own_mark is None:
+            self._own_mark = self._store.setting("mark", secrets.token_hex(8))
+        return self._own_mark or ""
 
 
 def engine_of(store: Store, opened: Callable[[str], Engine] = open_engine) -> EngineIndex | None:
