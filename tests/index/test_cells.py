@@ -60,7 +60,7 @@ def test_many_copies_of_one_photo_are_not_all_compared_with_each_other(monkeypat
     """Centres that are equal are as near as each other: a point still looks into no more cells than it may."""
     points = np.repeat(faces(3), 2000, axis=0)
     laid = lay_out(points, np.random.default_rng(0))
-    row, column = of_cells._largest(points[:50] @ laid.centres.T, 4)
+    row, _ = of_cells._largest(points[:50] @ laid.centres.T, 4)
     assert (np.bincount(row) == 4).all()
     distances, rows = others(laid, 0, 100, 5, probes=2)
     assert distances.max() < 1e-5

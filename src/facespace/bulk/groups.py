@@ -125,15 +125,17 @@ def _begun(out: Path, source: str, space: str) -> None:
 
 def _points(table: Path, space: Space) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Embeddings of the faces of a table, shape (n, d), and the number of the photo of each."""
-    points, photos, numbers = [], [], {}
+    points: list[NDArray[np.float32]] = []
+    photos: list[int] = []
+    numbers: dict[str, int] = {}
     for batch in _batches(table, ["photo", "embedding"], space):
         embedding = batch.column("embedding").drop_null()
         if len(embedding) == 0:
             continue
         points.append(embedding.flatten().to_numpy().astype(np.float32, copy=False).reshape(-1, space.dimension))
         has = batch.column("embedding").is_valid()
-        for name in batch.column("photo").filter(has).to_pylist():
-            photos.append(numbers.setdefault(name, len(numbers)))
+        names = batch.column("photo").filter(has).to_pylist()
+        photos += [numbers.setdefault(name, len(numbers)) for name in names]
     empty = np.empty((0, space.dimension), np.float32)
     return np.concatenate(points) if points else empty, np.array(photos, np.int64)
 

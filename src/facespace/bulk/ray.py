@@ -3,6 +3,7 @@
 import io
 import json
 import re
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,9 @@ from facespace.space.space import Space, load
 
 # Photos sent to a worker at once.
 BATCH = 32
+
+# Seconds to wait before a photo that could not be read is read again.
+PAUSES = (0.5, 2.0, 8.0)
 
 
 class FindAndEmbed:
@@ -39,21 +43,43 @@ class FindAndEmbed:
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[str]]:
         """Rows of a batch of names, in order."""
-        sources = [Source(str(name), self._read(str(name))) for name in batch["name"]]
+        read = [self._read(str(name)) for name in batch["name"]]
+        sources = [Source(str(name), content) for name, (content, _) in zip(batch["name"], read, strict=True)]
         found = self._finder.find_all([source.photo for source in sources])
         points = (points for _, points in self._space.embedded(found)) if self._space else (None for _ in found)
         rows = [row_of(source, one, point) for source, one, point in zip(sources, found, points, strict=True)]
+        for row, (_, reason) in zip(rows, read, strict=True):
+            if reason is not None:
+                row["failure"] = reason
         return {"row": [json.dumps(row) for row in rows]}
 
-    def _read(self, name: str) -> io.BytesIO:
-        try:
-            with self._files.open_input_stream(f"{self._root}/{name}") as file:
-                content = io.BytesIO(file.read())
-        except OSError:
-            # Decoding nothing fails with the photo's name, and the others go on.
-            content = io.BytesIO()
+    def _read(self, name: str) -> tuple[io.BytesIO, str | None]:
+        """The bytes of a photo, and why there are none: it is gone, or may not be read.
+
+        What else keeps a photo from being read, such as a network that is down, is no fault of the photo: it is tried
+        again, and then stops the work, which can be continued, rather than leave out photos that are good.
+        """
+        content, reason = io.BytesIO(), None
         content.name = f"{self._folder}/{name}"
-        return content
+        for pause in (*PAUSES, None):
+            try:
+                with self._files.open_input_stream(f"{self._root}/{name}") as file:
+                    content.write(file.read())
+                content.seek(0)
+                break
+            except OSError as error:
+                if isinstance(error, FileNotFoundError | PermissionError) or "ACCESS_DENIED" in str(error):
+                    reason = f"cannot read {content.name}: {error.strerror or error}"
+                    break
+                content.seek(0)
+                content.truncate()
+                if pause is None:
+                    raise DataError(
+                        f"cannot read {content.name}, tried {len(PAUSES) + 1} times: {error}; check the storage and "
+                        "the network; the same command goes on from there"
+                    ) from None
+                time.sleep(pause)
+        return content, reason
 
 
 def harvest_with_ray(
@@ -83,7 +109,8 @@ def harvest_with_ray(
     Raises
     ------
     DataError
-        No such folder, or no photos in it; the output exists or was begun with another model.
+        No such folder, or no photos in it; the output exists or was begun with another model; photos could not be read
+        again and again, or machines were lost too often. What was done is kept.
     FacespaceError
         The extra is not installed.
     """
@@ -113,11 +140,25 @@ def harvest_with_ray(
             concurrency=processes,
             num_cpus=1,
         )
-        for row in found.iter_rows():
-            yield json.loads(row["row"])
+        try:
+            for row in found.iter_rows():
+                yield json.loads(row["row"])
+        except ray.exceptions.RayError as error:
+            raise _explained(error) from None
 
     space: Space | None = None if model is None else load(model, threads=1)
     return write_rows(rows, Path(out), space, on_photo)
+
+
+def _explained(error: Exception) -> DataError:
+    """What stopped the workers, as the one who started them can use it."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, DataError):
+            return DataError(str(cause))
+        cause = getattr(cause, "cause", None) or cause.__cause__
+    reason = next((line for line in reversed(str(error).splitlines()) if line.strip()), type(error).__name__)
+    return DataError(f"the workers stopped: {reason.strip()}; the same command goes on from there")
 
 
 def _filesystem(root: str) -> tuple[Any, str]:

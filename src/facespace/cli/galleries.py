@@ -175,9 +175,7 @@ def index_command(
     key_file: KeyFile = None,
     kind: Annotated[
         str | None,
-        typer.Option(
-            help="exact, hnsw, or of a vector engine approximate; by the number of people where not given."
-        ),
+        typer.Option(help="exact, hnsw, or of a vector engine approximate; by the number of people where not given."),
     ] = None,
     engine: Annotated[
         str | None,

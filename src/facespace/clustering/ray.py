@@ -125,8 +125,8 @@ def _begun(points: Floats, radius: float, exact: bool, folder: Path) -> Path:
             _written(work / "plan.json", lambda path: path.write_text(json.dumps(plan)))
     except OSError as error:
         raise DataError(
-            f"cannot write {work}: {error.strerror or error}; name a folder that every machine can write, with room for "
-            f"{4 * points.shape[1] * len(points) / 1e9:.1f} GB and more; the same command goes on from there"
+            f"cannot write {work}: {error.strerror or error}; name a folder that every machine can write, with "
+            f"room for {4 * points.shape[1] * len(points) / 1e9:.1f} GB and more; the same command goes on from there"
         ) from None
     return work
 
@@ -151,11 +151,8 @@ def _run(work: Path, blocks: list[tuple[int, int]], workers: int | None, on_done
         return
     if not ray.is_initialized():
         ray.init(num_cpus=workers, include_dashboard=False, log_to_driver=False, configure_logging=False)
-    # One core a task: a library that took all of them would make the tasks of one machine wait for each other.
-    threads = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
-    task = ray.remote(search_block).options(
-        num_cpus=1, max_retries=_TRIES, retry_exceptions=[OSError], runtime_env={"env_vars": threads}
-    )
+    # Ray tells the libraries of a task of one core to use one thread (OMP_NUM_THREADS).
+    task = ray.remote(search_block).options(num_cpus=1, max_retries=_TRIES, retry_exceptions=[OSError])
     most = _WAITING * max(1, int(ray.cluster_resources().get("CPU", 1)))  # type: ignore[no-untyped-call]
     running: list[Any] = []
     try:

@@ -195,7 +195,5 @@ def _lancedb() -> Any:
     try:
         import lancedb
     except ImportError:
-        raise GalleryError(
-            "the vector engine lancedb needs its package: pip install 'facespace[lancedb]'"
-        ) from None
+        raise GalleryError("the vector engine lancedb needs its package: pip install 'facespace[lancedb]'") from None
     return lancedb

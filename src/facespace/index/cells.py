@@ -6,6 +6,7 @@ points are searched independently of each other, with a memory that depends on t
 processes or machines may share them: the answer for a point is the same whoever gives it.
 """
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -192,5 +193,7 @@ def _largest(similarity: Floats, count: int) -> tuple[Rows, Rows]:
 def _by_cell(own: Rows, cell: Rows) -> Iterator[tuple[int, Rows]]:
     """Each cell with the queries that look into it."""
     order = np.argsort(cell, kind="stable")
-    cells, starts = np.unique(cell[order], return_index=True)
-    return zip(cells.tolist(), np.split(own[order], starts[1:]), strict=True)
+    cells, own = cell[order], own[order]
+    starts = np.flatnonzero(np.diff(cells, prepend=-1)).tolist()
+    for start, stop in itertools.pairwise([*starts, len(own)]):
+        yield int(cells[start]), own[start:stop]

@@ -18,6 +18,9 @@ from facespace.space import load
 
 # Connections at once, whatever they do: more are refused before anything of them is read.
 CONNECTIONS = 1000
+# Seconds within which a new worker must serve, and a worker give a sign of life: a model is read first, and the machine
+# may be busy. With uvicorn's five, a rolling restart (SIGHUP) gives up, and a slow machine loses workers that work.
+SIGN_OF_LIFE = 60
 # Seconds that an idle connection stays open: longer than clients and proxies keep one (httpx 5, nginx 60), for who
 # sends a request just as it is closed gets no answer.
 IDLE = 75
@@ -88,6 +91,7 @@ def serve(
             server_header=False,
             limit_concurrency=CONNECTIONS,
             timeout_keep_alive=IDLE,
+            timeout_worker_healthcheck=SIGN_OF_LIFE,
             # Past the longest deadline nothing that was accepted is open any more.
             timeout_graceful_shutdown=int(settings.seconds) + 5,
         )

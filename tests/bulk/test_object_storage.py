@@ -1,0 +1,183 @@
+"""Faces of photos in S3-compatible storage: a server that fails, a worker and a driver that are killed."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from facespace.bulk import harvest, sources_in
+from facespace.faces import default_finder
+
+pytest.importorskip("ray", reason="spreading work needs the extra `ray`")
+moto = pytest.importorskip("moto.server", reason="no S3-compatible server for tests: pip install 'moto[server,s3]'")
+boto3 = pytest.importorskip("boto3", reason="no client of S3 for tests: pip install boto3")
+
+PHOTOS = 70
+
+
+class Faulty:
+    """A server that refuses some of what it is asked for, for a while."""
+
+    def __init__(self, application):
+        self._application, self.refusing, self.refused = application, {}, 0
+
+    def __call__(self, environ, start_response):
+        name = environ["PATH_INFO"].rsplit("/", 1)[-1]
+        if environ["REQUEST_METHOD"] == "GET" and self.refusing.get(name, 0) > 0:
+            self.refusing[name] -= 1
+            self.refused += 1
+            start_response("503 Slow Down", [("Content-Length", "0")])
+            return [b""]
+        return self._application(environ, start_response)
+
+
+@pytest.fixture(scope="module")
+def server():
+    from werkzeug.serving import WSGIRequestHandler, make_server
+
+    class Silent(WSGIRequestHandler):
+        def log_request(self, *words):
+            pass
+
+    application = Faulty(moto.DomainDispatcherApplication(moto.create_backend_app))
+    running = make_server("127.0.0.1", 0, application, threaded=True, request_handler=Silent)
+    thread = threading.Thread(target=running.serve_forever)
+    thread.start()
+    application.address = f"http://127.0.0.1:{running.server_port}"
+    yield application
+    running.shutdown()
+    thread.join()
+
+
+@pytest.fixture(scope="module")
+def credentials(server):
+    return {
+        "AWS_ENDPOINT_URL": server.address,
+        "AWS_ACCESS_KEY_ID": "of-the-test",
+        "AWS_SECRET_ACCESS_KEY": "of-the-test",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_REGION": "us-east-1",
+    }
+
+
+@pytest.fixture(scope="module")
+def photos(people, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("photos")
+    for number in range(1, PHOTOS):
+        canvas = Image.new("RGB", (150, 160), (128, 128, 128))
+        canvas.paste(Image.open(people / f"s{number % 6 + 1}" / f"{number % 10 + 1}.pgm"), (25, 25))
+        (folder / f"день {number % 3}").mkdir(exist_ok=True)
+        canvas.save(folder / f"день {number % 3}" / f"{number}.png")
+    (folder / "torn.jpg").write_bytes(b"torn")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def bucket(server, credentials, photos):
+    names = {"aws_access_key_id": "AWS_ACCESS_KEY_ID", "aws_secret_access_key": "AWS_SECRET_ACCESS_KEY"}
+    client = boto3.client(
+        "s3",
+        endpoint_url=server.address,
+        region_name="us-east-1",
+        **{name: credentials[variable] for name, variable in names.items()},
+    )
+    client.create_bucket(Bucket="album")
+    for path in photos.rglob("*.*"):
+        client.upload_file(str(path), "album", f"2026/{path.relative_to(photos).as_posix()}")
+    return "s3://album/2026"
+
+
+def driver(bucket, out, credentials):
+    words = [sys.executable, "-m", "facespace", "faces", bucket, "--engine", "ray", "--workers", "2", "--out", str(out)]
+    environment = {**os.environ, **credentials, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def rows(path):
+    return path.read_text().splitlines() if path.exists() else []
+
+
+def workers_of(process):
+    """Processes in which Ray finds faces, below a driver."""
+    parents, names = {}, {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                parents[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+                names[int(entry.name)] = (entry / "cmdline").read_bytes().decode(errors="replace")
+            except OSError:
+                continue
+
+    def below(pid):
+        while pid in parents:
+            if pid == process.pid:
+                return True
+            pid = parents[pid]
+        return False
+
+    return [pid for pid, name in names.items() if name.startswith("ray::MapWorker") and below(pid)]
+
+
+def test_a_killed_driver_a_killed_worker_and_a_failing_server_leave_each_photo_once(
+    server, bucket, credentials, photos, tmp_path
+):
+    alone, together = tmp_path / "alone.jsonl", tmp_path / "together.jsonl"
+    harvest(sources_in(photos), alone, default_finder())
+    journal = tmp_path / "together.jsonl.partial"
+    first = driver(bucket, together, credentials)
+    while len(rows(journal)) < 5 and first.poll() is None:
+        time.sleep(0.05)
+    first.send_signal(signal.SIGKILL)
+    first.communicate()
+    before = len(rows(journal))
+    assert 5 <= before
+    assert not together.exists()
+
+    # More refusals than the client of S3 itself tries.
+    server.refusing = {f"{number}.png": 6 for number in (PHOTOS - 1, PHOTOS - 2)}
+    second = driver(bucket, together, credentials)
+    killed = []
+    while second.poll() is None:
+        if not killed and len(rows(journal)) < PHOTOS:
+            for worker in workers_of(second)[:1]:
+                os.kill(worker, signal.SIGKILL)
+                killed.append(worker)
+        time.sleep(0.05)
+    told, said = second.communicate()
+    assert second.returncode == 0, said
+    assert killed or before > PHOTOS - 32
+    assert server.refused > 0 or before > PHOTOS - 2
+    found = [json.loads(line) for line in rows(together)]
+    wanted = [json.loads(line) for line in rows(alone)]
+    assert [row["photo"] for row in found[1:]] == [row["photo"] for row in wanted[1:]]
+    assert [row["faces"] for row in found[1:]] == [row["faces"] for row in wanted[1:]]
+
+
+def test_storage_that_cannot_be_read_stops_the_work_and_blames_no_photo(server, bucket, credentials, tmp_path):
+    from facespace.bulk.ray import FindAndEmbed
+    from facespace.errors import DataError
+
+    changed = {name: os.environ.get(name) for name in credentials}
+    os.environ.update(credentials)
+    try:
+        find = FindAndEmbed(bucket, None, None)
+        server.refusing = {"torn.jpg": 10_000}
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr("facespace.bulk.ray.PAUSES", (0.0,))
+            with pytest.raises(DataError, match="cannot read .*torn.jpg, tried 2 times.* the same command goes on"):
+                find({"name": ["torn.jpg"]})
+        server.refusing = {}
+        (row,) = find({"name": ["gone.png"]})["row"]
+        assert "cannot read s3://album/2026/gone.png" in json.loads(row)["failure"]
+    finally:
+        for name, value in changed.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
