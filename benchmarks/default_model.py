@@ -1,11 +1,11 @@
-"""The default model: from a training run to model files with a full card, measured and shipped.
+"""Build the default model: export a training run, measure its card, quantise it, and put it into the package.
 
     python benchmarks/default_model.py RUN [--data ../shared/data] [--out runs/mobile] [--lfw] [--ship]
 
-Exports the run, makes the int8 form (calibrated on training faces), takes thresholds, calibration and figures from the
-validation people, and measures there how figures fall with small and badly compressed faces. With --lfw, View 2 too,
-with the model's own detector: a final figure, for which nothing may be chosen, so every such look is noted in
-OUT/looks.jsonl. With --ship, both files go among the models that the package carries.
+Exports the run and quantises it to int8 (calibrated on training faces). Measures thresholds, calibration and accuracy
+on the validation people, also with small and strongly compressed faces. With --lfw, also evaluates LFW View 2 with the
+model's own detector. View 2 is reserved for final results, so every such evaluation is recorded in OUT/looks.jsonl.
+With --ship, both files are copied into the package.
 """
 
 import argparse
@@ -36,7 +36,7 @@ from facespace.train.session import export_run, faces_of
 
 FARS = (1e-1, 1e-2, 1e-3, 1e-4)
 CALIBRATION = 172
-# Of each bootstrap: four million pairs make a round slow.
+# Bootstrap rounds; few, because a round with four million pairs is slow.
 ROUNDS = 100
 # Distance between the eyes in the 112-pixel template.
 EYES = 35.2
@@ -70,26 +70,26 @@ def main() -> None:
     for each in (path, small):
         measure(each, validation, given.data, given.lfw, given.out)
     if given.ship:
-        # The first is what load() takes.
+        # load() uses the first one.
         for number, each in enumerate((path, small)):
             print("shipped", ship(each, default=number == 0))
 
 
 def described(validation: FaceSet) -> str:
-    """What a figure was measured on."""
+    """Describe the data that a figure was measured on."""
     return f"{len(validation.people)} validation people, all pairs of their {len(validation.labels):,} photos"
 
 
 def rename(path: Path, name: str) -> None:
-    """The model is called by what it is for, not by the stage that ended it."""
+    """Name the model after its purpose, not after the last training stage."""
     model = read_model(path)
     write_model(path, model.onnx, model.card.model_copy(update={"name": name, "data_terms": TERMS}))
 
 
 def measure(path: Path, validation: FaceSet, data: Path, lfw: bool, out: Path) -> None:
-    """Decisions, figures and limits of a model file, written into its card and printed."""
+    """Measure thresholds, accuracy and limits of a model file; write them to its card and print them."""
     model = read_model(path)
-    # Faces of unnamed people by group, aligned like those the network was trained on.
+    # Faces of unnamed people by group, aligned like the training faces.
     space = load(path, provider="cpu", detector="aligned-128")
     strangers, _ = embed_groups(space, read_groups(data / "groups.csv"))
     engine = Engine(model, provider="cpu")
@@ -104,7 +104,7 @@ def measure(path: Path, validation: FaceSet, data: Path, lfw: bool, out: Path) -
         for condition, change in conditions().items()
     ]
     limits += [
-        LimitCard(condition="same-person pairs by group, age and sex: the photos have no such labels, strangers have"),
+        LimitCard(condition="same-person pairs by group, age and sex (no data with these labels)"),
         LimitCard(condition="masks, infrared"),
     ]
     decisions = decide(plain, validation.labels, described(validation), strangers=strangers)
@@ -118,20 +118,20 @@ def measure(path: Path, validation: FaceSet, data: Path, lfw: bool, out: Path) -
 
 
 def show_groups(decisions: DecisionsCard) -> None:
-    """How often strangers of each group are accepted."""
+    """Print the false match rate of each group."""
     assert decisions.groups is not None
     for entry in decisions.groups.thresholds:
         val = "" if entry.val is None else f", VAL {entry.val.value} ({entry.val.low} to {entry.val.high})"
         print(f"worst group at {entry.far:g}: {entry.group}, threshold {entry.threshold:.4f}{val}")
     stated = ", ".join(f"{at.threshold:.3f} ({at.holds_for}, FAR {at.far:g})" for at in decisions.groups.at)
-    print(f"strangers accepted in 1,000 at {stated}:")
+    print(f"false matches per 1,000 pairs at the thresholds {stated}:")
     for group in decisions.groups.groups:
         rates = "; ".join(f"{1e3 * r.value:.2f} ({1e3 * r.low:.2f} to {1e3 * r.high:.2f})" for r in group.rates)
         print(f"  {group.column} {group.name}, {group.faces} faces: {rates}")
 
 
 def conditions() -> dict[str, Change]:
-    """What is done to faces to find out what the model is bad at."""
+    """Return the changes of faces to measure the model's limits with."""
     found: dict[str, Change] = {}
     for eyes in (18, 12, 8):
         found[f"faces with {eyes} pixels between the eyes"] = shrunk(eyes)
@@ -158,10 +158,10 @@ def compressed(quality: int) -> Change:
 
 
 def val_after(engine: Engine, crops: NDArray[np.uint8], validation: FaceSet, change: Change) -> FigureCard:
-    """VAL at FAR 1e-3 where both faces of each pair were changed so."""
+    """Measure VAL at FAR 1e-3 with both faces of each pair changed."""
     points = engine.embed(np.stack([change(face) for face in crops]))
     val = verification(points, validation.labels, (1e-3,), rounds=ROUNDS).val[1e-3]
-    return figure("VAL at FAR 0.001", val, described(validation), "both faces of every pair made so")
+    return figure("VAL at FAR 0.001", val, described(validation), "both faces of every pair changed")
 
 
 def figure(name: str, value: Interval, data: str, note: str | None = None) -> FigureCard:
@@ -169,13 +169,13 @@ def figure(name: str, value: Interval, data: str, note: str | None = None) -> Fi
 
 
 def look(path: Path, data: Path, out: Path) -> None:
-    """LFW View 2 with the model's own detector; written into the card, and noted as a look."""
+    """Evaluate LFW View 2 with the model's own detector; write the result to the card, and record the evaluation."""
     protocol = protocols.by_name("lfw", data / "lfw.zip", [data / "pairs.txt"], 0)
     evaluation, _ = Session(protocol).evaluate(path)
     found = evaluation.verification
     assert found is not None
-    name = f"LFW View 2 (look {looks(out) + 1})"
-    note = f"ten folds, standard error {found.accuracy_se:.4f}; an overlap of people with LFW cannot be ruled out"
+    name = f"LFW View 2 (evaluation {looks(out) + 1})"
+    note = f"ten folds, standard error {found.accuracy_se:.4f}; the training set may contain people of LFW"
     figures = [
         figure("accuracy", found.accuracy, name, note),
         *(figure(f"VAL at FAR {far:g}", val, name) for far, val in found.val.items()),

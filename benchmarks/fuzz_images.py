@@ -1,7 +1,7 @@
-"""Claim: no damaged image crashes, hangs or fills the memory: it is a photo or an ImageError.
+"""Claim: no damaged image causes a crash, a hang or excessive memory use; each gives a photo or an ImageError.
 
-Photos of many formats are damaged in three ways: bits flipped, cut short, and headers that lie (runs of bytes near the
-beginning set to large or random values). Each is decoded in a child process with a limit on its memory, and timed.
+Damages photos of many formats in three ways: flipped bits, truncation, and wrong headers (bytes near the beginning set
+to large or random values). Each is decoded in a child process with a memory limit, and timed.
 
     python benchmarks/fuzz_images.py [--images 10000]
 """
@@ -25,7 +25,7 @@ LIMITS = Limits(pixels=16_000_000)
 
 
 def originals() -> list[bytes]:
-    """A picture in each format and mode that is read."""
+    """Return a picture in each supported format and mode."""
     rows, columns = np.mgrid[:240, :320]
     picture = np.stack([rows, columns % 256, (rows * columns) % 256], axis=2).astype(np.uint8)
     image = Image.fromarray(picture)
@@ -60,7 +60,7 @@ def originals() -> list[bytes]:
         pillow_heif.from_pillow(image).save(target)
         found.append(target.getvalue())
     except ImportError:
-        print("HEIC is left out: pillow-heif is not installed")
+        print("HEIC is skipped: pillow-heif is not installed")
     return found
 
 
@@ -112,7 +112,7 @@ def main() -> None:
         child = context.Process(target=work, args=(number, total - number, theirs))
         child.start()
         theirs.close()
-        # Starting Python may take long on a busy machine; a photo may not.
+        # Only the photo is timed; starting Python may take long on a busy machine.
         patience = 600
         while True:
             try:
@@ -137,13 +137,13 @@ def main() -> None:
                 number = total
                 break
         child.join()
-        # After a crash or a hang, on with the next one in a new process.
+        # After a crash or a hang, continue with the next image in a new process.
         number = number if number == total else number + 1
     for (how, outcome), count in sorted(outcomes.items()):
         print(f"{how}: {outcome} {count:,} times")
     print(
         f"{sum(outcomes.values()):,} of {total:,} images: {len(crashes)} crashes {crashes[:5]}, {len(hangs)} hangs "
-        f"{hangs[:5]}, slowest {slowest:.2f} s of the processor, peak memory of the process {peak:.0f} MB"
+        f"{hangs[:5]}, slowest {slowest:.2f} s of CPU time, peak memory of the process {peak:.0f} MB"
     )
 
 

@@ -1,12 +1,12 @@
-"""Claim: a gallery answers in milliseconds at any size, where a pickled list of embeddings slows to seconds.
+"""Claim: a gallery answers in milliseconds at any size, while a pickled list of embeddings takes seconds.
 
-At each size, in one run: our exact index (bytes) and graph (HNSW), a naive scan of float32 in numpy, faiss's flat
-index in float32 and bytes, and the pickled list that deepface's users have (read whole for each search). Then the
-whole of `Gallery.identify` less the network: store, index, decision and audit log, each search synced to disk.
+At each size, in one run: our exact index (int8) and graph (HNSW), a naive float32 scan in numpy, faiss's flat index in
+float32 and int8, and a pickled list as in deepface (read completely for each search). Then all of `Gallery.identify`
+except the network: store, index, decision and audit log, with each search synced to disk.
 
-Faces are synthetic around real embeddings: see `synthetic.py`. One face a person is enrolled, another is asked for.
-rank-1 counts the nearest person of the float32 scan as right. Medians and 99th percentiles over the searches, by the
-clock, and the median of processor time; the machine may be busy: compare the columns.
+Faces are synthetic, see `synthetic.py`. One face per person is enrolled, another is the probe. rank-1 is the agreement
+with the float32 scan. Reports the median and 99th percentile of wall time over the searches, and the median CPU time;
+the machine may be busy, so compare within a run.
 
     python benchmarks/gallery.py [--sizes 1000,10000,100000,1000000] [--graph-up-to 100000] [--store-up-to 10000]
 """
@@ -60,7 +60,7 @@ Built = tuple[Callable[[NDArray[np.float32]], int], float, float]
 def rows(
     faces: NDArray[np.float32], folder: Path, given: argparse.Namespace
 ) -> Iterator[tuple[str, Callable[[], Built]]]:
-    """Each way of searching: its name, and what builds it and gives (search, bytes in memory, bytes on disk) a face."""
+    """Yield each method's name and a function that builds it; returns search, bytes per face in memory and on disk."""
     import faiss
 
     size, ids = len(faces), np.arange(len(faces))
@@ -124,7 +124,7 @@ def rows(
     if size <= given.pickle_up_to:
         yield "pickled list", pickled
     if size <= given.store_up_to:
-        yield "Gallery, all but the network", gallery
+        yield "Gallery, except the network", gallery
 
 
 def measure(
@@ -134,7 +134,7 @@ def measure(
     search, memory, disk = build()
     built = time.perf_counter() - start
     times, processor, hits = [], [], []
-    # A slow way is asked less often: it would take hours, and says as much.
+    # Slow methods get fewer searches, since all would take hours.
     for query, expected in zip(asked, right, strict=True):
         begin, worked = time.perf_counter(), time.process_time()
         hits.append(search(query) == expected)

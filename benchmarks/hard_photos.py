@@ -1,10 +1,10 @@
-"""Claim: the default detector finds the main face in photos that were made hard, and finds little where there is none.
+"""Claim: the default detector finds the main face in difficult photos, with few false detections.
 
-Photos of LFW, each changed in one way: turned by 90, 180 and 270 degrees with an EXIF orientation that says so, and
-without one; nearly grey; very dark; JPEG quality 10; cut by the border. Found is a face whose landmarks lie within a
-quarter of the eye distance of those of ../shared/data, moved as the photo was. And pictures without a face: noise,
-coarse and fine, and drawn landscapes, each as it is and what the second look at it turned costs: the time of each
-photo with it by the time without, alternating.
+Changes photos of LFW in one way each: rotated by 90, 180 and 270 degrees with and without a matching EXIF orientation;
+nearly grey; very dark; JPEG quality 10; cut by the border. A face counts as found if its landmarks are within a quarter
+of the eye distance of those of ../shared/data. Also uses pictures without a face: coarse and fine noise, and drawn
+landscapes. Finally measures the cost of the second pass on rotated copies: the CPU time of each photo with and without
+it, alternating.
 
     python benchmarks/hard_photos.py [--step 33] [--empty 200]
 """
@@ -23,7 +23,7 @@ from facespace.faces import Finder, Mtcnn, default_finder
 from lfw_photos import lfw_photos
 
 Changed = tuple[bytes, np.ndarray]
-# EXIF orientations by how far the stored pixels are turned, against the clock.
+# EXIF orientations by the counterclockwise rotation of the stored pixels, in quarter turns.
 TURNED = {1: 8, 2: 3, 3: 6}
 
 
@@ -36,12 +36,12 @@ def jpeg(pixels: np.ndarray, quality: int = 95, orientation: int | None = None) 
 
 
 def by_exif(turns: int) -> Callable[[np.ndarray, np.ndarray], Changed]:
-    """Stored turned, with the orientation that brings it upright again."""
+    """Rotate the pixels, and store the matching EXIF orientation."""
     return lambda image, points: (jpeg(np.rot90(image, -turns), orientation=TURNED[turns]), points)
 
 
 def unsaid(turns: int) -> Callable[[np.ndarray, np.ndarray], Changed]:
-    """Stored turned against the clock by so many quarters, and nothing says so."""
+    """Rotate the pixels counterclockwise by quarter turns, without an EXIF orientation."""
 
     def change(image: np.ndarray, points: np.ndarray) -> Changed:
         for _ in range(turns):
@@ -66,25 +66,25 @@ def dark(share: float) -> Callable[[np.ndarray, np.ndarray], Changed]:
 
 
 def cut(image: np.ndarray, points: np.ndarray) -> Changed:
-    """The border runs a third of the eye distance beside the left eye, so that cheek and ear are gone."""
+    """Cut the photo a third of the eye distance left of the left eye, without cheek and ear."""
     left = max(0, round(points[:, 0].min() - np.linalg.norm(points[1] - points[0]) / 3))
     return jpeg(image[:, left:]), points - (left, 0)
 
 
 def halved(image: np.ndarray, points: np.ndarray) -> Changed:
-    """The border runs through the tip of the nose; the landmarks beyond it cannot be seen."""
+    """Cut the photo through the tip of the nose; the landmarks beyond the border are not visible."""
     left = round(points[2, 0])
     return jpeg(image[:, left:]), points - (left, 0)
 
 
 WAYS: dict[str, Callable[[np.ndarray, np.ndarray], Changed]] = {
-    "as it is": lambda image, points: (jpeg(image), points),
-    "turned by 90 degrees, EXIF says so": by_exif(1),
-    "turned by 180 degrees, EXIF says so": by_exif(2),
-    "turned by 270 degrees, EXIF says so": by_exif(3),
-    "turned by 90 degrees, nothing says so": unsaid(1),
-    "upside down, nothing says so": unsaid(2),
-    "turned by 270 degrees, nothing says so": unsaid(3),
+    "unchanged": lambda image, points: (jpeg(image), points),
+    "rotated by 90 degrees, with EXIF": by_exif(1),
+    "rotated by 180 degrees, with EXIF": by_exif(2),
+    "rotated by 270 degrees, with EXIF": by_exif(3),
+    "rotated by 90 degrees, no EXIF": unsaid(1),
+    "upside down, no EXIF": unsaid(2),
+    "rotated by 270 degrees, no EXIF": unsaid(3),
     "5 % of its colour": nearly_grey,
     "a tenth as bright, with noise": dark(0.1),
     "a twentieth as bright, with noise": dark(0.05),
@@ -95,7 +95,7 @@ WAYS: dict[str, Callable[[np.ndarray, np.ndarray], Changed]] = {
 
 
 def empty(number: int) -> np.ndarray:
-    """A picture without a face: noise, smooth noise, or a drawn landscape."""
+    """Make a picture without a face: noise, smooth noise, or a drawn landscape."""
     rng = np.random.default_rng(number)
     if number % 3 == 0:
         return rng.integers(0, 256, (250, 250, 3), np.uint8)
@@ -117,13 +117,13 @@ def empty(number: int) -> np.ndarray:
 
 
 class OneLook(Mtcnn):
-    """The detector without the second look."""
+    """The detector without the second pass."""
 
     second_look = None
 
 
 def cost(finder: Finder, photos: list[np.ndarray]) -> float:
-    """Processor time with the second look over the time without, of all photos."""
+    """Return the CPU time of all photos with the second pass, relative to that without."""
     once = dataclasses.replace(finder, detector=OneLook())
     spent = []
     for way in (finder, once):
@@ -153,14 +153,14 @@ def main() -> None:
             found += face is not None
             errors.append(error)
         print(
-            f"{name}: main face found in {found} of {len(photos)} ({found / len(photos):.1%}), off by "
+            f"{name}: main face found in {found} of {len(photos)} ({found / len(photos):.1%}), median error "
             f"{np.nanmedian(errors):.1%} of the eye distance",
             flush=True,
         )
     nobody = [empty(number) for number in range(options.empty)]
     counts = [len(finder.find(picture).faces) for picture in nobody]
-    print(f"pictures without a face: something is found in {np.count_nonzero(counts)} of {options.empty}")
-    print(f"the second look makes them {cost(finder, nobody):.2f} times as dear, ", end="")
+    print(f"pictures without a face: false detections in {np.count_nonzero(counts)} of {options.empty}")
+    print(f"CPU time of the second pass: factor {cost(finder, nobody):.2f} for these, ", end="")
     print(f"photos as they are {cost(finder, [image for _, image, _ in photos]):.2f} times")
 
 

@@ -1,8 +1,8 @@
-"""Claim: a network trained with the harmonic loss can search a gallery of old points.
+"""Claim: a network trained with the harmonic loss can search a gallery of old embeddings.
 
-Trains the recipe 'harmonic' (or goes on with a stopped run), and compares VAL over all pairs of photos of the
-validation people: within the new space, between old and new points, and within the old space. Beside it the same
-network trained as long without old points, whose space is its own.
+Trains the recipe 'harmonic' (or resumes an interrupted run), and compares VAL over all pairs of photos of the
+validation people: within the new space, between old and new embeddings, and within the old space. For comparison,
+trains the same network for as long without old embeddings.
 
     python benchmarks/harmonic.py ../shared/data runs/harmonic [--steps N]
 """

@@ -1,9 +1,9 @@
-"""How much `pip install` downloads for facespace and for its peers: the wheels that uv's resolver picks, added up.
+"""Measure the download size of `pip install` for facespace and other libraries, from the wheels that uv resolves.
 
-python benchmarks/install_sizes.py [--python 3.11]     needs uv; reads the package index, downloads no wheel
+    python benchmarks/install_sizes.py [--python 3.11]     # needs uv; reads the package index, downloads no wheels
 
-Linux on x86-64. A package without a wheel counts by its source archive. deepface needs tf-keras beside it, insightface
-needs onnxruntime. Weights that a package fetches at first use are not in it.
+For Linux on x86-64. For a package without a wheel, the source archive counts. deepface also needs tf-keras, and
+insightface needs onnxruntime. Weights downloaded at first use are not included.
 """
 
 import argparse
@@ -23,7 +23,7 @@ PEERS = {
 
 
 def lock(requirements: list[str], python: str, folder: Path) -> dict[str, object]:
-    """The lock file of a project with these requirements."""
+    """Return the lock file of a project with these requirements."""
     listed = ", ".join(f'"{one}"' for one in requirements)
     (folder / "pyproject.toml").write_text(
         f'[project]\nname = "probe"\nversion = "0"\nrequires-python = "=={python}.*"\ndependencies = [{listed}]\n'
@@ -34,7 +34,7 @@ def lock(requirements: list[str], python: str, folder: Path) -> dict[str, object
 
 
 def size(package: dict[str, object], python: str) -> int:
-    """Bytes of the file that would be downloaded."""
+    """Return the size in bytes of the file that would be downloaded."""
     tag = "cp" + python.replace(".", "")
     fitting = re.compile(rf"-({tag}-{tag}|cp3\d*-abi3|py3-none|py2\.py3-none)-(any|\S*linux\S*x86_64)\.whl")
     wheels = [wheel for wheel in package.get("wheels", []) if fitting.search(wheel["url"])]

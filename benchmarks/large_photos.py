@@ -1,8 +1,8 @@
-"""Memory and time that the faces of a photo take, each in a process of its own.
+"""Measure memory and time to find the faces of a photo, in a separate process each.
 
     python benchmarks/large_photos.py ../shared/cases/phone_12mp.jpg
 
-Also of the photo enlarged to twice its sides, as JPEG and PNG, and of the decoders alone, in bytes a pixel.
+Also measures the photo at twice its size, as JPEG and PNG, and the decoders alone, in bytes per pixel.
 """
 
 import argparse
@@ -22,7 +22,7 @@ finder.detector([np.zeros((64, 64, 3), np.uint8)])
 before, started = peak(), time.process_time()
 found = finder.find(sys.argv[1])
 print(f"{len(found.faces)} faces of {found.width} x {found.height} pixels, {time.process_time() - started:.1f} s CPU, "
-      f"{peak():.0f} MB, of which {before:.0f} before the photo")
+      f"{peak():.0f} MB, of which {before:.0f} MB before the photo")
 """
 DECODE = """
 import sys
@@ -33,7 +33,7 @@ if sys.argv[1].endswith("heic"):
 before = peak()
 image = Image.open(sys.argv[1])
 image.load()
-print(f"decoding {image.format}: {(peak() - before) * 1024**2 / (image.width * image.height):.1f} bytes a pixel")
+print(f"decoding {image.format}: {(peak() - before) * 1024**2 / (image.width * image.height):.1f} bytes per pixel")
 """
 PEAK = """
 def peak():

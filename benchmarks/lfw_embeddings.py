@@ -1,9 +1,9 @@
-"""Embed the main face of every photo of LFW once, for the benchmarks that need a strong space.
+"""Embed the main face of every photo of LFW, for other benchmarks.
 
     python benchmarks/lfw_embeddings.py MODEL ../shared/data EMBEDDINGS.npy
 
-Writes (13233, d) float32 in the order of the photos' names. Where the faces are is read from lfw_landmarks.csv, so
-that detection is not measured along.
+Writes float32 of shape (13233, d), sorted by photo name. The positions of the faces come from lfw_landmarks.csv, so the
+result does not depend on a detector.
 """
 
 import csv
@@ -26,7 +26,7 @@ def main() -> None:
     model, data, out = read_model(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3])
     with (data / "lfw_landmarks.csv").open() as file:
         rows = {row[0]: np.array(row[1:16], np.float32) for row in list(csv.reader(file))[1:]}
-    # One photo has no row; LFW is centred, so its face is where faces usually are.
+    # One photo has no row; LFW is centred, so use the usual position.
     usual = np.median(np.stack(list(rows.values())), axis=0)
     crop, size = CROPS[model.card.crop], model.card.input
     with zipfile.ZipFile(data / "lfw.zip") as archive:

@@ -1,4 +1,4 @@
-"""The photos of LFW with the landmarks of their main face, for the benchmarks; never for choosing anything."""
+"""Photos of LFW with the landmarks of their main face, for benchmarks. LFW is test data: never tune on it."""
 
 import csv
 import io
@@ -15,7 +15,7 @@ POINTS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
 
 
 def lfw_bytes(step: int = 1) -> Iterator[tuple[str, bytes, np.ndarray]]:
-    """Name, JPEG file and five landmarks (5, 2) of every step-th photo."""
+    """Yield name, JPEG bytes and five landmarks (5, 2) of every step-th photo."""
     with (DATA / "lfw_landmarks.csv").open() as file:
         rows = list(csv.DictReader(file))[::step]
     with zipfile.ZipFile(DATA / "lfw.zip") as archive:
@@ -25,7 +25,7 @@ def lfw_bytes(step: int = 1) -> Iterator[tuple[str, bytes, np.ndarray]]:
 
 
 def lfw_photos(step: int = 1) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
-    """Name, pixels and five landmarks of every step-th photo."""
+    """Yield name, pixels and five landmarks of every step-th photo."""
     for name, content, points in lfw_bytes(step):
         with Image.open(io.BytesIO(content)) as photo:
             yield name, np.array(photo.convert("RGB")), points

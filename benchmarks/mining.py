@@ -1,8 +1,8 @@
-"""Claim: semi-hard mining in O(B^2), far faster and smaller than listing all triplets.
+"""Claim: semi-hard mining in O(B^2) is much faster and needs much less memory than listing all triplets.
 
-Ours and pytorch-metric-learning's TripletMarginMiner(type_of_triplets="semihard") on the same embeddings, in one
-run. Each measurement is a process of its own, so that its peak memory is its own; the time is the median of
-its repeats. Ratios are what counts; the machine may be busy.
+Compares ours with pytorch-metric-learning's TripletMarginMiner(type_of_triplets="semihard") on the same embeddings, in
+one run. Each measurement runs in a separate process, to measure its peak memory; times are medians over repeats. The
+machine may be busy, so compare the ratios.
 
     make benchmarks    # or: python benchmarks/mining.py [--sizes 256,900,1800]
 """
@@ -23,7 +23,7 @@ MARGIN = 0.2
 
 
 def embeddings(batch: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """A half-trained space: people are clouds around directions, some of them overlapping."""
+    """Simulate a partly trained space: people are overlapping clusters of embeddings."""
     photos = PHOTOS if batch >= 900 else 8
     labels = np.arange(batch) // photos
     rng = np.random.default_rng(0)
@@ -47,7 +47,7 @@ def theirs(points: torch.Tensor, labels: torch.Tensor) -> int:
 
 
 def measure(which: str, batch: int) -> dict[str, float]:
-    """Peak memory above what was there before, and time, of one way at one size; in this process."""
+    """Measure time and additional peak memory of one method at one size, in this process."""
     points, labels = embeddings(batch)
     mine = ours if which == "ours" else theirs
     mine(*embeddings(48))  # imports and thread pools

@@ -1,11 +1,11 @@
-"""A table of model files: parameters, size, and the time of a face, in one run.
+"""Print a table of model files: parameters, size, and time per face.
 
     python benchmarks/models.py MODEL.onnx ... [--dlib FILE.dat]
 
-Times are of the engine as it is used (preparation of the pixels included), at batches of 1 and 32 faces, with 1 and 2
-threads. All models take turns, so that what else the machine does strikes all alike, and each figure is the median of
-its rounds; the last column is the faces per second at batch 1 and one thread against the first model. With --dlib the
-same network in dlib itself stands in the table (it has no batches to speak of on a CPU and takes one thread).
+Times are for the engine, including the preparation of pixels, at batch sizes 1 and 32 with 1 and 2 threads. Models
+alternate, so that other load on the machine affects all equally, and each time is the median over rounds. The last
+column is the speed relative to the first model, at batch size 1 with one thread. With --dlib, the table includes dlib
+itself (one thread; on a CPU it does not benefit from batches).
 """
 
 import argparse
@@ -25,7 +25,7 @@ BATCHES, THREADS = (1, 32), (1, 2)
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("models", type=Path, nargs="+")
-    parser.add_argument("--dlib", type=Path, help="dlib_face_recognition_resnet_model_v1.dat, to run it in dlib")
+    parser.add_argument("--dlib", type=Path, help="dlib_face_recognition_resnet_model_v1.dat, to include dlib itself")
     parser.add_argument("--rounds", type=int, default=9)
     given = parser.parse_args()
     models = [read_model(path) for path in given.models]
@@ -55,10 +55,10 @@ def main() -> None:
 
 
 def describe(model: ModelFile) -> tuple[str, str]:
-    """Parameters in millions, file size in megabytes."""
+    """Return parameters in millions, and file size in megabytes."""
     graph = onnx.load_from_string(model.onnx).graph
     weights = {tensor.name: int(np.prod(tensor.dims)) for tensor in graph.initializer}
-    # Scales and zero points of an int8 network, and shapes, are no parameters.
+    # Scales and zero points of an int8 network, and shapes, do not count as parameters.
     kinds = {tensor.name: tensor.data_type for tensor in graph.initializer}
     counted = sum(
         count
@@ -78,7 +78,7 @@ def bound(function: Callable[[np.ndarray], object], argument: np.ndarray) -> Cal
 
 
 def measure(runs: dict[tuple[str, int, int], Callable[[], object]], rounds: int) -> dict[tuple[str, int, int], float]:
-    """Median milliseconds a face; everything once for warmth, then in turn."""
+    """Return the median milliseconds per face, alternating between models after a warm-up."""
     for run in runs.values():
         run()
     times: dict[tuple[str, int, int], list[float]] = {key: [] for key in runs}

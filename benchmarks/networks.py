@@ -1,7 +1,7 @@
-"""Claim: the paper's networks have the size and cost a face the work that the paper states.
+"""Claim: the paper's networks have the numbers of parameters and multiply-adds reported in the paper.
 
-Parameters and multiply-adds (what the paper calls FLOPS) of every registered network at its own input size, beside
-the paper's figures (tables 1 and 2, section 3.3; 'reported').
+Prints parameters and multiply-adds (called FLOPS in the paper) of every registered network at its intended input size,
+and the difference from the paper's figures (tables 1 and 2, section 3.3).
 
     python benchmarks/networks.py
 """

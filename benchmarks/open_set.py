@@ -1,16 +1,16 @@
-"""Claim: strangers are taken for somebody no more often than asked, however the gallery grows.
+"""Claim: the false positive identification rate stays below the limit, however large the gallery is.
 
-Thresholds come from the card's tail of strangers' distances, measured on people of the shared data's val, and from how
-near the enrolled people are to each other; they are judged on LFW, which nothing was chosen by: some of its people are
-enrolled with all photos but one, which is asked for, and all photos of the rest are strangers'. Beside it stand the
-threshold by the card alone and a fixed threshold for one pair, as peers have. People of LFW may be among those whom the
-network was trained on.
+Thresholds follow from the tail of impostor distances in the card, measured on the validation people of ../shared/data,
+and from the distances between enrolled people. They are tested on LFW, which was not used to choose anything: some
+people are enrolled with all photos but one, which is the probe; all photos of the others are strangers. For comparison:
+the threshold from the card alone, and a fixed threshold for one pair as in other libraries. The training set of the
+network may contain people of LFW.
 
     python benchmarks/lfw_embeddings.py MODEL ../shared/data LFW.npy
     python benchmarks/open_set.py VAL.npz LFW.npy [--data ../shared/data]
 
-VAL.npz holds `points` (n, d) and `people` (n,) by the same model. With --half the tail is that of a random half of
-LFW's people, and the other half is enrolled and asked: what the bound does on people like those it was measured on.
+VAL.npz contains `points` (n, d) and `people` (n,) from the same model. With --half, the tail is measured on a random
+half of the people in LFW and tested on the other half, which shows the bound for people of the same distribution.
 """
 
 import argparse
@@ -45,7 +45,7 @@ def main() -> None:
     else:
         with np.load(given.val) as val:
             tail = tail_of(val["points"], val["people"])
-    print(f"{len(points)} photos of {people.max() + 1} people of LFW; asked for: at most 1 % of strangers' photos")
+    print(f"{len(points)} photos of {people.max() + 1} people of LFW; limit: FPIR 1 %")
     print(
         f"{'people':>7} {'rounds':>6} {'FPIR':>7} {'mean, 95 %':>15} {'draws, 95 %':>15} {'FNIR':>7} {'rank-1':>7} "
         f"{'card alone: FPIR, FNIR':>23} {'one threshold: FPIR':>20}"
@@ -65,7 +65,7 @@ def main() -> None:
 
 
 def tail_of(points: np.ndarray, people: np.ndarray) -> Impostors:
-    """The tail of strangers' distances, as a card carries it."""
+    """Compute the tail of impostor distances in the format of a card."""
     measured = impostor_tails(points, people)
     return Impostors(
         tuple(measured.fars),
@@ -77,9 +77,9 @@ def tail_of(points: np.ndarray, people: np.ndarray) -> Impostors:
 def one_round(
     points: np.ndarray, people: np.ndarray, size: int, tail: Impostors, rng: np.random.Generator
 ) -> tuple[float, ...]:
-    """FPIR, FNIR and rank-1 as a gallery decides; FPIR and FNIR by the card alone; FPIR at its threshold for a pair."""
+    """Return a gallery's FPIR, FNIR and rank-1; FPIR and FNIR with the card alone; FPIR with a fixed threshold."""
     counts = np.bincount(people)
-    # Those with two photos first, so that there is somebody to ask for at every size.
+    # Enrol people with two photos first, so that there are mated probes at every size.
     several = rng.permutation(np.flatnonzero(counts > 1))
     enrolled = np.concatenate([several, rng.permutation(np.flatnonzero(counts == 1))])[: min(size, len(counts) - 500)]
     templates, photos, firsts, probes, owner = [], [], [], [], []

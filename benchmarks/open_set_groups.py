@@ -1,9 +1,9 @@
-"""Claim: the bound on strangers holds for people who are more alike than those of the card, too.
+"""Claim: the limit on FPIR also holds for people who are more similar than those used for the card.
 
-The card's tail is that of the shared data's val people. Enrolled people and strangers are train people of one group:
-all, a group of k-means over the people's mean embeddings (2, 4 or 8 groups), or a random mixture of the eight. One
-photo of each is enrolled, another asked for. The threshold was developed on these groups; benchmarks/open_set.py
-judges it.
+The card's tail is measured on the validation people of ../shared/data. Enrolled people and strangers are training
+people of one group: all, a k-means cluster of the people's mean embeddings (2, 4 or 8 clusters), or a random mixture of
+the eight. One photo of each person is enrolled, another is the probe. The method was developed on these groups;
+benchmarks/open_set.py tests it on other data.
 
     python benchmarks/open_set_groups.py [--data ../shared/data]
 """
@@ -29,7 +29,7 @@ def main() -> None:
     tail = tail_of(*load(given.data, "val", None))
     points, people = load(given.data, "train", None)
     found = list(groups(points, people))
-    print("asked for: at most 1 % of strangers' photos; FPIR over the groups")
+    print("limit: FPIR 1 %; FPIR over the groups")
     print(f"{'people':>7} {'groups':>7} {'mean':>7} {'worst':>7} {'all':>7} {'FNIR':>6}   card alone {'FNIR':>6}")
     for size in SIZES:
         rows = np.array(
@@ -50,7 +50,7 @@ def main() -> None:
 
 
 def groups(points: np.ndarray, people: np.ndarray) -> Iterator[np.ndarray]:
-    """People of each group; everybody first."""
+    """Yield the people of each group; all people come first."""
     sums = np.zeros((people.max() + 1, points.shape[1]))
     np.add.at(sums, people, points)
     means = sums / np.bincount(people)[:, None]
@@ -65,7 +65,7 @@ def groups(points: np.ndarray, people: np.ndarray) -> Iterator[np.ndarray]:
 
 
 def k_means(points: np.ndarray, count: int) -> np.ndarray:
-    """Groups of points by Lloyd's algorithm from random centres."""
+    """Cluster points by Lloyd's algorithm from random centres."""
     centres = points[np.random.default_rng(0).choice(len(points), count, replace=False)]
     for _ in range(30):
         label = (points @ centres.T - 0.5 * (centres**2).sum(axis=1)).argmax(axis=1)
@@ -76,7 +76,7 @@ def k_means(points: np.ndarray, count: int) -> np.ndarray:
 def one(
     points: np.ndarray, people: np.ndarray, group: np.ndarray, size: int, tail: Impostors, seed: int
 ) -> tuple[float, float, float, float]:
-    """FPIR and FNIR as a gallery decides, and by the card alone."""
+    """Return FPIR and FNIR of a gallery, and with the card alone."""
     rng = np.random.default_rng(seed)
     order = rng.permutation(group)
     photos = [rng.permutation(np.flatnonzero(people == person)) for person in order[: size + STRANGERS]]

@@ -1,14 +1,14 @@
-"""Claim: the service answers more requests than a peer's server with the same network.
+"""Claim: the service handles more requests than deepface's server with the same network.
 
-deepface's API, started as its own documentation says (gunicorn, one worker), with dlib's network and dlib's detector,
-and ours with the same network imported and our detector, on loopback, in turns: pairs of photos of LFW to /verify by
-`clients` callers who each ask again as soon as they are answered. Printed are requests a second, p50, and the
-processor's milliseconds a request of the server's processes, which do not count waiting for a core.
+Compares deepface's API, started as in its documentation (gunicorn, one worker) with dlib's network and detector, and
+ours with the same network imported and our detector, alternating on the loopback interface. `clients` concurrent
+clients send pairs of photos of LFW to /verify without pauses. Reports requests per second, p50, and CPU milliseconds
+per request of the server's processes.
 
     python benchmarks/peer_service.py dlib-resnet.onnx [--seconds 10] [--rounds 2]
 
-deepface is installed with --no-deps (benchmarks/requirements.txt); of its networks and detectors dlib's are those whose
-weights come in a package, face_recognition_models, and not from the net when first used.
+Install deepface with --no-deps (benchmarks/requirements.txt). dlib is used because its weights come in a package,
+face_recognition_models; deepface downloads the weights of its other networks and detectors at first use.
 """
 
 import argparse
@@ -37,7 +37,7 @@ WEIGHTS = ("dlib_face_recognition_resnet_model_v1.dat", "shape_predictor_5_face_
 
 @contextmanager
 def deepface() -> Iterator[tuple[str, list[int]]]:
-    """deepface's server; its address and processes."""
+    """Start deepface's server; yield its address and processes."""
     spec = importlib.util.find_spec("face_recognition_models")
     if spec is None or spec.origin is None or importlib.util.find_spec("deepface") is None:
         sys.exit("see benchmarks/requirements.txt")
@@ -84,7 +84,7 @@ def wait_for(url: str) -> None:
 
 
 def named(fields: tuple[str, str], photos: list[bytes]) -> Callable[[int], dict[str, tuple[str, bytes]]]:
-    """The two photos of a request by its number, under the names a server gives its fields."""
+    """Return the two photos of a request, with the server's field names."""
     return lambda number: {
         field: (f"{field}.jpg", photo) for field, photo in zip(fields, pair_of(photos, number), strict=True)
     }
@@ -118,7 +118,7 @@ def main() -> None:
                     figures[name].append((len(took) / given.seconds, 1000 * float(np.median(took)), work))
     for name, measured in figures.items():
         rate, p50, work = np.median(measured, axis=0)
-        print(f"{name}: {rate:.1f} requests/s, p50 {p50:.0f} ms, {work:.0f} ms of the processor a request")
+        print(f"{name}: {rate:.1f} requests/s, p50 {p50:.0f} ms, {work:.0f} ms of CPU per request")
 
 
 if __name__ == "__main__":

@@ -1,21 +1,21 @@
-"""How does a space compare with what else there is? LFW View 2, all on the same faces and folds, in one run.
+"""Compare a space with other methods on LFW View 2, on the same faces and folds, in one run.
 
     python benchmarks/peers.py ../shared/data [MODEL.onnx ...] [--keep runs/peers]
 
-A MODEL is a file or the name of a model that is shipped. dlib itself takes ten minutes of a core: --keep holds on to
-every peer's points and speed, for the next run with another model.
+A MODEL is a file or the name of a shipped model. dlib takes ten minutes on one core; --keep saves the embeddings and
+the speed of every method for the next run.
 
-Every peer sees the face that lfw_landmarks.csv marks, cut out as it wants it; the thresholds, figures and intervals are
-those of `facespace evaluate --protocol lfw`. Peers:
+Every method gets the face marked in lfw_landmarks.csv, with its own crop. Thresholds, metrics and intervals are those
+of `facespace evaluate --protocol lfw`. Methods:
 
 - dlib's ResNet, by dlib itself (dlib-bin), weights from face_recognition_models;
 - local binary patterns, uniform, in a grid of 7 x 7 (Ahonen, Hadid, Pietikainen, 2006), by scikit-image;
 - eigenfaces, 128 whitened components (Turk, Pentland, 1991), by scikit-learn, fitted on people who are not in LFW;
 - raw grey pixels, 32 x 32;
-- any model files named: others' networks too, once they have a card.
+- any model files, including other networks with a card.
 
-Prints accuracy and VAL with intervals, milliseconds of the processor a face on one thread, and the difference from the
-first model (or from the first peer where none is named) on the same pairs.
+Prints accuracy and VAL with intervals, CPU milliseconds per face on one thread, and the difference from the first model
+(or the first method, if no model is given) on the same pairs.
 """
 
 import argparse
@@ -82,7 +82,7 @@ def main() -> None:
         preparation = Preparation(central=True, landmarks=given)
         with EmbeddingCache(space.id) as cache:
             points = embed_photos(space, photos, asked.names, preparation, cache).embeddings
-        # Points may be kept from before, so speed is measured on the first faces.
+        # Embeddings may come from an earlier run, so speed is measured on the first faces.
         size = space.card.input
         faces = cut_all(photos, asked.names[:TIMED], given, space.card.crop, size.width)
         tell(f"{space.card.name} {space.card.version}", points, timed(space.engine.embed, faces)[1])
@@ -111,7 +111,7 @@ def main() -> None:
 
 
 def timed(embed: Embed, faces: Faces) -> tuple[NDArray[np.float32], float]:
-    """Points of faces, and milliseconds of the processor a face."""
+    """Return the embeddings of faces, and CPU milliseconds per face."""
     started = time.process_time()
     points = embed(faces)
     return points, 1000 * (time.process_time() - started) / len(faces)
@@ -124,7 +124,7 @@ def cut_all(photos: Photos, names: Sequence[str], given: dict[str, GivenFace], c
 def cut(content: bytes, face: GivenFace | None, crop: str, side: int) -> Faces:
     image = read_image(content)
     if face is None:
-        # One photo of LFW has no landmarks: the middle, where LFW's subjects are.
+        # One photo has no landmarks; LFW is centred, so use the centre.
         quarter = image.shape[0] // 4
         return resize(image[quarter:-quarter, quarter:-quarter], side, side)
     return CROPS[crop](image, face.box, face.landmarks, side, side)
@@ -133,7 +133,7 @@ def cut(content: bytes, face: GivenFace | None, crop: str, side: int) -> Faces:
 def dlib_resnet() -> Embed:
     import dlib
 
-    # Found, never imported: importing the package needs setuptools.
+    # Only locate the package, because importing it needs setuptools.
     spec = importlib.util.find_spec("face_recognition_models")
     if spec is None or spec.origin is None:
         sys.exit("pip install -r benchmarks/requirements.txt")
@@ -160,7 +160,7 @@ def binary_patterns(faces: Faces) -> NDArray[np.float32]:
         codes = local_binary_pattern(face.astype(np.uint8), 8, 2, "nri_uniform").astype(int)
         cells = codes.reshape(7, 16, 7, 16).swapaxes(1, 2).reshape(49, 256)
         histograms = np.stack([np.bincount(cell, minlength=59) for cell in cells])
-        # Square roots make the Euclidean distance that of Hellinger.
+        # With square roots, the Euclidean distance is the Hellinger distance.
         rows.append(np.sqrt(histograms / 256).ravel())
     return np.array(rows, np.float32)
 
@@ -171,7 +171,7 @@ def raw_pixels(faces: Faces) -> NDArray[np.float32]:
 
 
 def small(faces: Faces) -> NDArray[np.float32]:
-    """Grey, 32 x 32, each face of mean 0 and deviation 1."""
+    """Convert faces to grey, 32 x 32, with mean 0 and standard deviation 1."""
     pixels = np.stack([resize(face, 32, 32) for face in faces])
     flat = grey(pixels).reshape(len(faces), -1)
     return ((flat - flat.mean(axis=1, keepdims=True)) / (flat.std(axis=1, keepdims=True) + 1e-6)).astype(np.float32)

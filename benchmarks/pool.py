@@ -1,7 +1,7 @@
-"""Claim: hard triplets from a pool of a million faces in memory that grows with the pool alone.
+"""Claim: mining hard triplets in a pool of a million faces needs little memory beyond the embeddings.
 
-Embeddings are drawn around people's centres; triplets are mined for as many anchors as 200 steps of a batch of 1,800
-need at a share of a quarter. Each size is a process of its own; what is above the embeddings is the miner's.
+Embeddings are random, around a centre for each person. Triplets are mined for the anchors of 200 steps with a batch of
+1,800 and a share of a quarter. Each size runs in a separate process, to measure memory beyond the embeddings.
 
     python benchmarks/pool.py [--sizes 100000,300000,1000000] [--anchors 30000]
 """
@@ -23,7 +23,7 @@ def measure(pool: int, anchors: int) -> dict[str, float]:
     torch.manual_seed(0)
     labels = torch.arange(pool) // 8
     points = torch.empty(pool, 128)
-    # In pieces, so that making the pool leaves no larger peak than the pool itself.
+    # Made in pieces, so that the peak memory does not exceed the pool itself.
     for rows in torch.arange(pool).split(8000):
         centres = torch.randn(len(rows) // 8, 128).repeat_interleave(8, dim=0)
         points[rows] = torch.nn.functional.normalize(centres + 0.8 * torch.randn(len(rows), 128))

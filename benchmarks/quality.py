@@ -1,18 +1,17 @@
-"""Claim: the quality of a face predicts errors: leaving out the worst pairs lowers the false non-match rate.
+"""Claim: the quality score predicts errors: discarding the worst pairs lowers the false non-match rate.
 
-The error-versus-discard curve on LFW's View 2 (pairs.txt): a pair is as good as its worse face; the worst shares are
-left out, by quality, and at each share the FNMR at FAR 1e-3 is measured: with the threshold anew (from the impostor
-pairs of up to 3,000 of the photos that are left, so that 1e-3 is more than a few pairs) and with that of all photos.
-Only photos of the matched pairs take part. By chance the curve would be flat. Intervals are of 95 %, by the bootstrap
-over people (docs/decisions/020-intervals.md), also of how far each share lies below all pairs, in the same draws.
-The model is the shipped one or another whose crop follows landmarks; the faces and their quality are those of the
-default detector nearest to the ones that lfw_landmarks.csv marks, and quality was fitted on other people:
-docs/decisions/011-quality.md.
+Computes the error-versus-discard curve on LFW View 2 (pairs.txt). The quality of a pair is that of its worse face. The
+worst pairs are discarded in steps, and FNMR at FAR 1e-3 is measured with a new threshold (from the impostor pairs of up
+to 3,000 of the remaining photos, so that 1e-3 is more than a few pairs) and with the threshold of all photos. Only
+photos of genuine pairs are used. A random score would give a flat curve. Intervals are 95 %, by the bootstrap over
+people (docs/decisions/020-intervals.md), also for the improvement over all pairs. The model is the shipped one, or
+another with a crop by landmarks. The faces and their quality are those of the default detector nearest to the ones in
+lfw_landmarks.csv. The score was fitted on other people: docs/decisions/011-quality.md.
 
     python benchmarks/quality.py [--model MODEL] [--embeddings EMBEDDINGS.npy] [--plot docs/pictures/discard.svg]
 
-EMBEDDINGS.npy, to be used in place of the model, has a row a photo of LFW in the order of their names, as
-benchmarks/lfw_embeddings.py writes it.
+EMBEDDINGS.npy, used instead of a model, has one row per photo of LFW, sorted by name; benchmarks/lfw_embeddings.py
+writes it.
 """
 
 import argparse
@@ -35,9 +34,9 @@ FAR = 1e-3
 
 
 def main_faces() -> Iterator[tuple[str, np.ndarray, np.ndarray, Quality | None, float]]:
-    """Of each photo of a matched pair: name, pixels, landmarks, quality and the detector's score.
+    """Yield name, pixels, landmarks, quality and detector score of each photo of a genuine pair.
 
-    Where the default detector does not find the main face, the landmarks are the table's and the quality is None.
+    If the default detector misses the main face, the landmarks come from the table and the quality is None.
     """
     wanted = {name for pair in matched_names() for name in pair}
     detector = Mtcnn()
@@ -54,9 +53,9 @@ def main_faces() -> Iterator[tuple[str, np.ndarray, np.ndarray, Quality | None, 
 
 
 def measured(space: Space | None) -> tuple[list[str], dict[str, np.ndarray], np.ndarray | None]:
-    """Names, quality and for comparison single measures (higher is better), and the points (n, d) by a space.
+    """Return names, quality, single measures for comparison (higher is better), and embeddings (n, d).
 
-    A photo whose main face the default detector does not find is worth nothing.
+    A photo whose main face the default detector misses has the lowest quality.
     """
     names: list[str] = []
     measures: dict[str, list[float]] = {name: [] for name in ("quality", "detector score", "eye distance", "sharpness")}
@@ -79,7 +78,7 @@ def measured(space: Space | None) -> tuple[list[str], dict[str, np.ndarray], np.
 
 
 def matched_names() -> list[tuple[str, str]]:
-    """The photos of each matched pair."""
+    """Return the photos of each genuine pair."""
     lines = [line.split() for line in (DATA / "pairs.txt").read_text().splitlines()[1:]]
     return [
         (f"{parts[0]}/{parts[0]}_{int(parts[1]):04}.jpg", f"{parts[0]}/{parts[0]}_{int(parts[2]):04}.jpg")
@@ -94,7 +93,7 @@ def genuine_pairs(names: list[str]) -> np.ndarray:
 
 
 class Level:
-    """What is left at one share: matched pairs with their person, and the nearest pairs of strangers."""
+    """The pairs left at one share: genuine pairs with their person, and the closest impostor pairs."""
 
     def __init__(self, points: np.ndarray, people: np.ndarray, genuine: np.ndarray, photos: np.ndarray):
         self.person = people[genuine[:, 0]]
@@ -103,28 +102,28 @@ class Level:
         self._owners, self._people = people[some], int(people.max()) + 1
         a, b = np.nonzero(np.triu(self._owners[:, None] != self._owners[None, :], 1))
         others = squared_distances(points[some], points[some])[a, b]
-        # A draw of the people moves the threshold, but never so far that more than these matter.
+        # More impostor pairs than any bootstrap round needs for its threshold.
         nearest = np.argpartition(others, int(20 * FAR * len(others)))[: int(20 * FAR * len(others))]
         nearest = nearest[np.argsort(others[nearest], kind="stable")]
         self._nearest, self._a, self._b = others[nearest], self._owners[a[nearest]], self._owners[b[nearest]]
 
     def threshold(self, drawn: np.ndarray) -> float:
-        """The distance that strangers fall below at the FAR, each person counting as often as drawn."""
+        """Return the threshold at the FAR in a bootstrap round."""
         own = drawn * np.bincount(self._owners, minlength=self._people)
         whole = (own.sum() ** 2 - (own**2).sum()) / 2
         below = np.cumsum(drawn[self._a] * drawn[self._b])
         return float(self._nearest[min(np.searchsorted(below, FAR * whole), len(below) - 1)])
 
     def missed(self, drawn: np.ndarray, threshold: float) -> float:
-        """FNMR at a threshold, each person counting as often as drawn."""
+        """Return the FNMR at a threshold in a bootstrap round."""
         return float(np.average(self.distances > threshold, weights=drawn[self.person]))
 
 
 @dataclasses.dataclass
 class Curve:
-    """FNMR at each share left out, with the threshold measured anew and with that of all pairs; its fall, likewise.
+    """Compute FNMR at each discarded share, with a new threshold and with that of all pairs, and its reduction.
 
-    The fall is how far the FNMR lies below that of all pairs.
+    The reduction is relative to the FNMR of all pairs.
     """
 
     anew: list[Interval]
@@ -134,11 +133,11 @@ class Curve:
 
 
 def curve(points: np.ndarray, people: np.ndarray, genuine: np.ndarray, quality: np.ndarray, rounds: int) -> Curve:
-    """FNMR at the FAR after leaving out each share of the genuine pairs, and of the photos for the impostors."""
+    """Compute FNMR after discarding each share of the genuine pairs, and of the photos of impostor pairs."""
     worth = quality[genuine].min(axis=1)
     levels = []
     for share in SHARES:
-        # Of equal qualities as many go as the share says, by position: a stable order keeps the count exact.
+        # A stable sort discards exactly the share, also among equal qualities.
         kept = np.argsort(-worth, kind="stable")[: round(len(worth) * (1 - share))]
         good = np.flatnonzero(quality >= worth[kept].min()) if share else np.arange(len(quality))
         levels.append(Level(points, people, genuine[kept], good))
@@ -175,8 +174,8 @@ def plot(curves: dict[str, Curve], path: str) -> None:
             bounds = [(100 * rate.low, 100 * rate.high) for rate in found.fixed]
             axes.fill_between(shares, *np.array(bounds).T, alpha=0.15)
             anew = [100 * rate.value for rate in found.anew]
-            axes.plot(shares, anew, "--", color=line.get_color(), label="quality, threshold measured anew")
-    axes.set(xlabel="pairs left out, % (worst first)", ylabel="FNMR at FAR 0.001, %", ylim=(0, None))
+            axes.plot(shares, anew, "--", color=line.get_color(), label="quality, new threshold")
+    axes.set(xlabel="discarded pairs, % (worst first)", ylabel="FNMR at FAR 0.001, %", ylim=(0, None))
     axes.grid(alpha=0.3)
     axes.legend(frameon=False)
     figure.savefig(path, metadata={"Date": None})
@@ -191,7 +190,7 @@ def main() -> None:
     options = parser.parse_args()
     space = None if options.embeddings else load(options.model, threads=1)
     if space and not CROPS[space.card.crop].needs_landmarks:
-        sys.exit(f"the crop {space.card.crop!r} does not follow landmarks: give --embeddings")
+        sys.exit(f"the crop {space.card.crop!r} does not use landmarks: give --embeddings")
     names, measures, points = measured(space)
     if points is None:
         with zipfile.ZipFile(DATA / "lfw.zip") as archive:
@@ -206,16 +205,16 @@ def main() -> None:
         for name, quality in measures.items()
     }
     print(f"{space.card.name if space else options.embeddings}: {len(genuine):,} pairs, FNMR at FAR {FAR:g}")
-    print("left out: " + ", ".join(f"{share:.0%}" for share in SHARES))
+    print("discarded: " + ", ".join(f"{share:.0%}" for share in SHARES))
     for name, found in curves.items():
         for how, rates in (("anew", found.anew), ("of all pairs", found.fixed)):
             print(f"threshold {how}, by {name}: " + ", ".join(f"{rate.value:.2%}" for rate in rates))
     found = curves["quality"]
     for what, rates in (
-        ("by quality, threshold anew", found.anew),
+        ("by quality, new threshold", found.anew),
         ("by quality, threshold of all pairs", found.fixed),
-        ("lower than all pairs by, threshold anew", found.fall_anew),
-        ("lower than all pairs by, threshold of all pairs", found.fall_fixed),
+        ("reduction, new threshold", found.fall_anew),
+        ("reduction, threshold of all pairs", found.fall_fixed),
     ):
         print(f"{what}, 95 %: " + ", ".join(f"{rate.low:.2%} to {rate.high:.2%}" for rate in rates))
     if options.plot:

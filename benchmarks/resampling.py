@@ -1,8 +1,8 @@
-"""Claim: aliasing hurts embeddings, so a face that is shrunk a lot must be averaged, not sampled.
+"""Claim: aliasing harms embeddings, so strong downscaling of a face must average pixels.
 
-Faces of LFW are enlarged (smoothly, so that no detail is invented), fine grain as of a camera's sensor is added, and
-they are aligned back to the network's size: by `warp`, which counts every pixel by its area, and by plain bilinear
-sampling, as an affine warp does it. How far does the embedding move from that of the photo before it was enlarged?
+Enlarges faces of LFW smoothly, adds fine noise like that of a camera sensor, and aligns them to the network's size: by
+`warp`, which averages pixels by area, and by plain bilinear sampling, as in a usual affine warp. Measures the distance
+of each embedding from that of the original photo.
 
     python benchmarks/resampling.py MODEL [--photos 60]
 """
@@ -23,7 +23,7 @@ GRAIN = 24.0
 
 
 def sampled(image: np.ndarray, matrix: np.ndarray, width: int, height: int) -> np.ndarray:
-    """Bilinear sampling at the centre of each pixel, whatever lies between."""
+    """Sample bilinearly at the centre of each pixel, without averaging."""
     back = inverse(matrix)
     back[:, 2] += 0.5 - back[:, :2] @ (0.5, 0.5)
     drawn = PIL.Image.fromarray(image).transform(

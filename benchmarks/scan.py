@@ -1,17 +1,17 @@
-"""Claim: comparing with every stored point takes no longer than faiss's scans of bytes take, and less for many faces.
+"""Claim: our exhaustive search takes no longer than faiss's int8 scans, and less for many probes at once.
 
     python benchmarks/scan.py [--sizes 10000,100000,1000000] [--threads 1,2]
     python benchmarks/scan.py --widths 8,16,32,64,256,4096
     python benchmarks/scan.py --sizes 50000 --looked-at 192,512,1024,2500,4096
 
-Each way looks for the 20 nearest of 1, 8 and 64 faces at once: ours (bytes, each point of its own length), faiss's flat
-indexes of bytes (one length for all, as they compare plain bytes) and of floats, and numpy (blocks of 4,096 rows made
-float32, BLAS). Milliseconds of processor time and of the clock, medians; recall of the 20 nearest by float32.
-Synthetic people around real embeddings (`synthetic.py`), one face each, and other faces of theirs asked for.
+Searches the 20 nearest points of 1, 8 and 64 probes at once with each method: ours (int8 with a scale for each point),
+faiss's flat int8 indexes (one scale for all points) and float32 index, and numpy (blocks of 4,096 rows converted to
+float32, BLAS). Reports medians of CPU time and wall time, and the recall of the 20 nearest by float32. Uses synthetic
+people (`synthetic.py`), one face each, with other faces of them as probes.
 
---widths: the products of our scan alone, processor time for a million random points, one thread, by points in a tile.
+--widths: only the products of our scan; CPU time for a million random points, one thread, by points per tile.
 
---looked-at: our graph, by how many points it looks at: processor time of one search, recall of the nearest by float32.
+--looked-at: our graph by the number of points visited; CPU time of one search, recall of the nearest by float32.
 """
 
 import argparse
@@ -23,7 +23,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-os.environ["OMP_NUM_THREADS"] = "1"  # numpy's; the others are told.
+os.environ["OMP_NUM_THREADS"] = "1"  # For numpy; the other methods have an argument.
 
 import faiss
 import numpy as np
@@ -51,7 +51,7 @@ def main() -> None:
         return
     made, rng = SyntheticFaces(*real_faces("train")), np.random.default_rng(0)
     batches = "".join(f"{f'{batch} at once':>18}" for batch in BATCHES)
-    print(f"{'points':>9} {'threads':>7} {'what':32}{batches} {'recall':>7}   processor (clock), ms")
+    print(f"{'points':>9} {'threads':>7} {'what':32}{batches} {'recall':>7}   CPU time (wall time), ms")
     for size in map(int, given.sizes.split(",")):
         centres = made.people(size, rng)
         faces = np.concatenate([made.faces(centres[i : i + 50_000], rng) for i in range(0, size, 50_000)])
@@ -74,7 +74,7 @@ def main() -> None:
 
 
 def timed(work: Callable[[], object]) -> tuple[float, float]:
-    """Medians of processor time and of the clock, milliseconds."""
+    """Return the medians of CPU time and wall time, in milliseconds."""
     times = []
     for _ in range(REPEATS):
         begun = time.process_time(), time.perf_counter()
@@ -104,7 +104,7 @@ def multiply(asked: Whole, tiles: NDArray[np.int8], step: int) -> None:
 
 def by_looked_at(widths: list[int], faces: NDArray[np.float32], asked: NDArray[np.float32]) -> None:
     nearest = (asked @ faces.T).argmax(axis=1)
-    # Of a graph what is looked at is set when it is made: the points are linked once, and saved between.
+    # The number of points visited is set at construction, so the graph is built once and reloaded.
     with tempfile.TemporaryDirectory() as folder:
         index = HnswIndex(faces.shape[1])
         index.add(np.arange(len(faces)), faces)
@@ -115,9 +115,7 @@ def by_looked_at(widths: list[int], faces: NDArray[np.float32], asked: NDArray[n
             graph = open_index(folder)
             processor = np.median([timed(functools.partial(graph.search, query[None], K))[0] for query in asked])
             recall = np.mean(graph.search(asked, K).ids[:, 0] == nearest)
-            print(
-                f"{len(faces):9,} points, {width:5,} looked at: {processor:6.2f} ms, nearest {recall:.3f}", flush=True
-            )
+            print(f"{len(faces):9,} points, {width:5,} visited: {processor:6.2f} ms, nearest {recall:.3f}", flush=True)
 
 
 def ours(faces: NDArray[np.float32], threads: int) -> Search:
@@ -127,7 +125,7 @@ def ours(faces: NDArray[np.float32], threads: int) -> Search:
 
 
 def scalar(kind: str, metric: int, directions: bool) -> Callable[[NDArray[np.float32], int], Search]:
-    """faiss's scan of bytes; `directions` makes points bytes of one length, as comparing plain bytes needs."""
+    """faiss's int8 scan; `directions` quantises points with a common scale, as it needs."""
 
     def build(faces: NDArray[np.float32], threads: int) -> Search:
         as_bytes = _directions if directions else lambda points: points
@@ -167,7 +165,7 @@ def numpy_blocks(faces: NDArray[np.float32], threads: int) -> Search:
 
 WAYS = {
     "ours": ours,
-    "numpy, blocks made float32": numpy_blocks,
+    "numpy, float32 blocks": numpy_blocks,
     "faiss direct signed, L2": scalar("QT_8bit_direct_signed", faiss.METRIC_L2, True),
     "faiss direct signed, product": scalar("QT_8bit_direct_signed", faiss.METRIC_INNER_PRODUCT, True),
     "faiss uniform, L2": scalar("QT_8bit_uniform", faiss.METRIC_L2, False),

@@ -1,13 +1,13 @@
-"""Claims: what faces batched across callers gain, and that four times too many requests break nothing.
+"""Measure the gain of batching faces across requests, and the behaviour under four times too many requests.
 
-In one run, on photos of LFW (250 x 250 pixels) with any model, the shipped one by default, and a gallery of synthetic
-faces drawn around that model's own embeddings (benchmarks/synthetic.py):
+In one run, on photos of LFW (250 x 250 pixels) with a model (by default the shipped one) and a gallery of synthetic
+faces around that model's embeddings (benchmarks/synthetic.py):
 
-1. `clients` callers who each ask again as soon as they are answered, against the same service with faces that go
-   through the network together (as they come, or after waiting 5 ms for others) and one by one, in turns: requests a
-   second, p50 and p99 of verify and identify. Ratios are medians over the rounds.
-2. Four times as many requests as that, at random moments (Poisson), whatever the answers: what became of each, the
-   p99 of those accepted, and the service's memory.
+1. `clients` concurrent clients send requests without pauses to the same service with batching (without waiting, and
+   after waiting 5 ms for more faces) and without, alternating. Reports requests per second, p50 and p99 of verify and
+   identify. Ratios are medians over the rounds.
+2. Four times as many requests, at random times (Poisson), independent of the answers. Reports the result of each, the
+   p99 of the accepted ones, and the service's memory.
 
     python benchmarks/service.py [--model MODEL] [--people 100000] [--seconds 15] [--rounds 3]
 """
@@ -37,20 +37,20 @@ from facespace.space import load
 from synthetic import DATA, SyntheticFaces, faces_by
 
 PHOTOS = 64
-# Requests that are under way when the service is told to stop.
+# Requests in progress when the service is stopped.
 STOPPED = 40
 STARTED = "import sys; from facespace.server.run import serve; from facespace.server.settings import Settings"
 
 
 def main() -> None:
     words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    words.add_argument("--model", help="a file, or the name of a shipped model; the default one otherwise")
+    words.add_argument("--model", help="a file, or the name of a shipped model; the default model if not given")
     words.add_argument("--people", type=int, default=100_000)
     words.add_argument("--seconds", type=float, default=15)
     words.add_argument("--rounds", type=int, default=3)
     words.add_argument("--clients", type=int, default=8)
-    words.add_argument("--detector", help="aligned-128: no detection, so that the network is most of the work")
-    words.add_argument("--gallery", help="kept from an earlier run, or made there")
+    words.add_argument("--detector", help="aligned-128 skips detection, so that the network is most of the work")
+    words.add_argument("--gallery", help="gallery from an earlier run; created if it does not exist")
     given = words.parse_args()
     photos = some_photos()
     with tempfile.TemporaryDirectory() as folder:
@@ -61,7 +61,7 @@ def main() -> None:
 
 
 def fill(gallery: Path, model: str | None, people: int) -> None:
-    """A gallery of so many synthetic people with one face each, as the model would have embedded them."""
+    """Create a gallery of synthetic people with one face each, like embeddings of the model."""
     space, made, rng = load(model), SyntheticFaces(*faces_by(model)), np.random.default_rng(0)
     store = open_store(gallery, space.id, space.dimension)
     for start in range(0, people, 10_000):
@@ -75,7 +75,7 @@ def fill(gallery: Path, model: str | None, people: int) -> None:
 def closed(given: argparse.Namespace, gallery: Path, photos: list[bytes]) -> None:
     rates: dict[tuple[str, str], list[tuple[float, float, float]]] = {}
     kinds: dict[str, dict[str, object]] = {
-        "as they come": {"batch_wait": 0},
+        "no wait": {"batch_wait": 0},
         "5 ms": {"batch_wait": 0.005},
         "unbatched": {"batching": False},
     }
@@ -89,7 +89,7 @@ def closed(given: argparse.Namespace, gallery: Path, photos: list[bytes]) -> Non
                     took = asyncio.run(ask(base, what, photos, given.clients, given.seconds))
                     told = (len(took) / given.seconds, *np.percentile(took, [50, 99]))
                     rates.setdefault((what, kind), []).append(told)
-    print(f"{given.clients} clients, {given.people:,} people, medians of {given.rounds} rounds in turns")
+    print(f"{given.clients} clients, {given.people:,} people, medians of {given.rounds} alternating rounds")
     print(f"{'':10}{'':20}{'requests/s':>11}{'p50 ms':>9}{'p99 ms':>9}")
     best: dict[str, float] = {}
     for (what, kind), measured in rates.items():
@@ -97,7 +97,7 @@ def closed(given: argparse.Namespace, gallery: Path, photos: list[bytes]) -> Non
         best[what] = max(best.get(what, 0), rate)
         print(f"{what:10}{kind:20}{rate:11.1f}{1000 * p50:9.0f}{1000 * p99:9.0f}")
     for what in ("verify", "identify"):
-        for kind in ("as they come", "5 ms"):
+        for kind in ("no wait", "5 ms"):
             ratio = np.median(np.divide(rates[what, kind], rates[what, "unbatched"]), axis=0)
             print(f"{what:10}{kind + ' ratio':20}{ratio[0]:11.2f}{ratio[1]:9.2f}{ratio[2]:9.2f}")
     if not given.detector:
@@ -111,21 +111,21 @@ def overload(given: argparse.Namespace, gallery: Path, photos: list[bytes], rate
         counts, took, most = asyncio.run(flood(base, photos, rate, 2 * given.seconds, process.pid))
         after = resident(process.pid)
         sent = sum(counts.values())
-        print(f"\noverload: identify at {rate:.0f} a second for {2 * given.seconds:.0f} s, {sent} sent")
-        print(f"  {4 * sent / (2 * given.seconds * rate):.1f} times the rate that callers in turn were answered at")
+        print(f"\noverload: identify at {rate:.0f} requests/s for {2 * given.seconds:.0f} s, {sent} sent")
+        print(f"  {4 * sent / (2 * given.seconds * rate):.1f} times the capacity measured above")
         for said, count in sorted(counts.items()):
             print(f"  {said:24}{count:7}")
         print(f"  accepted: p50 {1000 * np.median(took):.0f} ms, p99 {1000 * np.percentile(took, 99):.0f} ms")
-        print(f"  memory: {before:.0f} MB before, {most:.0f} at most, {after:.0f} after")
-        print(f"  alive afterwards: {httpx.get(f'{base}/readyz').status_code == 200}")
-        # What was accepted when it is told to stop is answered.
+        print(f"  memory: {before:.0f} MB before, {most:.0f} MB peak, {after:.0f} MB after")
+        print(f"  ready afterwards: {httpx.get(f'{base}/readyz').status_code == 200}")
+        # A service that is stopped must answer all accepted requests.
         stopped, count = asyncio.run(stop_meanwhile(base, photos, process))
-        print(f"  told to stop with {count} requests at work or waiting: {dict(stopped)}")
+        print(f"  stopped with {count} requests running or queued: {dict(stopped)}")
 
 
 @contextmanager
 def service(model: str | None, gallery: Path | str, **more: object) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    """A service of its own process, on a free port."""
+    """Start a service in a separate process, on a free port."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -152,7 +152,7 @@ def service(model: str | None, gallery: Path | str, **more: object) -> Iterator[
 
 
 def some_photos() -> list[bytes]:
-    """Photos of LFW, mostly of different people."""
+    """Return photos of LFW, mostly of different people."""
     with zipfile.ZipFile(DATA / "lfw.zip") as archive:
         names = [name for name in archive.namelist() if name.endswith(".jpg")][: 8 * PHOTOS : 8]
         return [archive.read(name) for name in names]
@@ -168,7 +168,7 @@ def files_of(what: str, photos: list[bytes], number: int) -> dict[str, bytes]:
 
 
 async def ask(base: str, what: str, photos: list[bytes], clients: int, seconds: float) -> list[float]:
-    """`post` to our service, one or two photos a request."""
+    """Return `post` for our service, with one or two photos per request."""
     return await post(f"{base}/v1/{what}", lambda number: files_of(what, photos, number), clients, seconds)
 
 
@@ -180,7 +180,7 @@ async def post(
     form: dict[str, str] | None = None,
     timeout: float = 60,
 ) -> list[float]:
-    """Callers who ask again as soon as they are answered, with the files of each number: how long each answer took."""
+    """Run clients that send requests without pauses; return the time of each answer."""
     took: list[float] = []
     until = time.monotonic() + seconds
 
@@ -200,9 +200,9 @@ async def post(
 async def flood(
     base: str, photos: list[bytes], rate: float, seconds: float, pid: int
 ) -> tuple[Counter[str], list[float], float]:
-    """Requests at random moments, whatever the answers; each on a connection of its own, written beforehand.
+    """Send requests at random times, independent of the answers, each on its own connection.
 
-    A client that makes its requests as it goes would take the processor from the service, and send too few.
+    Requests are prepared in advance, because preparing them in between would take CPU time from the service.
     """
     rng, counts, took = np.random.default_rng(0), Counter[str](), list[float]()
     written = [raw_request(base, files_of("identify", photos, number)) for number in range(len(photos))]
@@ -245,20 +245,20 @@ async def flood(
 
 
 def raw_request(base: str, files: Mapping[str, bytes]) -> bytes:
-    """A request of identify as it goes over the wire, after which the connection is closed."""
+    """Return the bytes of an HTTP request to identify, with `Connection: close`."""
     request = httpx.Request("POST", f"{base}/v1/identify", files=files, headers={"Connection": "close"})
     lines = [f"POST {request.url.path} HTTP/1.1", *(f"{name}: {value}" for name, value in request.headers.items())]
     return "\r\n".join([*lines, "", ""]).encode() + request.read()
 
 
 async def stop_meanwhile(base: str, photos: list[bytes], process: subprocess.Popen[bytes]) -> tuple[Counter[str], int]:
-    """Ask for some answers, tell the service to stop, and see what comes."""
+    """Send some requests, stop the service, and return the results."""
     async with httpx.AsyncClient(timeout=120) as client:
         tasks = [
             asyncio.create_task(client.post(f"{base}/v1/identify", files=files_of("identify", photos, number)))
             for number in range(STOPPED)
         ]
-        # What was not read yet was not accepted.
+        # Wait until the service has read all requests.
         while f'facespace_inside{{line="photos"}} {len(tasks)}.0' not in (await client.get(f"{base}/metrics")).text:
             await asyncio.sleep(0.05)
         process.send_signal(signal.SIGTERM)
@@ -268,7 +268,7 @@ async def stop_meanwhile(base: str, photos: list[bytes], process: subprocess.Pop
 
 
 def resident(pid: int) -> float:
-    """Megabytes of a process in memory."""
+    """Return the resident memory of a process in megabytes."""
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith("VmRSS"):
             return int(line.split()[1]) / 1024

@@ -1,9 +1,8 @@
-"""The paper's tables 5 and 6 at our scale: VAL against the dimension of the embedding and the amount of training data.
+"""The paper's tables 5 and 6 at a small scale: VAL against the embedding dimension and the amount of training data.
 
-Trains a small network with the triplet loss once for each dimension and once for each share of the people, all with the
-same number of embedded faces, one seed each, and prints the tables of `facespace evaluate --sweep dim` and `data` on
-people nobody was trained on. So few steps leave every network far from done: the tables show which way things go, not
-where they end. A run that was stopped goes on where it was.
+Trains a small network with the triplet loss for each dimension and for each share of the people, with the same number
+of embedded faces and one seed, and prints the tables of `facespace evaluate --sweep dim` and `data` on other people.
+With so few steps no network is fully trained: the tables show trends, not final values. Interrupted runs are resumed.
 
     python benchmarks/sweeps.py ../shared/data runs/sweeps [--faces 50000]
 """
@@ -15,8 +14,8 @@ import numpy as np
 import torch
 
 from facespace.evaluate import open_photos, protocols
+from facespace.evaluate.results import write_sweep
 from facespace.evaluate.session import Session
-from facespace.evaluate.sweep import write_sweep
 from facespace.recipes import find
 from facespace.train.data.dataset import FaceSet, read_faces
 from facespace.train.engine.loop import train
@@ -29,7 +28,7 @@ SIDE = 56
 
 
 def recipe_of(faces: int, dimension: int) -> Recipe:
-    """The recipe of the mining experiment with a residual network, and the optimiser that brings it furthest."""
+    """Return the recipe of the mining experiment with a residual network and its best optimiser."""
     base = read_recipe(find("compare-mining"))
     steps = faces // (base.batch.people * base.batch.photos)
     network = base.network.model_copy(
@@ -42,7 +41,7 @@ def recipe_of(faces: int, dimension: int) -> Recipe:
 
 
 def trained(recipe: Recipe, faces: FaceSet, others: FaceSet, run: Path) -> Path:
-    """The model file of a run, trained where it is not there yet."""
+    """Return the model file of a run; train it first if necessary."""
     model = run / "model.onnx"
     if not model.exists():
         done = train(recipe, faces, run, resume=True, validation=others, warn=lambda text: print(text, flush=True))

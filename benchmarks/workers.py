@@ -1,12 +1,12 @@
-"""Claim: workers with one gallery in PostgreSQL answer alike, and share the load.
+"""Claim: several workers with one gallery in PostgreSQL give the same answers, and share the load.
 
-For one worker and for two on one port: somebody is enrolled, then asked for over new connections, so that whichever
-worker takes them answers; then `clients` callers who each ask again as soon as they are answered. Prints how often the
-new person was found, requests a second, p50 and p99, and the processor's share of each worker.
+With one and with two workers on one port: enrols a person, then searches for them over new connections, so that any
+worker may answer; then runs `clients` concurrent clients without pauses. Reports how often the new person was found,
+requests per second, p50 and p99, and the CPU time of each worker.
 
     python benchmarks/workers.py postgresql://user@host/database [--model MODEL] [--people 10000] [--seconds 15]
 
-The database must be empty; a gallery of synthetic people, made once, is left in it.
+The database must be empty. The script creates a gallery of synthetic people in it and does not delete it.
 """
 
 import argparse
@@ -46,15 +46,15 @@ def main() -> None:
             p50, p99 = 1000 * np.percentile(took, [50, 99])
             print(
                 f"{workers} workers, {given.people:,} people: found {found} of {ASKED}; {len(took)} answered, all 200, "
-                f"{len(took) / given.seconds:.1f} requests/s, p50 {p50:.0f} ms, p99 {p99:.0f} ms; seconds of the "
-                f"processor by worker: {', '.join(f'{w:.1f}' for w in work)}; memory by worker: "
+                f"{len(took) / given.seconds:.1f} requests/s, p50 {p50:.0f} ms, p99 {p99:.0f} ms; CPU seconds "
+                f"by worker: {', '.join(f'{w:.1f}' for w in work)}; memory by worker: "
                 f"{', '.join(f'{resident(pid):.0f} MB' for pid in pids)}",
                 flush=True,
             )
 
 
 def fill(gallery: str, model: str | None, people: int) -> None:
-    """A gallery of so many people at random places, with one face each."""
+    """Create a gallery of people with one random embedding each."""
     space, rng = load(model), np.random.default_rng(0)
     store = open_store(gallery, space.id, space.dimension)
     if not store.count():
@@ -64,7 +64,7 @@ def fill(gallery: str, model: str | None, people: int) -> None:
 
 
 def known(base: str, name: str, photo: bytes) -> int:
-    """How often somebody who was just enrolled is found, each time over a connection of its own."""
+    """Count how often a person who was just enrolled is found, each time over a new connection."""
     form = {"name": name, "least_quality": "0"}
     httpx.post(f"{base}/v1/people", data=form, files={"photos": photo}, timeout=120).raise_for_status()
 
@@ -72,7 +72,7 @@ def known(base: str, name: str, photo: bytes) -> int:
         async def one() -> bool:
             async with httpx.AsyncClient(timeout=120) as client:
                 answer = (await client.post(f"{base}/v1/identify", files={"photo": photo})).json()
-                # Random people are unlike any, so the gallery's threshold says nothing here: the nearest counts.
+                # Random embeddings are unlike faces, so use the nearest person, not the threshold.
                 return any(face["candidates"][0]["name"] == name for face in answer["faces"])
 
         return sum(await asyncio.gather(*(one() for _ in range(ASKED))))
@@ -81,13 +81,13 @@ def known(base: str, name: str, photo: bytes) -> int:
 
 
 def serving(parent: int) -> list[int]:
-    """The worker processes of a service: children that have done some work, whatever else was started beside them."""
+    """Return the worker processes of a service: the children that have used CPU time."""
     children = [int(pid) for pid in Path(f"/proc/{parent}/task/{parent}/children").read_text().split()]
     return [pid for pid in children if resident(pid) > 60]
 
 
 def spent(pid: int) -> float:
-    """Seconds of the processor a process has used."""
+    """Return the CPU seconds of a process."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 

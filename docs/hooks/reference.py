@@ -9,7 +9,7 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from typer.cli import get_docs_for_click
 
-from facespace.cli.app import command
+from facespace.cli.main import command
 
 DOCS = Path(__file__).parents[1]
 

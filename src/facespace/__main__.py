@@ -1,5 +1,5 @@
 """`python -m facespace` is the command line too."""
 
-from facespace.cli import main
+from facespace.cli.main import main
 
 main()

@@ -29,7 +29,7 @@ def test_an_album_from_folder_to_sheet(run, people, tmp_path):
     told = json.loads(run("cluster", people, "--out", "out", "--json"))
     assert told["added"]["faces"] == 60
     assert (tmp_path / "out" / "index.html").is_file()
-    assert "60 known before" in run("cluster", people, "--out", "out")
+    assert "60 already known" in run("cluster", people, "--out", "out")
     album = "out/album.db"
     clusters = json.loads(run("album", "show", album, "--json"))["clusters"]
     first, second = clusters[0], clusters[1]
@@ -39,7 +39,7 @@ def test_an_album_from_folder_to_sheet(run, people, tmp_path):
     face = first["faces"][0]["number"]
     run("album", "move", album, face, "--to", clusters[2]["number"])
     run("album", "split", album, clusters[3]["faces"][0]["number"])
-    assert "undone: decision 4" in run("album", "undo", album)
+    assert "undid decision 4" in run("album", "undo", album)
     run("album", "undo", album, 3)
     history = json.loads(run("album", "history", album, "--json"))["decisions"]
     assert [entry["undone"] is None for entry in history] == [True, True, False, False]
@@ -66,9 +66,9 @@ def test_photos_that_are_gone_are_listed_and_forgotten(run, people, tmp_path):
     (folder / "1.pgm").unlink()
     (folder / "2.pgm").rename(folder / "moved.pgm")
     done = CliRunner().invoke(app, ["cluster", str(folder), "--out", "out"])
-    assert "1 photos of the album are not there any more" in done.stderr
+    assert "1 photos of the album are missing" in done.stderr
     assert "album missing out/album.db" in done.stderr
-    assert "1 photos lie elsewhere now" in done.stderr
+    assert "1 photos were moved" in done.stderr
     assert "1.pgm" in run("album", "missing", "out/album.db")
     assert "deleted their 1 faces" in run("album", "missing", "out/album.db", "--forget")
     assert json.loads(run("album", "missing", "out/album.db", "--json"))["missing"] == []

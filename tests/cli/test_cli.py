@@ -1,4 +1,4 @@
-"""The command line as a person meets it: a process, its output and its exit status."""
+"""The command line as a user runs it: a process, its output and its exit status."""
 
 import json
 import os
@@ -11,7 +11,7 @@ import pytest
 
 @pytest.fixture
 def run(model_path, tmp_path):
-    """Run `facespace ...`; gives the finished process."""
+    """Run `facespace ...` and return the finished process."""
 
     def call(*words, model=True):
         environment = {**os.environ, "COLUMNS": "200", "NO_COLOR": "1"}
@@ -28,7 +28,7 @@ def ok(process):
     return process.stdout
 
 
-def test_verify_answers_a_person_and_a_machine(run, people, space):
+def test_verify_prints_text_or_json(run, people, space):
     a, b = people / "s1" / "1.pgm", people / "s1" / "2.pgm"
     answer = json.loads(ok(run("verify", a, b, "--json")))
     expected = space.verify(a, b)
@@ -64,7 +64,7 @@ def test_cluster_groups_a_folder(run, people):
     assert f"{len(found['groups'])} people" in ok(run("cluster", people))
 
 
-def test_model_show_tells_what_the_model_is(run, model_path):
+def test_model_show_prints_the_card(run, model_path):
     text = ok(run("model", "show", model_path))
     for word in ("random-weights", "40x48 RGB", "threshold at FAR 0.1", "average linkage"):
         assert word in text
@@ -76,7 +76,7 @@ def test_model_show_tells_what_the_model_is(run, model_path):
         (["verify", "absent.jpg", "absent.jpg"], r"cannot read absent\.jpg: No such file"),
         (["identify", "absent.jpg", "-g", "no/such/people.db"], r"there is no gallery no/such/people\.db"),
         (["cluster", "absent"], "absent does not exist; name a folder of photos"),
-        (["train", "demos"], "no ready recipe of that name; did you mean 'demo'"),
+        (["train", "demos"], "no built-in recipe of that name; did you mean 'demo'"),
         (["export", "model.onnx", "--run", "nowhere"], "holds no checkpoint; train first"),
         (["verify", "a", "b", "-m", "absent.onnx"], r"cannot read the model file absent\.onnx"),
         (["verify", "a", "b", "--provider", "cuda"], "'cuda' is not in this onnxruntime"),
@@ -90,13 +90,13 @@ def test_an_error_is_one_message_and_status_2(run, words, message):
     assert done.stdout == ""
 
 
-def test_debug_shows_where_an_error_arose(run):
+def test_debug_shows_the_traceback(run):
     done = run("--debug", "cluster", "absent")
     assert "Traceback" in done.stderr
     assert done.returncode != 0
 
 
-def test_a_photo_that_cannot_be_used_is_a_warning_beside_the_answer(run, people, tmp_path):
+def test_an_unusable_photo_is_a_warning_and_the_rest_is_enrolled(run, people, tmp_path):
     (tmp_path / "bad.jpg").write_text("no photo")
     done = run("enrol", "Ada", people / "s1" / "1.pgm", "bad.jpg", "-g", "people.db")
     assert "enrolled Ada with 1 of 2 photos" in ok(done)
@@ -113,7 +113,7 @@ def test_help_version_and_completion(run):
     assert "complete" in ok(run("--show-completion", "bash"))
 
 
-def test_the_answers_are_given_without_torch(people, model_path):
+def test_verification_identification_and_clustering_work_without_torch(people, model_path):
     code = (
         "import sys; sys.modules.update(dict.fromkeys(['torch', 'onnx', 'sklearn', 'scipy', 'matplotlib']))\n"
         "import facespace as fs, tempfile, pathlib\n"

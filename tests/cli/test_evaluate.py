@@ -1,4 +1,4 @@
-"""facespace evaluate, as a person and as a machine meet it."""
+"""`facespace evaluate`: its text, its JSON and its errors."""
 
 import json
 import shutil
@@ -12,7 +12,7 @@ from facespace.model import read_model
 
 @pytest.fixture
 def run(monkeypatch, capsys, tmp_path):
-    """Run `facespace evaluate ...` in this process; gives its status, output and messages."""
+    """Run `facespace evaluate ...` in this process and return its status, output and messages."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "200")
 
@@ -36,7 +36,7 @@ def pairs(tmp_path):
     return tmp_path / "pairs.csv"
 
 
-def test_it_writes_a_report_and_figures_and_the_command_that_gives_them(run, people, model_path, tmp_path):
+def test_it_writes_a_report_with_figures_and_the_command_that_made_them(run, people, model_path, tmp_path):
     status, out, _ = run(model_path, "--people", people, "--out", "results", "--json")
     assert status == 0
     found = json.loads(out)
@@ -49,7 +49,7 @@ def test_it_writes_a_report_and_figures_and_the_command_that_gives_them(run, peo
     assert (tmp_path / "results" / "plots" / "roc.svg").exists()
 
 
-def test_one_json_object_is_all_that_a_machine_gets(run, people, model_path, pairs):
+def test_json_prints_one_object_and_nothing_else(run, people, model_path, pairs):
     status, out, errors = run(model_path, "--protocol", "pairs", "--images", people, "--pairs", pairs, "--json")
     assert status == 0
     found = json.loads(out)
@@ -68,20 +68,20 @@ def test_another_model_is_compared_on_the_same_pairs(run, people, model_path, pa
     assert {d["difference"]["value"] for d in json.loads(out)["differences"]} == {0}
 
 
-def test_write_card_measures_thresholds_into_the_model_and_says_that_they_flatter(run, people, model_path, tmp_path):
+def test_write_card_measures_thresholds_and_warns_that_figures_are_optimistic(run, people, model_path, tmp_path):
     model = tmp_path / "mine.onnx"
     shutil.copy(model_path, model)
     status, _, errors = run(model, "--people", people, "--write-card", "--json")
     assert status == 0
-    assert "figures at them are optimistic" in errors
+    assert "results at them are optimistic" in errors
     card = read_model(model).card
     assert card.decisions.people == 6
     assert card.space_id == read_model(model_path).card.space_id
-    # So it does later, when nobody remembers.
-    assert "figures at them are optimistic" in run(model, "--people", people, "--json")[2]
+    # A later evaluation on the same people warns too.
+    assert "results at them are optimistic" in run(model, "--people", people, "--json")[2]
 
 
-def test_thresholds_are_not_chosen_on_what_is_for_final_figures(run, people, model_path, tmp_path):
+def test_thresholds_are_not_chosen_on_a_test_protocol(run, people, model_path, tmp_path):
     (tmp_path / "pairs.txt").write_text("2\t1\ns1\t1\t2\ns1\t1\ts2\t1\ns3\t1\t2\ns3\t1\ts4\t1\n")
     model = tmp_path / "mine.onnx"
     shutil.copy(model_path, model)
@@ -89,7 +89,7 @@ def test_thresholds_are_not_chosen_on_what_is_for_final_figures(run, people, mod
         model, "--protocol", "lfw", "--images", people, "--pairs", "pairs.txt", "--write-card", "--json"
     )
     assert status == 2
-    assert "lfw is for final figures" in errors
+    assert "lfw is for final results" in errors
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_thresholds_are_not_chosen_on_what_is_for_final_figures(run, people, mod
         (["--protocol", "lfw"], "takes --pairs FILE (pairs.txt)"),
         ([], "needs photos: --images FOLDER"),
         (["--images", "absent"], "absent does not exist"),
-        (["--images", ".", "--landmarks", "absent.csv"], "nobody in ."),
+        (["--images", ".", "--landmarks", "absent.csv"], "no people in ."),
     ],
 )
 def test_an_error_is_one_message_and_status_2(run, model_path, tmp_path, words, message):

@@ -1,4 +1,4 @@
-"""`facespace faces` as a person meets it."""
+"""`facespace faces` as a user runs it."""
 
 import json
 import os
@@ -51,14 +51,14 @@ def test_a_folder_is_written_to_a_table_with_its_crops(run, album, tmp_path):
     assert (tmp_path / "crops" / "1.png-0.png").exists()
 
 
-def test_what_does_not_go_together_is_said(run, album):
-    assert "need --out" in run("faces", album).stderr
+def test_options_that_cannot_be_combined_are_an_error(run, album):
+    assert "needs --out" in run("faces", album).stderr
     assert "does not exist" in run("faces", "absent", "--out", "faces.jsonl").stderr
-    assert "--engine ray writes --out" in run("faces", album, "--engine", "ray").stderr
+    assert "--engine ray needs --out" in run("faces", album, "--engine", "ray").stderr
     assert "--draw takes one photo" in run("faces", album, "--out", "f.jsonl", "--draw", "d.png").stderr
 
 
-def test_a_photo_larger_than_what_is_looked_at_is_drawn_smaller_with_its_faces_in_place(run, people, tmp_path):
+def test_a_very_large_photo_is_drawn_smaller_with_its_faces_in_place(run, people, tmp_path):
     photo = Image.new("RGB", (5000, 500), (128, 128, 128))
     photo.paste(Image.open(people / "s1" / "1.pgm").resize((322, 392)), (4400, 50))
     photo.save(tmp_path / "wide.png")

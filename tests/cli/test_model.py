@@ -1,4 +1,4 @@
-"""facespace model ...: each command as a person meets it."""
+"""`facespace model ...`: each command as a user runs it."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from facespace.model import read_model
 
 @pytest.fixture
 def run(tmp_path):
-    """Run `facespace model ...`; gives the finished process."""
+    """Run `facespace model ...` and return the finished process."""
 
     def call(*words):
         command = [sys.executable, "-m", "facespace", "model", *map(str, words)]
@@ -23,7 +23,7 @@ def run(tmp_path):
     return call
 
 
-def test_list_shows_the_models_of_a_folder_and_warns_of_what_is_none(run, model_path, tmp_path):
+def test_list_shows_the_models_of_a_folder_and_warns_about_other_files(run, model_path, tmp_path):
     shutil.copy(model_path, tmp_path / "good.onnx")
     (tmp_path / "bad.onnx").write_bytes(b"nonsense")
     finished = run("list", tmp_path)
@@ -36,8 +36,8 @@ def test_list_shows_the_models_of_a_folder_and_warns_of_what_is_none(run, model_
     assert found["bad.onnx"]["problem"]
 
 
-def test_verify_says_whole_or_why_not(run, model_path, tmp_path):
-    assert "is whole and does what its card says" in run("verify", model_path).stdout
+def test_verify_reports_an_intact_or_a_damaged_file(run, model_path, tmp_path):
+    assert "is intact and does what its card says" in run("verify", model_path).stdout
     damaged = bytearray(model_path.read_bytes())
     damaged[len(damaged) // 2] ^= 1
     (tmp_path / "damaged.onnx").write_bytes(damaged)
@@ -46,7 +46,7 @@ def test_verify_says_whole_or_why_not(run, model_path, tmp_path):
     assert "damaged" in finished.stderr
 
 
-def test_import_then_quantise_gives_two_model_files(run, model_path, people, tmp_path):
+def test_import_and_quantise_write_two_model_files(run, model_path, people, tmp_path):
     card = read_model(model_path).card
     fields = {"name": "foreign", "version": "2", "dimension": 128, "normalised": True, "detector": "whole-photo"}
     lines = [f"{key} = {json.dumps(value)}" for key, value in fields.items()]

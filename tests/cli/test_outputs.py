@@ -1,4 +1,4 @@
-"""Outputs that cannot be written, and names that cannot be printed: one message and status 2, never a traceback."""
+"""Outputs that cannot be written and names that cannot be printed: one message and status 2, never a traceback."""
 
 import json
 import os
@@ -16,7 +16,7 @@ from facespace.images import printable
 
 @pytest.fixture
 def run(model_path, tmp_path, monkeypatch, capfdbinary):
-    """Run `facespace ...` in this process; gives its status, output and errors."""
+    """Run `facespace ...` in this process and return its status, output and errors."""
     monkeypatch.setenv("FACESPACE_MODEL", str(model_path))
     monkeypatch.setenv("COLUMNS", "300")
     monkeypatch.chdir(tmp_path)
@@ -52,7 +52,7 @@ def ok(done):
     return output
 
 
-def test_names_that_are_not_utf8_go_through_clustering_and_galleries(run, latin):
+def test_clustering_and_galleries_accept_names_that_are_not_utf8(run, latin):
     photo = latin / os.fsdecode(b"Zo\xeb") / os.fsdecode(b"caf\xe91.pgm")
     groups = json.loads(ok(run("cluster", "people", "--json")))["groups"]
     assert r"people/Zo\xeb/caf\xe91.pgm" in {member["photo"] for group in groups for member in group}
@@ -71,7 +71,7 @@ def test_names_that_are_not_utf8_go_through_clustering_and_galleries(run, latin)
 
 
 @pytest.mark.filterwarnings("default::facespace.errors.FacespaceWarning")
-def test_names_that_are_not_utf8_go_through_preparation_and_evaluation(run, latin, tmp_path, model_path):
+def test_preparation_and_evaluation_accept_names_that_are_not_utf8(run, latin, tmp_path, model_path):
     pytest.importorskip("pyarrow", reason="Parquet needs the extra `table`")
     ok(run("prepare", "people", "set", "--validation", "0"))
     assert r"Zo\xeb/caf\xe91.pgm" in (tmp_path / "set" / "faces.csv").read_text("utf-8")
@@ -101,8 +101,8 @@ def test_names_that_are_not_utf8_go_through_preparation_and_evaluation(run, lati
         ("demo", "--run", "file/run"),
     ],
 )
-def test_an_output_that_cannot_be_written_is_a_message_that_names_it(run, people, tmp_path, model_path, words):
-    (tmp_path / "file").write_text("in the way")
+def test_an_output_that_cannot_be_written_is_one_message(run, people, tmp_path, model_path, words):
+    (tmp_path / "file").write_text("not a folder")
     (tmp_path / "people" / "s1").mkdir(parents=True)
     for number in (1, 2):
         shutil.copy(people / "s1" / f"{number}.pgm", tmp_path / "people" / "s1")
@@ -112,7 +112,7 @@ def test_an_output_that_cannot_be_written_is_a_message_that_names_it(run, people
     assert "facespace: " in errors
 
 
-def test_a_full_disk_is_a_message_and_status_2_and_a_closed_pipe_is_nothing(people, model_path):
+def test_a_full_disk_is_one_message_and_a_closed_pipe_is_silent(people, model_path):
     if not Path("/dev/full").exists():
         pytest.skip("there is no /dev/full")
     photo = str(people / "s1" / "1.pgm")
@@ -133,7 +133,7 @@ def test_a_full_disk_is_a_message_and_status_2_and_a_closed_pipe_is_nothing(peop
     assert done.stderr == ""
 
 
-def test_a_terminal_of_another_encoding_gets_escapes(people, model_path, tmp_path):
+def test_characters_that_a_terminal_cannot_show_are_escaped(people, model_path, tmp_path):
     shutil.copytree(people / "s1", tmp_path / "王芳")
     command = [sys.executable, "-m", "facespace", "cluster", "王芳", "-m", str(model_path)]
     environment = {**os.environ, "PYTHONIOENCODING": "latin-1", "PYTHONUTF8": "0"}
@@ -142,23 +142,23 @@ def test_a_terminal_of_another_encoding_gets_escapes(people, model_path, tmp_pat
     assert rb"\u738b\u82b3" in done.stdout
 
 
-def test_an_unexpected_error_is_a_message_and_a_traceback_with_debug(run, monkeypatch):
+def test_an_unexpected_error_is_one_message_and_a_traceback_with_debug(run, monkeypatch):
     from facespace.cli import answers
 
     def broken(*given, **named):
-        raise ValueError("something nobody thought of")
+        raise ValueError("something unforeseen")
 
     monkeypatch.setattr(answers, "load", broken)
     status, _, errors = run("verify", "a", "b")
     assert status == 2
-    assert "unexpected ValueError: something nobody thought of" in errors
+    assert "unexpected ValueError: something unforeseen" in errors
     monkeypatch.setattr(sys, "argv", ["facespace", "--debug", "verify", "a", "b"])
-    with pytest.raises(ValueError, match="nobody thought of"):
+    with pytest.raises(ValueError, match="unforeseen"):
         main()
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="no Bash")
 @pytest.mark.parametrize("name", [b"a b", b"it's", b"Zo\xeb", b"it's \\ Zo\xeba"])
-def test_a_command_that_is_printed_names_the_same_file_to_a_shell(name):
+def test_a_printed_command_names_the_same_file_when_pasted_into_a_shell(name):
     shown = printable(command_line("printf %s", os.fsdecode(name)))
     assert subprocess.run(["bash", "-c", shown], capture_output=True, check=True).stdout == name

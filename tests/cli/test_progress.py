@@ -10,7 +10,7 @@ from facespace.cli import progress
 
 @pytest.fixture
 def output(monkeypatch):
-    """Standard error as a terminal or not, and a clock: `output(terminal)` gives the text and how to move the clock."""
+    """Replace standard error and the clock: `output(terminal)` returns the text and a clock to move."""
 
     def start(terminal):
         text, now = io.StringIO(), [1000.0]
@@ -35,11 +35,11 @@ def test_a_log_gets_a_line_at_the_start_every_half_minute_and_at_the_end(output)
     assert [line.split(":")[0] for line in lines] == [
         f"step {done} of 100" for done in (1, 16, 31, 46, 61, 76, 91, 100)
     ]
-    assert lines[1] == "step 16 of 100: loss 0.500, active triplets 25%, 2 s a step, 0:02:48 left"
+    assert lines[1] == "step 16 of 100: loss 0.500, active triplets 25%, 2 s/step, 0:02:48 left"
     assert lines[-1].endswith("0:00:00 left")
 
 
-def test_a_loss_without_triplets_has_no_share_of_them(output):
+def test_a_loss_without_triplets_shows_no_share_of_active_triplets(output):
     text, _ = output(terminal=False)
     with progress.training_progress(1) as step:
         step({"step": 1, "loss": 0.5, "seconds": 1.0})
@@ -47,21 +47,21 @@ def test_a_loss_without_triplets_has_no_share_of_them(output):
 
 
 @pytest.mark.parametrize("terminal", [True, False])
-def test_nothing_is_shown_before_an_error_that_comes_before_the_first_step(output, terminal):
+def test_an_error_before_the_first_step_is_the_only_output(output, terminal):
     text, _ = output(terminal)
     with pytest.raises(ValueError, match="no data"), progress.training_progress(100):
         raise ValueError("no data")
     assert text.getvalue() == ""
 
 
-def test_a_terminal_gets_a_bar_with_the_first_step(output):
+def test_a_terminal_gets_a_bar_from_the_first_step(output):
     text, _ = output(terminal=True)
     with progress.training_progress(100) as step:
         step(record(50))
     assert "50/100" in text.getvalue()
 
 
-def test_processes_other_than_the_first_are_silent(output):
+def test_only_the_first_process_shows_progress(output):
     text, _ = output(terminal=False)
     with progress.training_progress(2, shown=False) as step:
         step(record(1))

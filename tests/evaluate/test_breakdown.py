@@ -1,4 +1,4 @@
-"""Errors by property."""
+"""Error rates by property."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ from facespace.metric import normalise
 
 @pytest.fixture(scope="module")
 def figures():
-    """Twenty people of whom the second ten vary three times as much, five photos each."""
+    """Twenty people with five photos each; the second ten vary three times as much."""
     rng = np.random.default_rng(0)
     labels = np.repeat(np.arange(20), 5)
     spread = np.where(labels < 10, 0.4, 1.2)[:, None]
@@ -61,7 +61,7 @@ def test_columns_are_read_for_photos_or_people(tmp_path):
     path.write_text("person,age,gender\np0,20,f\np1,30,m\np3,,f\n")
     age, gender = read_columns(path, asked)
     assert gender.values.tolist() == ["f"] * 3 + ["m"] * 3 + [""] * 3 + ["f"] * 3
-    assert age.values.tolist()[:4] == ["20", "20", "20", "30"], "few values are taken as they are"
+    assert age.values.tolist()[:4] == ["20", "20", "20", "30"], "few values are not split"
     path.write_text("photo,light\n" + "".join(f"{name},{at}\n" for at, name in enumerate(asked.names)))
     (light,) = read_columns(path, asked)
     assert light.values.tolist() == list(range(12))
@@ -72,7 +72,7 @@ def test_columns_are_read_for_photos_or_people(tmp_path):
     [
         ("who,age\nx,1\n", "needs a column 'photo' or 'person'"),
         ("person\nx\n", "at least one other"),
-        ("person,age\nnobody,1\n", "names no person of this evaluation; its first is 'nobody'"),
+        ("person,age\nnobody,1\n", "contains no person of this evaluation; its first is 'nobody'"),
     ],
 )
 def test_columns_that_say_nothing_are_refused(tmp_path, text, message):

@@ -1,4 +1,4 @@
-"""Embeddings kept from before."""
+"""The cache of embeddings."""
 
 import stat
 
@@ -71,7 +71,7 @@ def test_only_its_owner_may_read_it(tmp_path):
 
 def test_a_place_that_cannot_be_written_is_told(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(DataError, match="FACESPACE_CACHE, or go without: --no-cache"):
+    with pytest.raises(DataError, match="set FACESPACE_CACHE to another folder, or disable the cache with --no-cache"):
         EmbeddingCache("a" * 64, tmp_path / "file" / "cache")
 
 

@@ -1,4 +1,4 @@
-"""What distances mean: thresholds, calibration and cut as measured on people."""
+"""Measuring thresholds, calibration and clustering cut."""
 
 import numpy as np
 import pytest
@@ -60,7 +60,7 @@ def test_probabilities_are_about_right_on_other_people():
     def probability(d):
         return 1 / (1 + np.exp(-(decisions.calibration.intercept + decisions.calibration.slope * d)))
 
-    # With both kinds weighing the same, half of all weight at probability one half is genuine.
+    # With equal weight of both kinds, half of the weight at probability one half is genuine.
     for low, high in ((0.2, 0.5), (0.5, 0.8)):
         g = np.mean((probability(genuine) >= low) & (probability(genuine) < high))
         i = np.mean((probability(impostor) >= low) & (probability(impostor) < high))
@@ -68,7 +68,7 @@ def test_probabilities_are_about_right_on_other_people():
 
 
 def test_too_few_people_for_any_threshold_are_refused():
-    with pytest.raises(DataError, match="are too few for a threshold: set more people aside"):
+    with pytest.raises(DataError, match="are too few to measure a threshold: use more people"):
         decide(*faces(0, people=2, photos=3), "two people")
 
 

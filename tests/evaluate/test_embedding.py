@@ -1,4 +1,4 @@
-"""Photos to embeddings: policies, failures, and nothing done twice."""
+"""Embedding photos: policies, failures, and the cache."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ def photos(people):
 
 @pytest.fixture
 def blind(monkeypatch):
-    """A detector that finds no face in photos brighter than most."""
+    """A detector that finds no face in bright photos."""
     from facespace.faces import Detections, WholePhoto
 
     whole = WholePhoto.__call__
@@ -37,7 +37,7 @@ def test_points_are_those_of_the_space(space, photos):
     assert np.abs(found.embeddings - direct).max() < 1e-5
     assert found.present.all()
     assert found.embedded == 12
-    assert np.array_equal(found.crop(3), space.main_crop(photos.read(photos.names[3])))
+    assert np.array_equal(found.crop(3), space.faces(photos.read(photos.names[3]), crops=True)[0].crop)
 
 
 def test_a_second_time_nothing_is_embedded_and_all_is_the_same(space, photos, tmp_path):
@@ -87,7 +87,7 @@ def test_what_cannot_be_had_is_counted_by_what_it_is(space, photos):
     found = embed_photos(space, held, names)
     assert found.how == ("found", "missing", "missing", "unreadable")
     assert [failure.name for failure in found.failures] == names[1:]
-    assert "there is nobody named Nobody" in found.failures[1].message
+    assert "there is no person Nobody" in found.failures[1].message
     assert found.failures[2].message.startswith("s1/bad.jpg is not an image")
     assert not found.embeddings[1:].any()
     with pytest.raises(DataError, match="no photo of here can be used"):

@@ -1,4 +1,4 @@
-"""A space's answers to protocols, from photos to figures."""
+"""Evaluation of a space by protocols, from photos to metrics."""
 
 import json
 from dataclasses import replace
@@ -69,7 +69,7 @@ def test_searches_answer_as_a_gallery_does(answered, space, people):
     with Gallery(people.parent / "asked.db", space) as gallery:
         for index in s.gallery:
             gallery.enrol(answered.protocol.people[answered.protocol.labels[index]], people / names[index])
-        # The gallery keeps one byte a dimension: an answer may change where two people are equally near.
+        # The gallery stores one byte per dimension, so an answer may change if two people are equally near.
         agreed = 0
         for at, probe in enumerate(s.probes):
             (answer,) = gallery.identify(people / names[probe])
@@ -97,7 +97,7 @@ def test_a_card_with_a_cut_of_complete_linkage_is_refused_and_evaluated_without_
     found = evaluate(other, protocols.groups_of_people(photos))
     assert found.groups is None
     assert any("complete linkage" in note for note in found.notes)
-    # A threshold of one's own needs nothing from the card.
+    # A given threshold needs nothing from the card.
     assert cluster(other, people, threshold=0.001).threshold == 0.001
 
 
@@ -119,13 +119,13 @@ def test_a_missing_photo_is_counted_and_its_pairs_are_accepted_by_no_threshold(s
     assert np.isinf(v.distances).sum() == 2
     assert all(np.isfinite(v.fold_threshold))
     assert [failure.how for failure in found.failures] == ["missing"]
-    assert any("1 of 15 photos are missing; they are accepted as nobody" in note for note in found.notes)
+    assert any("1 of 15 photos are missing; they never match" in note for note in found.notes)
     whole = evaluate(space, protocols.lfw(lfw_like, named_like_lfw(photos)), rounds=20).verification
     assert v.accuracy.value <= whole.accuracy.value
 
 
 def test_fewer_impostor_pairs_than_a_rate_needs_are_told(answered):
-    assert "needs 1,000,000 impostor pairs, there are 1,500" in answered.verification.untold[1e-6]
+    assert "needs 1,000,000 impostor pairs; there are 1,500" in answered.verification.untold[1e-6]
     assert list(answered.verification.val) == [1e-1, 1e-2, 1e-3]
 
 
@@ -169,9 +169,9 @@ def test_at_the_cards_thresholds_both_errors_are_measured(answered, space):
 
 
 def test_the_preparation_is_told_in_words(space):
-    assert "the largest counts" in Preparation().words(space)
+    assert "the largest is used" in Preparation().words(space)
     assert "failure to enrol" in Preparation("failure", central=True).words(space)
-    assert "nearest to the middle" in Preparation(central=True).words(space)
+    assert "nearest to the centre" in Preparation(central=True).words(space)
 
 
 def test_points_of_a_peer_are_judged_by_the_same_protocol(photos, lfw_like, space):
@@ -179,7 +179,7 @@ def test_points_of_a_peer_are_judged_by_the_same_protocol(photos, lfw_like, spac
     found = evaluate(space, asked, rounds=20)
     again = verify_embeddings(asked, found.faces.embeddings, rounds=20)
     assert again.accuracy == found.verification.accuracy
-    with pytest.raises(DataError, match="asks for no verification"):
+    with pytest.raises(DataError, match="has no verification"):
         verify_embeddings(protocols.groups_of_people(photos), found.faces.embeddings)
 
 
@@ -196,7 +196,7 @@ def test_all_pairs_leave_out_faces_that_could_not_be_had(space, photos):
 
 
 def replace_card(space, card):
-    """The same network under another card."""
+    """The same network with another card."""
     import copy
 
     changed = copy.copy(space)

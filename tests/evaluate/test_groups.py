@@ -1,4 +1,4 @@
-"""Groups of strangers: from a table to the card, and what the card then decides."""
+"""Measurements within groups: from a table to the card, and their effect on decisions."""
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ from facespace.model import Card
 
 
 def strangers(rng, each=60):
-    """Two groups of both sexes; one group's strangers are more alike. Half of all are children."""
+    """Two groups of both sexes; people of one group are more similar. Half of all are children."""
     group = np.repeat(["near", "far"], 2 * each)
     sex = np.tile(["f", "m"], 2 * each)
     age = np.tile(["3-9", "10-19", "0-2", "70+"], each)
@@ -83,13 +83,13 @@ def test_a_card_with_groups_decides_by_the_worst_and_one_without_as_before(rng, 
     cards = [space.card.model_copy(update={"decisions": found}) for found in (before, after)]
     assert cards[0].threshold(1e-2) == average[1e-2]
     assert cards[1].threshold(1e-2) == min(average[1e-2], measured[1e-2]) < average[1e-2]
-    # A rate that only the average was measured at is not looser than the groups' at a higher rate.
+    # The threshold of a rate measured only on average is not looser than the groups' threshold of a higher rate.
     rare = min(average)
     assert rare not in measured
     assert cards[1].threshold(rare) == min(average[rare], *measured.values())
     thresholds = [cards[1].threshold(far) for far in after.fars]
     assert thresholds == sorted(thresholds, reverse=True)
-    # It survives being written and read.
+    # It is the same after writing and reading.
     written = Card.parse(cards[1].model_dump(mode="json", exclude_none=True), "here")
     assert written == cards[1]
     assert written.space_id == space.card.space_id
@@ -139,7 +139,7 @@ def test_too_few_faces_for_any_rate_are_told(rng):
 
 @pytest.fixture
 def table(people_folder, tmp_path):
-    """Twelve photos of ORL people in a folder beside their table."""
+    """Twelve photos of ORL people in a folder next to their table."""
     (tmp_path / "groups").mkdir()
     rows = ["photo; sex"]
     for at, photo in enumerate(sorted(people_folder.rglob("*.pgm"))[:12]):
@@ -163,7 +163,7 @@ def test_a_table_is_read_with_the_photos_beside_it(table, space):
     assert faces.embeddings.shape == (11, space.dimension)
     assert list(faces.columns) == ["sex"]
     assert "".join(faces.columns["sex"]) == "mfm" + "mfmfmfmf"
-    assert "1 of 12 photos of groups.csv were left out" in notes[0]
+    assert "1 of 12 photos of groups.csv were left out, because" in notes[0]
     assert faces.data.startswith("11 faces of groups.csv [")
 
 
@@ -179,7 +179,7 @@ def test_a_table_by_person_takes_one_photo_of_each(people_folder, tmp_path, spac
     [
         ("name,sex\na,m\n", "needs a column photo"),
         ("photo\na.png\n", "at least one column to group by"),
-        ("photo,sex\nother.png,m\n", "names no photo of"),
+        ("photo,sex\nother.png,m\n", "contains no photo of"),
     ],
 )
 def test_a_table_that_cannot_be_used_is_told(table, text, message):

@@ -1,4 +1,4 @@
-"""The tails of strangers' distances: right on these people, about right on others, falling with the photos."""
+"""Tails of impostor distances: correct on the same people, about correct on others, smaller with more photos."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from facespace.metric import normalise, squared_distances
 def faces(seed, people=60, photos=8):
     rng = np.random.default_rng(seed)
     labels = np.repeat(np.arange(people), photos)
-    # As in true spaces, all faces have something in common, which a mean of several brings out.
+    # As in real spaces, all faces have a common component, which dominates more in a mean of several.
     centres = 1 + 0.7 * rng.normal(size=(people, 32))
     return normalise(centres[labels] + 0.7 * rng.normal(size=(len(labels), 32))), labels
 

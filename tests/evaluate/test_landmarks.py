@@ -1,4 +1,4 @@
-"""Landmarks from a file."""
+"""Reading landmarks from a file."""
 
 import numpy as np
 import pytest
@@ -42,7 +42,7 @@ def test_the_landmarks_of_lfw_are_read(shared_data):
         ("path,left_eye_x\na,1\n", "has no column left_eye_y, right_eye_x"),
         (f"{HEAD}\na.jpg,1,2,3,4,5,6,7,8,9,x\n", "line 2: a landmark is not a number"),
         (f"{HEAD}\na.jpg,1,2,3,4,5,6,7,8,9,nan\n", "line 2: a landmark is not finite"),
-        (f"{HEAD}\na.jpg,1,2,3\n", "line 2: it must have 11 values"),
+        (f"{HEAD}\na.jpg,1,2,3\n", "line 2: expected 11 values"),
         ("", "has no column path"),
     ],
 )

@@ -1,4 +1,4 @@
-"""The report: whole in itself, safe, and complete."""
+"""The report: self-contained, safe and complete."""
 
 import base64
 import stat
@@ -13,7 +13,7 @@ from facespace.evaluate import evaluate, open_photos, protocols, write_results
 
 @pytest.fixture(scope="module")
 def evaluation(space, people, tmp_path_factory):
-    # A name that would be a script, were it not escaped.
+    # Without escaping, this name would be a script.
     folder = tmp_path_factory.mktemp("named")
     for number, person in enumerate(sorted(people.iterdir())):
         name = "<script>alert(1)<" if number == 0 else f"Zoë $x$ {number}"
@@ -67,10 +67,10 @@ def test_a_name_cannot_become_a_script(page):
 
 def test_every_section_is_there(read):
     text = " ".join(read.headings)
-    for heading in ("Figures", "Verification", "Recognition", "Clustering", "A map of the space", "Where these"):
+    for heading in ("Figures", "Verification", "Recognition", "Clustering", "A map of the space", "How these"):
         assert heading in text
-    assert sum("rightest" in heading for heading in read.headings) == 2
-    assert sum("wrongest" in heading for heading in read.headings) == 2
+    assert sum("(best)" in heading for heading in read.headings) == 2
+    assert sum("(worst)" in heading for heading in read.headings) == 2
 
 
 def test_all_plots_are_there_and_are_pictures(read):

@@ -1,4 +1,4 @@
-"""Sweeps: the paper's tables at our scale."""
+"""Sweeps like the paper's tables."""
 
 import numpy as np
 import pytest
@@ -6,8 +6,9 @@ import pytest
 from facespace.errors import DataError
 from facespace.evaluate import open_photos, protocols
 from facespace.evaluate.photos import HeldPhotos
+from facespace.evaluate.results import write_sweep
 from facespace.evaluate.session import Session
-from facespace.evaluate.sweep import REPORTED, _changer, sweep_faces, write_sweep
+from facespace.evaluate.sweep import REPORTED, _changer, sweep_faces
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +27,7 @@ def test_fewer_pixels_are_fewer_pixels():
 
 
 def test_less_quality_is_less_like_the_photo():
-    # Something smooth, as faces are.
+    # A smooth image, like a face.
     y, x = np.mgrid[:48, :40]
     face = (
         np.stack([120 + 100 * np.sin(x / 6), 120 + 100 * np.cos(y / 7), 3 * (x + y)], axis=2)
@@ -40,14 +41,14 @@ def test_less_quality_is_less_like_the_photo():
 def test_ours_and_the_papers_row_stand_side_by_side(space, asked, tmp_path):
     swept = sweep_faces("pixels", asked, space)
     assert [point.x for point in swept.points] == sorted(REPORTED["pixels"])
-    # The network sees 1,920 pixels: more make no difference, fewer do.
+    # The network's input has 1,920 pixels: more make no difference, fewer do.
     assert swept.points[1].val == swept.points[-1].val
     assert not swept.points[0].note
-    assert "no change" in swept.points[-1].note
+    assert "unchanged" in swept.points[-1].note
     row = swept.rows()[0]
     assert row[0] == "1,600"
     assert row[4] == "0.378"
-    assert "compare the shape" in swept.reminder
+    assert "compare the trends" in swept.reminder
     page = write_sweep(swept, tmp_path, "facespace evaluate ...")
     assert page.read_text().count("0.378") == 1
     assert (tmp_path / "plots" / "sweep-pixels.png").exists()
@@ -59,5 +60,5 @@ def test_models_are_points_of_their_own(asked, model_path):
     assert [point.x for point in swept.points] == [128, 128]
     with pytest.raises(DataError, match="needs two or more models"):
         Session(asked, cached=False).sweep("dim", [model_path])
-    with pytest.raises(DataError, match="is of one model"):
+    with pytest.raises(DataError, match="takes only one model"):
         Session(asked, cached=False).sweep("jpeg", [model_path, model_path])

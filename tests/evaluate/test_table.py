@@ -1,4 +1,4 @@
-"""CSV files as spreadsheets and people write them."""
+"""CSV files written by spreadsheets and by hand."""
 
 import pytest
 
@@ -40,9 +40,9 @@ def test_a_comma_in_a_value_is_kept_where_semicolons_stand_between(tmp_path):
     [
         ("a b same\np q 1\n", "no column a, b, same.*it has 'a b same'"),
         ("", "it is empty"),
-        ("a,b,same\np,q,1,2\n", "line 2: it must have 3 values, one a column, and has 4"),
-        ("sep=;\na;b;same\np;q;1\nr;s\n", "line 4: it must have 3 values"),
-        ("a,b,same\np, ,1\n", "line 2: there is no value for b"),
+        ("a,b,same\np,q,1,2\n", "line 2: expected 3 values, one per column, but found 4"),
+        ("sep=;\na;b;same\np;q;1\nr;s\n", "line 4: expected 3 values"),
+        ("a,b,same\np, ,1\n", "line 2: the value for b is missing"),
         (b"a,b,same\nZo\xeb,q,1\n", "save it as 'CSV UTF-8'"),
     ],
 )

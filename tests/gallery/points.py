@@ -46,7 +46,7 @@ class NamedSpace:
     def probability(self, distances):
         return 1 / (1 + np.exp(8 * (np.asarray(distances) - 1)))
 
-    def faces(self, photo):
+    def faces(self, photo, crops=False):
         if photo in self.lost:
             raise ImageError(f"cannot read {photo}")
         found = []

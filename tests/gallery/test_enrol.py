@@ -142,7 +142,7 @@ def test_a_folder_of_people_is_enrolled_and_taken_back_together(gallery, tmp_pat
         def __getattr__(self, name):
             return getattr(gallery._space, name)
 
-        def faces(self, photo):
+        def faces(self, photo, crops=False):
             person = photo.stem if photo.parent.name == "Mixed" else photo.parent.name
             return [] if photo.stem == "no" else gallery._space.faces(f"{person}/{photo.stem}")
 
@@ -178,7 +178,7 @@ def test_whoever_is_enrolled_under_another_name_is_told(gallery):
 
 def test_a_face_of_low_quality_is_refused_with_the_reason(tmp_path):
     class Judging(NamedSpace):
-        def faces(self, photo):
+        def faces(self, photo, crops=False):
             blurred = replace(GOOD, value=0.01, sharpness=0.01, eye_distance=12.0, yaw=-50.0, occlusion=0.9)
             return [replace(face, quality=blurred if "bad" in photo else GOOD) for face in super().faces(photo)]
 

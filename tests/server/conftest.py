@@ -1,4 +1,4 @@
-"""A service on the small model, asked without a network in between, or on a port of this machine."""
+"""A service with the small test model, called in process or through a local port."""
 
 import threading
 import time
@@ -18,13 +18,13 @@ from facespace.space import load
 
 @pytest.fixture(scope="session")
 def photo(people):
-    """Bytes of a photo of one of six people: photo("s1/1")."""
+    """Return the bytes of a photo of one of six people: photo("s1/1")."""
     return lambda name: (people / f"{name}.pgm").read_bytes()
 
 
 @pytest.fixture
 def served(model_path, tmp_path):
-    """Start a service with some settings; gives a client of it."""
+    """Start a service with some settings and return its client."""
     opened = []
 
     def start(**settings):
@@ -46,7 +46,7 @@ def client(served):
 
 @pytest.fixture(scope="session")
 def listening(model_path):
-    """Start a service on a port, in a `with` statement that gives its address."""
+    """Start a service on a port, in a `with` statement that returns its address."""
 
     @contextmanager
     def start(**settings):

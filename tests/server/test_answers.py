@@ -1,4 +1,4 @@
-"""The three answers, over HTTP."""
+"""Verification, identification and clustering over HTTP."""
 
 import base64
 import io
@@ -25,7 +25,7 @@ def wait_for(client, job):
     raise AssertionError(f"still {answer}")
 
 
-def test_faces_of_a_photo_are_told_with_crop_and_embedding_where_asked(client, photo, space):
+def test_faces_come_with_crop_and_embedding_on_request(client, photo, space):
     plain = client.post("/v1/faces", content=photo("s1/1"), headers={"Content-Type": "image/x-portable-graymap"}).json()
     assert (plain["width"], plain["height"], len(plain["faces"])) == (92, 112, 1)
     assert plain["faces"][0]["embedding"] is None
@@ -38,7 +38,7 @@ def test_faces_of_a_photo_are_told_with_crop_and_embedding_where_asked(client, p
 
 
 @pytest.mark.parametrize("other", ["s1/2", "s2/1"])
-def test_two_photos_are_compared_as_the_library_compares_them(client, photo, space, other):
+def test_verification_gives_the_result_of_the_library(client, photo, space, other):
     answer = client.post("/v1/verify?far=0.1", files={"a": photo("s1/1"), "b": photo(other)}).json()
     expected = space.verify(photo("s1/1"), photo(other), far=0.1)
     assert answer["same"] == expected.same
@@ -55,7 +55,7 @@ def test_two_photos_are_compared_as_the_library_compares_them(client, photo, spa
     assert "shows one face, so there is no face 2" in absent.json()["detail"]
 
 
-def test_a_person_is_enrolled_found_renamed_merged_and_removed(client, photo):
+def test_a_person_is_enrolled_identified_renamed_merged_and_removed(client, photo):
     ada = enrol(client, "Ada", photo("s1/1"), photo("s1/2"), keep="true", attributes='{"team": 3}')
     assert ada["added"] == 2
     number = ada["person"]["person"]
@@ -81,7 +81,7 @@ def test_a_person_is_enrolled_found_renamed_merged_and_removed(client, photo):
     assert client.get(f"/v1/people/{number}").status_code == 404
 
 
-def test_photos_are_clustered_and_questions_answered_and_taken_back(client, photo):
+def test_photos_are_clustered_and_answers_are_undone(client, photo):
     files = [("photos", (f"{p}-{i}.pgm", photo(f"s{p}/{i}"))) for p in (1, 2, 3) for i in (1, 2, 3)]
     started = client.post("/v1/cluster", files=files)
     assert started.status_code == 202
@@ -102,7 +102,7 @@ def test_photos_are_clustered_and_questions_answered_and_taken_back(client, phot
     assert client.get(f"/v1/cluster/{job}").status_code == 404
 
 
-def test_the_model_and_the_service_tell_of_themselves(client, space):
+def test_the_service_describes_itself_and_its_model(client, space):
     assert client.get("/v1/models").json()["models"][0]["space"] == space.id
     model = client.get("/v1/models/default").json()
     assert model["card"]["name"] == "random-weights"
@@ -114,7 +114,7 @@ def test_the_model_and_the_service_tell_of_themselves(client, space):
     assert not service["keys"]
 
 
-def test_the_map_has_everybody(client, photo):
+def test_the_map_shows_everyone(client, photo):
     for person in (1, 2, 3):
         enrol(client, f"P{person}", photo(f"s{person}/1"))
     found = client.get("/v1/people/map").json()
@@ -122,7 +122,7 @@ def test_the_map_has_everybody(client, photo):
     assert all(-1 <= point[axis] <= 1 for point in found["points"] for axis in "xy")
 
 
-def test_without_a_gallery_photos_are_compared_only(served, photo):
+def test_without_a_gallery_photos_can_only_be_compared(served, photo):
     client = served(gallery=None)
     assert client.post("/v1/verify", files={"a": photo("s1/1"), "b": photo("s1/2")}).status_code == 200
     answer = client.get("/v1/people")

@@ -1,4 +1,4 @@
-"""Several photos in one call: each answered as by itself, and one that cannot be used costs only itself."""
+"""Several photos in one request: the results are those of single requests, and an unusable photo fails alone."""
 
 import pytest
 from test_answers import enrol
@@ -8,7 +8,7 @@ def photos_of(*contents):
     return [("photos", (f"{place}.pgm", content)) for place, content in enumerate(contents)]
 
 
-def test_faces_of_several_photos_are_those_of_each(client, photo):
+def test_faces_of_a_batch_are_those_of_single_requests(client, photo):
     names = ["s1/1", "s2/1", "s3/1", "s1/2", "s2/2", "s3/2", "s4/1", "s4/2", "s5/1"]
     answer = client.post("/v1/faces/batch?embeddings=true", files=photos_of(*map(photo, names))).json()
     assert [(entry["photo"], entry["name"]) for entry in answer["photos"]] == [(n, f"{n}.pgm") for n in range(9)]
@@ -20,7 +20,7 @@ def test_faces_of_several_photos_are_those_of_each(client, photo):
         assert entry["faces"][0]["embedding"] == pytest.approx(alone["faces"][0]["embedding"], abs=1e-5)
 
 
-def test_a_photo_that_cannot_be_used_costs_only_itself(client, photo):
+def test_an_unusable_photo_does_not_fail_the_batch(client, photo):
     enrol(client, "Ada", photo("s1/1"))
     files = photos_of(photo("s1/1"), b"no photo", photo("s2/1"))
     for path in ("/v1/faces/batch", "/v1/identify/batch"):
@@ -33,7 +33,7 @@ def test_a_photo_that_cannot_be_used_costs_only_itself(client, photo):
         assert [len(entry["faces"]) for entry in (used, also)] == [1, 1]
 
 
-def test_people_are_found_in_several_photos_as_in_each_and_every_search_is_audited(client, photo):
+def test_a_batch_identifies_like_single_requests_and_audits_every_search(client, photo):
     enrol(client, "Ada", photo("s1/1"), photo("s1/2"))
     enrol(client, "Ben", photo("s2/1"))
     names = ["s1/3", "s2/2", "s3/1"]
@@ -48,7 +48,7 @@ def test_people_are_found_in_several_photos_as_in_each_and_every_search_is_audit
     assert len(events) == 2 * len(names)
 
 
-def test_embeddings_of_several_photos_need_their_scope(served, photo, tmp_path):
+def test_embeddings_of_a_batch_need_their_scope(served, photo, tmp_path):
     from facespace.server.keys import KeyFile, Scope
 
     keys = KeyFile(tmp_path / "keys.json")
@@ -59,7 +59,7 @@ def test_embeddings_of_several_photos_need_their_scope(served, photo, tmp_path):
         assert refused.json()["type"] == "urn:facespace:scope"
 
 
-def test_more_photos_than_the_limit_are_refused(served, photo):
+def test_more_photos_than_the_limit_are_rejected(served, photo):
     client = served(photos=2)
     assert client.post("/v1/faces/batch", files=photos_of(*[photo("s1/1")] * 3)).status_code == 422
     assert client.post("/v1/faces/batch", json={"photos": ["eHh4"] * 3}).json()["errors"][0]["field"] == "body.photos"

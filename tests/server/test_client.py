@@ -1,4 +1,4 @@
-"""The typed clients say the same as the library."""
+"""The synchronous and the asynchronous client."""
 
 import asyncio
 import inspect
@@ -30,7 +30,7 @@ def served_alone(listening, tmp_path):
         yield address
 
 
-def test_the_client_does_all_of_it_over_a_real_connection(address, people, space):
+def test_every_method_works_over_a_real_connection(address, people, space):
     one, two = people / "s1" / "1.pgm", people / "s1" / "2.pgm"
     with Client(address) as service:
         assert service.service().model == space.id
@@ -66,7 +66,7 @@ def test_the_client_does_all_of_it_over_a_real_connection(address, people, space
             service.job(job.job)
 
 
-def test_many_calls_at_once_by_asyncio_agree_with_each_alone(address, people, space):
+def test_concurrent_calls_give_the_results_of_single_calls(address, people, space):
     photos = sorted(people.glob("s*/*.pgm"))[:12]
 
     async def all_at_once():
@@ -77,7 +77,7 @@ def test_many_calls_at_once_by_asyncio_agree_with_each_alone(address, people, sp
         assert answer.faces[0].embedding == pytest.approx(space.embed(photo)[0], abs=1e-5)
 
 
-def test_both_clients_have_the_same_calls():
+def test_both_clients_have_the_same_methods():
     def calls(client):
         return {
             name: (inspect.signature(method), inspect.getdoc(method))
@@ -88,7 +88,7 @@ def test_both_clients_have_the_same_calls():
     assert calls(Client) == calls(AsyncClient)
 
 
-def test_a_refusal_is_an_error_with_what_the_service_says(address, people, tmp_path):
+def test_a_rejected_request_raises_the_problem_of_the_service(address, people, tmp_path):
     with Client(address) as service:
         with pytest.raises(ServiceError, match="photo 'b' is not an image") as refused:
             service.verify(people / "s1" / "1.pgm", b"no photo")
@@ -98,12 +98,12 @@ def test_a_refusal_is_an_error_with_what_the_service_says(address, people, tmp_p
             service.faces(tmp_path / "absent.jpg")
 
 
-def test_a_service_that_is_not_there_is_an_error_that_says_so():
+def test_an_unreachable_service_is_an_error():
     with Client("http://127.0.0.1:9") as service, pytest.raises(ServiceError, match="cannot reach the service"):
         service.service()
 
 
-def test_a_busy_service_is_asked_again_when_it_says_so(monkeypatch):
+def test_a_request_is_retried_after_retry_after(monkeypatch):
     waited, answers = [], [429, 429, 200]
     monkeypatch.setattr(time, "sleep", waited.append)
 
@@ -112,16 +112,16 @@ def test_a_busy_service_is_asked_again_when_it_says_so(monkeypatch):
         return httpx.Response(status, headers={"Retry-After": "3"}, json={"not": "it"})
 
     with Client("http://x", transport=httpx.MockTransport(answer)) as service:
-        with pytest.raises(ServiceError, match="is no facespace service of this version"):
+        with pytest.raises(ServiceError, match="is not a facespace service of a compatible version"):
             service.service()
         assert waited == [3.0, 3.0]
         answers.extend([429] * 9)
-        with pytest.raises(ServiceError, match="answered 429"):
+        with pytest.raises(ServiceError, match="responded with status 429"):
             service.service()
         assert len(answers) == 5
 
 
-def test_the_code_of_the_documentation_runs(address, people, tmp_path, monkeypatch, capsys):
+def test_the_code_in_the_documentation_runs(address, people, tmp_path, monkeypatch, capsys):
     page = Path(__file__).parents[2] / "docs" / "how-to" / "serve.md"
     (code,) = re.findall(r"```py\n(.*?)```", page.read_text(), re.S)
     for name, photo in (("ada1.jpg", "1"), ("ada2.jpg", "2"), ("party.jpg", "3")):
@@ -131,7 +131,7 @@ def test_the_code_of_the_documentation_runs(address, people, tmp_path, monkeypat
     assert capsys.readouterr().out.splitlines()[0] in ("True", "False")
 
 
-def test_the_client_asks_about_several_photos_one_person_and_embeddings(served_alone, people, tmp_path):
+def test_batches_verification_of_a_person_and_search_by_embedding(served_alone, people, tmp_path):
     one, two, other = (people / name for name in ("s1/1.pgm", "s1/2.pgm", "s2/1.pgm"))
     with Client(served_alone) as service:
         ada = service.enrol("Ada", [one], least_quality=0).person.person
@@ -152,7 +152,7 @@ def test_the_client_asks_about_several_photos_one_person_and_embeddings(served_a
         assert (refused.value.problem.status, refused.value.kind) == (404, "not-found")
 
 
-def test_both_clients_wait_for_jobs_and_say_why_one_will_not_be_done(served_alone, people):
+def test_both_clients_wait_for_jobs_and_report_failed_ones(served_alone, people):
     photos = sorted(people.glob("s[123]/[12].pgm"))
 
     async def by_asyncio():
@@ -170,7 +170,7 @@ def test_both_clients_wait_for_jobs_and_say_why_one_will_not_be_done(served_alon
             service.wait("c_AAAAAAAAAAAAAAAA")
 
 
-def test_waiting_ends_when_its_time_is_over_or_the_job_is_cancelled(monkeypatch):
+def test_waiting_ends_at_the_timeout_or_when_the_job_is_cancelled(monkeypatch):
     job = {"job": "c_1", "photos": 9, "looked_at": 1, "faces": 0, "clusters": 0, "created": "", "expires": ""}
     states, slept, now = ["queued", "running", "running", "cancelled"], [], [0.0]
 
@@ -181,7 +181,7 @@ def test_waiting_ends_when_its_time_is_over_or_the_job_is_cancelled(monkeypatch)
         slept.append(seconds)
         now[0] += seconds
 
-    # Of the client alone: services of other tests run in threads of this process.
+    # Patch the client only: services of other tests run in threads of this process.
     monkeypatch.setattr("facespace.client.ask.time", SimpleNamespace(sleep=sleep))
     monkeypatch.setattr("facespace.client.waiting.time", SimpleNamespace(monotonic=lambda: now[0]))
     with Client("http://x", transport=httpx.MockTransport(answer)) as service:
@@ -189,7 +189,7 @@ def test_waiting_ends_when_its_time_is_over_or_the_job_is_cancelled(monkeypatch)
             service.wait("c_1")
         assert slept == sorted(slept)
         slept.clear()
-        with pytest.raises(ServiceError, match="the job c_1 is still at work after 30 s; it goes on"):
+        with pytest.raises(ServiceError, match="the job c_1 has not finished after 30 s; it is still running"):
             service.wait("c_1", timeout=30)
         assert sum(slept) == pytest.approx(30)
         assert max(slept) <= 2

@@ -1,4 +1,4 @@
-"""Pages of other sites: refused, unless their origin is on the allow-list."""
+"""CORS: pages of other sites are rejected unless their origin is allowed."""
 
 import pytest
 
@@ -11,14 +11,14 @@ FROM_SITE = {"Origin": SITE, "Sec-Fetch-Site": "cross-site"}
 PREFLIGHT = {**FROM_SITE, "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization"}
 
 
-def test_no_other_site_is_allowed_unless_it_is_listed(client):
+def test_no_other_site_is_allowed_by_default(client):
     answer = client.get("/v1/models", headers=FROM_SITE)
     assert answer.status_code == 403
     assert not [name for name in answer.headers if name.startswith("access-control")]
     assert client.options("/v1/verify", headers=PREFLIGHT).status_code == 405
 
 
-def test_pages_of_a_listed_origin_may_ask_and_others_may_not(served, photo):
+def test_only_pages_of_allowed_origins_are_served(served, photo):
     client = served(cors=(SITE, "http://localhost:3000"))
     preflight = client.options("/v1/verify", headers=PREFLIGHT)
     assert preflight.status_code == 200
@@ -35,7 +35,7 @@ def test_pages_of_a_listed_origin_may_ask_and_others_may_not(served, photo):
         assert client.options("/v1/verify", headers={**PREFLIGHT, "Origin": origin}).status_code == 400
 
 
-def test_a_listed_page_can_read_why_it_was_refused(served, tmp_path):
+def test_a_page_of_an_allowed_origin_can_read_errors(served, tmp_path):
     keys = KeyFile(tmp_path / "keys.json")
     mine = {"Authorization": f"Bearer {keys.add('mine', (Scope.VERIFY,))}"}
     client = served(cors=(SITE,), keys=keys.path)
@@ -48,7 +48,7 @@ def test_a_listed_page_can_read_why_it_was_refused(served, tmp_path):
     assert client.get("/v1/models", headers=FROM_SITE | mine).status_code == 200
 
 
-def test_a_name_that_was_pointed_at_this_machine_is_refused_still(served):
+def test_dns_rebinding_is_rejected_with_allowed_origins_too(served):
     client = served(cors=(SITE,))
     answer = client.get("/v1/models", headers={**FROM_SITE, "Host": "rebound.example"})
     assert answer.json()["type"] == "urn:facespace:cross-site"
@@ -58,11 +58,11 @@ def test_a_name_that_was_pointed_at_this_machine_is_refused_still(served):
     "text",
     ["*", "null", "", "photos.example", f"{SITE}/app", "https://*.example", "https://u@x", "https://x:y", "ftp://x"],
 )
-def test_what_is_no_origin_is_refused_when_the_service_is_set_up(text):
-    with pytest.raises(FacespaceError, match="is no origin to allow; give one as in"):
+def test_an_invalid_origin_is_an_error_in_the_settings(text):
+    with pytest.raises(FacespaceError, match="is not an origin; give one such as"):
         Settings(cors=(text,))
 
 
-def test_origins_are_compared_as_browsers_write_them():
+def test_origins_are_normalised_to_the_form_of_browsers():
     written = ("https://Photos.Example:443/", "http://[::1]:80", "http://localhost:3000")
     assert Settings(cors=written).cors == (SITE, "http://[::1]", "http://localhost:3000")

@@ -1,4 +1,4 @@
-"""What is shipped for those who run it fits the command line and the tools that read it."""
+"""The deployment files match the command line and are valid."""
 
 import json
 import re
@@ -10,7 +10,8 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from facespace.cli.app import app, command
+from facespace.cli.app import app
+from facespace.cli.main import command
 from facespace.server.keys import KeyFile
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
@@ -22,7 +23,7 @@ def run():
     return lambda *words: CliRunner().invoke(app, list(words))
 
 
-def test_keys_are_made_listed_and_removed_at_the_command_line(run, tmp_path):
+def test_keys_are_added_listed_and_removed_on_the_command_line(run, tmp_path):
     path = tmp_path / "keys.json"
     made = run("keys", "add", "door", "--keys", str(path), "--scope", "read", "--scope", "embeddings", "--rate", "60")
     assert made.exit_code == 0, made.output
@@ -37,13 +38,13 @@ def test_keys_are_made_listed_and_removed_at_the_command_line(run, tmp_path):
 
 
 def serving(text):
-    """The options of each `facespace serve` in a text."""
+    """Return the options of each `facespace serve` in a text."""
     flat = text.replace('", "', " ").replace("'", "").replace('"', "")
     return [re.findall(r"(?<=\s)--[a-z-]+", line) for line in re.findall(r"facespace serve([^\n\]]*)", flat)]
 
 
 @pytest.mark.parametrize("name", ["Containerfile", "compose.yaml", "facespace.service"])
-def test_every_option_in_the_deployment_files_is_one(run, name):
+def test_every_option_in_the_deployment_files_exists(run, name):
     known = run("serve", "--help").output
     used = serving((DEPLOY / name).read_text())
     assert used
@@ -51,7 +52,7 @@ def test_every_option_in_the_deployment_files_is_one(run, name):
         assert option in known, option
 
 
-def test_the_compose_file_keeps_the_service_from_writing_and_from_the_network():
+def test_the_compose_file_isolates_the_service():
     services = yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"]
     service = services["service"]
     assert service["read_only"]
@@ -61,13 +62,13 @@ def test_the_compose_file_keeps_the_service_from_writing_and_from_the_network():
     assert service["depends_on"]["database"]["condition"] == "service_healthy"
 
 
-def test_the_container_runs_as_nobody_that_is_root_and_is_asked_whether_it_is_ready():
+def test_the_container_does_not_run_as_root_and_has_a_health_check():
     lines = (DEPLOY / "Containerfile").read_text().splitlines()
     assert [line for line in lines if line.startswith("USER")] == ["USER 10001"]
     assert any("/readyz" in line for line in lines)
 
 
-def test_systemd_takes_the_unit(tmp_path):
+def test_systemd_accepts_the_unit(tmp_path):
     if not shutil.which("systemd-analyze"):
         pytest.skip("systemd-analyze is not installed")
     unit = (DEPLOY / "facespace.service").read_text().replace("/opt/facespace/bin/facespace", "/bin/true")

@@ -1,4 +1,4 @@
-"""The service's description of itself, for programs (OpenAPI) and for people (/docs), without any network."""
+"""The OpenAPI description and the API reference at /docs."""
 
 import re
 from html.parser import HTMLParser
@@ -29,7 +29,7 @@ def references(part):
             yield from references(inner)
 
 
-def test_every_security_requirement_names_a_scheme_and_scopes_that_exist(description):
+def test_every_security_requirement_has_an_existing_scheme_and_scope(description):
     schemes = description["components"]["securitySchemes"]
     assert {(scheme["type"], scheme["scheme"]) for scheme in schemes.values()} == {("http", "bearer")}
     for scope in Scope:
@@ -41,14 +41,14 @@ def test_every_security_requirement_names_a_scheme_and_scopes_that_exist(descrip
     assert all(name in schemes for way in used for name in way)
 
 
-def test_a_key_is_optional_in_the_description_where_the_service_has_none(description, tmp_path):
+def test_without_keys_authentication_is_described_as_optional(description, tmp_path):
     with_keys = create_app(Settings(keys=tmp_path / "keys.json")).openapi()
     for (path, _, optional), (_, _, needed) in zip(operations(description), operations(with_keys), strict=True):
         assert {} in optional.get("security", [{}]), path
         assert {} not in needed.get("security", []), path
 
 
-def test_every_reference_in_the_description_leads_somewhere(description):
+def test_every_reference_in_the_description_resolves(description):
     for reference in references(description):
         place = description
         for part in reference.removeprefix("#/").split("/"):
@@ -56,7 +56,7 @@ def test_every_reference_in_the_description_leads_somewhere(description):
             place = place[part]
 
 
-def test_every_problem_of_a_route_is_a_kind_that_exists(description):
+def test_every_problem_of_a_route_exists(description):
     for path, _, told in operations(description):
         for status, answer in told["responses"].items():
             if int(status) >= 400:
@@ -84,7 +84,7 @@ class _Page(HTMLParser):
         assert self.open.pop() == tag
 
 
-def test_the_documentation_page_has_every_route_and_schema_and_loads_nothing_from_elsewhere(client):
+def test_the_reference_has_every_route_and_schema_and_loads_nothing_external(client):
     answer = client.get("/docs")
     assert answer.headers["content-type"].startswith("text/html")
     page = _Page(answer.text)
@@ -104,7 +104,7 @@ def test_the_documentation_page_has_every_route_and_schema_and_loads_nothing_fro
     assert all(f"urn:facespace:{kind}" in answer.text for kind in KINDS)
 
 
-def test_what_stands_in_a_description_is_text_and_never_markup():
+def test_descriptions_are_escaped_in_the_reference():
     from facespace.server.reference import render
 
     evil = "<script>alert(1)</script>"
@@ -121,7 +121,7 @@ def test_what_stands_in_a_description_is_text_and_never_markup():
     assert "<script" not in page
 
 
-def test_the_page_needs_no_key(served, tmp_path):
+def test_the_reference_needs_no_key(served, tmp_path):
     keys = KeyFile(tmp_path / "keys.json")
     keys.add("mine", (Scope.VERIFY,))
     client = served(keys=keys.path)

@@ -1,4 +1,4 @@
-"""Whatever is sent, the service answers as it describes itself: no fault, no hang."""
+"""Fuzz tests: every response conforms to the OpenAPI description, without server errors."""
 
 import io
 import os
@@ -18,7 +18,7 @@ from test_answers import enrol
 from facespace.server.app import create_app
 from facespace.server.settings import Settings
 
-# Requests for each route; more take longer and find more.
+# Requests per route.
 EXAMPLES = int(os.environ.get("FACESPACE_FUZZ", "6"))
 
 
@@ -39,7 +39,7 @@ OPERATIONS = {result.ok().label: result.ok() for result in DESCRIPTION.get_all_o
 
 
 @pytest.mark.parametrize("route", OPERATIONS)
-def test_every_route_answers_as_it_describes_itself(route, client):
+def test_every_route_conforms_to_the_openapi_description(route, client):
     @settings(max_examples=EXAMPLES, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
     @given(case=OPERATIONS[route].as_strategy())
     def ask(case):
@@ -65,7 +65,7 @@ def images(photo):
 
 @settings(max_examples=10 * EXAMPLES, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
-def test_a_damaged_photo_is_a_problem_and_no_fault(client, images, data):
+def test_a_damaged_photo_is_not_a_server_error(client, images, data):
     content = bytearray(data.draw(st.sampled_from(images)))
     for _ in range(data.draw(st.integers(0, 6))):
         content[data.draw(st.integers(0, min(len(content), 400) - 1))] = data.draw(st.integers(0, 255))
@@ -84,7 +84,7 @@ def test_a_damaged_photo_is_a_problem_and_no_fault(client, images, data):
     path=st.sampled_from(["/v1/faces", "/v1/verify", "/v1/identify", "/v1/people", "/v1/cluster"]),
     framed=st.booleans(),
 )
-def test_a_body_of_rubbish_is_a_problem_and_no_fault(client, body, kind, path, framed):
+def test_an_arbitrary_body_is_not_a_server_error(client, body, kind, path, framed):
     if framed:
         body = b'--x\r\nContent-Disposition: form-data; name="photo"; filename="x"\r\n\r\n' + body + b"\r\n--x--\r\n"
     answer = client.post(path, content=body, headers={"Content-Type": kind} if kind else {})
@@ -100,7 +100,7 @@ def test_a_body_of_rubbish_is_a_problem_and_no_fault(client, body, kind, path, f
     ),
     least=st.one_of(st.none(), st.text("0123456789.-einfa", max_size=6)),
 )
-def test_any_text_in_a_form_to_enrol_is_taken_or_refused(client, photo, name, attributes, least):
+def test_any_text_in_an_enrolment_form_is_accepted_or_rejected(client, photo, name, attributes, least):
     form = {"name": name.encode("utf-8", "surrogatepass").decode("utf-8", "replace")}
     form |= {} if attributes is None else {"attributes": attributes}
     form |= {} if least is None else {"least_quality": least}
@@ -109,7 +109,7 @@ def test_any_text_in_a_form_to_enrol_is_taken_or_refused(client, photo, name, at
     assert client.get("/v1/people?limit=1000").status_code == 200
 
 
-def test_a_bomb_is_refused_before_it_is_decoded(client):
+def test_a_decompression_bomb_is_rejected_before_it_is_decoded(client):
     pixels = PIL.Image.fromarray(np.zeros((9000, 9000), np.uint8))
     content = io.BytesIO()
     pixels.save(content, "PNG", compress_level=9)

@@ -1,4 +1,4 @@
-"""Photos in JSON, in base64: the same answers as from a form, and clear refusals that repeat nothing."""
+"""Photos in JSON: the same results as with forms, and clear errors that do not repeat the request."""
 
 import base64
 
@@ -10,7 +10,7 @@ def b64(content):
     return base64.b64encode(content).decode()
 
 
-def test_json_and_forms_give_the_same_answers(client, photo):
+def test_json_and_forms_give_the_same_results(client, photo):
     one, two = photo("s1/1"), photo("s2/1")
     for path, fields in (
         ("/v1/faces?embeddings=true", {"photo": one}),
@@ -23,7 +23,7 @@ def test_json_and_forms_give_the_same_answers(client, photo):
         assert sent.json() == form.json()
 
 
-def test_a_person_is_enrolled_by_json_with_fields_of_their_own_types(client, photo):
+def test_a_person_is_enrolled_with_typed_json_fields(client, photo):
     body = {
         "name": "Jürgen 张伟",
         "photos": [{"name": "one.pgm", "content": b64(photo("s1/1"))}, b64(photo("s1/2"))],
@@ -38,14 +38,14 @@ def test_a_person_is_enrolled_by_json_with_fields_of_their_own_types(client, pho
     assert kept[0]["photo"] == "one.pgm"
 
 
-def test_photos_are_clustered_by_json_under_their_names(client, photo):
+def test_photos_in_json_keep_their_names_when_clustered(client, photo):
     photos = [{"name": f"{n}.pgm", "content": b64(photo(f"s1/{n}"))} for n in (1, 2)]
     job = wait_for(client, client.post("/v1/cluster", json={"photos": photos}).json()["job"])
     clusters = client.get(f"/v1/cluster/{job['job']}/result").json()["clusters"]
     assert {face["photo"] for cluster in clusters for face in cluster["faces"]} == {"1.pgm", "2.pgm"}
 
 
-def test_base64_may_be_a_data_url_or_broken_into_lines(client, photo):
+def test_base64_can_be_a_data_url_or_wrapped_into_lines(client, photo):
     plain = b64(photo("s1/1"))
     broken = "\r\n".join(plain[at : at + 76] for at in range(0, len(plain), 76))
     answers = [
@@ -64,7 +64,7 @@ SECRET = "c2VjcmV0IQ"
     [
         ("/v1/faces", {"photo": SECRET}, "body.photo", "is not base64"),
         ("/v1/faces", {"photo": SECRET + "-_=="}, "body.photo", "is not base64"),
-        ("/v1/faces", {"photo": f"data:image/png,{SECRET}"}, "body.photo", "a data: URL must hold base64"),
+        ("/v1/faces", {"photo": f"data:image/png,{SECRET}"}, "body.photo", "a data: URL must contain base64"),
         ("/v1/faces", {"photo": ""}, "body.photo", "is empty"),
         ("/v1/faces", {"photo": 3}, "body.photo", "as a string"),
         ("/v1/faces", {"photo": {"data": SECRET}}, "body.photo", "`content` in base64"),
@@ -77,7 +77,7 @@ SECRET = "c2VjcmV0IQ"
         ("/v1/people", {"name": "A", "photos": [SECRET + "=="], "keep": 7}, "body.keep", "boolean"),
     ],
 )
-def test_what_is_wrong_with_a_body_is_named_and_never_repeated(client, path, body, field, says):
+def test_an_invalid_field_is_named_and_its_value_not_repeated(client, path, body, field, says):
     answer = client.post(path, json=body)
     problem = answer.json()
     assert (answer.status_code, problem["type"]) == (422, "urn:facespace:invalid")
@@ -86,9 +86,9 @@ def test_what_is_wrong_with_a_body_is_named_and_never_repeated(client, path, bod
     assert SECRET not in answer.text
 
 
-def test_no_photo_and_no_json_are_refused(client):
+def test_a_missing_photo_and_invalid_json_are_rejected(client):
     none = client.post("/v1/verify", json={"a": b64(b"x")}).json()
-    assert none["detail"] == "the request must have one photo as 'b'; 0 given"
+    assert none["detail"] == "the request must have one photo in the field 'b', but has 0"
     for rubbish in (b"{", b"[" * 100_000, b'{"photo": NaN}', b'"\\ud800"', b""):
         answer = client.post("/v1/faces", content=rubbish, headers={"Content-Type": "application/json"})
         assert (answer.status_code, answer.json()["type"]) == (422, "urn:facespace:invalid")
@@ -97,12 +97,12 @@ def test_no_photo_and_no_json_are_refused(client):
     assert answer.json()["errors"][0]["field"] == "body.attributes"
 
 
-def test_limits_hold_for_json_as_for_forms(served, photo):
+def test_limits_apply_to_json_and_to_forms(served, photo):
     client = served(photo_bytes=12_000, request_bytes=30_000, cluster_bytes=90_000)
     assert client.post("/v1/faces", json={"photo": b64(photo("s1/1"))}).status_code == 200
     exact, more = ({"photo": b64(b"x" * size)} for size in (12_000, 12_001))
     assert client.post("/v1/faces", json=exact).json()["type"] == "urn:facespace:image"
     assert client.post("/v1/faces", json=more).status_code == 413
-    # A body in JSON is held in memory several times over, so the larger limit of forms to cluster is not for it.
+    # Several copies of a JSON body are in memory, so the larger limit of clustering forms does not apply.
     many = {"photos": [b64(b"x" * 9_000)] * 4}
     assert client.post("/v1/cluster", json=many).status_code == 413

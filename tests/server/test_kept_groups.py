@@ -1,4 +1,4 @@
-"""What a clustering found is kept: in the gallery under a name, or as a file."""
+"""The groups of a clustering job are enrolled in the gallery or downloaded."""
 
 import csv
 import io
@@ -13,14 +13,14 @@ from test_answers import enrol, wait_for
 
 @pytest.fixture
 def grouped(client, photo):
-    """A client of a service, the path of a finished clustering of nine photos, and its result."""
+    """Return a client, the path of a finished clustering job of nine photos, and its result."""
     files = [("photos", (f"{p}-{i}.pgm", photo(f"s{p}/{i}"))) for p in (1, 2, 3) for i in (1, 2, 3)]
     job = client.post("/v1/cluster", files=files).json()["job"]
     assert wait_for(client, job)["state"] == "done"
     return client, f"/v1/cluster/{job}", client.get(f"/v1/cluster/{job}/result").json()
 
 
-def test_a_group_is_enrolled_and_stays_when_the_clustering_is_deleted(grouped, photo, space):
+def test_an_enrolled_group_stays_when_the_job_is_deleted(grouped, photo, space):
     client, job, result = grouped
     faces = result["clusters"][0]["faces"]
     wanted = {"faces": [face["face"] for face in faces], "name": "Ada", "keep": True, "accept_doubtful": True}
@@ -36,7 +36,7 @@ def test_a_group_is_enrolled_and_stays_when_the_clustering_is_deleted(grouped, p
     assert PIL.Image.open(io.BytesIO(picture)).format == "WEBP"
 
 
-def test_a_group_of_somebody_known_adds_what_is_new_and_says_what_is_there(grouped, photo):
+def test_enrolling_a_known_person_adds_new_faces_and_reports_duplicates(grouped, photo):
     client, job, result = grouped
     first = result["clusters"][0]["faces"][0]
     known = enrol(client, "Ada", photo("s" + first["photo"].split(".")[0].replace("-", "/")))
@@ -49,7 +49,7 @@ def test_a_group_of_somebody_known_adds_what_is_new_and_says_what_is_there(group
     assert [entry["name"] for entry in done["folded"]] == [first["photo"]]
 
 
-def test_faces_of_several_people_are_not_enrolled_as_one_without_being_asked_to(grouped):
+def test_faces_of_several_people_are_not_enrolled_as_one_by_default(grouped):
     client, job, result = grouped
     by_photo = {face["photo"]: face["face"] for cluster in result["clusters"] for face in cluster["faces"]}
     wanted = {"faces": [by_photo[f"{person}-1.pgm"] for person in (1, 2, 3)], "name": "Ada"}
@@ -65,13 +65,13 @@ def test_faces_of_several_people_are_not_enrolled_as_one_without_being_asked_to(
     ("wanted", "status"),
     [({"faces": [999], "name": "Ada"}, 404), ({"faces": [1], "name": " "}, 422), ({"faces": [], "name": "Ada"}, 422)],
 )
-def test_what_cannot_be_enrolled_is_refused_and_nothing_is_kept(grouped, wanted, status):
+def test_an_invalid_enrolment_is_rejected_and_stores_nothing(grouped, wanted, status):
     client, job, _ = grouped
     assert client.post(f"{job}/enrol", json=wanted).status_code == status
     assert client.get("/v1/people").json()["total"] == 0
 
 
-def test_all_groups_are_downloaded_with_pictures_a_table_and_json(grouped):
+def test_the_download_has_thumbnails_a_table_and_json(grouped):
     client, job, result = grouped
     number = result["clusters"][0]["cluster"]
     client.post(f"{job}/name", json={"cluster": number, "name": "=A/1 王芳"}).raise_for_status()
@@ -90,7 +90,7 @@ def test_all_groups_are_downloaded_with_pictures_a_table_and_json(grouped):
     assert [float(rows[0][edge]) for edge in ("left", "top", "right", "bottom")] == pytest.approx(
         faces[0][1]["box"], abs=0.05
     )
-    # Neither a spreadsheet's formula nor a folder that leads elsewhere.
+    # Names become neither a spreadsheet formula nor another folder.
     assert {row["name"] for row in rows} == {"'=A/1 王芳", ""}
     assert len(pictures) == len(faces)
     own = [name for name in pictures if name.startswith(f"faces/{number:05d} _A_1 王芳/")]
@@ -114,7 +114,7 @@ def test_each_answer_leaves_fewer_questions(grouped):
     assert all(after < before for before, after in itertools.pairwise(left))
 
 
-def test_decisions_say_which_faces_they_are_about(grouped):
+def test_decisions_list_their_faces(grouped):
     client, job, result = grouped
     faces = [face["face"] for cluster in result["clusters"] for face in cluster["faces"]]
     a, b = faces[0], faces[-1]
@@ -124,7 +124,7 @@ def test_decisions_say_which_faces_they_are_about(grouped):
     assert said[made]["pairs"] == [{"a": a, "b": b, "same": True}]
     assert said[made]["naming"] is None
     assert said[name["decision"]]["naming"]["name"] == "Ada"
-    # The one that was asked for is taken back, not the last.
+    # The requested decision is undone, not the last one.
     assert client.post(f"{job}/undo", json={"decision": name["decision"]}).json()["decision"] == name["decision"]
     undone = client.post(f"{job}/undo", json={"decision": made}).json()
     assert (undone["decision"], undone["undone"] is None) == (made, False)

@@ -1,16 +1,16 @@
-"""Many callers change and search one gallery over HTTP at the same time."""
+"""Many concurrent callers change and search one gallery over HTTP."""
 
 import os
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 
-# By hand, for longer: FACESPACE_ROUNDS=40 python -m pytest tests/server/test_many_callers.py -s
+# To run it longer: FACESPACE_ROUNDS=40 python -m pytest tests/server/test_many_callers.py -s
 ROUNDS = int(os.environ.get("FACESPACE_ROUNDS", "2"))
 CALLERS = 7
 
 
-def test_no_call_fails_and_removed_names_are_gone(listening, photo, tmp_path):
+def test_no_request_fails_and_removed_names_are_erased(listening, photo, tmp_path):
     path, log = tmp_path / "people.db", tmp_path / "people.db-wal"
     failures, left_behind, removed = [], [], []
 

@@ -1,4 +1,4 @@
-"""One face against one person of the gallery, and searches by embedding."""
+"""Verification of a photo against a person, and search by embedding."""
 
 import pytest
 from test_answers import enrol
@@ -6,16 +6,16 @@ from test_answers import enrol
 from facespace.server.keys import KeyFile, Scope
 
 
-def test_a_person_of_one_photo_is_compared_as_two_photos_are(client, photo):
+def test_a_person_with_one_photo_is_verified_like_two_photos(client, photo):
     ada = enrol(client, "Ada", photo("s1/1"))["person"]["person"]
     enrol(client, "Ben", photo("s2/1"))
     for other in ("s1/2", "s2/1", "s3/1"):
         answer = client.post(f"/v1/people/{ada}/verify?far=0.1", files={"photo": photo(other)}).json()
         pair = client.post("/v1/verify?far=0.1", files={"a": photo("s1/1"), "b": photo(other)}).json()
         assert (answer["person_id"], answer["name"], answer["face"]) == (ada, "Ada", 1)
-        # Kept in half precision.
+        # The gallery stores half precision.
         assert answer["distance"] == pytest.approx(pair["distance"], abs=2e-3)
-        # The same measure as the candidates of a search have, but for the byte a dimension that searches use.
+        # The same measure as for search candidates, which use one byte per dimension.
         (face,) = client.post("/v1/identify", files={"photo": photo(other)}).json()["faces"]
         searched = next(candidate for candidate in face["candidates"] if candidate["person"] == ada)
         assert answer["adjusted_distance"] == pytest.approx(searched["distance"], abs=5e-3)
@@ -28,7 +28,7 @@ def test_a_person_of_one_photo_is_compared_as_two_photos_are(client, photo):
     assert event.detail["person"] == ada
 
 
-def test_nobody_with_that_id_is_not_found_and_a_person_without_faces_is_a_conflict(client, photo):
+def test_an_unknown_id_is_not_found_and_a_person_without_faces_is_a_conflict(client, photo):
     ada = enrol(client, "Ada", photo("s1/1"))["person"]["person"]
     sent = {"photo": photo("s1/1")}
     missing = client.post("/v1/people/99/verify", files=sent)
@@ -40,7 +40,7 @@ def test_nobody_with_that_id_is_not_found_and_a_person_without_faces_is_a_confli
     assert "enrol a photo first" in empty.json()["detail"]
 
 
-def test_a_chosen_face_is_compared_and_one_that_is_not_there_refused(client, photo):
+def test_the_chosen_face_is_compared_and_a_missing_one_is_rejected(client, photo):
     ada = enrol(client, "Ada", photo("s1/1"))["person"]["person"]
     assert client.post(f"/v1/people/{ada}/verify?face=1", files={"photo": photo("s1/1")}).json()["face"] == 1
     answer = client.post(f"/v1/people/{ada}/verify?face=2", files={"photo": photo("s1/1")})
@@ -48,7 +48,7 @@ def test_a_chosen_face_is_compared_and_one_that_is_not_there_refused(client, pho
     assert "shows one face, so there is no face 2" in answer.json()["detail"]
 
 
-def test_a_search_by_embedding_finds_whom_the_photo_finds(client, photo):
+def test_search_by_embedding_gives_the_result_of_identify(client, photo):
     for person in (1, 2, 3):
         enrol(client, f"P{person}", photo(f"s{person}/1"))
     faces = [client.post("/v1/faces?embeddings=true", files={"photo": photo(f"s{p}/2")}).json() for p in (1, 2, 3)]
@@ -67,7 +67,7 @@ def test_a_search_by_embedding_finds_whom_the_photo_finds(client, photo):
 @pytest.mark.parametrize(
     ("changes", "field", "says"),
     [
-        ({"model": "0" * 64}, "body.model", "this service answers with the space"),
+        ({"model": "0" * 64}, "body.model", "this service uses the space"),
         ({"embeddings": [[1.0] + [0.0] * 126]}, "body.embeddings", "must have shape (n, 128), not (1, 127)"),
         ({"embeddings": [[1.0] + [0.0] * 127, [0.0] * 128]}, "body.embeddings", "row 1 of embeddings is all zeros"),
         ({"embeddings": [[1.0, 1.0] + [0.0] * 126]}, "body.embeddings", "row 0 of embeddings has L2 norm 1.414"),
@@ -78,7 +78,7 @@ def test_a_search_by_embedding_finds_whom_the_photo_finds(client, photo):
         ({"model": None}, "body.model", "string"),
     ],
 )
-def test_embeddings_of_another_space_size_or_norm_are_refused(client, changes, field, says):
+def test_embeddings_of_another_space_size_or_norm_are_rejected(client, changes, field, says):
     probes = {"model": "default", "embeddings": [[1.0] + [0.0] * 127]} | changes
     problem = client.post("/v1/search", json=probes).json()
     assert problem["type"] == "urn:facespace:invalid"
@@ -86,7 +86,7 @@ def test_embeddings_of_another_space_size_or_norm_are_refused(client, changes, f
     assert says in problem["errors"][0]["message"]
 
 
-def test_a_search_by_embedding_needs_its_own_scope_and_is_audited(served, photo, tmp_path):
+def test_search_by_embedding_needs_its_own_scope_and_is_audited(served, photo, tmp_path):
     keys = KeyFile(tmp_path / "keys.json")
     boss, mine = (
         {"Authorization": f"Bearer {keys.add(name, scopes)}"}
@@ -103,7 +103,7 @@ def test_a_search_by_embedding_needs_its_own_scope_and_is_audited(served, photo,
     assert [event.actor for event in events] == ["key mine"]
 
 
-def test_without_a_gallery_there_is_nobody_to_compare_with(served, photo):
+def test_without_a_gallery_people_are_not_found(served, photo):
     client = served(gallery=None)
     assert client.post("/v1/people/1/verify", files={"photo": photo("s1/1")}).status_code == 404
     probes = {"model": "default", "embeddings": [[1.0] + [0.0] * 127]}

@@ -1,4 +1,4 @@
-"""Who may ask what, how much, and what is told of it elsewhere."""
+"""Keys, scopes, rates, limits, cross-site requests, headers and the log."""
 
 import json
 import logging
@@ -21,7 +21,7 @@ def keys(tmp_path):
 
 @pytest.fixture
 def guarded(served, keys):
-    """A service with a key for each level; gives a client and the headers of a key with some scopes."""
+    """Return a client of a service with keys, and a function for the headers of a key with some scopes."""
     made = {}
 
     def headers(*scopes, **more):
@@ -33,19 +33,19 @@ def guarded(served, keys):
     return served(keys=keys.path, keep_pictures=True), headers
 
 
-def test_only_hashes_of_keys_are_kept_and_others_cannot_read_them(keys):
+def test_the_key_file_has_only_hashes_and_is_private(keys):
     key = keys.add("door", (Scope.VERIFY,))
     assert key not in keys.path.read_text()
     assert keys.path.stat().st_mode & 0o777 == 0o600
     assert KeyFile(keys.path).caller(key).name == "door"
     assert keys.caller(key + "x") is None
-    with pytest.raises(KeysError, match="has a key 'door' already"):
+    with pytest.raises(KeysError, match="already has a key 'door'"):
         keys.add("door", (Scope.READ,))
     with pytest.raises(KeysError, match="did you mean 'door'"):
         keys.remove("dor")
 
 
-def test_a_key_that_is_removed_or_expired_is_refused_at_once(guarded, keys):
+def test_a_removed_or_expired_key_is_rejected_at_once(guarded, keys):
     client, headers = guarded
     mine = headers("verify")
     assert client.get("/v1/models", headers=mine).status_code == 200
@@ -55,16 +55,16 @@ def test_a_key_that_is_removed_or_expired_is_refused_at_once(guarded, keys):
     assert client.get("/v1/models", headers=late).status_code == 401
 
 
-def test_a_damaged_key_file_is_an_error_that_says_so(keys):
+def test_a_damaged_key_file_is_an_error(keys):
     keys.path.write_text('{"keys": [{"name": "x"}]}')
-    with pytest.raises(KeysError, match="is no file of keys"):
+    with pytest.raises(KeysError, match="is not a key file"):
         keys.keys()
     keys.path.write_text("{")
     with pytest.raises(KeysError, match="cannot read the keys"):
         keys.keys()
 
 
-def test_each_level_includes_those_before_it_and_the_others_stand_alone():
+def test_each_level_includes_the_previous_one():
     assert included(frozenset({Scope.ENROL})) == {Scope.VERIFY, Scope.READ, Scope.ENROL}
     assert Scope.EMBEDDINGS not in included(frozenset({Scope.ADMIN}))
     assert Scope.METRICS in included(frozenset({Scope.ADMIN}))
@@ -73,7 +73,7 @@ def test_each_level_includes_those_before_it_and_the_others_stand_alone():
     assert Scope.EMBEDDING_SEARCH not in included(frozenset({Scope.ADMIN, Scope.EMBEDDINGS}))
 
 
-# What each route needs, as the issue's list of scopes has it; a route that is missing here fails the test.
+# The scope of each route. A route that is missing here fails the test.
 NEEDS = {
     "verify": {"/v1/faces", "/v1/faces/batch", "/v1/verify", "/v1/service", "/v1/models", "/v1/models/{space}"},
     "read": {
@@ -89,7 +89,7 @@ NEEDS = {
 }
 
 
-def test_every_route_needs_the_scope_it_should(client):
+def test_every_route_needs_the_right_scope(client):
     for path, methods in client.get("/v1/openapi.json").json()["paths"].items():
         for method, told in methods.items():
             scope = told["security"][0]["key"][0] if "security" in told else None
@@ -105,7 +105,7 @@ def test_every_route_needs_the_scope_it_should(client):
     ("scope", "allowed"),
     [("verify", (200, 403, 403, 403)), ("read", (200, 200, 403, 403)), ("enrol", (200, 200, 200, 403))],
 )
-def test_a_key_may_do_what_its_scope_says_and_no_more(guarded, photo, scope, allowed):
+def test_a_key_is_limited_to_its_scopes(guarded, photo, scope, allowed):
     client, headers = guarded
     client.headers = {}
     mine = headers(scope)
@@ -126,7 +126,7 @@ def test_a_key_may_do_what_its_scope_says_and_no_more(guarded, photo, scope, all
     assert client.get("/healthz").status_code == 200
 
 
-def test_embeddings_are_given_to_their_scope_alone(guarded, photo):
+def test_embeddings_need_their_scope(guarded, photo):
     client, headers = guarded
     ask = {"content": photo("s1/1"), "headers": headers("admin") | {"Content-Type": "image/png"}}
     assert client.post("/v1/faces?embeddings=true", **ask).status_code == 403
@@ -135,7 +135,7 @@ def test_embeddings_are_given_to_their_scope_alone(guarded, photo):
     assert len(client.post("/v1/faces?embeddings=true", **ask).json()["faces"][0]["embedding"]) == 128
 
 
-def test_a_key_is_held_to_its_rate(guarded):
+def test_the_rate_of_a_key_is_enforced(guarded):
     client, headers = guarded
     mine = headers("verify", rate=2)
     answers = [client.get("/v1/models", headers=mine) for _ in range(4)]
@@ -144,7 +144,7 @@ def test_a_key_is_held_to_its_rate(guarded):
     assert 1 <= int(answers[2].headers["retry-after"]) <= 30
 
 
-def test_a_rate_is_a_bucket_that_fills_again_and_is_shared_out_among_workers():
+def test_the_rate_limit_is_a_token_bucket_divided_among_workers():
     class Asking:
         name, rate = "x", 60.0
 
@@ -164,17 +164,17 @@ def test_a_rate_is_a_bucket_that_fills_again_and_is_shared_out_among_workers():
         {"Host": "rebound.example"},
     ],
 )
-def test_another_sites_page_is_refused(client, headers):
+def test_a_cross_site_request_is_rejected(client, headers):
     answer = client.get("/v1/people", headers=headers)
     assert (answer.status_code, answer.json()["type"]) == (403, "urn:facespace:cross-site")
 
 
-def test_the_services_own_page_may_ask(client):
+def test_the_page_of_the_service_is_allowed(client):
     own = {"Origin": "http://localhost", "Sec-Fetch-Site": "same-origin"}
     assert client.get("/v1/people", headers=own).status_code == 200
 
 
-def test_what_is_more_than_is_taken_is_refused(served, photo):
+def test_payloads_beyond_the_limits_are_rejected(served, photo):
     client = served(photo_bytes=12_000, request_bytes=25_000, pixels=20_000)
     assert client.post("/v1/verify", files={"a": photo("s1/1"), "b": photo("s1/2")}).status_code == 200
     long = {"content": b"x" * 12_001, "headers": {"Content-Type": "image/jpeg"}}
@@ -189,7 +189,7 @@ def test_what_is_more_than_is_taken_is_refused(served, photo):
     assert (answer.status_code, answer.json()["type"]) == (422, "urn:facespace:image")
 
 
-def test_a_crowd_is_refused(served, photo):
+def test_a_photo_with_too_many_faces_is_rejected(served, photo):
     client = served(faces=1)
     assert client.post("/v1/faces", files={"photo": photo("s1/1")}).status_code == 200
     client.app.state.service.space.finder = _crowded(client.app.state.service.space.finder)
@@ -213,7 +213,7 @@ def _crowded(finder):
     return dataclasses.replace(finder, detector=twice)
 
 
-def test_every_answer_carries_the_headers_that_keep_browsers_safe(client):
+def test_every_response_has_security_headers(client):
     for path in ("/healthz", "/v1/models", "/v1/people/99", "/nowhere"):
         headers = client.get(path).headers
         assert "default-src 'none'" in headers["content-security-policy"]
@@ -223,7 +223,7 @@ def test_every_answer_carries_the_headers_that_keep_browsers_safe(client):
     assert client.get("/v1/models").headers["cache-control"] == "no-store"
 
 
-def test_the_log_tells_of_no_photo_point_or_person(client, photo, caplog):
+def test_the_log_has_no_personal_data(client, photo, caplog):
     caplog.set_level(logging.DEBUG)
     enrol(client, "Lovelace", photo("s1/1"), keep="true")
     client.post("/v1/identify?embeddings=true", files={"photo": ("lovelace.pgm", photo("s1/1"))})
@@ -238,7 +238,7 @@ def test_the_log_tells_of_no_photo_point_or_person(client, photo, caplog):
     assert {"time", "id", "method", "route", "status", "ms"} <= set(entries[0])
 
 
-def test_a_fault_is_a_problem_and_its_message_stays_out_of_the_log(client, photo, caplog, monkeypatch):
+def test_an_unexpected_error_is_a_problem_whose_message_is_not_logged(client, photo, caplog, monkeypatch):
     def broken(*_):
         raise RuntimeError("Lovelace")
 
@@ -250,7 +250,7 @@ def test_a_fault_is_a_problem_and_its_message_stays_out_of_the_log(client, photo
     assert answer.headers["x-request-id"] in caplog.text
 
 
-def test_every_search_is_in_the_audit_log_under_the_keys_name(guarded, photo):
+def test_every_search_is_audited_with_the_name_of_the_key(guarded, photo):
     client, headers = guarded
     mine = headers("read")
     for _ in range(2):
@@ -260,7 +260,7 @@ def test_every_search_is_in_the_audit_log_under_the_keys_name(guarded, photo):
     client.app.state.service.gallery.store.audit.verify()
 
 
-def test_pictures_are_kept_only_where_both_sides_ask(served, photo):
+def test_thumbnails_are_stored_only_if_service_and_caller_agree(served, photo):
     client = served()
     files = [("photos", photo("s1/1"))]
     refused = client.post("/v1/people", files=files, data={"name": "Ada", "keep": "true", "least_quality": "0"})
@@ -270,7 +270,7 @@ def test_pictures_are_kept_only_where_both_sides_ask(served, photo):
     assert client.get(f"/v1/people/{person['person']}").json()["kept"][0]["has_picture"] is False
 
 
-def test_a_clustering_is_its_callers_alone_and_gone_when_its_time_is_over(served, keys, photo, tmp_path):
+def test_a_job_belongs_to_its_caller_and_is_deleted_when_it_expires(served, keys, photo, tmp_path):
     one, other, boss = (
         {"Authorization": f"Bearer {keys.add(name, (scope,))}"}
         for name, scope in (("one", Scope.ENROL), ("other", Scope.ENROL), ("boss", Scope.ADMIN))
@@ -286,15 +286,15 @@ def test_a_clustering_is_its_callers_alone_and_gone_when_its_time_is_over(served
     assert client.get(f"/v1/cluster/{job}", headers=one).status_code == 404
 
 
-def test_it_listens_beyond_this_machine_with_keys_only(keys, model_path):
-    with pytest.raises(FacespaceError, match="without API keys, everybody who reaches 0.0.0.0:1"):
+def test_it_listens_on_other_addresses_only_with_keys(keys, model_path):
+    with pytest.raises(FacespaceError, match="without API keys, anyone who can reach 0.0.0.0:1"):
         serve(Settings(model=str(model_path)), "0.0.0.0", 1)
     with pytest.raises(FacespaceError, match="there is no key in .*keys.json"):
         serve(Settings(model=str(model_path), keys=keys.path), "0.0.0.0", 1)
 
 
-def test_idle_connections_are_kept_longer_than_clients_and_proxies_keep_them(monkeypatch, model_path):
-    # Who sends a request while the service closes an idle connection gets no answer: the other side must close first.
+def test_keep_alive_is_longer_than_that_of_clients_and_proxies(monkeypatch, model_path):
+    # A request that is sent while the service closes the connection is lost, so the other side must close first.
     started = {}
     monkeypatch.setattr("uvicorn.run", lambda app, **settings: started.update(settings))
     monkeypatch.setenv(ENVIRONMENT, "{}")
@@ -302,7 +302,7 @@ def test_idle_connections_are_kept_longer_than_clients_and_proxies_keep_them(mon
     assert started["timeout_keep_alive"] > 60
 
 
-def test_a_body_in_json_is_limited_too(client, monkeypatch):
+def test_a_json_body_is_limited_too(client, monkeypatch):
     monkeypatch.setattr("facespace.server.routes.JSON_BYTES", 1000)
     long = b'{"name": "' + b"x" * 2000 + b'"}'
     as_json = {"Content-Type": "application/json"}
@@ -314,7 +314,7 @@ def test_a_body_in_json_is_limited_too(client, monkeypatch):
     assert client.patch("/v1/people/1", json={"name": "Ada"}).status_code == 404
 
 
-def test_a_body_in_json_that_does_not_arrive_is_given_up_at_the_deadline(listening):
+def test_a_json_body_that_does_not_arrive_times_out(listening):
     with (
         listening(seconds=0.3) as address,
         socket.create_connection(("127.0.0.1", int(address.rpartition(":")[2]))) as asked,

@@ -1,4 +1,4 @@
-"""No face, several faces, a face not good enough: one status and one kind of problem each, wherever it is met."""
+"""No face, several faces, low quality: each has one status and one problem type in all routes."""
 
 import base64
 import dataclasses
@@ -12,7 +12,7 @@ from test_answers import enrol
 
 @pytest.fixture(scope="module")
 def blank():
-    """A photo that shows nobody."""
+    """A photo without faces."""
     content = io.BytesIO()
     PIL.Image.fromarray(np.full((112, 92), 128, np.uint8)).save(content, "PNG")
     return content.getvalue()
@@ -20,7 +20,7 @@ def blank():
 
 @pytest.fixture
 def counting(served, photo, blank):
-    """A service whose detector finds nobody in a photo without contrast, and two faces side by side in a wide one."""
+    """A service whose detector finds no face in a photo without contrast, and two faces side by side in a wide one."""
     client = served(keep_pictures=True)
     space = client.app.state.service.space
     space.finder = dataclasses.replace(space.finder, detector=_Counting(space.finder.detector))
@@ -28,7 +28,7 @@ def counting(served, photo, blank):
 
 
 class _Counting:
-    """The detector of aligned faces: one photo, one face. Here none, or two, by how the photo looks."""
+    """The detector of aligned faces, changed to find no face or two faces in some photos."""
 
     second_look = None
 
@@ -50,7 +50,7 @@ class _Counting:
 
 @pytest.fixture
 def couple(photo):
-    """s1 on the left, s2 on the right."""
+    """A photo with s1 on the left and s2 on the right."""
     sides = [np.asarray(PIL.Image.open(io.BytesIO(photo(name)))) for name in ("s1/1", "s2/1")]
     content = io.BytesIO()
     PIL.Image.fromarray(np.hstack(sides)).save(content, "PNG")
@@ -61,20 +61,20 @@ def kind(answer):
     return answer.status_code, answer.json()["type"].removeprefix("urn:facespace:")
 
 
-def test_no_face_is_one_kind_of_problem_wherever_a_face_is_needed(counting, photo, blank):
+def test_no_face_is_the_same_problem_in_all_routes(counting, photo, blank):
     ada = enrol(counting, "Ada", photo("s1/1"))["person"]["person"]
     one = {"photo": blank}
     assert kind(counting.post("/v1/verify", files={"a": photo("s1/1"), "b": blank})) == (422, "no-face")
     assert kind(counting.post(f"/v1/people/{ada}/verify", files=one)) == (422, "no-face")
     assert kind(counting.post("/v1/people", files=[("photos", blank)], data={"name": "B"})) == (422, "no-face")
-    # Where faces are looked for, finding none is an answer.
+    # For detection and identification, no face is a valid result.
     assert counting.post("/v1/faces", files=one).json()["faces"] == []
     assert counting.post("/v1/identify", files=one).json()["faces"] == []
     batch = counting.post("/v1/faces/batch", files=[("photos", blank)]).json()
     assert (batch["photos"][0]["faces"], batch["photos"][0]["failure"]) == ([], None)
 
 
-def test_several_faces_are_a_problem_where_one_would_be_kept_and_a_choice_elsewhere(counting, photo, couple):
+def test_several_faces_are_a_problem_for_enrolment_only(counting, photo, couple):
     refused = counting.post("/v1/people", files=[("photos", couple)], data={"name": "Ada", "least_quality": "0"})
     assert kind(refused) == (422, "several-faces")
     assert "choose which to enrol" in refused.json()["detail"]
@@ -104,20 +104,20 @@ def test_the_chosen_face_of_a_photo_is_enrolled(counting, couple):
 
 
 @pytest.mark.parametrize("face", ["0", "3", "x", "-1"])
-def test_a_face_that_is_not_there_is_refused(counting, couple, face):
+def test_a_face_number_that_does_not_exist_is_rejected(counting, couple, face):
     answer = counting.post("/v1/people", files=[("photos", couple)], data={"name": "Ada", "face": face})
     assert kind(answer) == ((422, "no-face") if face == "3" else (422, "invalid"))
     assert counting.get("/v1/people").json()["total"] == 0
 
 
-def test_a_face_is_chosen_of_one_photo_alone(counting, couple):
+def test_a_face_can_only_be_chosen_in_a_single_photo(counting, couple):
     files = [("photos", couple)] * 2
     answer = counting.post("/v1/people", files=files, data={"name": "Ada", "face": "1"})
     assert kind(answer) == (422, "invalid")
-    assert "send it alone" in answer.json()["detail"]
+    assert "send that photo alone" in answer.json()["detail"]
 
 
-def test_photos_that_cannot_be_enrolled_are_each_named_with_their_kind(counting, photo, blank, couple):
+def test_every_rejected_photo_has_a_problem_type(counting, photo, blank, couple):
     files = [("photos", content) for content in (blank, couple, b"no photo", photo("s1/1"))]
     answer = counting.post("/v1/people", files=files, data={"name": "Ada", "least_quality": "0"}).json()
     assert [(failure["photo"], failure["type"].rpartition(":")[2]) for failure in answer["failures"]] == [

@@ -1,4 +1,4 @@
-"""Batches across callers, bounded lines, deadlines, an orderly end."""
+"""Batches across callers, bounded queues, timeouts and shutdown."""
 
 import asyncio
 import threading
@@ -19,7 +19,7 @@ def desk(doing=1, waiting=1):
     return Desk("test", doing, waiting, Gauge("inside", "", registry=CollectorRegistry()))
 
 
-def test_what_several_threads_ask_for_is_done_together_and_each_gets_its_own():
+def test_calls_of_several_threads_are_batched_and_each_gets_its_result():
     gate, batches = threading.Event(), []
 
     def double(items):
@@ -40,7 +40,7 @@ def test_what_several_threads_ask_for_is_done_together_and_each_gets_its_own():
     assert len(batches) <= 6
 
 
-def test_what_goes_wrong_is_told_to_those_who_asked_and_the_next_are_served():
+def test_an_error_is_raised_in_the_calling_threads_and_later_calls_work():
     def picky(items):
         if "bad" in items:
             raise ModelError("bad")
@@ -55,7 +55,7 @@ def test_what_goes_wrong_is_told_to_those_who_asked_and_the_next_are_served():
         together(["late"])
 
 
-def test_a_shared_engine_gives_the_points_of_the_engine(space, rng):
+def test_a_shared_engine_gives_the_embeddings_of_the_engine(space, rng):
     crops = rng.integers(0, 256, (70, 48, 40, 3), np.uint8)
     shared = SharedEngine(space.engine, 0.001)
     expected = space.engine.embed(crops)
@@ -66,7 +66,7 @@ def test_a_shared_engine_gives_the_points_of_the_engine(space, rng):
     shared.close()
 
 
-def test_a_full_line_is_told_when_to_come_again():
+def test_a_full_queue_rejects_with_retry_after():
     line = desk(doing=1, waiting=1)
     with line.place(10), line.place(10):
         with pytest.raises(Refusal) as refused, line.place(10):
@@ -78,7 +78,7 @@ def test_a_full_line_is_told_when_to_come_again():
     line.close()
 
 
-def test_what_would_come_too_late_is_not_accepted():
+def test_a_request_that_would_time_out_is_not_accepted():
     line = desk(doing=1, waiting=100)
 
     async def busy():
@@ -96,7 +96,7 @@ def test_what_would_come_too_late_is_not_accepted():
     line.close()
 
 
-def test_a_deadline_ends_the_wait_but_the_place_is_taken_until_the_thread_ends():
+def test_a_timed_out_request_keeps_its_place_until_its_thread_ends():
     line, gate = desk(doing=1, waiting=0), threading.Event()
 
     async def ask():
@@ -116,7 +116,7 @@ def test_a_deadline_ends_the_wait_but_the_place_is_taken_until_the_thread_ends()
     line.close()
 
 
-def test_what_is_late_before_it_begins_is_not_begun():
+def test_a_request_that_timed_out_in_the_queue_is_not_started():
     line, gate, begun = desk(doing=1, waiting=5), threading.Event(), []
 
     async def ask(seconds, work):
@@ -127,7 +127,7 @@ def test_what_is_late_before_it_begins_is_not_begun():
         first = asyncio.create_task(ask(10, gate.wait))
         await asyncio.sleep(0)
         second = asyncio.create_task(ask(0.02, lambda: begun.append(1)))
-        with pytest.raises(Refusal, match="deadline"):
+        with pytest.raises(Refusal, match="timed out"):
             await second
         gate.set()
         await first
@@ -137,7 +137,7 @@ def test_what_is_late_before_it_begins_is_not_begun():
     assert begun == []
 
 
-def test_over_http_a_full_line_is_429_and_a_late_answer_503(served, photo, monkeypatch):
+def test_over_http_a_full_queue_is_429_and_a_timeout_503(served, photo, monkeypatch):
     client = served(doing=1, waiting=1)
     service = client.app.state.service
     gate, begun, look = threading.Event(), threading.Semaphore(0), service.space.look
@@ -159,24 +159,24 @@ def test_over_http_a_full_line_is_429_and_a_late_answer_503(served, photo, monke
         full = client.post("/v1/faces", **ask)
         assert (full.status_code, full.json()["type"]) == (429, "urn:facespace:busy")
         assert int(full.headers["retry-after"]) >= 1
-        # What needs no photo is answered meanwhile.
+        # Requests without photos are answered meanwhile.
         assert client.get("/v1/models").status_code == 200
         assert client.get("/readyz").status_code == 200
         gate.set()
         assert accepted.result().status_code == 200
 
 
-def test_the_counts_are_told(client, photo):
+def test_metrics_are_exported(client, photo):
     client.post("/v1/verify", files={"a": photo("s1/1"), "b": photo("s1/2")})
     client.post("/v1/faces", files={"photo": b"no photo"})
-    told = client.get("/metrics").text
-    assert 'facespace_requests_total{method="POST",route="/v1/verify",status="200"} 1.0' in told
-    assert 'facespace_problems_total{kind="image"} 1.0' in told
-    assert "facespace_faces_total 2.0" in told
-    assert 'facespace_inside{line="photos"} 0.0' in told
+    metrics = client.get("/metrics").text
+    assert 'facespace_requests_total{method="POST",route="/v1/verify",status="200"} 1.0' in metrics
+    assert 'facespace_problems_total{kind="image"} 1.0' in metrics
+    assert "facespace_faces_total 2.0" in metrics
+    assert 'facespace_inside{line="photos"} 0.0' in metrics
 
 
-def test_ready_is_said_only_while_the_gallery_can_be_read(client):
+def test_the_service_is_ready_only_while_the_gallery_can_be_read(client):
     assert client.get("/readyz").json() == {"status": "ok"}
     client.app.state.service.gallery.store.close()
     assert client.get("/healthz").status_code == 200

@@ -1,4 +1,4 @@
-"""Several workers with one gallery in PostgreSQL: what one is told, all know."""
+"""Several workers share one gallery in PostgreSQL."""
 
 import os
 import signal
@@ -19,7 +19,7 @@ pytest.importorskip("fastapi", reason="the service needs the extra 'serve'")
 
 @contextmanager
 def workers(model_path, gallery, count):
-    """A service of its own, as the command line starts it; gives its address and its first process."""
+    """Start a service from the command line; yield its address and its process."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -46,7 +46,7 @@ def workers(model_path, gallery, count):
 
 
 def at_work(gallery):
-    """Connections to the database beside the one that asks."""
+    """Return the number of other connections to the database."""
     import psycopg
 
     with psycopg.connect(gallery) as asking:
@@ -54,7 +54,7 @@ def at_work(gallery):
         return asking.execute(count).fetchone()[0]
 
 
-def test_who_is_enrolled_through_one_worker_is_known_to_all(model_path, postgres, photo):
+def test_a_person_enrolled_through_one_worker_is_known_to_all(model_path, postgres, photo):
     gallery = postgres()
     with workers(model_path, gallery, 2) as (base, _):
         for person in range(1, 5):
@@ -64,7 +64,7 @@ def test_who_is_enrolled_through_one_worker_is_known_to_all(model_path, postgres
             assert answer.status_code in (200, 201), answer.text
 
         def who(person):
-            # A connection each: the system hands it to whichever worker takes it first.
+            # Each request has its own connection, which any worker can accept.
             answer = httpx.post(f"{base}/v1/identify", files={"photo": photo(f"s{person}/1")}, timeout=60)
             return answer.json()["faces"][0]["candidates"][0]["name"]
 

@@ -7,7 +7,7 @@ from PIL import Image
 from facespace.errors import ImageError, ModelError, NoFaceError
 from facespace.metric import squared_distances
 from facespace.model import read_model, write_model
-from facespace.space import load
+from facespace.space import load, photo_faces
 
 
 def test_a_photo_is_the_same_person_as_itself(space, people):
@@ -172,3 +172,21 @@ def test_a_comparison_has_three_outcomes_by_the_cards_distances(space):
         assert answer.verdict == decision.outcome(answer.distance)
         assert f"{answer.distance:.3f}" in answer.explanation
         assert answer.frr == decision.frr
+
+
+def test_crops_are_what_the_network_sees_and_are_given_where_asked_for(space, people):
+    photos = [people / "s1" / "1.pgm", people / "s2" / "2.pgm"]
+    assert all(face.crop is None for face in space.faces(photos[0]))
+    for faces in (space.faces(photos[0], crops=True), next(space.stream(photos, crops=True)).faces):
+        (face,) = faces
+        assert np.abs(space.engine.embed(face.crop[None])[0] - face.embedding).max() <= 1e-6
+
+
+def test_a_few_photos_together_are_as_one_by_one_and_one_that_cannot_be_used_says_why(space, people):
+    first, bad, last = photo_faces(space, [people / "s1" / "1.pgm", b"no photo", people / "s2" / "2.pgm"])
+    assert (bad.faces, bad.width, bad.height) == ((), 0, 0)
+    assert "is not an image" in bad.failure
+    for photo, found in ((people / "s1" / "1.pgm", first), (people / "s2" / "2.pgm", last)):
+        (face,) = space.faces(photo)
+        assert found.failure is None
+        assert np.abs(found.faces[0].embedding - face.embedding).max() <= 1e-6

@@ -1,4 +1,4 @@
-"""Recipes: what is refused, and how clearly."""
+"""Validation of recipes, and its error messages."""
 
 import pytest
 
@@ -74,7 +74,7 @@ def test_an_unknown_network_is_refused_with_the_nearest_known():
 
 
 def test_a_recipe_that_is_nowhere_is_refused_with_the_ready_ones():
-    with pytest.raises(RecipeError, match="no ready recipe of that name; did you mean 'demo'"):
+    with pytest.raises(RecipeError, match="no built-in recipe of that name; did you mean 'demo'"):
         find("demos")
 
 
@@ -101,7 +101,7 @@ def test_a_loss_takes_its_own_options_only(tmp_path, loss, said):
 @pytest.mark.parametrize("loss", ['"arcface"', '"contrastive"', '"cross-entropy"', '"distillation"'])
 def test_mining_without_triplets_to_mine_is_refused(tmp_path, loss):
     text = f"{GOOD}[loss]\nname = {loss}\n[mining]\nfloor = 0.1\n"
-    with pytest.raises(RecipeError, match=r"\[mining\] chooses triplets, and the loss .* has none"):
+    with pytest.raises(RecipeError, match=r"\[mining\] selects triplets, but the loss .* uses none"):
         read_recipe(written(tmp_path, text))
 
 
@@ -127,7 +127,7 @@ def test_a_recipe_with_a_byte_order_mark_is_read(tmp_path, encoding):
     ("train", "message"),
     [
         ('"C:\\Users\\me"', "write a path in single quotes"),
-        ('"faces\\new"', "data.train: the path holds a tab, a line"),
+        ('"faces\\new"', "data.train: the path contains a control character"),
     ],
 )
 def test_a_backslash_in_double_quotes_is_told(tmp_path, train, message):

@@ -1,4 +1,4 @@
-"""A run from its recipe to its model file."""
+"""A complete run, from recipe to model file."""
 
 import json
 
@@ -77,7 +77,7 @@ def test_the_pool_leaves_a_list_of_suspects(run):
 
 def test_images_count_those_embedded_for_the_pool(run):
     records = read_history(run / "history.jsonl")
-    # Batches of 16, but for faces that come by both ways; pools of 40 before steps 1, 6 and 11.
+    # Batches of 16, fewer if faces are selected both ways; pools of 40 before steps 1, 6 and 11.
     assert 12 * 10 + 3 * 40 <= records[-1]["images"] <= 12 * 16 + 3 * 40
     assert records[0]["images"] >= 40
 
@@ -86,7 +86,7 @@ def test_somebody_on_both_sides_is_refused(folder, tmp_path):
     lay_out(tmp_path / "both", 8, 12)
     recipe = read_recipe(folder / "recipe.toml")
     data = recipe.data.model_copy(update={"validation": tmp_path / "both"})
-    with pytest.raises(DataError, match="1 people are in the training set and among .* such as 's8'"):
+    with pytest.raises(DataError, match="1 people are in both the training and the validation set, for example 's8'"):
         faces_of(recipe.model_copy(update={"data": data}), print)
 
 

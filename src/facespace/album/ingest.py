@@ -9,7 +9,7 @@ from pathlib import Path
 
 from facespace.album.store import AlbumStore, NewFace, NewPhoto, SeenPhoto
 from facespace.images import Photo, name_of, path_of, small_picture, text_of
-from facespace.space import Failure, Space
+from facespace.space import Failure, Space, found_stream
 
 # Photos kept in one transaction.
 _TOGETHER = 64
@@ -138,7 +138,7 @@ def _ingest(
 
 
 def _found(space: Space, photos: list[Photo], workers: int | None) -> Iterator[tuple[str, str | None, list[NewFace]]]:
-    for found, points in space.found_stream(photos, workers):
+    for found, points in found_stream(space, photos, workers):
         failure = found.failure or (None if found.faces else "no face found")
         yield (
             name_of(found.photo),

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from facespace.errors import DataError
 from facespace.faces import Finder, Found, find_stream
 from facespace.images import VIDEO_EXTENSIONS, OnPassed, Photo, mark_as_output, read_video, text_of, walk_photos
-from facespace.space.space import Space
+from facespace.space import Space, embedded, found_stream
 
 FORMATS = (".jsonl", ".parquet")
 
@@ -169,7 +169,7 @@ def describe(photo: str | os.PathLike[str], finder: Finder | Space) -> tuple[Fou
     """The faces of one photo, and the row that `harvest` writes of it; ImageError where it cannot be used."""
     source = Source(text_of(Path(photo).name), photo)
     if isinstance(finder, Space):
-        found, points = next(finder.embedded([finder.finder.find(photo)]))
+        found, points = next(embedded(finder, [finder.finder.find(photo)]))
         return found, row_of(source, found, points)
     found = finder.find(photo)
     return found, row_of(source, found, None)
@@ -229,7 +229,7 @@ def _rows(
 
     stream: Iterator[tuple[Found, NDArray[np.float32] | None]]
     if isinstance(finder, Space):
-        stream = finder.found_stream(photos(), workers)
+        stream = found_stream(finder, photos(), workers)
     else:
         stream = ((found, None) for found in find_stream(finder, photos(), workers))
     for found, points in stream:

@@ -13,7 +13,7 @@ from facespace.bulk.harvest import Harvest, Source, row_of, write_rows
 from facespace.errors import DataError, FacespaceError
 from facespace.faces import default_finder
 from facespace.images import EXTENSIONS, natural
-from facespace.space.space import Space, load
+from facespace.space import Space, embedded, load
 
 # Photos sent to a worker at once.
 BATCH = 32
@@ -46,7 +46,7 @@ class FindAndEmbed:
         read = [self._read(str(name)) for name in batch["name"]]
         sources = [Source(str(name), content) for name, (content, _) in zip(batch["name"], read, strict=True)]
         found = self._finder.find_all([source.photo for source in sources])
-        points = (points for _, points in self._space.embedded(found)) if self._space else (None for _ in found)
+        points = (points for _, points in embedded(self._space, found)) if self._space else (None for _ in found)
         rows = [row_of(source, one, point) for source, one, point in zip(sources, found, points, strict=True)]
         for row, (_, reason) in zip(rows, read, strict=True):
             if reason is not None:

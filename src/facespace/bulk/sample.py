@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facespace.errors import DataError, ImageError, NoFaceError
-from facespace.images import photos_in
-from facespace.space import Space
+from facespace.images import called, photos_in
+from facespace.space import Space, compared_face
 
 # Quantisation calibrates on three of four, and on no more than 128.
 FACES = 171
@@ -49,7 +49,8 @@ def calibration_faces(
         if len(faces) == count:
             break
         try:
-            faces.append(space.main_crop(photos[index]))
+            found = space.finder.find(photos[index]).faces
+            faces.append(found[compared_face(found, called(photos[index], "photo")).face - 1].pixels)
         except (ImageError, NoFaceError) as error:
             on_failure(str(error))
     if not faces:

@@ -1,5 +1,6 @@
-"""The command line door."""
+"""The command-line interface, `facespace`."""
 
-from facespace.cli.app import app, main
+from facespace.cli.app import app
+from facespace.cli.main import main
 
 __all__ = ["app", "main"]

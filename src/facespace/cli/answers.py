@@ -1,4 +1,4 @@
-"""The answer that needs a model alone: verify."""
+"""The command `verify`, which needs a model and no gallery."""
 
 from pathlib import Path
 from typing import Annotated
@@ -8,21 +8,22 @@ import typer
 from facespace.cli.app import app
 from facespace.cli.options import AsJson, Far, ModelPath, Provider, Threads, Truncated
 from facespace.cli.output import print_json, say, table, warn
-from facespace.space import load
 
 FaceNumber = Annotated[
     int | None,
-    typer.Option(min=1, help="Number of the face to compare, as `facespace faces --draw` shows; else the largest."),
+    typer.Option(
+        min=1, help="Number of the face to compare, as `facespace faces --draw` numbers them. Default: the largest."
+    ),
 ]
 
-# Exit status of --exit-code; 2 is an error.
+# The exit status of --exit-code; 2 means an error.
 EXIT_STATUS = {"same": 0, "different": 1, "unclear": 3}
 
 
 @app.command("verify")
 def verify_command(
-    a: Annotated[Path, typer.Argument(help="A photo.")],
-    b: Annotated[Path, typer.Argument(help="Another photo.")],
+    a: Annotated[Path, typer.Argument(help="The first photo.")],
+    b: Annotated[Path, typer.Argument(help="The second photo.")],
     face_a: FaceNumber = None,
     face_b: FaceNumber = None,
     model: ModelPath = None,
@@ -32,11 +33,15 @@ def verify_command(
     truncated: Truncated = False,
     exit_code: Annotated[
         bool,
-        typer.Option("--exit-code", help="Exit with 0 for the same person, 1 for different people, 3 for too close."),
+        typer.Option(
+            "--exit-code", help="Exit with 0 for the same person, 1 for different people, 3 for too close to call."
+        ),
     ] = False,
     json: AsJson = False,
 ) -> None:
-    """Are these two the same person?"""
+    """Check whether two photos show the same person."""
+    from facespace.space import load
+
     answer = load(model, provider=provider, threads=threads, truncated=truncated).verify(a, b, far, face_a, face_b)
     if json:
         print_json(answer)

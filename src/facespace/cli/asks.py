@@ -1,30 +1,33 @@
-"""Questions to the person at the terminal, where there is one."""
+"""Questions to the user, if the command runs in a terminal."""
 
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import typer
 
 from facespace.cli.output import errors, photo_name
-from facespace.gallery import ChooseFace, Doubt
-from facespace.images import Photo
-from facespace.space import Face
+
+if TYPE_CHECKING:
+    from facespace.gallery import ChooseFace, Doubt
+    from facespace.images import Photo
+    from facespace.space import Face
 
 
 def possible() -> bool:
-    """Whether somebody can answer."""
+    """Return whether a user is there to answer."""
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 
-def which_face(name: str) -> ChooseFace:
-    """A question which of several faces of a photo is the person's."""
+def which_face(name: str) -> "ChooseFace":
+    """Return a function that asks which of the faces in a photo is that of the person `name`."""
 
-    def choose(photo: Photo, faces: Sequence[Face]) -> int | None:
+    def choose(photo: "Photo", faces: "Sequence[Face]") -> int | None:
         errors.print(f"{photo_name(photo)} shows {len(faces)} faces:", markup=False, highlight=False)
         for number, face in enumerate(faces, start=1):
             left, top, right, bottom = (round(edge) for edge in face.box)
             errors.print(f"  {number}: from {left}, {top} to {right}, {bottom}", markup=False, highlight=False)
-        asked = f"Which one is {name}? A number from 1 to {len(faces)}, or 0 for none"
+        asked = f"Which face is {name}? Enter 1 to {len(faces)}, or 0 for none"
         while not 0 <= (number := typer.prompt(asked, default=0, type=int, err=True)) <= len(faces):
             continue
         return number - 1 if number else None
@@ -32,8 +35,8 @@ def which_face(name: str) -> ChooseFace:
     return choose
 
 
-def enrol_all_the_same(doubt: Doubt) -> bool:
-    """A question whether photos that look like somebody else are of the person."""
+def enrol_all_the_same(doubt: "Doubt") -> bool:
+    """Ask whether to enrol photos that look like somebody else."""
     which = photo_name(doubt.photos[0]) if len(doubt.photos) == 1 else f"the {len(doubt.photos)} photos"
     errors.print(f"{which}: {doubt.reason}", markup=False, highlight=False)
-    return typer.confirm(f"Enrol as {doubt.person} all the same?", default=False, err=True)
+    return typer.confirm(f"Enrol as {doubt.person} anyway?", default=False, err=True)

@@ -1,7 +1,8 @@
-"""Spaces measured: evaluate."""
+"""The command `evaluate`: measure a model."""
 
 import shlex
 import sys
+from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,8 +11,8 @@ import typer
 
 from facespace.cli.app import app
 from facespace.cli.groups import show_groups
-from facespace.cli.options import AsJson, Provider, Threads
-from facespace.cli.output import print_json, say, table, warn
+from facespace.cli.options import AsJson, Explain, Provider, Threads
+from facespace.cli.output import footnote, print_json, say, table, warn
 from facespace.cli.progress import embedding_progress
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class ProtocolName(StrEnum):
-    """What is asked."""
+    """The protocols, by name."""
 
     people = "people"
     folder = "folder"
@@ -35,14 +36,14 @@ class ProtocolName(StrEnum):
 
 
 class NoFaceName(StrEnum):
-    """What a photo without a face counts as."""
+    """What to do with a photo in which no face is found."""
 
     centre_crop = "centre-crop"
     failure = "failure"
 
 
 class SweepName(StrEnum):
-    """What is varied."""
+    """The parameters that --sweep can vary."""
 
     jpeg = "jpeg"
     pixels = "pixels"
@@ -56,41 +57,43 @@ def evaluate_command(
     images: Annotated[
         Path | None,
         typer.Option(
-            "--images", "--people", help="Photos of people whom the network never saw: a folder or a zip file."
+            "--images", "--people", help="Photos of people that the model was not trained on: a folder or a zip file."
         ),
     ] = None,
     protocol: Annotated[
         ProtocolName,
         typer.Option(
-            help="people: all three questions on PERSON/photo. folder: all pairs. lfw, lfw-dev: pairs.txt, "
-            "pairsDevTrain/Test.txt. pairs: a CSV file (a, b, same). bin: an insightface .bin file. closed-set, "
-            "open-set, search: 1:N. clustering."
+            help="people: verification, identification and clustering on PERSON/photo. folder: all pairs. lfw, "
+            "lfw-dev: pairs.txt, pairsDevTrain/Test.txt. pairs: a CSV file (a, b, same). bin: an insightface .bin "
+            "file. closed-set, open-set, search: 1:N identification. clustering: clustering alone."
         ),
     ] = ProtocolName.people,
     pairs: Annotated[
         list[Path] | None,
         typer.Option(
-            help="The pairs file: for lfw-dev twice (train, test); for search the gallery's and the probes' CSV."
+            help="The pairs file. lfw-dev takes two (train, test); search takes two CSV files (gallery, probes)."
         ),
     ] = None,
     landmarks: Annotated[
-        Path | None, typer.Option(help="CSV file of five landmarks a photo, in place of the detector.")
+        Path | None, typer.Option(help="CSV file with five landmarks per photo, to use instead of a detector.")
     ] = None,
     detector: Annotated[
-        str | None, typer.Option(help="In place of the card's detector: aligned-128 for aligned faces.")
+        str | None,
+        typer.Option(help="Detector to use instead of the model card's, such as aligned-128 for aligned faces."),
     ] = None,
     no_face: Annotated[
         NoFaceName,
-        typer.Option(help="Where no face is found: take the fixed centre crop, or count a failure to enrol."),
+        typer.Option(help="If no face is found: use the fixed centre crop, or count a failure to enrol."),
     ] = NoFaceName.centre_crop,
     columns: Annotated[
-        Path | None, typer.Option(help="CSV file with a column photo or person; errors are broken down by its others.")
+        Path | None,
+        typer.Option(help="CSV file with a column photo or person. Errors are broken down by its other columns."),
     ] = None,
     groups: Annotated[
         Path | None,
         typer.Option(
-            help="CSV file of strangers by group (photo, group, sex, age): how often each group's are accepted, and "
-            "the threshold that holds for the worst. Its photos lie beside it, under the same name."
+            help="CSV file of people by group (photo, group, sex, age). Measures the false accept rate of each group "
+            "and the threshold that holds for the worst. By default its photos lie next to it, under the same name."
         ),
     ] = None,
     group_images: Annotated[
@@ -99,33 +102,39 @@ def evaluate_command(
     by: Annotated[
         list[str] | None,
         typer.Option(
-            help="Columns of --groups, such as group,sex: their combinations decide the thresholds. Given again, the "
-            "others are shown. Group by sex where there are such columns."
+            help="Columns of --groups whose combinations decide the thresholds, such as group,sex (the default if both "
+            "exist). Further --by are only shown."
         ),
     ] = None,
     against: Annotated[
         list[Path] | None,
-        typer.Option("--with", help="Another model to compare with; for --sweep dim and data, the others."),
+        typer.Option("--with", help="Another model to compare with. For --sweep dim and data: the other models."),
     ] = None,
     sweep: Annotated[
-        SweepName | None, typer.Option(help="VAL against JPEG quality, pixels, dimension or training data.")
+        SweepName | None,
+        typer.Option(help="Plot VAL against JPEG quality, pixels, embedding dimension or training data."),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for report.html, figures.json and plots.")] = None,
     write_card: Annotated[
-        bool, typer.Option("--write-card", help="Measure thresholds on these people and write them into the model.")
+        bool, typer.Option("--write-card", help="Measure thresholds on these people and write them to the model card.")
     ] = False,
-    cache: Annotated[bool, typer.Option(help="Keep embeddings, so that the next run need not embed.")] = True,
-    seed: Annotated[int, typer.Option(help="Of folds, bootstrap and of who is enrolled.")] = 0,
+    cache: Annotated[bool, typer.Option(help="Keep embeddings for the next run.")] = True,
+    explain: Explain = False,
+    seed: Annotated[int, typer.Option(help="Random seed for folds, bootstrap and the choice of enrolled people.")] = 0,
     provider: Provider = None,
     threads: Threads = None,
     json: AsJson = False,
 ) -> None:
-    """Measure a space: figures with intervals, a report, and what its distances mean."""
-    from facespace.evaluate import as_figures, protocols, read_groups, write_results
-    from facespace.evaluate.session import Session
-    from facespace.evaluate.sweep import write_sweep
+    """Measure the accuracy of a model on photos of people.
 
-    # Groups alone need no people with several photos each.
+    Prints figures with confidence intervals, writes a report with --out, and measures thresholds for the model card
+    with --write-card.
+    """
+    from facespace.evaluate import as_figures, protocols, read_groups, write_results
+    from facespace.evaluate.results import write_sweep
+    from facespace.evaluate.session import Session
+
+    # --groups alone does not need several photos of each person.
     alone = groups is not None and images is None and protocol is ProtocolName.people
     session = Session(
         None if alone else protocols.by_name(protocol.value, images, pairs or [], seed),
@@ -164,7 +173,7 @@ def evaluate_command(
     if json:
         print_json({**as_figures(evaluation), "differences": differences, "report": written})
         return
-    show_figures(evaluation)
+    show_figures(evaluation, explain)
     if evaluation.strangers is not None:
         from facespace.evaluate import groups_card
 
@@ -174,12 +183,30 @@ def evaluate_command(
         say(str(written))
 
 
-def show_figures(evaluation: "Evaluation") -> None:
-    """The figure table of an evaluation."""
+def show_figures(evaluation: "Evaluation", explain: bool = False) -> None:
+    """Print the figures of an evaluation as a table; with `explain`, also what each of them means and counts."""
     from facespace.evaluate import figure_rows
 
-    shown = [[row.name, row.value, row.interval or "", row.of, row.meaning] for row in figure_rows(evaluation)]
-    table("", ["figure", "value", "95 % interval", "of", "meaning"], shown)
+    rows = figure_rows(evaluation)
+    table("", ["figure", "value", "95 % interval"], [[row.name, row.value, row.interval or ""] for row in rows])
+    say("")
+    if explain:
+        table(
+            "",
+            ["figure", "meaning"],
+            [[row.name, f"{row.meaning} ({row.of})" if row.of else row.meaning] for row in rows],
+        )
+    else:
+        footnote(f"Measured on {_samples(row.of for row in rows)}. Use --explain for the meaning of each figure.")
+
+
+def _samples(counts: Iterable[str]) -> str:
+    """Join the counts of all figures, without repetitions and without details of a count that is listed."""
+    listed: list[str] = []
+    for count in counts:
+        if any(map(str.isdigit, count)) and not any(count.startswith(known) for known in listed):
+            listed.append(count)
+    return "; ".join(listed)
 
 
 def _tell_groups(figures: "GroupFigures", notes: tuple[str, ...], json: bool) -> None:
@@ -203,11 +230,13 @@ def _tell_differences(differences: "list[Difference]") -> None:
             f"{d.first:.4f}",
             f"{d.second:.4f}",
             f"{d.difference.value:+.4f} ({d.difference.low:+.4f} to {d.difference.high:+.4f})",
-            "clear" if d.clear else "may be chance",
+            "*" if d.clear else "",
         ]
         for d in differences
     ]
-    table("", ["figure", "this model", "the other", "difference (95 % interval)", ""], rows)
+    say("")
+    table("", ["figure", "first", "second", "difference (95 % interval)", ""], rows)
+    footnote("Differences are first minus second. * marks intervals that do not contain 0.")
 
 
 def _tell_sweep(swept: "Sweep", written: Path | None, json: bool) -> None:

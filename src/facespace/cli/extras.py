@@ -1,10 +1,10 @@
-"""Commands that need an extra of the package."""
+"""Commands that need an optional extra of the package."""
 
 from facespace.errors import FacespaceError
 
 
 class extra:  # noqa: N801 - reads as a statement: with extra("train")
-    """Turns a missing package into how to install it."""
+    """Turn the import error of a missing package into a message that says how to install it."""
 
     def __init__(self, extra: str):
         self._extra = extra

@@ -1,61 +1,80 @@
-"""Faces of photos, folders and videos: faces, prepare."""
+"""The commands `faces` and `prepare`: find the faces in photos, folders and videos."""
 
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from facespace.bulk import describe, harvest, sources_in
-from facespace.bulk.ray import harvest_with_ray
 from facespace.cli.app import app
 from facespace.cli.extras import extra
 from facespace.cli.options import AsJson, ModelPath, Provider, Threads, Truncated
 from facespace.cli.output import print_json, say, table, warn, warn_passed_over
 from facespace.cli.progress import photo_progress
 from facespace.errors import FacespaceError
-from facespace.faces import Finder, default_finder, draw_faces, scaled
-from facespace.images import PassedOver, text_of, write_image
-from facespace.space import Space, load
+from facespace.filenames import text_of
+
+if TYPE_CHECKING:
+    from facespace.faces import Finder
+    from facespace.images import PassedOver
+    from facespace.space import Space
 
 
 class Engine(StrEnum):
-    """What the work runs on."""
+    """The engines that process many photos."""
 
     threads = "threads"
     ray = "ray"
 
 
-Workers = Annotated[int | None, typer.Option(min=1, help="Threads that decode and detect; one a core where not given.")]
+Workers = Annotated[
+    int | None, typer.Option(min=1, help="Threads that decode photos and detect faces. Default: one per core.")
+]
 
 
 @app.command("faces")
 def faces_command(
-    source: Annotated[str, typer.Argument(help="A photo, a folder of photos, a video; s3://... with --engine ray.")],
-    out: Annotated[Path | None, typer.Option(help="Write all faces here: .jsonl or .parquet; can be resumed.")] = None,
-    crops: Annotated[Path | None, typer.Option(help="Folder for the faces as the network sees them.")] = None,
-    draw: Annotated[Path | None, typer.Option(help="Draw the faces of one photo into this picture.")] = None,
-    every: Annotated[int, typer.Option(min=1, help="Of a video, take every so-many-th frame.")] = 1,
+    source: Annotated[
+        str, typer.Argument(help="A photo, a folder of photos or a video; also s3://... with --engine ray.")
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Write all faces to this .jsonl or .parquet file. An interrupted run can be resumed."),
+    ] = None,
+    crops: Annotated[
+        Path | None, typer.Option(help="Folder for the aligned face crops, as the model sees them.")
+    ] = None,
+    draw: Annotated[
+        Path | None, typer.Option(help="Write a copy of the photo with its faces drawn and numbered.")
+    ] = None,
+    every: Annotated[int, typer.Option(min=1, help="Use every Nth frame of a video.")] = 1,
     longest: Annotated[
-        int | None, typer.Option(min=32, help="Scale larger photos down to this side: faster, loses small faces.")
+        int | None,
+        typer.Option(min=32, help="Scale larger photos down to this many pixels. Faster, but misses small faces."),
     ] = None,
     truncated: Truncated = False,
     workers: Workers = None,
-    engine: Annotated[Engine, typer.Option(help="Threads of this machine, or Ray.")] = Engine.threads,
+    engine: Annotated[Engine, typer.Option(help="Run in threads on this machine, or on Ray.")] = Engine.threads,
     model: ModelPath = None,
     provider: Provider = None,
     threads: Threads = None,
     json: AsJson = False,
 ) -> None:
-    """Find the faces of photos: where they are, how good they are and, with a model, their embeddings."""
+    """Find faces: boxes, landmarks, quality and embeddings.
+
+    Embeddings need --model.
+    """
+    from facespace.bulk import harvest, sources_in
+    from facespace.bulk.ray import harvest_with_ray
+
     if engine is Engine.ray:
         if out is None or draw is not None or crops is not None:
-            raise FacespaceError("--engine ray writes --out, and neither --crops nor --draw")
+            raise FacespaceError("--engine ray needs --out and does not support --crops or --draw")
     elif out is None or draw is not None:
         if Path(source).is_dir() or crops is not None or out is not None:
             raise FacespaceError(
-                "many photos, or --crops, need --out: a file that ends in .jsonl or .parquet; "
+                "a folder, or --crops, needs --out FILE with a file that ends in .jsonl or .parquet; "
                 "--draw takes one photo and no --out"
             )
         _show(Path(source), _finder(model, provider, threads, longest, truncated), draw, json)
@@ -79,7 +98,7 @@ def faces_command(
                 finder = _finder(model, provider, threads, longest, truncated)
                 done = harvest(sources_in(source, every), out, finder, crops, workers, on_photo)
     except KeyboardInterrupt:
-        warn("stopped; the same command goes on from here")
+        warn("interrupted; run the same command to continue")
         raise
     if json:
         print_json({"out": out, **vars(done), "failed": failures, "passed_over": passed})
@@ -95,23 +114,28 @@ def faces_command(
 
 @app.command("prepare")
 def prepare_command(
-    folder: Annotated[Path, typer.Argument(help="A folder of people, PERSON/photo.jpg.")],
-    out: Annotated[Path, typer.Argument(help="Folder for the training set.")],
+    folder: Annotated[Path, typer.Argument(help="A folder with one subfolder of photos per person.")],
+    out: Annotated[Path, typer.Argument(help="The folder to write the training set to.")],
     model: ModelPath = None,
-    validation: Annotated[float, typer.Option(min=0, max=0.9, help="Share of the people set aside.")] = 0.1,
-    at_least: Annotated[int, typer.Option(min=1, help="Leave out people with fewer faces.")] = 2,
-    seed: Annotated[int, typer.Option(help="Of who is set aside.")] = 0,
+    validation: Annotated[
+        float, typer.Option(min=0, max=0.9, help="Share of people to hold out for validation.")
+    ] = 0.1,
+    at_least: Annotated[int, typer.Option(min=1, help="Leave out people with fewer faces than this.")] = 2,
+    seed: Annotated[int, typer.Option(help="Random seed for the split.")] = 0,
     truncated: Truncated = False,
     workers: Workers = None,
     provider: Provider = None,
     threads: Threads = None,
     json: AsJson = False,
 ) -> None:
-    """Turn a folder of people's photos into a training set of aligned faces.
+    """Make a training set of aligned faces from a folder of people.
 
-    With a model, photos that look like somebody else are left out, and of several faces in a photo the person's is
-    taken.
+    With --model, photos that look like somebody else are left out, and in a photo with several faces the person's
+    own face is chosen.
     """
+    from facespace.bulk import sources_in
+    from facespace.space import load
+
     with extra("report"):
         from facespace.bulk.prepare import prepare
     space = load(model, provider=provider, threads=threads, detector="aligned-128") if model else None
@@ -120,7 +144,7 @@ def prepare_command(
         with photo_progress("preparing", total) as step:
             done = prepare(folder, out, space, validation, seed, at_least, workers, lambda row: step(), truncated)
     except KeyboardInterrupt:
-        warn("stopped; the same command goes on from here")
+        warn("interrupted; run the same command to continue")
         raise
     if json:
         print_json(
@@ -138,12 +162,15 @@ def prepare_command(
     for split in ("train", "val"):
         say(f"{split}: {done.faces[split]:,} faces of {done.people[split]:,} people")
     say("left out: " + (", ".join(f"{count:,} ({reason})" for reason, count in done.left_out.items()) or "nothing"))
-    say(f"{len(done.failures):,} photos show no face or cannot be used; {out / 'summary.html'}")
+    say(f"{len(done.failures):,} photos have no face or cannot be read; see {out / 'summary.html'}")
 
 
 def _finder(
     model: Path | None, provider: str | None, threads: int | None, longest: int | None, truncated: bool
-) -> Finder | Space:
+) -> "Finder | Space":
+    from facespace.faces import default_finder
+    from facespace.space import load
+
     if model is None:
         return default_finder(longest, truncated)
     space = load(model, provider=provider, threads=threads, truncated=truncated)
@@ -151,10 +178,15 @@ def _finder(
     return space
 
 
-def _show(photo: Path, finder: Finder | Space, draw: Path | None, json: bool) -> None:
+def _show(photo: Path, finder: "Finder | Space", draw: Path | None, json: bool) -> None:
+    from facespace.bulk import describe
+    from facespace.faces import draw_faces, scaled
+    from facespace.images import write_image
+    from facespace.space import Space
+
     found, row = describe(photo, finder)
     if draw is not None:
-        # No larger than the faces were looked for: a photo of 200 megapixels is drawn smaller.
+        # Draw at the size used for detection: a photo of 200 megapixels is scaled down.
         picture = (finder.finder if isinstance(finder, Space) else finder).decode(photo)
         write_image(draw, draw_faces(picture.pixels, [scaled(face, picture.scale) for face in found.faces]))
     if json:
@@ -175,6 +207,6 @@ def _show(photo: Path, finder: Finder | Space, draw: Path | None, json: bool) ->
         )
         rows.append([str(number), box, f"{face.score:.3f}", *measures])
     say(f"{len(rows)} faces in {text_of(photo)} ({found.width} x {found.height})")
-    table("", ["face", "left, top, right, bottom", "score", "quality", "eyes apart, pixels", "yaw, pitch, roll"], rows)
+    table("", ["face", "left, top, right, bottom", "score", "quality", "eye distance, px", "yaw, pitch, roll"], rows)
     if draw is not None:
         say(str(draw))

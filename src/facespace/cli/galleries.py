@@ -1,38 +1,44 @@
-"""The upkeep of galleries at the command line: facespace gallery ..."""
+"""The commands `gallery ...`: correct, back up, audit and upgrade a gallery."""
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
 import typer
 
-from facespace import gallery as galleries
 from facespace.cli.app import app
 from facespace.cli.options import AsJson, GalleryPath, KeyFile, ModelPath
 from facespace.cli.output import as_json, command_line, print_json, say, table, warn
 from facespace.cli.progress import embedding_progress
 from facespace.errors import FacespaceError
-from facespace.gallery import Gallery, read_key, unlike_others
-from facespace.model import read_model
-from facespace.model.shipped import find_model
-from facespace.space import load
 
-gallery_app = typer.Typer(help="Look after a gallery: who is who, backups, audit, another model.", no_args_is_help=True)
+if TYPE_CHECKING:
+    from facespace.gallery import Gallery
+
+gallery_app = typer.Typer(help="Correct, back up, audit and upgrade a gallery.", no_args_is_help=True)
 app.add_typer(gallery_app, name="gallery")
 
 Name = Annotated[str, typer.Argument(help="The person's name.")]
 
 
-def _open(gallery: str, model: Path | None, key_file: Path | None, create: bool = False) -> Gallery:
-    return Gallery(gallery, load(model), read_key(key_file), create)
+def _open(gallery: str, model: Path | None, key_file: Path | None, create: bool = False) -> "Gallery":
+    """A gallery to look after: with a model only where one is given, which must be the gallery's, or it is made."""
+    from facespace.gallery import Gallery, read_key
+    from facespace.space import load
+
+    return Gallery(gallery, load(model) if create or model is not None else None, read_key(key_file), create)
 
 
 @gallery_app.command("show")
 def show_command(
     name: Name, gallery: GalleryPath, model: ModelPath = None, key_file: KeyFile = None, json: AsJson = False
 ) -> None:
-    """A person's attributes and faces, with the number of each face."""
+    """Show a person's attributes and faces."""
+    import numpy as np
+
+    from facespace.gallery import Gallery, read_key, unlike_others
+    from facespace.space import load
+
     space = load(model)
     with Gallery(gallery, space, read_key(key_file), create=False) as people:
         person = people.find(name)
@@ -45,7 +51,7 @@ def show_command(
         ]
         print_json({"person": person, "faces": kept})
         return
-    say(f"{person.name}, since {person.created}, {dict(person.attributes)}")
+    say(f"{person.name}, enrolled {person.created}, attributes {dict(person.attributes)}")
     rows = [
         [
             str(face.id),
@@ -56,7 +62,7 @@ def show_command(
         ]
         for face, doubt in zip(faces, unlike, strict=True)
     ]
-    table("", ["face", "photo", "quality", "since", "look at"], rows)
+    table("", ["face", "photo", "quality", "enrolled", "note"], rows)
 
 
 @gallery_app.command("rename")
@@ -67,56 +73,59 @@ def rename_command(
     model: ModelPath = None,
     key_file: KeyFile = None,
 ) -> None:
-    """Give a person another name."""
+    """Rename a person."""
     with _open(gallery, model, key_file) as people:
         people.rename(old, new)
-    say(f"{old} is {new} now")
+    say(f"renamed {old} to {new}")
 
 
 @gallery_app.command("merge")
 def merge_command(
     name: Name,
-    into: Annotated[str, typer.Argument(help="Who they really are.")],
+    into: Annotated[str, typer.Argument(help="The person to merge into.")],
     gallery: GalleryPath,
     model: ModelPath = None,
     key_file: KeyFile = None,
 ) -> None:
-    """Two names were one person: give all faces of one to the other."""
+    """Merge two people who are the same person."""
     with _open(gallery, model, key_file) as people:
         people.merge(name, into)
-    say(f"{name} is part of {into} now; to take it back: {command_line('facespace gallery undo', into, '-g', gallery)}")
+    say(f"merged {name} into {into}; to undo it: {command_line('facespace gallery undo', into, '-g', gallery)}")
 
 
 @gallery_app.command("undo")
 def undo_command(name: Name, gallery: GalleryPath, model: ModelPath = None, key_file: KeyFile = None) -> None:
-    """Take back the last merge into a person."""
+    """Undo the last merge into a person."""
     with _open(gallery, model, key_file) as people:
         other = people.undo_merge(name)
-    say(f"{other.name} is somebody of their own again")
+    say(f"{other.name} is a separate person again")
 
 
 @gallery_app.command("undo-enrol")
 def undo_enrol_command(
     gallery: GalleryPath,
-    name: Annotated[str | None, typer.Argument(help="Whose last enrolment to take back.")] = None,
+    name: Annotated[str | None, typer.Argument(help="The person whose last enrolment to undo.")] = None,
     after: Annotated[
-        int | None, typer.Option(min=0, help="Take back all enrolments after this entry of the audit log instead.")
+        int | None, typer.Option(min=0, help="Undo all enrolments after this entry of the audit log instead.")
     ] = None,
     model: ModelPath = None,
     key_file: KeyFile = None,
     json: AsJson = False,
 ) -> None:
-    """Take back an enrolment: the faces that it added are deleted for good, and whom it made."""
+    """Undo an enrolment.
+
+    The faces and people that it added are deleted permanently.
+    """
     if (name is None) == (after is None):
-        raise FacespaceError("say whose enrolment to take back, by name, or give --after NUMBER of the audit log")
+        raise FacespaceError("give either the NAME of a person or --after NUMBER, an entry of the audit log")
     with _open(gallery, model, key_file) as people:
         undone = [people.undo_enrol(name)] if name is not None else people.undo_enrolments_after(after or 0)
     if json:
         print_json({"undone": undone})
         return
     for each in undone[:20]:
-        say(f"deleted {each.faces} faces of {each.person}" + (", who is gone" if each.gone else ""))
-    say(f"{len(undone)} enrolments were taken back in {gallery}")
+        say(f"deleted {each.faces} faces of {each.person}" + (" and the person" if each.gone else ""))
+    say(f"undid {len(undone)} enrolments in {gallery}")
 
 
 @gallery_app.command("move")
@@ -127,10 +136,10 @@ def move_command(
     model: ModelPath = None,
     key_file: KeyFile = None,
 ) -> None:
-    """Give one face to somebody else."""
+    """Move a face to another person."""
     with _open(gallery, model, key_file) as people:
         people.move(face, to)
-    say(f"face {face} belongs to {to} now")
+    say(f"moved face {face} to {to}")
 
 
 @gallery_app.command("audit")
@@ -138,10 +147,12 @@ def audit_command(
     gallery: GalleryPath,
     model: ModelPath = None,
     key_file: KeyFile = None,
-    expect: Annotated[str | None, typer.Option(help="The hash that was noted earlier; it must still be there.")] = None,
+    expect: Annotated[
+        str | None, typer.Option(help="A hash that was noted earlier and must still be in the log.")
+    ] = None,
     json: AsJson = False,
 ) -> None:
-    """Who was enrolled, searched and deleted when; and check that nothing of it was changed."""
+    """Show the audit log and check that it was not tampered with."""
     with _open(gallery, model, key_file) as people:
         last = people.store.audit.verify(expect)
         events = list(people.audit())
@@ -149,23 +160,30 @@ def audit_command(
         print_json({"events": events, "hash": last.hash if last else None})
         return
     table(
-        "", ["", "when", "who", "what", ""], [[str(e.number), e.time, e.actor, e.action, str(e.detail)] for e in events]
+        "",
+        ["entry", "when", "actor", "action", "detail"],
+        [[str(e.number), e.time, e.actor, e.action, str(e.detail)] for e in events],
     )
     if last:
-        say(f"unchanged; note this hash elsewhere to check again: {last.hash}")
+        say(f"the log is unchanged; to check it again later, note this hash elsewhere: {last.hash}")
 
 
 @gallery_app.command("check")
 def check_command(
     gallery: GalleryPath, model: ModelPath = None, key_file: KeyFile = None, json: AsJson = False
 ) -> None:
-    """Look at everything in a gallery: structure, faces, templates, audit log."""
+    """Check the integrity of a gallery.
+
+    Checks the structure, faces, templates and the audit log.
+    """
+    from facespace import gallery as galleries
+
     with _open(gallery, model, key_file) as people:
         checked = galleries.check(people.store)
     if json:
         print_json(checked)
         return
-    say(f"sound: {checked.people} people, {checked.faces} faces, {checked.audited} entries in the audit log")
+    say(f"no errors found: {checked.people} people, {checked.faces} faces, {checked.audited} entries in the audit log")
 
 
 @gallery_app.command("index")
@@ -175,22 +193,22 @@ def index_command(
     key_file: KeyFile = None,
     kind: Annotated[
         str | None,
-        typer.Option(help="exact, hnsw, or of a vector engine approximate; by the number of people where not given."),
+        typer.Option(help="exact or hnsw; with a vector engine exact or approximate. Default: depends on the number of people."),
     ] = None,
     engine: Annotated[
         str | None,
         typer.Option(
-            help="Let this vector engine search the gallery from now on: lancedb:FOLDER or lancedb:s3://bucket/folder; "
-            "none goes back."
+            help="Search this gallery with a vector engine from now on: lancedb:FOLDER or lancedb:s3://bucket/folder; "
+            "none: stop using it."
         ),
     ] = None,
 ) -> None:
-    """Build the index anew and save it beside the gallery, or in its vector engine."""
+    """Rebuild the search index and save it next to the gallery, or in its vector engine."""
     with _open(gallery, model, key_file) as people:
         if engine is not None:
             people.index.use(None if engine == "none" else engine)
         built = people.index.build(kind)
-        say(f"built an index ({built}) of {len(people.index)} people")
+        say(f"built the {built} index of {len(people.index)} people")
 
 
 @gallery_app.command("backup")
@@ -200,7 +218,9 @@ def backup_command(
     model: ModelPath = None,
     key_file: KeyFile = None,
 ) -> None:
-    """Copy a gallery while it is in use."""
+    """Copy a gallery, also while it is in use."""
+    from facespace import gallery as galleries
+
     with _open(gallery, model, key_file) as people:
         galleries.backup(people.store, to)
     say(f"copied {gallery} to {to}")
@@ -213,7 +233,9 @@ def export_command(
     model: ModelPath = None,
     key_file: KeyFile = None,
 ) -> None:
-    """Write everybody to a file that other programs can read."""
+    """Export all people and faces to JSON Lines or Parquet."""
+    from facespace import gallery as galleries
+
     with _open(gallery, model, key_file) as people:
         count = galleries.export_gallery(people.store, to)
     say(f"wrote {count} people to {to}")
@@ -226,23 +248,27 @@ def import_command(
     model: ModelPath = None,
     key_file: KeyFile = None,
 ) -> None:
-    """Add everybody of an exported gallery."""
+    """Import people and faces from an exported gallery."""
+    from facespace import gallery as galleries
+
     with _open(gallery, model, key_file, create=True) as people:
         done = galleries.import_gallery(people.store, file)
-    say(f"added {done.people} people and {done.faces} faces; {done.known} faces were there already")
+    say(f"added {done.people} people and {done.faces} faces; {done.known} faces were already in the gallery")
 
 
 @gallery_app.command("salvage")
 def salvage_command(
-    damaged: Annotated[Path, typer.Argument(help="The damaged gallery; it is only read.")],
+    damaged: Annotated[Path, typer.Argument(help="The damaged gallery. It is not changed.")],
     gallery: GalleryPath,
     model: ModelPath = None,
     key_file: KeyFile = None,
 ) -> None:
-    """Save what can be saved of a damaged gallery into a new one."""
+    """Recover the readable faces of a damaged gallery."""
+    from facespace import gallery as galleries
+
     with _open(gallery, model, key_file, create=True) as people:
         done = galleries.salvage(damaged, people.store)
-    say(f"saved {done.faces} faces of {done.people} people; {done.lost} faces were lost")
+    say(f"recovered {done.faces} faces of {done.people} people; {done.lost} faces were lost")
 
 
 @gallery_app.command("upgrade")
@@ -250,16 +276,24 @@ def upgrade_command(
     gallery: GalleryPath,
     model: ModelPath = None,
     key_file: KeyFile = None,
-    drop: Annotated[bool, typer.Option("--drop", help="Delete faces that cannot be embedded anew.")] = False,
+    drop: Annotated[bool, typer.Option("--drop", help="Delete faces that cannot be embedded again.")] = False,
     mix: Annotated[
-        bool, typer.Option("--mix", help="Keep the old points: for a model trained to be comparable with the old one.")
+        bool,
+        typer.Option("--mix", help="Keep the old embeddings: for a model trained to be compatible with the old one."),
     ] = False,
     json: AsJson = False,
 ) -> None:
-    """Move a gallery to another model, from its photos; it can be stopped, continued, and searched meanwhile.
+    """Upgrade a gallery to another model.
 
-    Where a photo is gone, the picture kept of the face serves, if there is one.
+    Its photos are embedded again. It can be interrupted and continued, and the gallery can be searched meanwhile. If a
+    photo is missing, the stored thumbnail of the face is used, if there is one.
     """
+    from facespace import gallery as galleries
+    from facespace.gallery import read_key
+    from facespace.model import read_model
+    from facespace.model.shipped import find_model
+    from facespace.space import load
+
     secret = read_key(key_file)
     if mix:
         card = read_model(find_model(model)).card
@@ -267,7 +301,7 @@ def upgrade_command(
         if json:
             print_json({"model": card.name, "faces": 0})
             return
-        say(f"{gallery} goes on with the model {card.name}; old and new points are compared")
+        say(f"{gallery} now uses the model {card.name}; old and new embeddings are compared with each other")
         return
     space = load(model)
     with embedding_progress() as on_face:
@@ -277,13 +311,15 @@ def upgrade_command(
         return
     for photo, reason in done.dropped:
         warn(f"dropped a face of {photo}: {reason}")
-    pictured = f", {done.from_pictures} of them from kept pictures" if done.from_pictures else ""
-    say(f"embedded {done.faces} faces anew{pictured} ({done.before} before), dropped {len(done.dropped)}")
-    say(f"{gallery} is of the model {space.card.name} now")
+    pictured = f", {done.from_pictures} of them from stored thumbnails" if done.from_pictures else ""
+    say(f"embedded {done.faces} faces{pictured} ({done.before} were done before), dropped {len(done.dropped)}")
+    say(f"{gallery} now uses the model {space.card.name}")
 
 
 @gallery_app.command("key")
 def key_command(file: Annotated[Path, typer.Argument(help="The file to write.")]) -> None:
-    """Make a key for encrypted galleries; without it such a gallery is lost."""
+    """Create a key for encrypted galleries. A gallery cannot be read without its key."""
+    from facespace import gallery as galleries
+
     galleries.write_key(file)
-    say(f"wrote a new key to {file}; keep it apart from the gallery and its backups")
+    say(f"wrote a new key to {file}; keep it separate from the gallery and its backups")

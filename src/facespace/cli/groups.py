@@ -1,25 +1,29 @@
-"""Strangers within groups, as text of at most 80 columns."""
+"""False accepts within groups, as text of at most 80 columns."""
+
+from typing import TYPE_CHECKING
 
 from facespace.cli.output import say
-from facespace.model import GroupsCard, ShareCard
+
+if TYPE_CHECKING:
+    from facespace.model import GroupsCard, ShareCard
 
 _NAME = 24
 _CELL = 15
 
 
-def show_groups(groups: GroupsCard, calibration_error: float | None = None) -> None:
-    """The thresholds that hold for the worst group, and how often each group's strangers are accepted."""
+def show_groups(groups: "GroupsCard", calibration_error: float | None = None) -> None:
+    """Print the thresholds that hold for the worst group, and the false accept rate of each group."""
     for line in group_lines(groups):
         say(line)
     if calibration_error is not None:
-        say(f"\ncalibration error with strangers of one {', '.join(groups.by)}: {calibration_error:.3f}")
+        say(f"\ncalibration error on different people of the same {', '.join(groups.by)}: {calibration_error:.3f}")
 
 
-def group_lines(groups: GroupsCard) -> list[str]:
-    """As `show_groups` prints them."""
+def group_lines(groups: "GroupsCard") -> list[str]:
+    """Return the lines that `show_groups` prints."""
     lines = [
         "",
-        f"Strangers within groups by {', '.join(groups.by)}: {groups.data}",
+        f"Different people of the same {', '.join(groups.by)}: {groups.data}",
         "",
         f"{'no group exceeds FAR':<22}{'threshold':<27}{'decided by':<25}VAL",
     ]
@@ -31,7 +35,7 @@ def group_lines(groups: GroupsCard) -> list[str]:
     cuts = [f"({at.threshold:.3f})" for at in groups.at]
     lines += [
         "",
-        "Strangers accepted as one person, in 1,000 (95 % interval), at the threshold of",
+        "False accepts per 1,000 pairs of different people (95 % interval), at threshold",
         f"{'':<{_NAME + 1}}{'faces':>6}  " + "".join(head.ljust(_CELL) for head in heads),
         f"{'':<{_NAME + 1}}{'':>6}  " + "".join(cut.ljust(_CELL) for cut in cuts),
     ]
@@ -42,7 +46,7 @@ def group_lines(groups: GroupsCard) -> list[str]:
     return [line.rstrip() for line in lines]
 
 
-def _in_thousand(rate: ShareCard) -> str:
+def _in_thousand(rate: "ShareCard") -> str:
     return f"{_short(rate.value)} ({_short(rate.low)}-{_short(rate.high)})"
 
 

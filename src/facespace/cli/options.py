@@ -1,4 +1,4 @@
-"""Options that several commands share."""
+"""Options shared by several commands."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,27 +7,39 @@ import typer
 
 ModelPath = Annotated[
     Path | None,
-    typer.Option("--model", "-m", envvar="FACESPACE_MODEL", help="The model file."),
+    typer.Option(
+        "--model",
+        "-m",
+        envvar="FACESPACE_MODEL",
+        help="The model file. Default: the model that ships with the package.",
+    ),
 ]
 ModelArgument = Annotated[Path, typer.Argument(help="The model file.")]
 GalleryPath = Annotated[
     str,
     typer.Option(
-        "--gallery", "-g", envvar="FACESPACE_GALLERY", help="The gallery: one SQLite file, or postgresql://..."
+        "--gallery", "-g", envvar="FACESPACE_GALLERY", help="The gallery: an SQLite file, or postgresql://..."
     ),
 ]
 KeyFile = Annotated[
     Path | None,
-    typer.Option("--key-file", help="The key of an encrypted gallery; FACESPACE_GALLERY_KEY where not given."),
+    typer.Option(
+        "--key-file", help="File with the key of an encrypted gallery. Default: the key in FACESPACE_GALLERY_KEY."
+    ),
 ]
 Far = Annotated[
     float | None,
-    typer.Option(help="False accept rate to decide at, one of the model card's; its default where not given."),
+    typer.Option(
+        help="False accept rate (FAR) to decide at: one that the model card lists. Default: the card's default."
+    ),
 ]
 Provider = Annotated[
     str | None,
-    typer.Option(help="Where to run: cpu, cuda, coreml or openvino; the best present where not given."),
+    typer.Option(help="Where to run the model: cpu, cuda, coreml or openvino. Default: the best available."),
 ]
-Threads = Annotated[int | None, typer.Option(min=1, help="Threads of the network; one a core where not given.")]
-Truncated = Annotated[bool, typer.Option("--truncated", help="Take what is there of JPEG files that end too early.")]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON object, for machines.")]
+Threads = Annotated[int | None, typer.Option(min=1, help="Threads that run the model. Default: one per core.")]
+Truncated = Annotated[
+    bool, typer.Option("--truncated", help="Accept truncated JPEG files and use what can be decoded.")
+]
+Explain = Annotated[bool, typer.Option("--explain", help="Explain each figure.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]

@@ -1,4 +1,4 @@
-"""What a person reads (tables), and what a machine reads (one JSON object)."""
+"""Output for people (text and tables) and for programs (one JSON object)."""
 
 import dataclasses
 import json
@@ -9,14 +9,15 @@ import shlex
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from pydantic import BaseModel
 from rich.console import Console
 from rich.table import Table
 
-from facespace.images import PassedOver, printable, summary_of, text_of, writable
+from facespace.filenames import printable, text_of, writable
+
+if TYPE_CHECKING:
+    from facespace.images import PassedOver
 
 _OBEYED = re.compile("[\x7f-\x9f\ud800-\udfff]")
 
@@ -24,25 +25,42 @@ console = Console()
 errors = Console(stderr=True)
 
 
+def plain(message: str) -> str:
+    """Return text without control characters other than line breaks."""
+    return printable(message, "\n")
+
+
 def warn(message: str) -> None:
-    """Tell the person at the terminal, without disturbing what goes to a file or a pipe."""
-    errors.print(printable(message, "\n"), style="yellow", markup=False, highlight=False)
+    """Print a warning on standard error, so that output to a file or a pipe stays clean."""
+    errors.print(plain(message), style="yellow", markup=False, highlight=False)
 
 
-def warn_passed_over(folder: Path, passed: Sequence[PassedOver]) -> None:
-    """Say what of a folder was not taken, if anything."""
+def warn_passed_over(folder: Path, passed: "Sequence[PassedOver]") -> None:
+    """Warn about files of a folder that were skipped, if any."""
     if passed:
-        warn(f"in {text_of(folder)} passed over {summary_of(passed)}")
+        from facespace.images import summary_of
+
+        warn(f"skipped in {text_of(folder)}: {summary_of(passed)}")
+
+
+def footnote(message: str) -> None:
+    """Print a line of plain text below a table, wrapped between words at the width of the terminal."""
+    console.print(plain(message), markup=False, highlight=False, style="dim")
 
 
 def say(message: str) -> None:
-    """A line of plain text: nothing in a path or a name is taken for markup or wrapped."""
-    console.print(printable(message, "\n"), markup=False, highlight=False, soft_wrap=True)
+    """Print a line of plain text, without wrapping and without interpreting markup in paths or names."""
+    console.print(plain(message), markup=False, highlight=False, soft_wrap=True)
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """A table; a name in square brackets stays a name."""
-    shown = Table(title=printable(title) or None, title_justify="left")
+    """Print a title, if any, and a table without lines, with a header row unless all `columns` are empty.
+
+    Square brackets in a cell are not interpreted as markup.
+    """
+    if title:
+        say(title)
+    shown = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold", show_header=any(columns))
     for column in columns:
         shown.add_column(column, overflow="fold")
     for row in rows:
@@ -51,49 +69,50 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> 
 
 
 def print_json(value: object) -> None:
-    """One JSON object on standard output."""
+    """Print one JSON object on standard output."""
     text = json.dumps(as_json(value), ensure_ascii=False, indent=2)
-    # What JSON allows as it is and a terminal obeys.
+    # JSON allows these control characters unescaped, but a terminal would interpret them.
     sys.stdout.write(_OBEYED.sub(lambda match: f"\\u{ord(match[0]):04x}", text) + "\n")
 
 
 def as_json(value: object) -> Any:
-    """Records, arrays and paths as what JSON knows; a number that is not finite becomes null, bytes of a path that
-    are not UTF-8 become escapes (`text_of`)."""
-    if isinstance(value, BaseModel):
-        return value.model_dump(mode="json", exclude_none=True)
+    """Convert records, arrays and paths to JSON types.
+
+    A number that is not finite becomes null; bytes of a path that are not UTF-8 become escapes (`text_of`).
+    """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: as_json(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, dict):
         return {str(as_json(key)): as_json(entry) for key, entry in value.items()}
-    if isinstance(value, np.ndarray):
-        return as_json(value.tolist())
-    if isinstance(value, np.generic):
-        return as_json(value.item())
     if isinstance(value, list | tuple):
         return [as_json(entry) for entry in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, os.PathLike):
         return text_of(value)
-    return value if isinstance(value, str | int | float | bool | None) else str(value)
+    if isinstance(value, str | int | float | bool | None):
+        return value
+    # By their methods, so that commands without models or arrays import neither pydantic nor numpy.
+    if hasattr(value, "model_dump"):
+        return value.model_dump(mode="json", exclude_none=True)
+    return as_json(value.tolist()) if hasattr(value, "tolist") else str(value)
 
 
 def command_line(command: str, *words: str) -> str:
-    """A command to copy into a shell: names and paths are quoted where they must be."""
+    """Return a command that can be pasted into a shell, with names and paths quoted where needed."""
     return " ".join([command, *(word if word.startswith("-") else _quoted(word) for word in words)])
 
 
 def _quoted(word: str) -> str:
-    """A word for a shell; one that is not UTF-8 as $'...', which Bash, Zsh and POSIX 2024 read as bytes."""
+    """Quote a word for a shell. One that is not UTF-8 becomes $'...', which Bash, Zsh and POSIX 2024 read as bytes."""
     if writable(word) == word:
         return shlex.quote(word)
     return "$'" + writable(word.replace("\\", r"\\").replace("'", r"\'")) + "'"
 
 
 def photo_name(photo: object) -> str:
-    """How to call a photo in a table."""
-    return text_of(photo) if isinstance(photo, str | Path) else "(given)"
+    """Return the name of a photo for messages and tables."""
+    return text_of(photo) if isinstance(photo, str | Path) else "(image in memory)"
 
 
 def _plain(cell: str) -> str:

@@ -1,5 +1,6 @@
-"""Progress of long work in the terminal."""
+"""Progress of long commands: a bar in a terminal, lines in a log."""
 
+import itertools
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,16 +17,16 @@ from rich.progress import (
 
 from facespace.cli.output import errors
 
-# Seconds between two lines of a training's log.
+# Seconds between two lines of a log.
 LOG_EVERY = 30.0
 
 
 @contextmanager
 def training_progress(steps: int, shown: bool = True) -> Iterator[Callable[[dict[str, float]], None]]:
-    """Progress of a training run on standard error; gives what is to be called with the record of each step.
+    """Show the progress of training on standard error; yields a function to call with the record of each step.
 
-    A bar in a terminal; elsewhere (a file, a pipe, a service's log) a line after the first step, every half minute
-    and after the last step. Nothing is printed before the first step, so that an error on input stands alone.
+    A terminal gets a bar. A file or a pipe gets a line after the first step, every half minute and after the last
+    step. Nothing is printed before the first step, so an input error is the only output.
     """
     if not shown:
         yield lambda record: None
@@ -38,7 +39,7 @@ def training_progress(steps: int, shown: bool = True) -> Iterator[Callable[[dict
 
 @contextmanager
 def _bar(steps: int) -> Iterator[Callable[[dict[str, float]], None]]:
-    """A bar that tells loss, share of active triplets and time left; it appears with the first step."""
+    """A bar with loss, share of active triplets and remaining time. It appears with the first step."""
     columns = (
         TextColumn("training"),
         BarColumn(),
@@ -62,7 +63,7 @@ def _bar(steps: int) -> Iterator[Callable[[dict[str, float]], None]]:
 
 
 def _log(steps: int) -> Callable[[dict[str, float]], None]:
-    """Lines for a log: how far, loss, share of active triplets, seconds a step, time left."""
+    """Log lines with the step, loss, share of active triplets, seconds per step and remaining time."""
     first: tuple[float, float] | None = None
     last = 0.0
 
@@ -75,15 +76,12 @@ def _log(steps: int) -> Callable[[dict[str, float]], None]:
         else:
             if done < steps and now - last < LOG_EVERY:
                 return
-            # A run that went back to an earlier step starts counting again.
+            # After a rollback to an earlier step, measure the pace from there.
             first = first if done > first[1] else (now, done)
             pace = (now - first[0]) / (done - first[1]) if done > first[1] else pace
         last = now
         left = timedelta(seconds=round((steps - done) * pace))
-        errors.print(
-            f"step {done:.0f} of {steps}: {_figures(record)}, {pace:.2g} s a step, {left} left",
-            markup=False, highlight=False, soft_wrap=True,
-        )  # fmt: skip
+        _log_line(f"step {done:.0f} of {steps}: {_figures(record)}, {pace:.2g} s/step, {left} left")
 
     return step
 
@@ -94,13 +92,20 @@ def _figures(record: dict[str, float]) -> str:
 
 
 @contextmanager
-def photo_progress(what: str, total: int | None) -> Iterator[Callable[[], None]]:
-    """A bar that tells photos done, photos a second and time left; gives what is to be called for each photo."""
+def photo_progress(what: str, total: int | None, unit: str = "photos") -> Iterator[Callable[[], None]]:
+    """Show the progress of work on many photos (or people) on standard error; yields a function to call for each.
+
+    A terminal gets a bar. A file or a pipe gets a line every half minute.
+    """
+    if not errors.is_terminal:
+        log, done = _LogLines(what, unit), itertools.count(1)
+        yield lambda: log.update(next(done), total)
+        return
     columns = (
         TextColumn(what),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]:.1f} photos/s"),
+        TextColumn(f"{{task.fields[rate]:.1f}} {unit}/s"),
         TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(),
@@ -116,7 +121,13 @@ def photo_progress(what: str, total: int | None) -> Iterator[Callable[[], None]]
 
 @contextmanager
 def embedding_progress() -> Iterator[Callable[[int, int], None]]:
-    """A bar of photos embedded; gives what is to be told photos done and in all. Gone when done."""
+    """Show the progress of embedding on standard error; yields a function to call with the number done and the total.
+
+    A terminal gets a bar, which is removed at the end. A file or a pipe gets a line every half minute.
+    """
+    if not errors.is_terminal:
+        yield _LogLines("embedding", "photos").update
+        return
     columns = (
         TextColumn("embedding"),
         BarColumn(),
@@ -128,7 +139,29 @@ def embedding_progress() -> Iterator[Callable[[int, int], None]]:
     with Progress(*columns, console=errors, transient=True) as progress:
         task = progress.add_task("embedding", total=None, visible=False)
 
-        def told(done: int, total: int) -> None:
+        def step(done: int, total: int) -> None:
             progress.update(task, completed=done, total=total, visible=True)
 
-        yield told
+        yield step
+
+
+class _LogLines:
+    """Lines for a log: the number done, the rate and the remaining time, every half minute."""
+
+    def __init__(self, what: str, unit: str):
+        self._what, self._unit = what, unit
+        self._started = self._last = time.monotonic()
+
+    def update(self, done: int, total: int | None) -> None:
+        now = time.monotonic()
+        if now - self._last < LOG_EVERY:
+            return
+        self._last = now
+        rate = done / (now - self._started)
+        count = f"{done:,}" if total is None else f"{done:,} of {total:,}"
+        left = "" if total is None else f", {timedelta(seconds=round((total - done) / rate))} left"
+        _log_line(f"{self._what}: {count} {self._unit}, {rate:.1f} {self._unit}/s{left}")
+
+
+def _log_line(line: str) -> None:
+    errors.print(line, markup=False, highlight=False, soft_wrap=True)

@@ -1,4 +1,4 @@
-"""The service at the command line: serve, and the keys of those who may ask it."""
+"""The commands `serve` and `keys ...`: run the HTTP service and manage its API keys."""
 
 import time
 from datetime import UTC, datetime
@@ -12,10 +12,12 @@ from facespace.cli.extras import extra
 from facespace.cli.options import AsJson, KeyFile, ModelPath, Provider, Threads
 from facespace.cli.output import print_json, say, table, warn
 
-keys_app = typer.Typer(help="API keys of a service: who may do what, how often.", no_args_is_help=True)
+keys_app = typer.Typer(help="Manage the API keys of a service.", no_args_is_help=True)
 app.add_typer(keys_app, name="keys")
 
-KeysPath = Annotated[Path, typer.Option("--keys", envvar="FACESPACE_KEYS", help="The file of the keys' hashes.")]
+KeysPath = Annotated[
+    Path, typer.Option("--keys", envvar="FACESPACE_KEYS", help="The file with the hashes of the keys.")
+]
 
 
 @app.command("serve")
@@ -23,34 +25,40 @@ def serve_command(
     model: ModelPath = None,
     gallery: Annotated[
         str | None,
-        typer.Option("--gallery", "-g", envvar="FACESPACE_GALLERY", help="The gallery: SQLite file, or postgresql://"),
+        typer.Option(
+            "--gallery", "-g", envvar="FACESPACE_GALLERY", help="The gallery: an SQLite file, or postgresql://..."
+        ),
     ] = None,
     key_file: KeyFile = None,
     keys: Annotated[
-        Path | None, typer.Option(envvar="FACESPACE_KEYS", help="The file of API keys; see `facespace keys`.")
+        Path | None, typer.Option(envvar="FACESPACE_KEYS", help="The file of API keys, made with `facespace keys add`.")
     ] = None,
-    host: Annotated[str, typer.Option(help="Where to listen; beyond this machine only with keys.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=1, max=65535)] = 8000,
+    host: Annotated[
+        str, typer.Option(help="Address to listen on. Anything but this machine needs --keys.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8000,
     without_keys: Annotated[
-        bool, typer.Option("--without-keys", help="Let everybody who reaches it do everything.")
+        bool, typer.Option("--without-keys", help="Allow every request without an API key.")
     ] = False,
-    workers: Annotated[int, typer.Option(min=1, help="Processes; with several, keep the gallery in PostgreSQL.")] = 1,
-    waiting: Annotated[int, typer.Option(min=0, help="Requests with photos that may wait, in each worker.")] = 64,
-    seconds: Annotated[float, typer.Option(min=0.1, help="Until a request is given up.")] = 30.0,
+    workers: Annotated[
+        int, typer.Option(min=1, help="Number of processes. With several, use a gallery in PostgreSQL.")
+    ] = 1,
+    waiting: Annotated[int, typer.Option(min=0, help="Length of the queue of photo requests, per worker.")] = 64,
+    seconds: Annotated[float, typer.Option(min=0.1, help="Request timeout, in seconds.")] = 30.0,
     keep_pictures: Annotated[
-        bool, typer.Option("--keep-pictures", help="Allow a small picture of each enrolled face to be kept.")
+        bool, typer.Option("--keep-pictures", help="Allow callers to store a thumbnail of each enrolled face.")
     ] = False,
     cors: Annotated[
         list[str] | None,
-        typer.Option(help="Origin of another site whose pages may ask, as https://photos.example; may be repeated."),
+        typer.Option(help="Allowed CORS origin, such as https://photos.example. Can be repeated."),
     ] = None,
-    jobs: Annotated[Path | None, typer.Option(help="Folder for clusterings; a temporary one where not given.")] = None,
-    job_hours: Annotated[float, typer.Option(min=0.01, help="Hours until a clustering is deleted.")] = 1.0,
-    detector: Annotated[str | None, typer.Option(help="How to find faces, in place of the model card's.")] = None,
+    jobs: Annotated[Path | None, typer.Option(help="Folder for clustering jobs. Default: a temporary folder.")] = None,
+    job_hours: Annotated[float, typer.Option(min=0.01, help="Hours after which a clustering job is deleted.")] = 1.0,
+    detector: Annotated[str | None, typer.Option(help="Detector to use instead of the model card's.")] = None,
     provider: Provider = None,
     threads: Threads = None,
 ) -> None:
-    """Answer over HTTP, with a page for people, until stopped."""
+    """Run the HTTP API and web UI."""
     with extra("serve"):
         from facespace.server.run import serve
         from facespace.server.settings import Settings
@@ -73,33 +81,33 @@ def serve_command(
         )
         new = gallery and "://" not in gallery and not Path(gallery).exists()
         if cors and keys is None:
-            warn(f"pages of {', '.join(cors)} may read and change all that is served; make keys and give --keys FILE")
+            warn(f"pages of {', '.join(cors)} can read and change everything served here; use API keys: --keys FILE")
         if without_keys and keys is None:
-            warn(f"everybody who reaches {host}:{port} may read and change all that is served")
+            warn(f"anyone who can reach {host}:{port} can read and change everything served here")
 
         def tell() -> None:
             if new:
-                say(f"there was no gallery {gallery} yet; it was created")
-            say(f"facespace listens on http://{host}:{port}")
+                say(f"created a new gallery, {gallery}")
+            say(f"facespace is listening on http://{host}:{port}")
 
         serve(settings, host, port, without_keys, tell)
 
 
 @keys_app.command("add")
 def add_command(
-    name: Annotated[str, typer.Argument(help="What the key is for; it stands in the logs.")],
+    name: Annotated[str, typer.Argument(help="What the key is for. The name appears in the logs.")],
     keys: KeysPath,
     scope: Annotated[
         list[str],
         typer.Option(
-            help="verify, read, enrol or admin, each with those before it; embeddings, embedding-search and metrics "
-            "stand alone."
+            help="verify, read, enrol or admin; each level includes the previous one. Separate scopes: embeddings, "
+            "embedding-search, metrics. Can be repeated."
         ),
     ],
-    rate: Annotated[float | None, typer.Option(help="Requests a minute; any number where not given.")] = None,
-    days: Annotated[float | None, typer.Option(help="Days until it expires; never where not given.")] = None,
+    rate: Annotated[float | None, typer.Option(help="Requests per minute. Default: no limit.")] = None,
+    days: Annotated[float | None, typer.Option(help="Days until the key expires. Default: never.")] = None,
 ) -> None:
-    """Make a key. It is shown once; the file keeps its hash."""
+    """Create a key and print it. It is shown only once; the file keeps its hash."""
     with extra("serve"):
         from facespace.server.keys import KeyFile, as_scopes
 
@@ -109,7 +117,7 @@ def add_command(
 
 @keys_app.command("list")
 def list_command(keys: KeysPath, json: AsJson = False) -> None:
-    """The keys there are, by name."""
+    """List the keys."""
     with extra("serve"):
         from facespace.server.keys import KeyFile
 
@@ -121,18 +129,18 @@ def list_command(keys: KeysPath, json: AsJson = False) -> None:
         [
             key.name,
             ", ".join(key.scopes),
-            "any" if key.rate is None else f"{key.rate:g} a minute",
+            "no limit" if key.rate is None else f"{key.rate:g}/min",
             _day(key.created),
             "never" if key.expires is None else _day(key.expires),
         ]
         for key in found
     ]
-    table("", ["key", "may", "requests", "made", "expires"], rows)
+    table("", ["key", "scopes", "rate", "created", "expires"], rows)
 
 
 @keys_app.command("remove")
 def remove_command(name: Annotated[str, typer.Argument(help="The key's name.")], keys: KeysPath) -> None:
-    """Take a key out; a running service refuses it from then on."""
+    """Remove a key. A running service rejects it from then on."""
     with extra("serve"):
         from facespace.server.keys import KeyFile
 

@@ -1,4 +1,4 @@
-"""Spaces made: train, export, demo."""
+"""The commands `train`, `export` and `demo`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -9,35 +9,36 @@ from facespace.cli.app import app
 from facespace.cli.evaluate import show_figures
 from facespace.cli.extras import extra
 from facespace.cli.model import show_card
-from facespace.cli.options import AsJson
+from facespace.cli.options import AsJson, Explain
 from facespace.cli.output import errors, print_json, say, warn
 from facespace.cli.progress import training_progress
-from facespace.recipes import find
 
-# torchrun takes --run for a shortened option of its own.
-RunFolder = Annotated[Path, typer.Option("--run", "--out", help="Folder of the run: its checkpoints and results.")]
+# torchrun takes --run for an abbreviation of one of its own options, so --out works too.
+RunFolder = Annotated[Path, typer.Option("--run", "--out", help="Folder of the run, for checkpoints and results.")]
 
 
 @app.command("train")
 def train_command(
-    recipe: Annotated[str, typer.Argument(help="The recipe: a TOML file, or the name of a ready one.")],
+    recipe: Annotated[str, typer.Argument(help="A recipe: a TOML file, or the name of a built-in recipe.")],
     run: RunFolder = Path("runs/train"),
     data: Annotated[
-        Path | None, typer.Option(help="Folder the recipe's data stand in; by default the recipe's own.")
+        Path | None,
+        typer.Option(help="Folder that the recipe's data paths are relative to. Default: the recipe's folder."),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue from the last checkpoint.")] = False,
-    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps; auto takes the best there is.")] = "auto",
-    loaders: Annotated[
-        int | None, typer.Option(min=0, help="Processes that prepare batches; by default none for a CPU.")
-    ] = None,
-    tensorboard: Annotated[Path | None, typer.Option(help="Also write TensorBoard's records to this folder.")] = None,
+    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1 or mps; auto chooses the best available.")] = "auto",
+    loaders: Annotated[int | None, typer.Option(min=0, help="Data loader processes. Default: none on a CPU.")] = None,
+    tensorboard: Annotated[Path | None, typer.Option(help="Also write TensorBoard logs to this folder.")] = None,
     json: AsJson = False,
 ) -> None:
-    """Train a space with the triplet loss.
+    """Train a model with the triplet loss.
 
-    Started by torchrun, its processes share each batch:
+    To train on several GPUs, start it with torchrun:
+
     torchrun --nproc-per-node 2 -m facespace.train RECIPE --out RUN
     """
+    from facespace.recipes import find
+
     with extra("train"):
         from facespace.train.engine.distributed import Workers
         from facespace.train.recipe import read_recipe
@@ -46,7 +47,7 @@ def train_command(
     read = read_recipe(find(recipe), data)
     workers = Workers(device, loaders)
     if workers.first:
-        errors.print("reading the faces", highlight=False)
+        errors.print("reading the training set", highlight=False)
     try:
         with (
             training_progress(read.steps, workers.first) as show,
@@ -57,10 +58,10 @@ def train_command(
                 show(record)
                 note(record)
 
-            # A process that torchrun starts anew has nobody to tell it to resume.
+            # A process that torchrun restarts always resumes.
             trained = train_recipe(read, run, resume or workers.restarted, on_step, warn, workers)
     except KeyboardInterrupt:
-        warn(f"stopped; continue with: facespace train {recipe} --run {run} --resume")
+        warn(f"interrupted; continue with: facespace train {recipe} --run {run} --resume")
         raise
     if not workers.first:
         return
@@ -72,14 +73,14 @@ def train_command(
     say(
         f"trained steps {trained.resumed_from + 1} to {len(trained.history)} in {trained.seconds:.0f} s "
         f"({trained.precision}): loss {last['loss']:.3f}, mean squared distance {last['positive_distance']:.2f} "
-        f"within people, {last['negative_distance']:.2f} between them"
+        f"within a person, {last['negative_distance']:.2f} between people"
     )
     rates = [f"{key.removeprefix('val_at_')}: {value:.3f}" for key, value in last.items() if key.startswith("val_at")]
     if rates:
-        say(f"VAL on people not trained on, at FAR {', '.join(rates)}")
+        say(f"VAL on held-out people, at FAR {', '.join(rates)}")
     if trained.rollbacks:
-        say(f"{trained.rollbacks} times training failed and went back to a good checkpoint; see {run}/history.jsonl")
-    say(f"next: facespace export --run {run} model.onnx")
+        say(f"training diverged and was rolled back to a checkpoint {trained.rollbacks} times; see {run}/history.jsonl")
+    say(f"next step: facespace export --run {run} model.onnx")
 
 
 @app.command("export")
@@ -88,7 +89,10 @@ def export_command(
     run: RunFolder = Path("runs/train"),
     json: AsJson = False,
 ) -> None:
-    """Write a trained space as one model file, checked against the network it came from."""
+    """Export a trained model to one file.
+
+    The file is checked against the trained network.
+    """
     with extra("train"):
         from facespace.train.session import export_run
     card = export_run(run, model, warn)
@@ -102,10 +106,14 @@ def export_command(
 @app.command("demo")
 def demo_command(
     run: RunFolder = Path("runs/demo"),
-    seed: Annotated[int, typer.Option(help="Of the network's weights, the batches and the people set aside.")] = 1,
+    seed: Annotated[int, typer.Option(help="Random seed for weights, batches and held-out people.")] = 1,
+    explain: Explain = False,
     json: AsJson = False,
 ) -> None:
-    """Train on 30 people of the ORL faces, and show the three answers on 10 others."""
+    """Train and evaluate a small model on the ORL faces.
+
+    It is trained on 30 people and evaluated on the other 10.
+    """
     with extra("train"):
         from facespace.demo import demo_recipe, run_demo
         from facespace.evaluate import as_figures
@@ -115,5 +123,5 @@ def demo_command(
     if json:
         print_json({**as_figures(result.evaluation), "report": result.report})
         return
-    show_figures(result.evaluation)
+    show_figures(result.evaluation, explain)
     say(str(result.report))

@@ -1,4 +1,4 @@
-"""Ask a service from Python, in the records it speaks in. Needs the package httpx (extra `serve`).
+"""Python client for the HTTP API, with the same request and response models. Needs httpx (extra `client`).
 
 >>> from facespace.client import Client
 >>> with Client("http://127.0.0.1:8000", key="fs_...") as service:      # doctest: +SKIP

@@ -1,4 +1,4 @@
-"""The client for asyncio: `Client`'s calls, awaited."""
+"""The client for asyncio."""
 
 import asyncio
 from collections.abc import Iterable, Mapping
@@ -18,7 +18,7 @@ Answer = TypeVar("Answer")
 
 
 class AsyncClient:
-    """As `Client`, for asyncio; many calls may be on their way at once. Use it in an `async with` statement.
+    """Asynchronous version of `Client`. Use it in an `async with` statement, or call `close`.
 
     Parameters
     ----------
@@ -45,11 +45,11 @@ class AsyncClient:
         await self.close()
 
     async def close(self) -> None:
-        """Let the connections go."""
+        """Close all connections."""
         await self._http.aclose()
 
     async def ask(self, call: Call[Answer]) -> Answer:
-        """Send a call and await its answer."""
+        """Send a call and return its response."""
         for left in range(TRIES, 0, -1):
             try:
                 response = await self._http.request(**request_of(call))
@@ -61,21 +61,21 @@ class AsyncClient:
         return answered(call, response)
 
     async def service(self) -> s.ServiceAnswer:
-        """What the service is, what it takes at most, and what this key may do."""
+        """Describe the service: version, model, limits, and what this key is allowed to do."""
         return await self.ask(calls.service())
 
     async def model(self) -> s.ModelAnswer:
-        """The model with its card, and the curves that follow from it."""
+        """Return the model with its card and the curves derived from it."""
         return await self.ask(calls.model())
 
     async def faces(self, photo: Sent, crops: bool = False, embeddings: bool = False) -> s.FacesAnswer:
-        """Every face of a photo."""
+        """Find the faces in a photo."""
         return await self.ask(calls.faces(photo, crops, embeddings))
 
     async def faces_batch(
         self, photos: Iterable[Sent], crops: bool = False, embeddings: bool = False
     ) -> s.FacesBatchAnswer:
-        """Every face of several photos; one that cannot be used has a failure, and the others are answered."""
+        """Find the faces in several photos. An unusable photo has a `failure`; the others are processed."""
         return await self.ask(calls.faces_batch(photos, crops, embeddings))
 
     async def verify(
@@ -87,25 +87,25 @@ class AsyncClient:
         face_a: int | None = None,
         face_b: int | None = None,
     ) -> s.VerifyAnswer:
-        """Are two photos of the same person? `face_a` and `face_b` choose among several faces, from 1."""
+        """Verify that two photos show the same person. `face_a` and `face_b` choose a face by number, from 1."""
         return await self.ask(calls.verify(a, b, far, crops, face_a, face_b))
 
     async def identify(
         self, photo: Sent, fpir: float | None = None, top: int | None = None, crops: bool = False
     ) -> s.IdentifyAnswer:
-        """Who are the faces of a photo?"""
+        """Identify the faces in a photo."""
         return await self.ask(calls.identify(photo, fpir, top, crops))
 
     async def identify_batch(
         self, photos: Iterable[Sent], fpir: float | None = None, top: int | None = None, crops: bool = False
     ) -> s.IdentifyBatchAnswer:
-        """Who are the faces of several photos? One that cannot be used has a failure, and the others are answered."""
+        """Identify the faces in several photos. An unusable photo has a `failure`; the others are processed."""
         return await self.ask(calls.identify_batch(photos, fpir, top, crops))
 
     async def verify_person(
         self, person_id: int, photo: Sent, far: float | None = None, face: int | None = None, crops: bool = False
     ) -> s.PersonVerifyAnswer:
-        """Is the face of a photo this person's? `face` chooses among several, from 1; else it is the largest."""
+        """Verify that a photo shows this person. `face` chooses a face by number, from 1; default: the largest."""
         return await self.ask(calls.verify_person(person_id, photo, far, face, crops))
 
     async def search(
@@ -115,18 +115,18 @@ class AsyncClient:
         fpir: float | None = None,
         top: int | None = None,
     ) -> s.EmbeddingSearchAnswer:
-        """Who are these embeddings, shape (n, d)? `model` names their space, as `faces` gives it.
+        """Identify faces by their embeddings, shape (n, d). `model` is the id of their space, as `faces` returns it.
 
-        EmbeddingError where they are not finite numbers of L2 norm 1; nothing is sent then.
+        Raises EmbeddingError, before anything is sent, if they are not finite or do not have L2 norm 1.
         """
         return await self.ask(calls.search(embeddings, model, fpir, top))
 
     async def people(self, search: str | None = None, offset: int = 0, limit: int | None = None) -> s.PeopleAnswer:
-        """Everybody in the gallery by name, a page at a time."""
+        """List the people in the gallery by name, one page at a time."""
         return await self.ask(calls.people(search, offset, limit))
 
     async def person(self, number: int) -> s.PersonFaces:
-        """A person with their faces."""
+        """Show a person and their faces."""
         return await self.ask(calls.person(number))
 
     async def enrol(
@@ -139,63 +139,63 @@ class AsyncClient:
         face: int | None = None,
         accept_doubtful: bool = False,
     ) -> s.EnrolAnswer:
-        """Keep a person's faces. Of one photo that shows several, `face` chooses, from 1 in reading order."""
+        """Enrol a person. With a single photo, `face` chooses a face by number, from 1 in reading order."""
         return await self.ask(calls.enrol(name, photos, attributes, least_quality, keep, face, accept_doubtful))
 
     async def change(
         self, number: int, name: str | None = None, attributes: Mapping[str, Any] | None = None
     ) -> s.PersonAnswer:
-        """Give a person another name, other attributes, or both."""
+        """Change the name or the attributes of a person, or both."""
         return await self.ask(calls.change(number, name, attributes))
 
     async def remove(self, number: int) -> s.RemovalAnswer:
-        """Delete a person and all their faces for good."""
+        """Permanently delete a person and all their faces."""
         return await self.ask(calls.remove(number))
 
     async def merge(self, number: int, into: int) -> s.PersonAnswer:
-        """Give all faces of a person to another, who is the answer."""
+        """Merge a person into another, who is returned."""
         return await self.ask(calls.merge(number, into))
 
     async def undo_merge(self, number: int) -> s.UndoneMerge:
-        """Take back the last merge into a person."""
+        """Undo the last merge into a person."""
         return await self.ask(calls.undo_merge(number))
 
     async def move_face(self, face: int, to: str) -> s.PersonAnswer:
-        """Give one face to somebody else."""
+        """Move a face to another person."""
         return await self.ask(calls.move_face(face, to))
 
     async def remove_face(self, face: int) -> s.PersonAnswer:
-        """Delete one face for good."""
+        """Permanently delete a face."""
         return await self.ask(calls.remove_face(face))
 
     async def picture(self, face: int) -> bytes:
-        """The small picture kept of a face, WebP."""
+        """Return the stored thumbnail of a face as WebP."""
         return await self.ask(calls.picture(face))
 
     async def start_cluster(self, photos: Iterable[Sent]) -> s.Job:
-        """Begin to group the faces of photos by person."""
+        """Start a job that groups the faces in photos by person."""
         return await self.ask(calls.start_cluster(photos))
 
     async def job(self, name: str) -> s.Job:
-        """How far a clustering is."""
+        """Show the progress of a clustering job."""
         return await self.ask(calls.job(name))
 
     async def wait(self, name: str, timeout: float | None = None, on_progress: Progress | None = None) -> s.Job:
-        """Wait until a clustering is done.
+        """Wait until a clustering job is done.
 
         Parameters
         ----------
         name : str
-            Of the job.
+            Name of the job.
         timeout : float or None
-            Seconds until ServiceError is raised; the job goes on. As long as it takes where None.
+            Seconds until ServiceError is raised; the job continues. By default, wait as long as it takes.
         on_progress : callable or None
-            Called with the job at each look, for a progress bar.
+            Called with the job at each poll, for a progress bar.
 
         Raises
         ------
         ServiceError
-            It failed, was cancelled, does not exist, or takes longer than `timeout`.
+            The job failed, was cancelled, does not exist, or takes longer than `timeout`.
         """
         seconds = pauses(name, timeout)
         while True:
@@ -209,31 +209,31 @@ class AsyncClient:
     async def cluster(
         self, photos: Iterable[Sent], timeout: float | None = None, on_progress: Progress | None = None
     ) -> s.ClusterResult:
-        """Group the faces of photos by person and wait for the result; parameters and errors as of `wait`."""
+        """Group the faces in photos by person and wait for the result. Parameters and errors are those of `wait`."""
         started = await self.start_cluster(photos)
         await self.wait(started.job, timeout, on_progress)
         return await self.clusters(started.job)
 
     async def cancel(self, name: str) -> s.Job:
-        """Stop a clustering."""
+        """Cancel a clustering job."""
         return await self.ask(calls.cancel(name))
 
     async def delete_job(self, name: str) -> None:
-        """Delete a clustering with all its faces."""
+        """Delete a clustering job and all its faces."""
         await self.ask(calls.delete_job(name))
 
     async def clusters(self, name: str) -> s.ClusterResult:
-        """The people of a clustering that is done."""
+        """Return the result of a finished clustering job."""
         return await self.ask(calls.clusters(name))
 
     async def questions(self, name: str, most: int = 20) -> s.Questions:
-        """Pairs of faces to ask a person about."""
+        """List pairs of faces to ask a user about, the most informative first."""
         return await self.ask(calls.questions(name, most))
 
     async def answer(self, name: str, a: int, b: int, same: bool) -> s.DecisionMade:
-        """Say of two faces that they are the same person, or not."""
+        """Mark two faces as the same person or different people."""
         return await self.ask(calls.answer(name, a, b, same))
 
     async def undo(self, name: str, decision: int | None = None) -> s.DecisionAnswer:
-        """Take a decision back, the last where None."""
+        """Undo a decision. Default: the last one."""
         return await self.ask(calls.undo(name, decision))

@@ -1,4 +1,4 @@
-"""Every call of the service as a value: the same for a client that waits and one that does not."""
+"""The requests of all client methods, shared by the synchronous and the asynchronous client."""
 
 import json
 import os
@@ -21,9 +21,9 @@ File = tuple[str, tuple[str, bytes]]
 
 @dataclass(frozen=True)
 class Call(Generic[Answer]):
-    """What to ask.
+    """A request.
 
-    answer : the record that is the answer; bytes for a picture; None where there is none
+    answer : the response model; bytes for an image; None for an empty response
     """
 
     method: str

@@ -1,18 +1,18 @@
-"""What a service refused, and why."""
+"""The error of the client."""
 
 from facespace.errors import FacespaceError
 from facespace.schemas import Problem
 
 
 class ServiceError(FacespaceError):
-    """A service did not answer as asked.
+    """A service rejected a request or could not be reached.
 
     Attributes
     ----------
     problem : Problem or None
-        What the service says of it; None where it could not be reached, or what answered is no such service.
+        The problem details; None if the service could not be reached or is not a facespace service.
     retry_after : float or None
-        Seconds until it may be asked again, where it says so.
+        Seconds to wait before a retry, if the service says so.
     """
 
     def __init__(self, message: str, problem: Problem | None = None, retry_after: float | None = None):
@@ -21,5 +21,5 @@ class ServiceError(FacespaceError):
 
     @property
     def kind(self) -> str | None:
-        """The kind of problem, such as 'no-face'."""
+        """Kind of problem, such as 'no-face'."""
         return self.problem.type.rpartition(":")[2] if self.problem else None

@@ -2,7 +2,6 @@
 
 from typing import Literal
 
-import fastcluster
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -45,6 +44,9 @@ def agglomerative(embeddings: ArrayLike, threshold: float, linkage: Linkage = "a
         )
     if count < 2:
         return np.zeros(count, np.int64)
+    # Imported on first use, because it imports scipy.
+    import fastcluster
+
     merges = fastcluster.linkage(_condensed(points), method=linkage, preserve_input=False)
     return _cut(merges, count, threshold)
 

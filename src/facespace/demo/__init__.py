@@ -1,4 +1,4 @@
-"""The demo on the ORL faces: everything once, end to end."""
+"""The demo: train, export and evaluate on the ORL faces, end to end."""
 
 from facespace.demo.run import DemoResult, demo_recipe, run_demo
 

@@ -1,8 +1,8 @@
-"""The demo: train on 30 people, show the three answers on 10 others.
+"""The demo: train on 30 people and evaluate on 10 others.
 
-Thirty people are few, so none of them is spared for thresholds. These are measured on six of them by a space of the
-same recipe that was trained on the other 24, and then given to the one trained on all (as scikit-learn's
-CalibratedClassifierCV does with ensemble=False).
+Thirty people are too few to hold some out for thresholds. A first model of the same recipe is therefore trained on 24
+of them, thresholds are measured on the other six, and the final model, trained on all 30, uses these thresholds (as
+scikit-learn's CalibratedClassifierCV does with ensemble=False).
 """
 
 import shutil
@@ -22,20 +22,20 @@ from facespace.train.session import export_run, train_recipe
 
 TRAINED, UNSEEN = (1, 30), (31, 40)
 
-# Set aside in the first of the two trainings, which measures what a distance means.
+# People held out in the first of the two trainings, to measure thresholds on.
 MEASURED_ON = 6
 
 
 @dataclass(frozen=True)
 class DemoResult:
-    """What the demo found, and the path of its report."""
+    """The figures of the demo and the path of its report."""
 
     evaluation: Evaluation
     report: Path
 
 
 def demo_recipe(run: Path, seed: int) -> Recipe:
-    """The ready recipe `demo`, with this seed and its photos under `run`."""
+    """Return the built-in recipe `demo` with this seed and with its photos under `run`."""
     recipe = read_recipe(find("demo"))
     data = recipe.data.model_copy(update={"train": run / "photos" / "train"})
     return recipe.model_copy(update={"seed": seed, "data": data})
@@ -44,22 +44,22 @@ def demo_recipe(run: Path, seed: int) -> Recipe:
 def run_demo(
     recipe: Recipe, run: Path, on_step: Callable[[dict[str, float]], None], warn: Callable[[str], None]
 ) -> DemoResult:
-    """Lay out the photos, train, export, and answer about people never trained on.
+    """Copy the photos, train, export, and evaluate on people that were not trained on.
 
     Parameters
     ----------
     recipe : Recipe
-        As `demo_recipe` gives it for the same `run`; its seed decides the weights, the batches, and on which six
-        people thresholds are measured.
+        The result of `demo_recipe` for the same `run`. Its seed decides the weights, the batches and which six
+        people the thresholds are measured on.
     run : path
-        Folder for photos, checkpoints, model.onnx, figures.json and report.html. A run that was stopped is
-        continued; one that is finished or had another recipe is begun anew.
-    on_step, warn : as for `train`; the second training's steps count on from the first's
+        Folder for photos, checkpoints, model.onnx, figures.json and report.html. An interrupted run is continued;
+        one that is finished or used another recipe starts from the beginning.
+    on_step, warn : as for `train_recipe`; step numbers of the second training continue those of the first
 
     Raises
     ------
     DataError
-        The photos are not installed, or the disk refused.
+        The photos are not installed or cannot be copied.
     """
     lay_out(recipe.data.train, *TRAINED)
     unseen = lay_out(run / "photos" / "unseen", *UNSEEN)
@@ -67,7 +67,7 @@ def run_demo(
     data = recipe.data.model_copy(update={"validation_people": MEASURED_ON})
     spared = recipe.model_copy(update={"data": data})
     if _steps_done(run, recipe) == recipe.steps:
-        # Finished before: whoever asks again wants to see it happen.
+        # A finished demo that is started again runs again.
         shutil.rmtree(run / "checkpoints", ignore_errors=True)
         shutil.rmtree(measuring / "checkpoints", ignore_errors=True)
     first = train_recipe(spared, measuring, _steps_done(measuring, spared) > 0, on_step, warn)
@@ -83,14 +83,12 @@ def run_demo(
     evaluation = evaluate(load(model), protocols.people(open_photos(unseen)))
     seconds = sum(record["seconds"] for record in (*first.history, *trained.history))
     evaluation = replace(evaluation, extra={"train_seconds": seconds})
-    report = write_results(
-        evaluation, run, f"facespace demo --run {run} --seed {recipe.seed}", "facespace: one space, three answers"
-    )
+    report = write_results(evaluation, run, f"facespace demo --run {run} --seed {recipe.seed}", "facespace demo")
     return DemoResult(evaluation, report)
 
 
 def _steps_done(run: Path, recipe: Recipe) -> int:
-    """How far `run` has come with this recipe; a run of another recipe is cleared away."""
+    """Return how many steps `run` has done with this recipe; the checkpoints of another recipe are deleted."""
     checkpoints = run / "checkpoints"
     try:
         before = last_checkpoint(run)

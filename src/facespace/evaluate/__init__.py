@@ -1,4 +1,4 @@
-"""How good is a space? Protocols, figures with intervals, the report, and what a distance means."""
+"""Evaluate a space: protocols, metrics with confidence intervals, reports, thresholds and calibration."""
 
 from facespace.evaluate import protocols
 from facespace.evaluate.answers import Evaluation

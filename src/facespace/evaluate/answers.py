@@ -1,4 +1,4 @@
-"""What an evaluation found, part by part."""
+"""The result of an evaluation."""
 
 from dataclasses import dataclass, field
 
@@ -22,10 +22,10 @@ from facespace.space import Space
 
 @dataclass(frozen=True)
 class AtThreshold:
-    """What a threshold of the model card does on these pairs.
+    """The error rates of a threshold of the model card on these pairs.
 
-    far, threshold : as the card has them
-    fmr, fnmr : false match and false non-match rate as measured here
+    far, threshold : from the card
+    fmr, fnmr : false match rate and false non-match rate measured here
     """
 
     far: float
@@ -36,8 +36,13 @@ class AtThreshold:
 
 @dataclass(frozen=True)
 class SearchResult:
-    """Searches of a gallery: the probes as indices of photos, what each found, the figures, the
-    threshold that a gallery of this size takes."""
+    """Searches of a gallery.
+
+    gallery, probes : indices of photos
+    searches : the result of each search
+    figures : identification metrics
+    threshold : squared distance that a gallery of this size uses, or None without thresholds in the card
+    """
 
     gallery: NDArray[np.int64]
     probes: NDArray[np.int64]
@@ -48,18 +53,21 @@ class SearchResult:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What a space answers to a protocol; a part that the protocol does not ask for is None.
+    """The results of a space on a protocol; parts that the protocol does not include are None.
 
-    faces : the photos as embedded
-    verification, at_thresholds, reliability : of pairs; the latter two where the card says what a distance means
-    breakdowns : both errors by property
-    search : of a gallery
-    rank1 : each photo searched among all the others
-    groups, grouping : int64, shape (k,), the group of each photo of `grouped` (indices), and how good they are
-    strangers : within groups, where a table of groups was given
-    cut : the squared distance that the groups were cut at, adapted to these photos as `facespace.cluster` does
-    notes : what a reader of the figures must know
-    embed_seconds, seconds : of embedding, and in all
+    faces : the embedded photos
+    verification : verification metrics
+    at_thresholds, reliability : error rates at the card's thresholds, and calibration; need thresholds in the card
+    breakdowns : both error rates by property
+    search : searches of a gallery
+    rank1 : rank-1 rate with each photo searched among all others
+    grouped : int64, shape (k,), indices of the clustered photos
+    groups : int64, shape (k,), the cluster of each of them
+    grouping : clustering metrics
+    cut : squared distance of the clustering cut, adapted to these photos as in `facespace.cluster`
+    strangers : false match rates within groups, if a table of groups was given
+    notes : remarks needed to interpret the figures
+    embed_seconds, seconds : time to embed, and total time
     extra : further figures, such as train_seconds
     """
 
@@ -84,5 +92,5 @@ class Evaluation:
 
     @property
     def failures(self) -> tuple[PhotoFailure, ...]:
-        """The photos whose face could not be had."""
+        """The photos without a usable face."""
         return self.faces.failures

@@ -1,8 +1,8 @@
-"""For whom, and in which photos, does it fail? Both errors by quality, pose, or any column about photos or people.
+"""Error rates by quality, pose, or any property of photos or people.
 
-One threshold serves all, as it does in use. A pair belongs to a group of people where both sides do; the false match
-rate within a group is the one that ISO/IEC 19795-10 asks for, since strangers of one group are the hardest to tell
-apart. For what is measured of a photo, such as quality, the worse photo of a pair decides.
+All groups share one threshold, as in use. A pair belongs to a group if both its photos do. The false match rate within
+a group is the one required by ISO/IEC 19795-10, because different people of one group are the hardest to distinguish.
+For numeric properties of photos, such as quality, the worse photo of a pair decides.
 """
 
 import os
@@ -21,16 +21,16 @@ from facespace.evaluate.protocols import Protocol
 from facespace.evaluate.table import read_table
 from facespace.faces import pose
 
-# A column of numbers with more values than this is cut in three.
+# A numeric column with more distinct values than this is split into thirds.
 MOST_VALUES = 8
 
-# Rounds of the intervals: they are many, and rough ones tell as much.
+# Bootstrap rounds. There are many intervals, so fewer rounds than elsewhere.
 _ROUNDS = 200
 
 
 @dataclass(frozen=True)
 class Group:
-    """A group of pairs and its errors; an error is None where there are no pairs to show it."""
+    """A group of pairs with its error rates; a rate is None if there are no pairs of that kind."""
 
     name: str
     genuine: int
@@ -41,10 +41,11 @@ class Group:
 
 @dataclass(frozen=True)
 class Breakdown:
-    """The groups of one property.
+    """Error rates by one property.
 
+    title : name of the property
     threshold : squared distance, the same for all groups
-    far : the share of all impostor pairs that it accepts at most
+    far : false accept rate of that threshold on all pairs
     """
 
     title: str
@@ -55,9 +56,9 @@ class Breakdown:
 
 @dataclass(frozen=True)
 class Column:
-    """A property of each photo: numbers (NaN where unknown) or words ('' where unknown).
+    """A property of each photo: numbers (NaN if unknown) or text ('' if unknown).
 
-    worse : for numbers, which of a pair's two values decides: the lower or the higher
+    worse : for numbers, which value of a pair decides: 'lower' or 'higher'
     """
 
     title: str
@@ -66,9 +67,9 @@ class Column:
 
 
 def breakdowns(figures: VerificationFigures, columns: list[Column], far: float = 1e-3) -> tuple[Breakdown, ...]:
-    """Both errors for each group of each column, at the threshold that keeps to `far` on all pairs.
+    """Compute both error rates for each group of each column, at the threshold for `far` on all pairs.
 
-    Where there are too few pairs for that rate, the lowest one they can show is taken.
+    With too few pairs for that rate, the lowest measurable rate is used instead.
     """
     kept = far if far in figures.val else min(figures.val, default=1.0)
     threshold = figures.roc.threshold_at(kept)
@@ -82,7 +83,7 @@ def breakdowns(figures: VerificationFigures, columns: list[Column], far: float =
 
 
 def photo_columns(faces: EmbeddedPhotos) -> list[Column]:
-    """Quality and pose as far as the faces tell."""
+    """Return the columns for quality and pose that are known for these faces."""
     points = faces.landmarks.astype(np.float64)
     known = np.isfinite(points).all(axis=(1, 2)) & np.array([how == "found" for how in faces.how])
     apart, yaw, roll = (np.full(len(points), np.nan) for _ in range(3))
@@ -91,36 +92,36 @@ def photo_columns(faces: EmbeddedPhotos) -> list[Column]:
     columns = [
         Column("quality (0 to 1)", faces.quality.astype(np.float64)),
         Column("pixels between the eyes", apart),
-        Column("turn of the head (yaw, degrees either way)", yaw, "higher"),
-        Column("tilt of the head (roll, degrees either way)", roll, "higher"),
+        Column("yaw of the head (degrees, absolute)", yaw, "higher"),
+        Column("roll of the head (degrees, absolute)", roll, "higher"),
     ]
-    # Photos that are aligned faces already all have the same landmarks.
+    # In photos of aligned faces all landmarks are equal, so these columns say nothing.
     told = [column for column in columns if np.isfinite(column.values).any()]
     return [column for column in told if np.nanstd(column.values) > 1e-3]
 
 
 def read_columns(path: str | os.PathLike[str], protocol: Protocol) -> list[Column]:
-    """Properties of one's own, from a CSV file with a column `photo` or `person`, and any others.
+    """Read properties from a CSV file with a column `photo` or `person` and at least one more.
 
-    A column of numbers with more than eight values is cut in three; any other is taken by value.
+    Numeric columns with more than eight distinct values are split into thirds; other columns are grouped by value.
 
     Raises
     ------
     DataError
-        The file names neither photos nor people, nothing beside them, or none of this evaluation.
+        The file has neither column, has no other column, or has no photo or person of this evaluation.
     """
     table = read_table(path, ())
     key = next((name for name in ("photo", "person") if name in table.columns), None)
     others = [name for name in table.columns if name != key]
     if key is None or not others:
-        raise DataError(f"{path} needs a column 'photo' or 'person', and at least one other to break figures down by")
+        raise DataError(f"{path} needs a column 'photo' or 'person', and at least one other column with a property")
     rows = {row[key]: row for row in table.rows}
     if key == "photo":
         mine = [rows.get(name) for name in protocol.names]
     else:
         mine = [rows.get(protocol.people[label]) for label in protocol.labels]
     if not any(mine):
-        raise DataError(f"{path} names no {key} of this evaluation; its first is {next(iter(rows))!r}")
+        raise DataError(f"{path} contains no {key} of this evaluation; its first is {next(iter(rows))!r}")
     columns = []
     for name in others:
         words = np.array(["" if row is None else row[name].strip() for row in mine])

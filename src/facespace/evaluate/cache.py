@@ -1,7 +1,7 @@
-"""Faces embedded before, kept by what they were made of: the photo's bytes, the space, how the face was found.
+"""A cache of embeddings, with the photo's bytes, the space and the way to find the face as the key.
 
-One SQLite file a space, readable by its owner alone (embeddings are biometric data), in the user's cache folder.
-Anything in it can be deleted at any time: it is derived.
+There is one SQLite file per space in the user's cache folder. Embeddings are biometric data, so only its owner can read
+it. It can be deleted at any time, since everything in it can be computed again.
 """
 
 import hashlib
@@ -23,21 +23,21 @@ from facespace.errors import DataError
 
 _SCHEMA = "CREATE TABLE IF NOT EXISTS faces (key BLOB PRIMARY KEY, face BLOB NOT NULL) STRICT, WITHOUT ROWID"
 
-# SQLite's bound on parameters was 999 for long.
+# Older versions of SQLite allow at most 999 parameters.
 _QUERY = 500
 
-# Numbers kept beside an embedding: box, landmarks, quality.
+# Numbers stored with an embedding: box, landmarks, quality.
 _BESIDE = 4 + 10 + 1
 
 
 @dataclass(frozen=True)
 class CachedFace:
-    """A face as embedded, or that none was found.
+    """A face with its embedding, or the fact that no face was found.
 
-    embedding : float32, shape (d,), or None
-    box : float32, shape (4,), NaN where there is none
-    landmarks : float32, shape (5, 2), NaN where there are none
-    quality : 0 to 1, NaN where it is not known
+    embedding : float32, shape (d,); None if no face was found
+    box : float32, shape (4,), NaN if unknown
+    landmarks : float32, shape (5, 2), NaN if unknown
+    quality : 0 to 1, NaN if unknown
     """
 
     embedding: NDArray[np.float32] | None
@@ -50,13 +50,13 @@ NO_FACE = CachedFace(None, np.full(4, np.nan, np.float32), np.full((5, 2), np.na
 
 
 class EmbeddingCache:
-    """Embedded faces of one space. Use it in a `with` statement.
+    """Cached embeddings of one space. Use it in a `with` statement.
 
     Parameters
     ----------
     space_id : str
     folder : path or None
-        `default_folder()` where None.
+        None uses `default_folder()`.
 
     Raises
     ------
@@ -74,8 +74,8 @@ class EmbeddingCache:
             self._connection = _connect(self.path)
         except (OSError, sqlite3.OperationalError) as error:
             raise DataError(
-                f"cannot keep embeddings in {root}: {getattr(error, 'strerror', None) or error}; name another folder "
-                "in FACESPACE_CACHE, or go without: --no-cache"
+                f"cannot cache embeddings in {root}: {getattr(error, 'strerror', None) or error}; set FACESPACE_CACHE "
+                "to another folder, or disable the cache with --no-cache"
             ) from None
 
     def __enter__(self) -> "EmbeddingCache":
@@ -87,7 +87,7 @@ class EmbeddingCache:
         self._connection.close()
 
     def find(self, keys: Sequence[bytes]) -> dict[bytes, CachedFace]:
-        """Those of the faces that are kept."""
+        """Return the cached faces among these keys."""
         found: dict[bytes, CachedFace] = {}
         for start in range(0, len(keys), _QUERY):
             part = keys[start : start + _QUERY]
@@ -97,7 +97,7 @@ class EmbeddingCache:
         return found
 
     def keep(self, faces: Iterable[tuple[bytes, CachedFace]]) -> None:
-        """Keep faces; a full disk loses them, and nothing else."""
+        """Add faces to the cache; with a full disk they are not cached, without an error."""
         with suppress(sqlite3.OperationalError), self._connection:
             self._connection.executemany(
                 "INSERT OR REPLACE INTO faces VALUES (?, ?)", [(key, _pack(face)) for key, face in faces]
@@ -105,7 +105,7 @@ class EmbeddingCache:
 
 
 def default_folder() -> Path:
-    """FACESPACE_CACHE, else `facespace/embeddings` in the user's cache folder."""
+    """Return FACESPACE_CACHE if it is set, else `facespace/embeddings` in the user's cache folder."""
     chosen = os.environ.get("FACESPACE_CACHE")
     if chosen:
         return Path(chosen)
@@ -114,12 +114,14 @@ def default_folder() -> Path:
 
 
 def face_key(photo: bytes, preparation: str) -> bytes:
-    """The key of a photo's main face.
+    """Return the cache key of a photo's main face.
 
     Parameters
     ----------
-    photo : the file's bytes
-    preparation : all that decides, beside the space, which part of the photo the network sees
+    photo : bytes
+        The content of the file.
+    preparation : str
+        Everything except the space that determines which part of the photo the network sees.
     """
     digest = hashlib.sha256(hashlib.sha256(photo).digest())
     digest.update(preparation.encode() + b"\0" + code_version().encode())
@@ -128,7 +130,7 @@ def face_key(photo: bytes, preparation: str) -> bytes:
 
 @cache
 def code_version() -> str:
-    """A hash over the code that turns bytes into embeddings: what another version made is not taken for this one's."""
+    """Return a hash of the code that turns bytes into embeddings, so that results of other versions are not used."""
     digest = hashlib.sha256()
     for package in ("images", "faces", "model", "space"):
         modules = [entry for entry in files(f"facespace.{package}").iterdir() if entry.name.endswith(".py")]
@@ -138,12 +140,12 @@ def code_version() -> str:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    """Open the file; one that is damaged is begun anew, since all in it can be made again."""
+    """Open the cache file; a damaged one is replaced by an empty one."""
     for last in (False, True):
         connection = sqlite3.connect(path, timeout=60)
         try:
             log_ahead(connection)
-            # What a crash loses is embedded again.
+            # Entries lost in a crash are embedded again.
             connection.execute("PRAGMA synchronous = NORMAL")
             connection.execute(_SCHEMA)
             connection.execute("SELECT key FROM faces LIMIT 1")

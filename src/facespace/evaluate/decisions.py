@@ -1,7 +1,7 @@
-"""What distances mean in a space: thresholds, calibration and clustering cut, for the model card.
+"""Measure thresholds, calibration and the clustering cut of a space, for the model card.
 
-They are found on people whom the network was not trained on, and figures on those same people are then
-optimistic: report figures on yet other people.
+They must be measured on people who are not in the training set. Accuracy on the same people is then optimistic, so it
+must be reported on other people.
 """
 
 from collections.abc import Sequence
@@ -43,7 +43,7 @@ from facespace.model import (
 
 FARS = (1e-1, 1e-2, 1e-3, 1e-4)
 
-# The FAR that answers are given at, where the data reach it.
+# The default FAR of verdicts, if there are enough pairs to measure it.
 PREFERRED_FAR = 1e-3
 
 _ROUNDS = 200
@@ -59,34 +59,34 @@ def decide(
     strangers: GroupedFaces | None = None,
     by: Sequence[Sequence[str]] | None = None,
 ) -> DecisionsCard:
-    """Measure what distances mean, from all pairs of some people's faces.
+    """Measure thresholds, calibration and clustering cut on all pairs of some people's faces.
 
     Parameters
     ----------
     embeddings : array-like, shape (n, d), L2 norm 1
     people : int array-like, shape (n,)
     data : str
-        Whose faces they are, for the card.
+        Description of the data for the card.
     seed : int
-        Of the bootstrap over identities that gives the thresholds' 95 % intervals.
+        Seed of the bootstrap over identities, which gives the 95 % intervals of the thresholds.
     strangers : GroupedFaces or None
-        Faces of other people by group, embedded by the same network. The card's thresholds then hold for the worst
-        group, beside those for the average pair of these people.
+        Faces of other people by group, embedded by the same network. The card then also has thresholds that hold for
+        the worst group.
     by : column titles or None
-        As for `measure_groups`.
+        See `measure_groups`.
 
     Returns
     -------
     DecisionsCard
-        With thresholds at those of FAR 1e-1..1e-4 that at least ten impostor pairs decide, and the distances of
-        rejection at those of `FRRS` that at least ten genuine pairs decide.
+        With thresholds for FAR 1e-1 to 1e-4, as far as at least ten impostor pairs are accepted, and rejection
+        distances for `FRRS`, as far as at least ten genuine pairs are rejected.
 
     Raises
     ------
     EmbeddingError
-        An embedding is not finite, or not of L2 norm 1.
+        An embedding is not finite, or does not have L2 norm 1.
     DataError
-        Too few people or photos for any threshold, or the space does not separate people at all.
+        There are too few people or photos for any threshold, or the space does not separate people at all.
     """
     points, labels = as_points(embeddings), np.asarray(people)
     pairs = all_pairs(labels)
@@ -96,13 +96,13 @@ def decide(
     if not fars or len(genuine) < LEAST_ACCEPTED:
         raise DataError(
             f"{len(np.unique(labels))} people with {len(genuine)} genuine and {len(impostor)} impostor pairs are "
-            f"too few for a threshold: set more people aside (at least {LEAST_ACCEPTED} genuine and "
+            f"too few to measure a threshold: use more people (at least {LEAST_ACCEPTED} genuine and "
             f"{LEAST_ACCEPTED / FARS[0]:.0f} impostor pairs are needed)"
         )
     try:
         calibration = fit_calibration(genuine, impostor)
     except ValueError as error:
-        raise DataError(f"distances of this space cannot be calibrated: {error}") from None
+        raise DataError(f"the distances of this space cannot be calibrated: {error}") from None
     impostors = ~pairs.same
     spread = _bootstrap_thresholds(impostor, labels[pairs.a[impostors]], labels[pairs.b[impostors]], fars, seed)
     thresholds = [_clip(threshold_at(far, impostor)) for far in fars]
@@ -123,7 +123,7 @@ def decide(
         if measured.calibration_error is not None:
             errors.append(
                 CalibrationErrorCard(
-                    data=f"strangers of one {', '.join(measured.by)} ({measured.data}) beside the same genuine pairs",
+                    data=f"strangers of one {', '.join(measured.by)} ({measured.data}) and the same genuine pairs",
                     error=measured.calibration_error,
                 )
             )
@@ -151,18 +151,18 @@ def decide(
 
 
 def with_groups(decisions: DecisionsCard, groups: GroupsCard) -> DecisionsCard:
-    """Decisions that hold for the worst of these groups; they are given at `KEY_FAR` where the groups can show it.
+    """Add thresholds that hold for the worst of these groups; the default FAR becomes `KEY_FAR` if it is measurable.
 
-    A rate of 1 in 1,000 in the worst group would refuse many more photos of the same person than one of 5 in 1,000,
-    which most groups stay far below.
+    A rate of 1 in 1,000 in the worst group would reject many more genuine pairs than 5 in 1,000. Most groups stay far
+    below that rate.
     """
     far = KEY_FAR if groups.deciding(KEY_FAR) else decisions.default_far
-    # Checked anew, as a copy is not.
+    # model_copy would skip validation.
     return DecisionsCard.model_validate({**decisions.model_dump(), "groups": groups.model_dump(), "default_far": far})
 
 
 def groups_card(figures: GroupFigures) -> GroupsCard:
-    """What was measured on strangers within groups, for the card."""
+    """Convert measurements within groups to their form in the card."""
     return GroupsCard(
         data=figures.data,
         faces=figures.faces,
@@ -196,15 +196,15 @@ def groups_card(figures: GroupFigures) -> GroupsCard:
 
 
 def with_calibration_error(decisions: DecisionsCard, data: str, found: Reliability) -> DecisionsCard:
-    """The same decisions, which also say how wrong their probabilities are on these pairs, such as LFW's.
-
-    Nothing is chosen by them: thresholds and the curve stay.
+    """Add the calibration error on other pairs, such as LFW's; thresholds and calibration do not change.
 
     Parameters
     ----------
     decisions : DecisionsCard
-    data : whose pairs they are
-    found : as `facespace.evaluate.reliability` or `Evaluation.reliability` has it
+    data : str
+        Description of the pairs.
+    found : Reliability
+        From `facespace.evaluate.reliability` or `Evaluation.reliability`.
     """
     kept = [entry for entry in decisions.calibration.errors if entry.data != data]
     errors = (*kept, CalibrationErrorCard(data=data, error=found.error))
@@ -217,7 +217,7 @@ def _calibration_error(calibration: Calibration, genuine: NDArray[np.float64], i
 
 
 def _share(found: Interval) -> ShareCard:
-    # Four digits tell all that an interval leaves.
+    # Four digits are enough for the width of the intervals.
     value, low, high = (float(f"{number:.4g}") for number in (found.value, found.low, found.high))
     known = np.isfinite([low, high]).all()
     return ShareCard(value=value, low=low if known else value, high=high if known else value)
@@ -230,9 +230,9 @@ def _bootstrap_thresholds(
     fars: Sequence[float],
     seed: int,
 ) -> NDArray[np.float64]:
-    """95 % intervals of the thresholds, resampling identities; shape (fars, 2).
+    """Return 95 % intervals of the thresholds by resampling identities; shape (fars, 2).
 
-    A pair of persons i and j counts as often as i was drawn times as often as j was.
+    A pair of people i and j gets the weight (times i was drawn) x (times j was drawn).
     """
     rng = np.random.default_rng(seed)
     identities = np.unique(np.concatenate([first, second]))
@@ -250,9 +250,9 @@ def _bootstrap_thresholds(
 
 
 def _rejections(genuine: NDArray[np.float64], owners: NDArray[np.int64], seed: int) -> list[RejectionCard]:
-    """The distances beyond which few same-person pairs lie, with 95 % intervals by resampling identities.
+    """Return the distances that few same-person pairs exceed, with 95 % intervals by resampling identities.
 
-    A pair counts as often as its person was drawn.
+    The weight of a pair is the number of times its person was drawn.
     """
     frrs = [frr for frr in FRRS if frr * len(genuine) >= LEAST_ACCEPTED - 1e-9]
     rng = np.random.default_rng(seed)
@@ -274,9 +274,9 @@ def _rejections(genuine: NDArray[np.float64], owners: NDArray[np.int64], seed: i
 def _clustering(
     points: NDArray[np.float32], labels: NDArray[np.int64], distances: NDArray[np.float64]
 ) -> ClusteringCard:
-    """The cut of average linkage that groups these people best by BCubed F.
+    """Find the cut of average linkage with the highest BCubed F on these people.
 
-    Among equally good cuts the middle of the widest run is taken: the one farthest from a mistake.
+    Among equally good cuts it takes the middle of the widest run, which is the most robust.
     """
     cuts = np.linspace(distances.min(), distances.max(), _CUTS)
     merges = arrange(points, Cut(float(cuts[-1]))).merges
@@ -288,9 +288,9 @@ def _clustering(
 
 
 def _histograms(genuine: NDArray[np.float64], impostor: NDArray[np.float64]) -> DistancesCard:
-    """Both kinds of distances in equal bars, from 0 to beyond the largest."""
+    """Compute histograms of genuine and impostor distances, from 0 to above the largest."""
     largest = max(float(genuine.max()), float(impostor.max()), 1e-6)
-    # A width that a card can say in few digits.
+    # Round the width to two digits for the card.
     step = min(4.0, float(f"{largest / _BARS * 1.01:.2g}"))
     bars = int(largest / step) + 1
 

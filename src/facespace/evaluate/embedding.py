@@ -1,4 +1,4 @@
-"""Photos to embeddings: each photo's main face by a named policy, nothing dropped in silence, nothing done twice."""
+"""Embed the main face of each photo, with a documented policy, a report of all failures, and a cache."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,13 +19,13 @@ from facespace.space import Space
 NoFace = Literal["centre-crop", "failure"]
 How = Literal["found", "centre-crop", "no face", "missing", "unreadable"]
 
-# Photos read, and faces embedded and kept, at a time: what a stop can lose.
+# Photos processed at a time; an interruption loses at most this many.
 CHUNK = 64
 
 
 @dataclass(frozen=True)
 class Change:
-    """What is done to every face before the network sees it, for a sweep; its name says all about it."""
+    """A change applied to every face before embedding, for sweeps; its name must describe it completely."""
 
     name: str
     apply: Callable[[Image], Image]
@@ -33,12 +33,12 @@ class Change:
 
 @dataclass(frozen=True)
 class Preparation:
-    """How a photo becomes the face that is compared.
+    """How the face to compare is taken from a photo.
 
-    no_face : where no face is found, take the fixed centre crop (as the paper does), or count a failure to enrol:
-        such a face is accepted as nobody
-    central : of several faces take the one nearest to the photo's middle, in place of the largest
-    landmarks : where the faces are, by name, in place of the detector
+    no_face : if no face is found, use the fixed centre crop (as in the paper), or count a failure to enrol, which never
+        matches
+    central : of several faces, use the one nearest to the centre of the photo instead of the largest
+    landmarks : position of the face by photo name, instead of a detector
     change : for sweeps
     """
 
@@ -48,25 +48,25 @@ class Preparation:
     change: Change | None = None
 
     def words(self, space: Space) -> str:
-        """The policy, as the report states it."""
-        chosen = "one nearest to the middle" if self.central else "largest"
+        """Describe the policy in words, for the report."""
+        chosen = "one nearest to the centre" if self.central else "largest"
         how = (
-            "Faces lie where the landmarks file says"
+            "The positions of the faces come from the landmarks file"
             if self.landmarks is not None
-            else f"Faces are found by {space.detector}; of several in a photo, the {chosen} counts"
+            else f"Faces are detected by {space.detector}; if a photo has several, the {chosen} is used"
         )
         other = (
-            "the fixed centre crop (half the shorter side) is taken"
+            "the fixed centre crop (half the shorter side) is used"
             if self.no_face == "centre-crop"
-            else "it is a failure to enrol: accepted at no threshold"
+            else "it is a failure to enrol, which never matches"
         )
         changed = f" Every face is changed: {self.change.name}." if self.change else ""
-        return f"{how}; where no face is found, {other}.{changed}"
+        return f"{how}; if no face is found, {other}.{changed}"
 
 
 @dataclass(frozen=True)
 class PhotoFailure:
-    """A photo whose face could not be had, and why."""
+    """A photo without a usable face, and the reason."""
 
     name: str
     how: How
@@ -81,14 +81,14 @@ class EmbeddedPhotos:
     """The main face of each photo.
 
     names : of the photos
-    embeddings : float32, shape (n, d), L2 norm 1; zeros where there is no face
-    how : how each face was had, or why not
-    boxes : float32, shape (n, 4), NaN where there is none
-    landmarks : float32, shape (n, 5, 2), NaN where there are none
-    quality : float32, shape (n,), 0 to 1; NaN where it is not known
-    failures : of the photos without a face
-    photos, space, preparation : what they come from
-    embedded : how many were embedded now; the others were kept from before
+    embeddings : float32, shape (n, d), L2 norm 1; zeros without a face
+    how : how each face was found, or why there is none
+    boxes : float32, shape (n, 4), NaN if unknown
+    landmarks : float32, shape (n, 5, 2), NaN if unknown
+    quality : float32, shape (n,), 0 to 1; NaN if unknown
+    failures : the photos without a face
+    photos, space, preparation : the arguments of `embed_photos`
+    embedded : number of photos embedded in this call; the others came from the cache
     """
 
     names: tuple[str, ...]
@@ -105,15 +105,15 @@ class EmbeddedPhotos:
 
     @property
     def present(self) -> NDArray[np.bool_]:
-        """Which photos have a face; shape (n,)."""
+        """Mask of the photos with a face; shape (n,)."""
         return np.array([how in ("found", "centre-crop") for how in self.how], bool)
 
     def crop(self, index: int) -> Image:
-        """The face as the network saw it, cut out again; black where there is none."""
+        """Return the network's input for a face, cropped again from the photo; black if there is no face."""
         size = self.space.card.input
         if not self.present[index]:
             return np.zeros((size.height, size.width, 3), np.uint8)
-        # Faces are told in pixels of the photo, which may be larger than what is decoded of it.
+        # Boxes and landmarks are in pixels of the full photo; a large photo may be decoded at a smaller scale.
         photo = self.space.finder.decode(self.photos.read(self.names[index]))
         scale = np.array(photo.scale, np.float32)
         given = self.landmarks[index]
@@ -131,24 +131,25 @@ def embed_photos(
     cache: EmbeddingCache | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> EmbeddedPhotos:
-    """Embed the main face of each photo. Stopped in the middle, it goes on from there the next time.
+    """Embed the main face of each photo. With a cache, an interrupted call continues where it stopped.
 
     Parameters
     ----------
     space : Space
     photos : Photos
-    names : photos to take
+    names : sequence of str
+        The photos to embed.
     preparation : Preparation or None
-        The defaults where None.
+        None uses the defaults.
     cache : EmbeddingCache or None
-        Where faces embedded before are kept; nothing is kept where None.
+        None disables caching.
     on_progress : callable or None
-        Told photos done and photos in all.
+        Called with the number of photos done and the total.
 
     Raises
     ------
     DataError
-        Not a single photo can be used.
+        No photo can be used.
     """
     prepare = preparation or Preparation()
     changed = f" | {prepare.change.name}" if prepare.change else ""
@@ -209,7 +210,7 @@ def embed_photos(
 
 
 def _locators(space: Space, prepare: Preparation) -> Iterator[tuple[How, Locator]]:
-    """How to find the face, and what to try where that finds none."""
+    """Yield the ways to find a face, in the order to try them."""
     if prepare.landmarks is None:
         yield "found", ByDetector(space, prepare.central)
     else:
@@ -221,7 +222,7 @@ def _locators(space: Space, prepare: Preparation) -> Iterator[tuple[How, Locator
 def _embed(
     space: Space, locator: Locator, photos: Mapping[str, bytes], change: Change | None
 ) -> dict[str, CachedFace | ImageError]:
-    """Embed the faces of some photos; NO_FACE where none is found, the error where a photo cannot be used."""
+    """Embed the faces of some photos; NO_FACE for photos without a face, an ImageError for unusable ones."""
     located = locator.locate(photos) if photos else {}
     faces = {name: face for name, face in located.items() if isinstance(face, Located)}
     done: dict[str, CachedFace | ImageError] = {

@@ -1,4 +1,4 @@
-"""A space's answers to a protocol, measured."""
+"""Run a protocol on a space and compute its metrics."""
 
 import hashlib
 import time
@@ -48,7 +48,7 @@ def evaluate(
     rounds: int = ROUNDS,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
-    """Ask a space what a protocol asks, and measure its answers.
+    """Evaluate a space by a protocol.
 
     Parameters
     ----------
@@ -56,20 +56,22 @@ def evaluate(
     protocol : Protocol
         See `facespace.evaluate.protocols`.
     preparation : Preparation or None
-        How photos become faces; the defaults where None.
+        How the face is taken from a photo; None uses the defaults.
     cache : EmbeddingCache or None
-        Where faces embedded before are kept.
+        Cache of embeddings.
     columns : list of Column or None
-        Properties of one's own to break the errors down by.
-    fars : false accept rates to state the VAL at, as far as the pairs can show them
-    seed, rounds : of folds and bootstrap
+        Additional properties to break the error rates down by.
+    fars : tuple of float
+        False accept rates at which to report VAL, as far as there are enough pairs.
+    seed, rounds : int
+        Random seed of folds and bootstrap, and number of bootstrap rounds.
     on_progress : callable or None
-        Told photos embedded and photos in all.
+        Called with the number of embedded photos and the total.
 
     Raises
     ------
     DataError
-        Too few people or photos, or none can be used.
+        There are too few people or photos, or no photo can be used.
     """
     started = time.perf_counter()
     prepare = replace(preparation or Preparation(), central=protocol.central)
@@ -93,25 +95,26 @@ def verify_embeddings(
     seed: int = 0,
     rounds: int = ROUNDS,
 ) -> VerificationFigures:
-    """The verification figures of a protocol for points made in any way, such as those of a peer.
+    """Compute the verification metrics of a protocol for embeddings from any source, such as another library.
 
     Parameters
     ----------
     protocol : Protocol
-        That asks for verification.
-    embeddings : float32, shape (n, d), L2 norm 1, a row for each of `protocol.names`
+        A protocol with verification.
+    embeddings : float32, shape (n, d), L2 norm 1
+        One row for each of `protocol.names`.
     present : bool, shape (n,), or None
-        Which photos have a face; all of them where None.
-    fars, seed, rounds : as for `evaluate`
+        Mask of the photos with a face; None for all.
+    fars, seed, rounds : see `evaluate`
 
     Raises
     ------
     DataError
-        Too few people or photos.
+        There are too few people or photos.
     """
     trials = protocol.verify
     if trials is None:
-        raise DataError(f"the protocol {protocol.name!r} asks for no verification")
+        raise DataError(f"the protocol {protocol.name!r} has no verification")
     had = np.ones(len(embeddings), bool) if present is None else present
     if trials.pairs is None or trials.fold is None:
         return verification(embeddings[had], protocol.labels[had], fars, seed=seed, rounds=rounds)
@@ -122,15 +125,15 @@ def verify_embeddings(
 
 
 def _require_both_kinds(protocol: Protocol, pairs: Pairs, had: NDArray[np.bool_]) -> None:
-    """DataError where no pair of one kind has both its faces: no figure would say anything."""
+    """Raise DataError if no genuine or no impostor pair has both its faces."""
     faces = had[pairs.a] & had[pairs.b]
     for kind, of_kind in (("same-person", pairs.same), ("different-person", ~pairs.same)):
         if of_kind.any() and not faces[of_kind].any():
             lacking = np.concatenate([pairs.a[of_kind], pairs.b[of_kind]])
             absent = protocol.names[lacking[~had[lacking]][0]]
             raise DataError(
-                f"none of the {int(of_kind.sum()):,} {kind} pairs can be compared, as each has a photo that is "
-                f"missing, cannot be read or shows no face: the first is {absent} ({protocol.photos.where}); check "
+                f"none of the {int(of_kind.sum()):,} {kind} pairs can be compared, because each has a photo that is "
+                f"missing, unreadable or without a face; the first is {absent} ({protocol.photos.where}). Check "
                 "the names in the list of pairs"
             )
 
@@ -140,7 +143,7 @@ def _verify(result: Evaluation, columns: list[Column], fars: tuple[float, ...], 
     assert protocol.verify is not None
     figures = verify_embeddings(protocol, faces.embeddings, faces.present, fars, seed, rounds)
     if protocol.verify.pairs is None:
-        # All pairs were made among the photos that have a face: their indices are among those.
+        # The indices of all pairs refer to the photos with a face only.
         had = np.flatnonzero(faces.present)
         figures = replace(figures, pairs=replace(figures.pairs, a=had[figures.pairs.a], b=had[figures.pairs.b]))
     notes = result.notes
@@ -148,8 +151,8 @@ def _verify(result: Evaluation, columns: list[Column], fars: tuple[float, ...], 
         numbers = ", ".join(str(number + 1) for number in figures.not_judged)
         notes = (
             *notes,
-            f"no accuracy for fold {numbers} of {len(figures.folds) + len(figures.not_judged)}: it needs same-person "
-            "and different-person pairs both in it and outside it; its pairs count in all other figures",
+            f"no accuracy for fold {numbers} of {len(figures.folds) + len(figures.not_judged)}, which needs "
+            "same-person and different-person pairs inside and outside the fold; its pairs count in all other figures",
         )
     thresholds: tuple[AtThreshold, ...] = ()
     reliable = None
@@ -194,7 +197,7 @@ def _search(result: Evaluation, seed: int, rounds: int) -> Evaluation:
 
 
 def _as_a_gallery(points: NDArray[np.float32], people: NDArray[np.int64], impostors: Impostors) -> float:
-    """The threshold that a gallery of these faces takes: as near as its people are to each other."""
+    """Return the threshold that a gallery of these faces would use, given how similar its people are."""
     enrolled, first = np.unique(people, return_index=True)
     nearest = np.empty(0)
     if len(enrolled) > 1:
@@ -214,7 +217,7 @@ def _cluster(result: Evaluation) -> Evaluation:
     try:
         cut = Cut.of_card(decisions)
     except ModelError as error:
-        return replace(result, notes=(*result.notes, f"the photos were not grouped: {error}"))
+        return replace(result, notes=(*result.notes, f"the photos were not clustered: {error}"))
     arranged = arrange(points, cut)
     return replace(
         result, grouped=had, groups=arranged.labels, cut=arranged.cut, grouping=grouping(truth, arranged.labels)
@@ -226,40 +229,34 @@ def _notes(space: Space, protocol: Protocol, faces: EmbeddedPhotos) -> tuple[str
     for how, what in (
         ("missing", "are missing"),
         ("unreadable", "cannot be read"),
-        ("no face", "show no face that was found"),
+        ("no face", "have no detected face"),
     ):
         count = faces.how.count(how)
         if count:
-            counted = (
-                "left out" if protocol.verify is not None and protocol.verify.pairs is None else "accepted as nobody"
-            )
-            notes.append(f"{count:,} of {len(faces.names):,} photos {what}; they are {counted}")
+            counted = "are left out" if protocol.verify is not None and protocol.verify.pairs is None else "never match"
+            notes.append(f"{count:,} of {len(faces.names):,} photos {what}; they {counted}")
     centred = faces.how.count("centre-crop")
     if centred:
-        notes.append(
-            f"no face was found in {centred:,} of {len(faces.names):,} photos: the fixed centre crop was taken"
-        )
+        notes.append(f"no face was found in {centred:,} of {len(faces.names):,} photos; the fixed centre crop was used")
     decisions = space.card.decisions
     if decisions is None:
-        notes.append(
-            "the model card has no thresholds: probabilities and decisions are not measured, nor is clustering"
-        )
+        notes.append("the model card has no thresholds, so probabilities, decisions and clustering were not evaluated")
     elif fingerprint(protocol) in decisions.data:
-        notes.append("the card's thresholds were measured on these same people: figures at them are optimistic")
+        notes.append("the card's thresholds were measured on these same people, so results at them are optimistic")
     return tuple(notes)
 
 
 def data_name(protocol: Protocol) -> str:
-    """What a card calls the people of a protocol: how many, where, and a fingerprint to know them by."""
+    """Describe the people of a protocol for the card: their number, their source and a fingerprint."""
     people = len(np.unique(protocol.labels))
     return f"{people:,} people of {PurePath(protocol.photos.where).name} [{fingerprint(protocol)}]"
 
 
 def fingerprint(protocol: Protocol) -> str:
-    """Eight hex digits over the names of the photos, whatever their order and folder."""
+    """Return eight hex digits that identify the names of the photos, independent of their order and folder."""
     return fingerprint_of(protocol.names)
 
 
 def fingerprint_of(names: Iterable[str]) -> str:
-    """As `fingerprint`, of names alone."""
+    """Return the fingerprint of photo names; see `fingerprint`."""
     return hashlib.sha256("\n".join(sorted(names)).encode("utf-8", "surrogateescape")).hexdigest()[:8]

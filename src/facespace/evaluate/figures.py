@@ -1,4 +1,4 @@
-"""An evaluation as a table for people and as plain numbers for machines."""
+"""An evaluation as a table for people and as plain data for programs."""
 
 import math
 from contextlib import suppress
@@ -14,7 +14,7 @@ from facespace.evaluate.metrics import Interval, VerificationFigures, val_name
 
 @dataclass(frozen=True)
 class FigureRow:
-    """A line of the figure table: value and interval as text, what it counts, what it means."""
+    """A row of the table of figures: value and interval as text, what it was measured on, what it means."""
 
     name: str
     value: str
@@ -24,7 +24,7 @@ class FigureRow:
 
 
 def intervals(evaluation: Evaluation) -> dict[str, Interval]:
-    """The figures that have an interval, by the name that figures.json gives them."""
+    """Return the figures that have an interval, by their names in figures.json."""
     told: dict[str, Interval] = {}
     v, s, g = evaluation.verification, evaluation.search, evaluation.grouping
     if v is not None:
@@ -47,7 +47,7 @@ def intervals(evaluation: Evaluation) -> dict[str, Interval]:
 
 
 def group_intervals(figures: GroupFigures) -> dict[str, Interval]:
-    """The key figures on strangers within groups, by name: thresholds, VAL and the rate among children."""
+    """Return the key figures within groups, by name: thresholds, VAL and the rate for children."""
     told: dict[str, Interval] = {}
     for each in figures.thresholds:
         told[f"worst_group_threshold_at_{power(each.worst.far)}"] = each.worst.threshold
@@ -59,7 +59,7 @@ def group_intervals(figures: GroupFigures) -> dict[str, Interval]:
 
 
 def group_figures(figures: GroupFigures) -> dict[str, object]:
-    """All that was measured on strangers within groups, as plain numbers; rates are between 0 and 1."""
+    """Return all measurements within groups as plain data; rates are between 0 and 1."""
     return {
         "data": figures.data,
         "by": list(figures.by),
@@ -90,10 +90,11 @@ def group_figures(figures: GroupFigures) -> dict[str, object]:
 
 
 def as_figures(evaluation: Evaluation) -> dict[str, object]:
-    """Plain numbers by name; shares are between 0 and 1.
+    """Return the evaluation as plain data, by name; rates are between 0 and 1.
 
-    Always there: protocol, model, photos, people, failures, notes, seconds. With verification: accuracy, accuracy_se,
-    auc, eer, pairs, val (for each FAR value, low, high). `intervals` has low and high of every figure that has them.
+    Always present: protocol, model, photos, people, failures, notes, seconds. With verification: accuracy, accuracy_se,
+    auc, eer, pairs, val (for each FAR: value, low, high). `intervals` has the low and high end of every figure with an
+    interval.
     """
     card, faces = evaluation.space.card, evaluation.faces
     told = intervals(evaluation)
@@ -167,7 +168,7 @@ def as_figures(evaluation: Evaluation) -> dict[str, object]:
 
 
 def figure_rows(evaluation: Evaluation) -> list[FigureRow]:
-    """The figure table."""
+    """Return the rows of the table of figures."""
     found: list[FigureRow] = []
     people = evaluation.protocol.people
     photos = f"{len(evaluation.faces.names):,} photos of {len(people):,} people"
@@ -175,21 +176,21 @@ def figure_rows(evaluation: Evaluation) -> list[FigureRow]:
         found += _verification_rows(evaluation.verification)
     if evaluation.rank1 is not None:
         found.append(
-            _row("rank-1, rest enrolled", evaluation.rank1, photos, "nearest other photo is of the same person")
+            _row("rank-1, leave one out", evaluation.rank1, photos, "nearest other photo is of the same person")
         )
     if evaluation.search is not None:
         found += _search_rows(evaluation)
     if evaluation.grouping is not None:
         g = evaluation.grouping
         found.append(
-            _row("BCubed F", g.bcubed_f, f"{g.groups:,} groups for {g.people:,} people", "how well groups match people")
+            _row("BCubed F", g.bcubed_f, f"{g.groups:,} clusters for {g.people:,} people", "agreement with the people")
         )
         found.append(FigureRow("pairwise F", f"{g.pairwise_f:.3f}", None, "", "the same by pairs of photos"))
-        found.append(FigureRow("NMI", f"{g.nmi:.3f}", None, "", "information that groups and people share"))
+        found.append(FigureRow("NMI", f"{g.nmi:.3f}", None, "", "normalised mutual information"))
     if evaluation.reliability is not None:
         error = evaluation.reliability.error
         found.append(
-            FigureRow("calibration error", f"{error:.3f}", None, "all pairs", "mean gap of probability and truth")
+            FigureRow("calibration error", f"{error:.3f}", None, "all pairs", "mean error of the probabilities")
         )
     if evaluation.strangers is not None:
         found += _group_rows(evaluation.strangers)
@@ -199,12 +200,12 @@ def figure_rows(evaluation: Evaluation) -> list[FigureRow]:
 
 
 def power(far: float) -> str:
-    """1e-2 as people write it, not as floats print."""
+    """Format a rate like 1e-2, not like 0.01."""
     return val_name(far).removeprefix("val_at_far_")
 
 
 def finite(value: object) -> object:
-    """JSON has no NaN: a bound that could not be found becomes null."""
+    """Replace NaN and infinite values by None, because JSON does not have them."""
     if isinstance(value, dict):
         return {key: finite(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple):
@@ -223,15 +224,15 @@ def _verification_rows(v: VerificationFigures) -> list[FigureRow]:
             f"{v.accuracy.value:.4f}{error}",
             _between(v.accuracy),
             f"{len(v.fold_accuracy)} folds",
-            "right decisions, threshold from the other folds; ± standard error over folds",
+            "correct decisions, threshold from the other folds; ± standard error over folds",
         ),
-        _row("ROC AUC", v.auc, pairs, "chance that a same-person pair is nearer than a different-person pair"),
+        _row("ROC AUC", v.auc, pairs, "probability that a genuine pair is closer than an impostor pair"),
         _row("equal error rate", v.equal_error_rate, pairs, "where FAR and 1 - VAL are equal"),
         *(
             _row(
                 f"VAL at FAR {power(far)}",
                 val,
-                f"{pairs}, {int(far * len(v.impostor) + 1e-9):,} of these accepted",
+                f"{pairs}, {int(far * len(v.impostor) + 1e-9):,} of them accepted",
                 "same-person pairs accepted",
             )
             for far, val in v.val.items()
@@ -243,17 +244,15 @@ def _group_rows(figures: GroupFigures) -> list[FigureRow]:
     found = []
     for each in figures.thresholds:
         rate = power(each.worst.far)
-        of = f"{each.worst.groups} groups by {', '.join(figures.by)}; decided by {each.worst.group}"
+        of = f"{each.worst.groups} groups by {', '.join(figures.by)}; worst: {each.worst.group}"
         found.append(
-            _row(
-                f"worst group's threshold, {rate}", each.worst.threshold, of, "no group of strangers exceeds this rate"
-            )
+            _row(f"worst-group threshold, {rate}", each.worst.threshold, of, "no group exceeds this false accept rate")
         )
         if each.val is not None:
-            found.append(_row(f"VAL there, {rate}", each.val, of, "same-person pairs accepted at that threshold"))
+            found.append(_row(f"VAL at it, {rate}", each.val, of, "same-person pairs accepted at that threshold"))
     with suppress(DataError):
         children = figures.rate(*CHILDREN)
-        found.append(_row(f"children up to {CHILD}", children, f"at {power(KEY_FAR)}", "strangers among them accepted"))
+        found.append(_row(f"children up to {CHILD}", children, f"at {power(KEY_FAR)}", "different children accepted"))
     if figures.calibration_error is not None:
         of = f"strangers of one {', '.join(figures.by)}"
         found.append(FigureRow("calibration error in groups", f"{figures.calibration_error:.3f}", None, of, ""))
@@ -269,15 +268,15 @@ def _search_rows(evaluation: Evaluation) -> list[FigureRow]:
     mated = f"{s.figures.mated:,} photos of {known:,} enrolled"
     others = f"{s.figures.strangers:,} photos of {strangers:,} strangers"
     found = [
-        _row(f"rank-{k}", share, mated, "the right person is " + ("nearest" if k == 1 else f"among the {k} nearest"))
+        _row(f"rank-{k}", share, mated, "the correct person is " + ("nearest" if k == 1 else f"among the {k} nearest"))
         for k, share in s.figures.rank.items()
     ]
     if s.figures.fpir is not None:
-        found.append(_row("FPIR", s.figures.fpir, others, "strangers taken for somebody, at a gallery's threshold"))
+        found.append(_row("FPIR", s.figures.fpir, others, "strangers identified as somebody, at a gallery's threshold"))
     if s.figures.fnir is not None:
-        found.append(_row("FNIR", s.figures.fnir, mated, "people we know not recognised, at a gallery's threshold"))
+        found.append(_row("FNIR", s.figures.fnir, mated, "enrolled people not identified, at a gallery's threshold"))
     return found + [
-        _row(f"FNIR at FPIR {power(fpir)}", fnir, f"{mated}, {others}", "people we know not recognised")
+        _row(f"FNIR at FPIR {power(fpir)}", fnir, f"{mated}, {others}", "enrolled people not identified")
         for fpir, fnir in s.figures.fnir_at.items()
     ]
 

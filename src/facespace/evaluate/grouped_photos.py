@@ -1,4 +1,4 @@
-"""A table of strangers by group, with their photos: read and embedded."""
+"""Read and embed the photos of a table of people by demographic group."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -20,12 +20,12 @@ from facespace.space import Space
 
 @dataclass(frozen=True)
 class GroupTable:
-    """Photos of strangers and what is known of each.
+    """Photos of people and the groups they belong to.
 
     names : of the photos
-    people : int64, shape (n,), whose each is; a number of its own where the table does not say
-    columns : by title, text of shape (n,), '' where unknown
-    where : the table, in words
+    people : int64, shape (n,), the person in each photo; unique for each photo if the table has no column `person`
+    columns : by title, text of shape (n,), '' if unknown
+    where : name of the table
     """
 
     photos: Photos
@@ -36,22 +36,22 @@ class GroupTable:
 
 
 def read_groups(table: str | os.PathLike[str], images: str | os.PathLike[str] | None = None) -> GroupTable:
-    """Read a table of strangers by group.
+    """Read a table of people by group.
 
     Parameters
     ----------
     table : path
-        A CSV file with a column `photo` (or `path`) and others such as group, sex and age: one photo for each of many
-        people, or with a column `person` beside it any number. Or with the column `person` alone: the first photo of
-        each, from PERSON/photo.
+        A CSV file with a column `photo` (or `path`) and others such as group, sex and age. Without a column `person`
+        each photo must show another person. With `person` but without `photo`, the first photo of each person is used,
+        from PERSON/photo.
     images : path or None
-        The photos: a folder or a zip file. Where None the one beside the table that has its name: groups.zip or the
-        folder groups beside groups.csv.
+        A folder or zip file with the photos. None: next to the table and with its name, so groups.zip or the folder
+        groups for groups.csv.
 
     Raises
     ------
     DataError
-        The table or the photos cannot be read, or have nothing in common.
+        The table or the photos cannot be read, or have no photo in common.
     """
     found = read_table(table, ())
     photos = open_photos(_beside(Path(table)) if images is None else images)
@@ -63,7 +63,7 @@ def read_groups(table: str | os.PathLike[str], images: str | os.PathLike[str] | 
         raise DataError(f"{table} needs at least one column to group by, such as group, sex or age")
     names, rows = _of_people(found, photos, os.fspath(table)) if key is None else _of_photos(found, key, photos)
     if not names:
-        raise DataError(f"{table} names no photo of {photos.where}; its first row has {found.rows[0].values}")
+        raise DataError(f"{table} contains no photo of {photos.where}; its first row is {found.rows[0].values}")
     people = np.arange(len(names))
     if "person" in found.columns:
         people = np.unique([found.rows[row]["person"] for row in rows], return_inverse=True)[1].astype(np.int64)
@@ -78,18 +78,18 @@ def embed_groups(
     cache: EmbeddingCache | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> tuple[GroupedFaces, tuple[str, ...]]:
-    """Embed the strangers of a table; photos without a face are left out and counted.
+    """Embed the photos of a table; photos without a face are left out and counted.
 
     Returns
     -------
-    GroupedFaces, and notes about what was left out
+    GroupedFaces, and notes about photos that were left out
 
     Raises
     ------
     DataError
-        Not a single photo can be used.
+        No photo can be used.
     """
-    # The middle of a photo without a face is no stranger.
+    # A centre crop without a face would not be a person.
     prepare = replace(preparation or Preparation(), no_face="failure")
     found = embed_photos(space, listed.photos, listed.names, prepare, cache, on_progress)
     had = found.present
@@ -97,8 +97,8 @@ def embed_groups(
     if not had.all():
         first = found.failures[0]
         notes = (
-            f"{int((~had).sum()):,} of {len(had):,} photos of {listed.where} were left out: no face, or not readable; "
-            f"the first is {first}",
+            f"{int((~had).sum()):,} of {len(had):,} photos of {listed.where} were left out, because they are "
+            f"unreadable or have no detected face; the first is {first}",
         )
     names = [name for name, face in zip(listed.names, had, strict=True) if face]
     data = f"{len(names):,} faces of {listed.where} [{fingerprint_of(names)}]"
@@ -111,13 +111,16 @@ def _beside(table: Path) -> Path:
         if path.exists() and path != table:
             return path
     raise DataError(
-        f"there are no photos beside {table}: neither {table.with_suffix('.zip').name} nor a folder {table.stem}; name "
-        "them with --group-images"
+        f"there are no photos next to {table}: neither {table.with_suffix('.zip').name} nor a folder {table.stem}; "
+        "name them with --group-images"
     )
 
 
 def _of_photos(found: Table, key: str, photos: Photos) -> tuple[list[str], list[int]]:
-    """Photos by name, absent ones too, as they count; the first part of a path may be the folder or zip file itself."""
+    """Return photo names and rows, including absent photos, which count as failures.
+
+    The first part of a path may be the folder or zip file itself.
+    """
     known = set(photos.names)
     names = [row[key] for row in found.rows]
     if not known.intersection(names):

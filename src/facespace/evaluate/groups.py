@@ -1,7 +1,7 @@
-"""Strangers within groups: how often each group's are accepted, and the threshold that holds for the worst of them.
+"""False match rates within demographic groups, and the threshold that holds for the worst group.
 
-A false accept rate over all pairs says little to people who look alike to a network: strangers of one origin and sex,
-or children, can be accepted a hundred times as often. ISO/IEC 19795-10 asks for the rates within groups.
+A false accept rate over all pairs hides differences between groups: different people of one ethnicity and sex, or
+children, can be confused a hundred times as often. ISO/IEC 19795-10 therefore requires rates within groups.
 """
 
 import re
@@ -20,16 +20,16 @@ from facespace.evaluate.metrics.strangers import Strangers, WorstThreshold, val_
 from facespace.images import natural
 from facespace.metric import Calibration
 
-# The rates that thresholds of the worst group are stated at, as far as the groups have pairs for them.
+# False accept rates of the worst-group thresholds, as far as the groups have enough pairs.
 FARS = (1e-1, 1e-2, 5e-3, 1e-3, 1e-4)
 
-# The key figure: the share of genuine pairs accepted where no group exceeds five strangers in a thousand.
+# The key figure is VAL at the threshold where no group's false match rate exceeds this.
 KEY_FAR = 5e-3
 
-# A group with fewer pairs of strangers is not shown.
+# Groups with fewer pairs are not reported.
 LEAST_PAIRS = 100
 
-# Children are those up to this age, where ages are known in bands or years.
+# Children are people up to this age, given in years or as a range.
 CHILD = 9
 
 ALL = "all"
@@ -39,12 +39,12 @@ _ROUNDS = 200
 
 @dataclass(frozen=True)
 class GroupedFaces:
-    """Faces of strangers, with what is known of each.
+    """Faces of different people, with the groups they belong to.
 
     embeddings : float32, shape (n, d), L2 norm 1
-    people : int64, shape (n,), whose each face is; a number of its own where nobody knows
-    columns : by title, text of shape (n,), '' where unknown, such as group, sex and age
-    data : what the faces are, for the card
+    people : int64, shape (n,), the person of each face; a unique number if unknown
+    columns : by title, such as group, sex and age: text of shape (n,), '' if unknown
+    data : description of the data for the card
     """
 
     embeddings: NDArray[np.float32] = field(repr=False)
@@ -55,7 +55,7 @@ class GroupedFaces:
 
 @dataclass(frozen=True)
 class StatedThreshold:
-    """A threshold at which the rate of each group is stated: its false accept rate, and for whom it holds."""
+    """A threshold at which the rate of each group is reported, its false accept rate, and for whom it holds."""
 
     far: float
     threshold: float
@@ -64,11 +64,11 @@ class StatedThreshold:
 
 @dataclass(frozen=True)
 class GroupRates:
-    """How often strangers of a group are accepted.
+    """The false match rates within a group.
 
     column, name : such as 'age' and '3-9', or 'group, sex' and 'Black, Female'
-    faces, pairs : in it
-    rates : at each of `GroupFigures.at`
+    faces, pairs : their number in the group
+    rates : at each threshold of `GroupFigures.at`
     """
 
     column: str
@@ -80,7 +80,7 @@ class GroupRates:
 
 @dataclass(frozen=True)
 class WorstFigures:
-    """The threshold of the worst group at a rate, and the share of genuine pairs it accepts where there are any."""
+    """The worst-group threshold for a false accept rate, and VAL at it (None without genuine pairs)."""
 
     worst: WorstThreshold
     val: Interval | None
@@ -88,15 +88,15 @@ class WorstFigures:
 
 @dataclass(frozen=True)
 class GroupFigures:
-    """What was measured on strangers within groups.
+    """The measurements within groups.
 
-    data : what the faces are
-    by : the columns whose combinations are the groups that decide the thresholds
-    faces : of all groups
-    thresholds : for each rate
-    at : the thresholds that `groups` have their rates at
-    groups : the deciding ones first, then those by other columns, and all faces
-    calibration_error : of the probabilities on the genuine pairs and the strangers of the deciding groups
+    data : description of the data
+    by : the columns whose combinations form the groups that determine the thresholds
+    faces : number of faces in all groups
+    thresholds : worst-group threshold for each false accept rate
+    at : the thresholds of the rates in `groups`
+    groups : first the groups that determine the thresholds, then groups by other columns, then all faces
+    calibration_error : of the probabilities on the genuine pairs and the impostor pairs within the first groups
     """
 
     data: str
@@ -108,14 +108,14 @@ class GroupFigures:
     calibration_error: float | None = None
 
     def worst(self, far: float = KEY_FAR) -> WorstFigures:
-        """Threshold and VAL at the worst group's `far`; DataError where the groups cannot show that rate."""
+        """Return the worst-group threshold for `far`, and VAL at it; raises DataError if it was not measurable."""
         for found in self.thresholds:
             if np.isclose(found.worst.far, far, rtol=1e-9):
                 return found
         raise DataError(f"no group of {self.data} has enough pairs for a false accept rate of {far:g}")
 
     def rate(self, column: str, name: str, far: float = KEY_FAR) -> Interval:
-        """The rate of one group at the threshold of the worst group's `far`."""
+        """Return the false match rate of one group at the worst-group threshold for `far`."""
         where = [n for n, at in enumerate(self.at) if at.holds_for == WORST and np.isclose(at.far, far, rtol=1e-9)]
         for group in self.groups:
             if (group.column, group.name) == (column, name) and where:
@@ -138,26 +138,28 @@ def measure_groups(
     seed: int = 0,
     rounds: int = _ROUNDS,
 ) -> GroupFigures:
-    """Thresholds that hold for the worst group, and each group's false accept rate.
+    """Measure thresholds that hold for the worst group, and the false match rate of each group.
 
     Parameters
     ----------
     faces : GroupedFaces
     by : sequences of column titles, or None
-        The combinations of the first decide the thresholds; those of the others are shown. By default `default_by`.
+        Groups by the first combination of columns determine the thresholds; groups by the others are only reported.
+        None uses `default_by`.
     genuine : ScoredPairs or None
-        Same-person pairs of other people, such as the validation people: the share of them accepted is then stated.
+        Same-person pairs of other people, such as the validation people, to measure VAL on.
     average : mapping of false accept rate to threshold, or None
-        Thresholds measured on pairs of all kinds; the groups' rates are stated at the one of `default_far` too.
+        Thresholds measured on all pairs; the rates of the groups are also reported at the one for `default_far`.
     default_far : float
     calibration : Calibration or None
-        Whose error to measure, given genuine pairs.
-    seed, rounds : of the bootstrap
+        Calibration whose error to measure; needs `genuine`.
+    seed, rounds : int
+        Random seed and number of rounds of the bootstrap.
 
     Raises
     ------
     DataError
-        A column is not there, or no group has enough pairs for any rate.
+        A column does not exist, or no group has enough pairs for any rate.
     """
     asked = default_by(faces.columns) if by is None else [tuple(titles) for titles in by]
     for title in (title for titles in asked for title in titles):
@@ -176,8 +178,8 @@ def measure_groups(
     worst = worst_thresholds(deciding, FARS)
     if not worst:
         raise DataError(
-            f"{faces.data}: no group by {', '.join(asked[0])} has enough faces; a rate of one in ten needs "
-            f"{LEAST_PAIRS} pairs of strangers, 15 faces"
+            f"{faces.data}: no group by {', '.join(asked[0])} has enough faces; each group needs at least "
+            f"{LEAST_PAIRS} pairs of different people, which is 15 faces"
         )
     at = _stated(worst, average or {}, default_far)
     shown = [_rates(", ".join(asked[0]), name, group, at) for name, group in deciding.items()]
@@ -220,24 +222,25 @@ def val_at_worst_group(
     by: Sequence[str] | None = None,
     seed: int = 0,
 ) -> tuple[Interval, GroupFigures]:
-    """The key figure: the share of genuine pairs accepted at the threshold at which no group exceeds `far`.
+    """Compute the key figure: VAL at the threshold where no group's false match rate exceeds `far`.
 
     Parameters
     ----------
     embeddings : float32, shape (n, d), L2 norm 1
     people : int64, shape (n,)
-        Faces of validation people: their same-person pairs are the genuine ones.
+        Faces of validation people, whose same-person pairs are the genuine pairs.
     faces : GroupedFaces
-        Strangers within groups, embedded by the same network.
+        Faces by group, embedded by the same network.
     far : float
         One of `FARS`.
     by : column titles or None
-        As the first of `measure_groups`.
+        The first element of `by` in `measure_groups`.
     seed : int
 
     Returns
     -------
-    Interval, and all that was measured; `figures.rate(*CHILDREN)` is the rate among children at that threshold.
+    Interval, GroupFigures
+        VAL, and all measurements; `figures.rate(*CHILDREN)` is the false match rate of children at that threshold.
     """
     asked = None if by is None else [by, *default_by(faces.columns)[1:]]
     figures = measure_groups(faces, asked, genuine_pairs(embeddings, people), seed=seed)
@@ -247,16 +250,16 @@ def val_at_worst_group(
 
 
 def genuine_pairs(embeddings: NDArray[np.float32], people: NDArray[np.int64]) -> ScoredPairs:
-    """All same-person pairs; DataError where there are none."""
+    """Score all same-person pairs; raises DataError if there are none."""
     pairs = all_pairs(people)
     pairs = pairs[pairs.same]
     if not len(pairs):
-        raise DataError("nobody has two photos: there are no genuine pairs to measure")
+        raise DataError("no person has two photos, so there are no genuine pairs to measure")
     return score(embeddings, people, pairs)
 
 
 def default_by(columns: Mapping[str, NDArray[np.str_]]) -> list[tuple[str, ...]]:
-    """Group by sex where the table has both, then each alone, then age; the first column of a table with neither."""
+    """Return the default groupings: group and sex combined, then each alone, then age; else by the first column."""
     known = [title for title in ("group", "sex") if title in columns]
     if not known:
         known = list(columns)[:1]
@@ -267,7 +270,7 @@ def default_by(columns: Mapping[str, NDArray[np.str_]]) -> list[tuple[str, ...]]
 def groups_by(
     columns: Mapping[str, NDArray[np.str_]], titles: Sequence[str]
 ) -> Iterator[tuple[str, NDArray[np.int64]]]:
-    """The rows of each combination of values, in natural order; for ages alone also the children."""
+    """Iterate over the rows of each combination of values, in natural order; for age alone also over children."""
     values = np.stack([columns[title] for title in titles], axis=1)
     known = (values != "").all(axis=1)
     distinct, number = np.unique(values[known], axis=0, return_inverse=True)
@@ -281,7 +284,7 @@ def groups_by(
 
 
 def _oldest(age: str) -> float:
-    """The upper end of a band such as 3-9, a number of years as it is; infinite where it is open or not known."""
+    """Return the upper end of a range such as 3-9, or a single age; infinite if open or unknown."""
     found = re.fullmatch(r"\s*(?:\d+\s*[-\u2013]\s*)?(\d+(?:\.\d+)?)\s*", age)
     return float(found[1]) if found else np.inf
 

@@ -1,4 +1,4 @@
-"""How near strangers come to templates of one, two, four photos: the tails that a gallery takes thresholds from."""
+"""Tails of the impostor distances to templates of one, two and four photos, from which galleries take thresholds."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,16 +9,16 @@ from numpy.typing import NDArray
 from facespace.metric import normalise
 from facespace.model import ImpostorsCard, ImpostorTailCard
 
-# Templates of these many photos are measured where enough people have as many.
+# Numbers of photos in a template; measured as far as enough people have that many.
 PHOTOS = (1, 2, 4)
 
-# A threshold resting on fewer comparisons than this is mostly chance.
+# A threshold based on fewer accepted comparisons is mostly chance.
 LEAST_ACCEPTED = 10
 
 # 0.1, 0.05, 0.02, 0.01 and so on.
 _GRID = (0.1, *(digit * 10.0**power for power in range(-2, -9, -1) for digit in (5, 2, 1)))
 
-# Up to this rate the bootstrap is drawn: at larger ones identities matter little, and it would be slow.
+# Largest rate with a bootstrap: at larger rates it is slow, and the choice of identities matters little.
 _BOOTSTRAP_FAR = 0.01
 _ROUNDS = 200
 
@@ -28,7 +28,7 @@ _BLOCK = 256
 
 @dataclass(frozen=True)
 class _Smallest:
-    """Comparisons of templates with strangers: distance, whose template, whose face."""
+    """Comparisons of templates with other people's faces: distance, person of the template, person of the face."""
 
     distances: NDArray[np.float32]
     owners: NDArray[np.int64]
@@ -39,23 +39,25 @@ class _Smallest:
 
 
 def impostor_tails(points: NDArray[np.float32], labels: NDArray[np.int64], seed: int = 0) -> ImpostorsCard | None:
-    """Compare templates of each person's photos with everybody else's photos.
+    """Compare templates of each person's photos with the photos of all other people.
 
-    Each person's photos are dealt, in random order, into as many templates of one, two or four as they make. As a
-    gallery promises a bound by these thresholds, each is the low end of its 95 % interval (bootstrap over
-    identities): a few people who look like many others decide the small rates, and the next people will have others.
+    Each person's photos are divided at random into as many templates of one, two or four photos as possible. A gallery
+    guarantees a bound with these thresholds, so each threshold is the low end of its 95 % interval (bootstrap over
+    identities): small rates are determined by a few people who resemble many others, and these differ between data
+    sets.
 
     Parameters
     ----------
     points : float32, shape (n, d), L2 norm 1
     labels : int64, shape (n,)
-        Whose they are.
+        The person of each embedding.
     seed : int
-        Of the order in which photos are dealt, and of the bootstrap.
+        Random seed for the division into templates and the bootstrap.
 
     Returns
     -------
-    ImpostorsCard, or None where there are too few comparisons for any rate
+    ImpostorsCard or None
+        None if there are too few comparisons for any rate.
     """
     rng = np.random.default_rng(seed)
     tails: list[ImpostorTailCard] = []
@@ -68,7 +70,7 @@ def impostor_tails(points: NDArray[np.float32], labels: NDArray[np.int64], seed:
             break
         fars = fars or rates
         smallest = _smallest(templates, owners, points, labels, int(rates[0] * count) + 1)
-        # One below the share: the comparison at the threshold itself is accepted.
+        # Minus one, because the comparison at the threshold itself is accepted.
         found = np.array([smallest.distances[int(far * count) - 1] for far in rates[: len(fars)]])
         low = _low_ends(smallest, labels, owners, rates[: len(fars)], rng)
         thresholds = np.minimum.accumulate(np.clip(np.minimum(found, low), 0, 4)).tolist()
@@ -97,7 +99,7 @@ def _smallest(
     labels: NDArray[np.int64],
     count: int,
 ) -> _Smallest:
-    """The `count` smallest squared distances between templates and other people's photos, ascending."""
+    """Return the `count` smallest squared distances between templates and other people's photos, ascending."""
     kept = _Smallest(np.empty(0, np.float32), np.empty(0, np.int64), np.empty(0, np.int64))
     for start in range(0, len(templates), _BLOCK):
         rows = slice(start, start + _BLOCK)
@@ -120,9 +122,9 @@ def _low_ends(
     rates: Sequence[float],
     rng: np.random.Generator,
 ) -> NDArray[np.float64]:
-    """2.5 % points of the thresholds when identities are drawn anew; inf at rates above `_BOOTSTRAP_FAR`.
+    """Return the 2.5 % quantiles of the thresholds over bootstrap rounds; inf at rates above `_BOOTSTRAP_FAR`.
 
-    A comparison counts as often as the template's person was drawn times as often as the stranger was.
+    A comparison gets the weight (times the template's person was drawn) x (times the other person was drawn).
     """
     people = np.unique(labels)
     faces, templates = np.searchsorted(people, labels), np.searchsorted(people, owners)
@@ -130,7 +132,7 @@ def _low_ends(
     low = np.full(len(rates), np.inf)
     if not small:
         return low
-    # Four times the share: a draw may weigh the near ones less.
+    # Four times the share, because a round may give small distances less weight.
     head = smallest.at(slice(0, 4 * int(small[0] / rates[0] * len(smallest.distances)) + 1))
     owner, stranger = np.searchsorted(people, head.owners), np.searchsorted(people, head.strangers)
     found = []

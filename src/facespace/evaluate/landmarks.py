@@ -1,4 +1,4 @@
-"""Five landmarks of each photo's main face from a file: an evaluation that does not depend on a detector."""
+"""Read the five landmarks of each photo's main face from a file, for evaluations independent of a detector."""
 
 import os
 from dataclasses import dataclass
@@ -12,13 +12,13 @@ from facespace.evaluate.table import Row, read_table
 POINTS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
 _BOX = ("box_x", "box_y", "box_w", "box_h")
 
-# The distance between the eyes as a share of the side of the usual square around a face (the 112x112 template).
+# Distance between the eyes relative to the side of the usual square around a face (the 112x112 template).
 _EYES = 35.237 / 112
 
 
 @dataclass(frozen=True)
 class GivenFace:
-    """Where the main face of a photo is, in its pixels.
+    """Position of the main face of a photo, in pixels.
 
     box : float32, shape (4,), left, top, right, bottom
     landmarks : float32, shape (5, 2)
@@ -29,19 +29,19 @@ class GivenFace:
 
 
 def read_landmarks(path: str | os.PathLike[str]) -> dict[str, GivenFace]:
-    """Landmarks by photo name from a CSV file.
+    """Read landmarks by photo name from a CSV file.
 
     Parameters
     ----------
     path : path
-        With the columns `path` and `left_eye_x`, `left_eye_y`, and so on for right_eye, nose, mouth_left and
-        mouth_right (left as seen in the photo), in pixels; and, where known, box_x, box_y, box_w, box_h. Other columns
-        are ignored.
+        A file with the columns `path` and `left_eye_x`, `left_eye_y`, and so on for right_eye, nose, mouth_left and
+        mouth_right (left as seen in the photo), in pixels; optionally box_x, box_y, box_w, box_h. Other columns are
+        ignored.
 
     Raises
     ------
     DataError
-        The file, a column or a number is missing; the message names the line.
+        The file cannot be read, a column is missing, or a value is not a finite number; the message gives the line.
     """
     columns = [f"{point}_{axis}" for point in POINTS for axis in "xy"]
     found = {}

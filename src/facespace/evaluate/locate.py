@@ -1,4 +1,4 @@
-"""Where the main face of a photo is: by the detector, by a landmarks file, or the fixed centre crop."""
+"""Locate the main face of a photo: by a detector, from a landmarks file, or as the fixed centre crop."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,11 +20,11 @@ CENTRE = 0.5
 
 @dataclass(frozen=True)
 class Located:
-    """A face cut out for the network.
+    """A face cropped for the network.
 
     box : float32, shape (4,)
-    landmarks : float32, shape (5, 2), NaN where there are none
-    quality : 0 to 1, NaN where it is not known
+    landmarks : float32, shape (5, 2), NaN if unknown
+    quality : 0 to 1, NaN if unknown
     pixels : uint8, shape (height, width, 3)
     """
 
@@ -38,27 +38,27 @@ class Locator(Protocol):
     """A way to find the main face of photos."""
 
     def key(self, name: str) -> str:
-        """All that decides, beside the space and the photo itself, which part of it is taken."""
+        """Return a cache key of everything except space and photo that determines the crop."""
         ...
 
     def locate(self, photos: Mapping[str, bytes]) -> dict[str, Located | ImageError | None]:
-        """The main face of each photo; None where there is none, the error where the photo cannot be used."""
+        """Return the main face of each photo; None if there is none, an ImageError if the photo cannot be used."""
         ...
 
 
 @dataclass(frozen=True)
 class ByDetector:
-    """The largest face that the space's detector finds, or the one nearest to the middle of the photo."""
+    """The largest face found by the space's detector, or the one nearest to the centre of the photo."""
 
     space: Space
     central: bool
 
     def key(self, name: str) -> str:
-        """The detector and the choice."""
+        """See `Locator.key`."""
         return f"{self.space.detector}, {'central' if self.central else 'largest'}"
 
     def locate(self, photos: Mapping[str, bytes]) -> dict[str, Located | ImageError | None]:
-        """As `Locator.locate`, by several threads."""
+        """See `Locator.locate`; uses several threads."""
         found = find_stream(self.space.finder, photos.values())
         return {name: self._main(photo) for name, photo in zip(photos, found, strict=True)}
 
@@ -80,19 +80,19 @@ class ByDetector:
 
 @dataclass(frozen=True)
 class ByLandmarks:
-    """The face whose landmarks a file gives; none where it has no line for a photo."""
+    """The face whose landmarks are in a file; none if the file has no row for a photo."""
 
     space: Space
     given: Mapping[str, GivenFace]
 
     def key(self, name: str) -> str:
-        """The landmarks themselves."""
+        """See `Locator.key`."""
         face = self.given.get(name)
         numbers = "nowhere" if face is None else " ".join(f"{x:.4f}" for x in (*face.box, *face.landmarks.ravel()))
         return f"given {numbers}"
 
     def locate(self, photos: Mapping[str, bytes]) -> dict[str, Located | ImageError | None]:
-        """As `Locator.locate`."""
+        """See `Locator.locate`."""
         return {name: self._located(self.given.get(name), content) for name, content in photos.items()}
 
     def _located(self, face: GivenFace | None, content: bytes) -> Located | ImageError | None:
@@ -104,16 +104,16 @@ class ByLandmarks:
 
 @dataclass(frozen=True)
 class ByCentre:
-    """The middle square of the photo, as if a face filled it the way it fills the usual template."""
+    """The fixed centre crop: the central square of the photo, treated like the square around a face."""
 
     space: Space
 
     def key(self, name: str) -> str:
-        """That it is the centre crop, and how much of the photo it is."""
+        """See `Locator.key`."""
         return f"centre {CENTRE}"
 
     def locate(self, photos: Mapping[str, bytes]) -> dict[str, Located | ImageError | None]:
-        """As `Locator.locate`."""
+        """See `Locator.locate`."""
         return {name: self._located(content) for name, content in photos.items()}
 
     def _located(self, content: bytes) -> Located | ImageError:

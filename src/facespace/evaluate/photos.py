@@ -1,4 +1,4 @@
-"""Where an evaluation's photos are: a folder, a zip file, or bytes held already. Read by name, one at a time."""
+"""Sources of photos for an evaluation: a folder, a zip file, or bytes in memory. Photos are read by name."""
 
 import difflib
 import os
@@ -15,7 +15,7 @@ from facespace.images import EXTENSIONS, Limits, PassedOver, natural, path_of, p
 
 
 class MissingPhotoError(ImageError):
-    """A list names a photo that is not there."""
+    """A list contains a photo that does not exist."""
 
 
 class Photos(Protocol):
@@ -25,18 +25,18 @@ class Photos(Protocol):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """All of them, in natural order (img2 before img10)."""
+        """All names, in natural order (img2 before img10)."""
         ...
 
     def read(self, name: str) -> bytes:
-        """The bytes of the file.
+        """Return the content of the file.
 
         Raises
         ------
         MissingPhotoError
-            Not there; the message says whether the person is.
+            There is no such photo; the message says whether the person exists.
         ImageError
-            It cannot be read.
+            The photo cannot be read.
         """
         ...
 
@@ -54,7 +54,7 @@ class FolderPhotos:
         return tuple(text_of(path.relative_to(self._root).as_posix()) for path in photos_in(self._root))
 
     def read(self, name: str) -> bytes:
-        """As `Photos.read`."""
+        """See `Photos.read`."""
         path = self._root / path_of(name)
         limit = Limits().file_bytes
         try:
@@ -65,19 +65,19 @@ class FolderPhotos:
         except OSError as error:
             raise ImageError(f"cannot read {text_of(path)}: {error.strerror}; check the file") from None
         if len(content) > limit:
-            raise ImageError(f"{text_of(path)} is larger than {limit:,} bytes; save it smaller")
+            raise ImageError(f"{text_of(path)} is larger than {limit:,} bytes; save it at a smaller size")
         return content
 
 
 class ZipPhotos:
-    """The photos in a zip file; a folder that holds all of them is left out of their names."""
+    """The photos in a zip file; a folder that contains all of them is not part of their names."""
 
     def __init__(self, path: str | os.PathLike[str]):
         self.where = text_of(path)
         try:
             self._archive = zipfile.ZipFile(path)
         except (OSError, zipfile.BadZipFile) as error:
-            reason = getattr(error, "strerror", None) or "it is not a zip file, or damaged"
+            reason = getattr(error, "strerror", None) or "it is not a zip file, or it is damaged"
             raise DataError(f"cannot read photos from {self.where}: {reason}") from None
         self._lock = threading.Lock()
         files = [info.filename for info in self._archive.infolist() if not info.is_dir()]
@@ -85,8 +85,8 @@ class ZipPhotos:
         if not members:
             raise DataError(f"no photos in {self.where}; looked for files ending in {', '.join(sorted(EXTENSIONS))}")
         root = os.path.commonpath([PurePosixPath(member).parent.parent for member in members])
-        if passed := [PassedOver(Path(name), "files that are no photos") for name in files if not _is_photo(name)]:
-            warnings.warn(f"in {self.where} passed over {summary_of(passed)}", FacespaceWarning, stacklevel=2)
+        if passed := [PassedOver(Path(name), "files that are not photos") for name in files if not _is_photo(name)]:
+            warnings.warn(f"skipped in {self.where}: {summary_of(passed)}", FacespaceWarning, stacklevel=2)
         self._members = {PurePosixPath(member).relative_to(root).as_posix(): member for member in members}
 
     @cached_property
@@ -95,12 +95,14 @@ class ZipPhotos:
         return tuple(sorted(self._members, key=natural))
 
     def read(self, name: str) -> bytes:
-        """As `Photos.read`."""
+        """See `Photos.read`."""
         if name not in self._members:
             raise _missing(name, self.names, self.where)
         info = self._archive.getinfo(self._members[name])
         if info.file_size > Limits().file_bytes:
-            raise ImageError(f"{name} in {self.where} is larger than {Limits().file_bytes:,} bytes; save it smaller")
+            raise ImageError(
+                f"{name} in {self.where} is larger than {Limits().file_bytes:,} bytes; save it at a smaller size"
+            )
         try:
             with self._lock:
                 return self._archive.read(info)
@@ -117,11 +119,11 @@ class HeldPhotos:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """All of them, in the order given."""
+        """All names, in the given order."""
         return tuple(self._photos)
 
     def read(self, name: str) -> bytes:
-        """As `Photos.read`."""
+        """See `Photos.read`."""
         try:
             return self._photos[name]
         except KeyError:
@@ -129,27 +131,27 @@ class HeldPhotos:
 
 
 def open_photos(path: str | os.PathLike[str]) -> Photos:
-    """Photos of a folder or of a zip file, read in place.
+    """Open a folder or a zip file of photos.
 
     Raises
     ------
     DataError
-        Neither, or no photos in it.
+        The path is neither, or contains no photos.
     """
     if Path(path).is_dir():
         return FolderPhotos(path)
     if Path(path).is_file():
         return ZipPhotos(path)
-    raise DataError(f"{text_of(path)} does not exist; name a folder of photos, or a zip file of them")
+    raise DataError(f"{text_of(path)} does not exist; give a folder or a zip file of photos")
 
 
 def by_person(photos: Photos) -> dict[str, list[str]]:
-    """The names of each person's photos, laid out as PERSON/photo.
+    """Return the names of each person's photos, which must be named PERSON/photo.
 
     Raises
     ------
     DataError
-        No photo lies in a folder of a person.
+        No photo is in a person's folder.
     """
     people: dict[str, list[str]] = {}
     for name in photos.names:
@@ -157,7 +159,7 @@ def by_person(photos: Photos) -> dict[str, list[str]]:
         if rest:
             people.setdefault(person, []).append(name)
     if not people:
-        raise DataError(f"nobody in {photos.where}: it must hold one folder of photos a person, PERSON/photo.jpg")
+        raise DataError(f"no people in {photos.where}: it must contain one folder per person, PERSON/photo.jpg")
     return people
 
 
@@ -171,5 +173,5 @@ def _missing(name: str, names: tuple[str, ...], where: str) -> MissingPhotoError
         people = sorted({known.partition("/")[0] for known in names})
         near = difflib.get_close_matches(person, people, n=1, cutoff=0.8)
         hint = f"; did you mean {near[0]}?" if near else ""
-        return MissingPhotoError(f"{name}: there is nobody named {person} in {where}{hint}")
+        return MissingPhotoError(f"{name}: there is no person {person} in {where}{hint}")
     return MissingPhotoError(f"{name}: no such photo in {where}")

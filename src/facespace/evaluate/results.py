@@ -1,4 +1,4 @@
-"""Results on disk: figures.json for machines, report.html and plots for people."""
+"""Write results to disk: figures.json for programs, report.html and plots for people."""
 
 import json
 from pathlib import Path
@@ -7,6 +7,7 @@ from facespace.errors import DataError, FacespaceError
 from facespace.evaluate.answers import Evaluation
 from facespace.evaluate.figures import as_figures, finite
 from facespace.evaluate.metrics import Difference
+from facespace.evaluate.sweep import Sweep
 
 
 def write_results(
@@ -22,24 +23,24 @@ def write_results(
     ----------
     evaluation : Evaluation
     folder : path
-        Made if it does not exist.
+        Created if it does not exist.
     command : str
-        What gives these figures again; printed in the report.
+        The command that reproduces these figures; shown in the report.
     title : str
     differences : list of Difference or None
-        From another model, shown beside.
+        Differences from another model, shown in the report.
 
     Returns
     -------
     Path
-        Of the report.
+        The report.
 
     Raises
     ------
     FacespaceError
-        The extra `report` is not installed; the figures are written all the same.
+        The extra `report` is not installed; figures.json is still written.
     DataError
-        The disk refused.
+        A file cannot be written.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -52,8 +53,27 @@ def write_results(
         from facespace.evaluate.report import write_report
     except ModuleNotFoundError as error:
         raise FacespaceError(
-            f"the figures are in {folder / 'figures.json'}, but the report needs the package {error.name}, which is "
-            "not installed: pip install 'facespace[report]'"
+            f"the figures are in {folder / 'figures.json'}, but the report needs the package {error.name}: "
+            "pip install 'facespace[report]'"
         ) from None
     write_report(evaluation, folder / "report.html", title, command, differences or [])
     return folder / "report.html"
+
+
+def write_sweep(swept: Sweep, folder: Path, command: str) -> Path:
+    """Write folder/sweep-WHAT.html, and its plot as SVG and PNG.
+
+    Raises
+    ------
+    FacespaceError
+        The extra `report` is not installed.
+    DataError
+        The disk refused.
+    """
+    try:
+        from facespace.evaluate.report.sweep import write_sweep_page
+    except ModuleNotFoundError as error:
+        raise FacespaceError(
+            f"a page needs the package {error.name}, which is not installed: pip install 'facespace[report]'"
+        ) from None
+    return write_sweep_page(swept, folder, command)

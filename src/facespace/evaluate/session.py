@@ -1,4 +1,4 @@
-"""An evaluation from files, as the command line asks for it: models, protocol, cache, card."""
+"""A complete evaluation from files, for the command line: models, protocol, cache, card."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -27,27 +27,28 @@ Progress = Callable[[int, int], None]
 
 
 class Session:
-    """A protocol with all that decides how it is run; any number of models answer it.
+    """A protocol and its settings, to evaluate any number of models with.
 
     Parameters
     ----------
     protocol : Protocol or None
-        None where strangers within groups alone are measured.
+        None to measure only within groups.
     landmarks : path or None
-        CSV file of landmarks, in place of the detector.
+        CSV file of landmarks to use instead of a detector.
     detector : str or None
-        In place of the card's.
+        Detector to use instead of the card's.
     no_face : 'centre-crop' or 'failure'
     columns : path or None
-        CSV file of properties to break errors down by.
+        CSV file of properties to break error rates down by.
     cached : bool
-        Whether embeddings are kept for the next time.
+        Whether to cache embeddings.
     seed : int
     groups : GroupTable or None
-        Strangers to measure within groups.
+        People by group, to measure false match rates within groups.
     by : column titles or None
-        As for `measure_groups`.
-    provider, threads : as for `facespace.load`
+        See `measure_groups`.
+    provider, threads
+        See `facespace.load`.
     """
 
     def __init__(
@@ -74,7 +75,7 @@ class Session:
 
     @property
     def protocol(self) -> Protocol:
-        """What is asked; DataError where there are only groups of strangers."""
+        """The protocol; raises DataError if there is none."""
         if self._protocol is None:
             raise DataError("this needs photos of people: --images FOLDER, or a zip file")
         return self._protocol
@@ -82,24 +83,24 @@ class Session:
     def measure_groups(
         self, model: str | os.PathLike[str], told: Progress | None = None
     ) -> tuple[GroupFigures, tuple[str, ...]]:
-        """Strangers within groups alone, and notes on what was left out."""
+        """Measure only within groups; also returns notes about photos that were left out."""
         space = self._space(model)
         faces, notes = self._strangers(space, told)
         return self._measured(space, faces, None), notes
 
     def write_groups(self, model: str | os.PathLike[str], told: Progress | None = None) -> None:
-        """Measure strangers within groups and write them into a model whose card has thresholds already.
+        """Measure within groups, and write the result to the card of a model that already has thresholds.
 
         Raises
         ------
         DataError
-            The card has none: they need people with several photos each.
+            The card has no thresholds.
         """
         read = read_model(model)
         if read.card.decisions is None:
             raise DataError(
-                f"the card of {model} has no thresholds yet; measure them on people with several photos each, together "
-                "with the groups: --images FOLDER --groups TABLE --write-card"
+                f"the card of {model} has no thresholds yet; measure them together with the groups, on people with "
+                "several photos each: --images FOLDER --groups TABLE --write-card"
             )
         figures, _ = self.measure_groups(model, told)
         decisions = with_groups(read.card.decisions, groups_card(figures))
@@ -111,29 +112,29 @@ class Session:
         against: Sequence[str | os.PathLike[str]] = (),
         told: Progress | None = None,
     ) -> tuple[Evaluation, list[Difference]]:
-        """The answers of a model, and its differences from another (at most one) on the same pairs."""
+        """Evaluate a model; with a second model in `against`, also return the differences on the same pairs."""
         if len(against) > 1:
-            raise DataError("one model can be compared with one other at a time")
+            raise DataError("a model can be compared with only one other model")
         first = self._evaluate(model, told)
         if not against:
             return first, []
         second = self._evaluate(against[0], told)
         if first.verification is None or second.verification is None:
-            raise DataError(f"models are compared by pairs, and the protocol {self.protocol.name!r} has none")
+            raise DataError(f"models are compared on pairs, but the protocol {self.protocol.name!r} has none")
         return first, compare(first.verification, second.verification)
 
     def write_card(self, model: str | os.PathLike[str], told: Progress | None = None) -> None:
-        """Measure thresholds, calibration and clustering cut on the protocol's people, and write them into the model.
+        """Measure thresholds, calibration and clustering cut on the protocol's people, and write them to the card.
 
         Raises
         ------
         DataError
-            Too few people; or the protocol is one for final figures, which must not choose anything.
+            There are too few people, or the protocol is reserved for final results.
         """
         if self.protocol.name in ("lfw", "bin"):
             raise DataError(
-                f"{self.protocol.name} is for final figures: thresholds chosen on it would flatter every later figure "
-                "on it; measure them on other people: --images FOLDER --write-card"
+                f"{self.protocol.name} is for final results, which would be too good with thresholds chosen on the "
+                "same people; measure thresholds on other people: --images FOLDER --write-card"
             )
         space = self._space(model)
         with self._cache(space) as cache:
@@ -151,12 +152,12 @@ class Session:
         write_model(model, read.onnx, read.card.model_copy(update={"decisions": decisions}))
 
     def sweep(self, what: str, models: Sequence[str | os.PathLike[str]], told: Progress | None = None) -> Sweep:
-        """VAL against a property of the faces (one model) or of the models (two or more)."""
+        """Measure VAL against a property of the faces (one model) or of the models (two or more)."""
         if what in ("dim", "data"):
             spaces = [self._space(model) for model in models]
             return sweep_models(what, self.protocol, spaces, self._preparation, self._cache, self._seed, told)
         if len(models) > 1:
-            raise DataError(f"the sweep {what!r} is of one model; leave out the others")
+            raise DataError(f"the sweep {what!r} takes only one model; remove the others")
         space = self._space(models[0])
         with self._cache(space) as cache:
             return sweep_faces(what, self.protocol, space, self._preparation, cache, self._seed, told)
@@ -175,7 +176,7 @@ class Session:
 
     def _strangers(self, space: Space, told: Progress | None) -> tuple[GroupedFaces, tuple[str, ...]]:
         if self._groups is None:
-            raise DataError("there are no groups to measure: --groups TABLE")
+            raise DataError("there are no groups to measure; give a table with --groups TABLE")
         with self._cache(space) as cache:
             return embed_groups(space, self._groups, Preparation(), cache, told)
 

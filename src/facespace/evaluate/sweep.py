@@ -1,20 +1,19 @@
-"""The paper's tables at our scale: VAL against JPEG quality, pixels, dimension and training data (tables 4 to 6).
+"""Sweeps like the paper's tables 4 to 6: VAL against JPEG quality, pixels, dimension and training data.
 
-The paper's rows stand beside ours as reported. Its data are its own (faces of the web, a test set of a million), so
-the shapes of two rows can be compared, never their heights.
+Results are shown next to the paper's reported values. The paper uses other data (faces from the web, a test set of a
+million), so only the shapes of the curves can be compared, not the values.
 """
 
 import io
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import PIL.Image
 
-from facespace.errors import DataError, FacespaceError
+from facespace.errors import DataError
 from facespace.evaluate.cache import EmbeddingCache
 from facespace.evaluate.embedding import Change, Preparation, embed_photos
 from facespace.evaluate.evaluation import verify_embeddings
@@ -24,7 +23,7 @@ from facespace.evaluate.protocols import Protocol
 from facespace.images import Image, resize
 from facespace.space import Space
 
-# VAL at FAR 1e-3 as the paper reports it.
+# VAL at FAR 1e-3 as reported in the paper.
 REPORTED: dict[str, dict[float, float]] = {
     "jpeg": {10: 0.673, 20: 0.814, 30: 0.839, 50: 0.855, 70: 0.861, 90: 0.865},
     "pixels": {1600: 0.378, 6400: 0.795, 14400: 0.845, 25600: 0.857, 65536: 0.864},
@@ -38,8 +37,8 @@ LABELS = {
     "data": "training photos",
 }
 REMINDER = (
-    "The paper's figures are as it reports them, on its own data and with its own networks: compare the shape of the "
-    "two columns, not their height."
+    "The paper's values are reported on its own data and with its own networks: compare the trends of the two columns, "
+    "not the values."
 )
 
 FAR = 1e-3
@@ -48,7 +47,7 @@ _ROUNDS = 500
 
 @dataclass(frozen=True)
 class Point:
-    """A row of a sweep: the value that was varied, VAL with its interval, accuracy, what it was measured with."""
+    """A row of a sweep: the varied value, VAL with its interval, accuracy, and a remark."""
 
     x: float
     val: Interval
@@ -62,8 +61,8 @@ class Sweep:
 
     what : 'jpeg', 'pixels', 'dim' or 'data'
     far : the FAR of every VAL
-    points : by the value that was varied
-    protocol, model : in words
+    points : sorted by the varied value
+    protocol, model : descriptions
     """
 
     what: str
@@ -74,13 +73,13 @@ class Sweep:
 
     @property
     def reminder(self) -> str:
-        """What a reader must not forget, and the FAR."""
-        other = "" if self.far == FAR else f" The paper's FAR is 1e-3, these pairs show {power(self.far)} at the least."
+        """How to read the comparison with the paper."""
+        other = "" if self.far == FAR else f" The paper's FAR is 1e-3; these pairs allow only {power(self.far)}."
         return REMINDER + other
 
     @property
     def columns(self) -> list[str]:
-        """Headings of `rows`."""
+        """Column headings of `rows`."""
         return [
             LABELS[self.what],
             f"VAL at FAR {power(self.far)}",
@@ -91,7 +90,7 @@ class Sweep:
         ]
 
     def rows(self) -> list[list[str]]:
-        """Ours and the paper's, value by value; the paper's alone where we have none."""
+        """Return one row per value with our result, if any, and the paper's, if any."""
         reported = REPORTED[self.what]
         found = []
         for x in sorted({point.x for point in self.points} | reported.keys()):
@@ -107,7 +106,7 @@ class Sweep:
         return found
 
     def as_figures(self) -> dict[str, Any]:
-        """Plain numbers."""
+        """Return the sweep as plain data."""
         return {
             "sweep": self.what,
             "far": self.far,
@@ -136,15 +135,16 @@ def sweep_faces(
     seed: int = 0,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Sweep:
-    """VAL against JPEG quality or pixels: every face, as cut out for the network, is changed before it sees it.
+    """Measure VAL against JPEG quality or number of pixels; every cropped face is changed before embedding.
 
     Parameters
     ----------
     what : 'jpeg' or 'pixels'
-        Pixels are those of the whole crop; it is scaled down to them and back up to the network's size.
+        'pixels' is the number of pixels of the whole crop, which is scaled down and back up to the network's input.
     protocol : Protocol
-        That asks for verification.
-    space, preparation, cache, seed, on_progress : as for `evaluate`
+        A protocol with verification.
+    space, preparation, cache, seed, on_progress
+        See `evaluate`.
     """
     size = space.card.input
     values = sorted(REPORTED[what])
@@ -158,7 +158,7 @@ def sweep_faces(
         faces = embed_photos(space, protocol.photos, protocol.names, prepare, cache, told)
         figures = verify_embeddings(protocol, faces.embeddings, faces.present, (FAR, 1e-2, 1e-1), seed, _ROUNDS)
         far = min(figures.val)
-        note = f"no change: the network sees {size.width * size.height:,} pixels" if as_it_is else ""
+        note = f"unchanged: the network's input has {size.width * size.height:,} pixels" if as_it_is else ""
         points.append(Point(value, figures.val[far], figures.accuracy.value, note))
     return Sweep(what, far, tuple(points), protocol.words, f"{space.card.name} {space.card.version}")
 
@@ -172,21 +172,24 @@ def sweep_models(
     seed: int = 0,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Sweep:
-    """VAL against dimension or amount of training data: one point a model, each trained for itself.
+    """Measure VAL against dimension or amount of training data, with one separately trained model per point.
 
     Parameters
     ----------
     what : 'dim' or 'data'
     protocol : Protocol
-        That asks for verification.
-    spaces : two or more
-    preparation, seed, on_progress : as for `evaluate`
-    cache : gives the cache of a space
+        A protocol with verification.
+    spaces : sequence of Space
+        Two or more.
+    cache : callable
+        Returns the cache of a space.
+    preparation, seed, on_progress
+        See `evaluate`.
 
     Raises
     ------
     DataError
-        There is one model only, or a card does not say on how many photos it was trained.
+        There is only one model, or a card does not state the number of training photos.
     """
     if len(spaces) < 2:
         raise DataError(f"the sweep {what!r} needs two or more models: MODEL --with OTHER --with ANOTHER")
@@ -202,25 +205,6 @@ def sweep_models(
         points.append(Point(x, figures.val[far], figures.accuracy.value, f"{space.card.name} {space.card.version}"))
     points.sort(key=lambda point: point.x)
     return Sweep(what, far, tuple(points), protocol.words, f"{len(spaces)} models")
-
-
-def write_sweep(swept: Sweep, folder: Path, command: str) -> Path:
-    """Write folder/sweep-WHAT.html, and its plot as SVG and PNG.
-
-    Raises
-    ------
-    FacespaceError
-        The extra `report` is not installed.
-    DataError
-        The disk refused.
-    """
-    try:
-        from facespace.evaluate.report.sweep import write_sweep_page
-    except ModuleNotFoundError as error:
-        raise FacespaceError(
-            f"a page needs the package {error.name}, which is not installed: pip install 'facespace[report]'"
-        ) from None
-    return write_sweep_page(swept, folder, command)
 
 
 def _changer(what: str, value: float) -> Callable[[Image], Image]:
@@ -243,8 +227,8 @@ def _of_model(what: str, space: Space) -> float:
         return float(space.dimension)
     if space.card.training is None:
         raise DataError(
-            f"the card of {space.card.name!r} does not say on how many photos it was trained, so it has no place in "
-            "this sweep"
+            f"the card of {space.card.name!r} does not state the number of training photos, so the model cannot be "
+            "part of this sweep"
         )
     return float(space.card.training.photos)
 

@@ -1,4 +1,4 @@
-"""CSV files that people write by hand: columns by name, and where each row stands, for messages."""
+"""Read hand-written CSV files: columns by name, and the position of each row for error messages."""
 
 import csv
 import os
@@ -9,16 +9,16 @@ from dataclasses import dataclass
 from facespace.errors import DataError
 from facespace.textfile import read_text, slashed
 
-# What programs put between values; a spreadsheet takes the semicolon where the comma is in its numbers.
+# Common separators; spreadsheets use semicolons in countries with decimal commas.
 SEPARATORS = ",;\t|"
 
-# Columns that hold names of photos; their backslashes are slashes.
+# Columns with names of photos, in which backslashes are read as slashes.
 PHOTO_COLUMNS = frozenset({"photo", "path", "a", "b"})
 
 
 @dataclass(frozen=True)
 class Row:
-    """A row: its values by column, and where it stands."""
+    """A row: its values by column, and its position (file and line)."""
 
     values: dict[str, str]
     where: str
@@ -36,20 +36,21 @@ class Table:
 
 
 def read_table(path: str | os.PathLike[str], needed: Sequence[str]) -> Table:
-    """Read a CSV file whose first line names the columns.
+    """Read a CSV file with a header line.
 
-    UTF-8 or UTF-16; values between commas, semicolons, tabs or bars, whichever the first line has; spaces around a
-    value and empty lines do not count.
+    The encoding is UTF-8 or UTF-16. The separator (comma, semicolon, tab or bar) is detected from the first line.
+    Spaces around values and empty lines are ignored.
 
     Parameters
     ----------
     path : path
-    needed : columns that must be there
+    needed : sequence of str
+        Required columns.
 
     Raises
     ------
     DataError
-        The file cannot be read, a needed column or a value is missing, or there are no rows.
+        The file cannot be read, a required column or value is missing, or there are no rows.
     """
     try:
         lines = read_text(path).splitlines(keepends=True)
@@ -66,7 +67,7 @@ def read_table(path: str | os.PathLike[str], needed: Sequence[str]) -> Table:
 
 
 def _separator(head: list[str]) -> str:
-    """That which makes most columns of the first line; a comma where none does."""
+    """Return the separator that gives the most columns in the first line; a comma by default."""
     return max(SEPARATORS, key=lambda mark: max((len(row) for row in csv.reader(head, delimiter=mark)), default=0))
 
 
@@ -86,13 +87,13 @@ def _table(reader: Iterator[list[str]], needed: Sequence[str], path: str | os.Pa
         if not any(stripped):
             continue
         if len(values) != len(columns):
-            raise DataError(f"{where}: it must have {len(columns)} values, one a column, and has {len(values)}")
+            raise DataError(f"{where}: expected {len(columns)} values, one per column, but found {len(values)}")
         for at in photos:
             stripped[at] = slashed(stripped[at])
         row = dict(zip(columns, stripped, strict=True))
         empty = [name for name in needed if not row[name]]
         if empty:
-            raise DataError(f"{where}: there is no value for {', '.join(empty)}")
+            raise DataError(f"{where}: the value for {', '.join(empty)} is missing")
         rows.append(Row(row, where))
     if not rows:
         raise DataError(f"{path} has no rows")

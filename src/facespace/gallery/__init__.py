@@ -18,10 +18,11 @@ from facespace.gallery.maintenance import Checked, Salvaged, backup, check, salv
 from facespace.gallery.open_set import nearest_others
 from facespace.gallery.projection import Place
 from facespace.gallery.records import Candidate, Event, KeptFace, NewFace, Person, Removal, Template
+from facespace.gallery.sql import space_of
 from facespace.gallery.store import Store, open_store
 from facespace.gallery.transfer import Imported, export_gallery, import_gallery
 from facespace.gallery.undo import UndoneEnrolment, last_entry
-from facespace.gallery.upgrade import Upgraded, adopt, space_of, upgrade
+from facespace.gallery.upgrade import Upgraded, adopt, upgrade
 from facespace.gallery.verify import PersonVerification, verify_person
 
 __all__ = [

@@ -135,8 +135,7 @@ def usable_face(
         The photo cannot be used, shows no face (or none of that number), shows several of which none was chosen, or
         the face is not good enough; the message says what is wrong with it.
     """
-    look = space.look(photo) if keep else None
-    found = look.faces if look else space.faces(photo)
+    found = space.faces(photo, crops=keep)
     place: int | None = 0
     if isinstance(choose, int):
         place = choose - 1
@@ -157,7 +156,7 @@ def usable_face(
     quality = None if face.quality is None else face.quality.value
     if quality is not None and quality < least_quality:
         raise LowQualityError(f"quality {quality:.2f} is below {least_quality:g}: {_why(face)}; take a better photo")
-    picture = small_picture(look.crops[place], PICTURE) if look else None
+    picture = None if face.crop is None else small_picture(face.crop, PICTURE)
     return NewFace(name_of(photo), face.box, face.embedding, quality, picture)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from facespace.errors import GalleryError
-from facespace.gallery import changes as upkeep
+from facespace.gallery import changes
 from facespace.gallery.assignment import assign
 from facespace.gallery.encryption import Secret
 from facespace.gallery.enrol import (
@@ -31,6 +31,7 @@ from facespace.gallery.open_set import Crowd
 from facespace.gallery.projection import Place, project
 from facespace.gallery.records import Box, Candidate, Event, KeptFace, NewFace, Person, Removal
 from facespace.gallery.search import Nearest, Search
+from facespace.gallery.sql import space_of
 from facespace.gallery.store import open_store
 from facespace.gallery.undo import UndoneEnrolment, undo_enrolment, undo_enrolments_after
 from facespace.images import Photo, as_photo
@@ -73,8 +74,9 @@ class Gallery:
     ----------
     place : path, or URL
         A file; or postgresql://... (extra `postgres`).
-    space : Space
-        The one whose points it holds.
+    space : Space or None
+        The one whose points it holds. Without it an existing gallery can be listed, changed and copied, and nobody can
+        be enrolled or identified.
     secret : Secret or None
         Encrypts names, photos and embeddings (extra `encryption`); see `read_key`.
     create : bool
@@ -88,14 +90,23 @@ class Gallery:
         The space's card does not say what a distance means.
     """
 
-    def __init__(self, place: str | os.PathLike[str], space: Space, secret: Secret | None = None, create: bool = True):
-        self._space = space
-        impostors = space.card.impostors()
-        self.store = open_store(place, space.id, space.dimension, secret, create)
+    def __init__(
+        self,
+        place: str | os.PathLike[str],
+        space: Space | None = None,
+        secret: Secret | None = None,
+        create: bool = True,
+    ):
+        self._opened_with = space
+        impostors = None if space is None else space.card.impostors()
+        if space is None:
+            self.store = open_store(place, *space_of(os.fspath(place)), secret, create=False)
+        else:
+            self.store = open_store(place, space.id, space.dimension, secret, create)
         on_disk = not str(place).startswith(("postgresql://", "postgres://"))
         folder = Path(f"{os.fspath(place)}.index") if on_disk else None
         self.index = Search(self.store, impostors, folder)
-        self._crowd = Crowd(self.store, impostors)
+        self._crowd = None if impostors is None else Crowd(self.store, impostors)
 
     def __enter__(self) -> "Gallery":
         return self
@@ -114,6 +125,15 @@ class Gallery:
     def close(self) -> None:
         """Let the file go."""
         self.store.close()
+
+    @property
+    def _space(self) -> Space:
+        if self._opened_with is None:
+            raise GalleryError(
+                f"{self.store.where} was opened without a model; to enrol or identify, open it with one: "
+                "Gallery(place, facespace.load())"
+            )
+        return self._opened_with
 
     def enrol(
         self,
@@ -288,6 +308,8 @@ class Gallery:
         fpir / N; where the people of the gallery are more alike than those of the card it is lower, as
         `facespace.metric.open_set` says. Somebody who seems to be enrolled twice does not make it lower.
         """
+        if self._crowd is None:
+            self._crowd = Crowd(self.store, self._space.card.impostors())
         return self._crowd.threshold(fpir, len(self.index))
 
     def people(self) -> list[Person]:
@@ -304,7 +326,7 @@ class Gallery:
 
     def faces(self, person: int | str) -> list[KeptFace]:
         """The faces kept of a person."""
-        return upkeep.faces_of(self.store, self._id(person))
+        return changes.faces_of(self.store, self._id(person))
 
     def pictured(self, people: Iterable[int]) -> dict[int, int]:
         """For some people (ids), the first face of theirs of which a picture is kept."""
@@ -319,7 +341,7 @@ class Gallery:
 
         A saved index goes too, as it holds the person; `facespace gallery index` builds it again.
         """
-        removal = upkeep.remove(self.store, self._id(person))
+        removal = changes.remove(self.store, self._id(person))
         self.index.forget()
         return removal
 
@@ -329,23 +351,23 @@ class Gallery:
 
     def change(self, person: int | str, attributes: Mapping[str, Any] | None = None, name: str | None = None) -> Person:
         """Give a person other attributes, another name, or both; GalleryError, and no change, where it is taken."""
-        return upkeep.change(self.store, self._id(person), None if name is None else clean_name(name), attributes)
+        return changes.change(self.store, self._id(person), None if name is None else clean_name(name), attributes)
 
     def merge(self, person: int | str, into: int | str) -> Person:
         """Two people were one: give all faces of one to the other, who is returned. `undo_merge` takes it back."""
-        return upkeep.merge(self.store, self._id(person), self._id(into))
+        return changes.merge(self.store, self._id(person), self._id(into))
 
     def undo_merge(self, person: int | str) -> Person:
         """Take back the last merge into a person; returns who is somebody of their own again."""
-        return upkeep.undo_merge(self.store, self._id(person))
+        return changes.undo_merge(self.store, self._id(person))
 
     def merged(self, person: int | str) -> list[str]:
         """Names of who was merged into a person, the last one last: `undo_merge` takes back that one."""
-        return upkeep.merged_into(self.store, self._id(person))
+        return changes.merged_into(self.store, self._id(person))
 
     def remove_face(self, face: int) -> None:
         """Delete one face (by the id that `faces` gives) for good; whose it was stays, if without faces."""
-        upkeep.remove_face(self.store, face)
+        changes.remove_face(self.store, face)
         self.index.forget()
 
     def move(self, face: int, to: int | str) -> int:
@@ -356,7 +378,7 @@ class Gallery:
         int
             The id of that person.
         """
-        return upkeep.move_face(self.store, face, clean_name(to) if isinstance(to, str) else to)
+        return changes.move_face(self.store, face, clean_name(to) if isinstance(to, str) else to)
 
     def map(self, most: int = 2000) -> list[Place]:
         """The people in two dimensions, to look around in; of more than `most`, those enrolled first."""

@@ -51,13 +51,13 @@ class Search:
     Parameters
     ----------
     store : Store
-    impostors : Impostors
-        Of the space, to make distances to templates of few and many photos comparable.
+    impostors : Impostors or None
+        Of the space, to make distances to templates of few and many photos comparable; `nearest` needs it.
     folder : Path or None
         Where an index is saved; None where it never is.
     """
 
-    def __init__(self, store: Store, impostors: Impostors, folder: Path | None):
+    def __init__(self, store: Store, impostors: Impostors | None, folder: Path | None):
         self._store, self._impostors = store, impostors
         self._folder = None if store.sealed else folder
         # Held by searches together, and alone by what brings the index up to date.
@@ -188,19 +188,30 @@ class Search:
 
     def nearest(self, embeddings: NDArray[np.float32], k: int) -> list[Nearest]:
         """The k nearest people of each face; embeddings float32, shape (n, d)."""
+        impostors = self._impostors
+        if impostors is None:
+            raise GalleryError("searching a gallery needs its model: open it with a space")
         with self.up_to_date():
             index = self._index if self._shared is None else self._shared
             hits = index.search(embeddings, max(k, LOOKED_AT))
             facts = self._store.template_facts(np.unique(hits.ids[hits.ids >= 0]).tolist())
-        return [self._of_one(ids, distances, facts, k) for ids, distances in zip(hits.ids, hits.distances, strict=True)]
+        return [
+            _of_one(ids, distances, facts, impostors, k)
+            for ids, distances in zip(hits.ids, hits.distances, strict=True)
+        ]
 
-    def _of_one(
-        self, ids: NDArray[np.int64], distances: NDArray[np.float32], facts: dict[int, tuple[int, float]], k: int
-    ) -> Nearest:
-        present = np.array([person in facts for person in ids.tolist()], bool)
-        people, near = ids[present], distances[present].astype(np.float64)
-        faces = np.array([facts[person][0] for person in people.tolist()], np.int64)
-        lengths = np.array([facts[person][1] for person in people.tolist()], np.float64)
-        adjusted = self._impostors.comparable(near, faces, lengths)
-        order = np.lexsort((near, adjusted))[:k]
-        return Nearest(people[order], near[order], adjusted[order])
+
+def _of_one(
+    ids: NDArray[np.int64],
+    distances: NDArray[np.float32],
+    facts: dict[int, tuple[int, float]],
+    impostors: Impostors,
+    k: int,
+) -> Nearest:
+    present = np.array([person in facts for person in ids.tolist()], bool)
+    people, near = ids[present], distances[present].astype(np.float64)
+    faces = np.array([facts[person][0] for person in people.tolist()], np.int64)
+    lengths = np.array([facts[person][1] for person in people.tolist()], np.float64)
+    adjusted = impostors.comparable(near, faces, lengths)
+    order = np.lexsort((near, adjusted))[:k]
+    return Nearest(people[order], near[order], adjusted[order])

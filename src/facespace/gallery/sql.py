@@ -1,7 +1,8 @@
 """Where a gallery's tables lie: a SQLite file, or a PostgreSQL database. All else is the same for both."""
 
+import sqlite3
 from collections.abc import Iterable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -160,3 +161,22 @@ class Sqlite:
     def space(self) -> str:
         """The space whose points are held."""
         return str(self.run("SELECT id FROM space")[0][0])
+
+
+def space_of(path: str) -> tuple[str, int]:
+    """The space and dimension that a gallery, a file or postgresql://..., holds; GalleryError where it is none."""
+    if path.startswith(("postgresql://", "postgres://")):
+        from facespace.gallery.postgres import space_of_url
+
+        return space_of_url(path)
+    if not Path(path).is_file():
+        raise GalleryError(f"there is no gallery {path}; check the path")
+    try:
+        with closing(sqlite3.connect(f"file:{Path(path).absolute()}?mode=ro", uri=True)) as db:
+            space, dimension = db.execute("SELECT id, dimension FROM space").fetchone()
+            (version,) = db.execute("PRAGMA user_version").fetchone()
+    except (sqlite3.Error, TypeError) as error:
+        raise GalleryError(f"{path} is not a gallery, or is damaged: {error}") from None
+    if version > len(MIGRATIONS):
+        raise GalleryError(f"{path} was written by a newer facespace; upgrade facespace")
+    return str(space), int(dimension)

@@ -6,17 +6,15 @@ New points are laid beside the old ones as they come, so it can be stopped and c
 transaction puts them in place; until then, and if anything goes wrong, the gallery is what it was.
 """
 
-import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from facespace.errors import FacespaceError, GalleryError
 from facespace.gallery.encryption import Secret
 from facespace.gallery.records import Box, KeptFace
-from facespace.gallery.sql import MIGRATIONS
+from facespace.gallery.sql import space_of
 from facespace.gallery.store import Store, open_store
 from facespace.images import path_of
 from facespace.model import Card
@@ -61,25 +59,6 @@ class Upgraded:
     before: int
     dropped: tuple[tuple[str, str], ...]
     from_pictures: int = 0
-
-
-def space_of(path: str) -> tuple[str, int]:
-    """The space and dimension that a gallery, a file or postgresql://..., holds; GalleryError where it is none."""
-    if path.startswith(("postgresql://", "postgres://")):
-        from facespace.gallery.postgres import space_of_url
-
-        return space_of_url(path)
-    if not Path(path).is_file():
-        raise GalleryError(f"there is no gallery {path}; check the path")
-    try:
-        with closing(sqlite3.connect(f"file:{Path(path).absolute()}?mode=ro", uri=True)) as db:
-            space, dimension = db.execute("SELECT id, dimension FROM space").fetchone()
-            (version,) = db.execute("PRAGMA user_version").fetchone()
-    except (sqlite3.Error, TypeError) as error:
-        raise GalleryError(f"{path} is not a gallery, or is damaged: {error}") from None
-    if version > len(MIGRATIONS):
-        raise GalleryError(f"{path} was written by a newer facespace; upgrade facespace")
-    return str(space), int(dimension)
 
 
 def upgrade(

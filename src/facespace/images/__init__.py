@@ -1,5 +1,6 @@
 """Bytes to images: RGB, upright, within limits; and where photos lie in folders and videos."""
 
+from facespace.filenames import path_of, printable, text_of, writable
 from facespace.images.decode import Decoded, Image, Limits, Photo, decode_photo, name_of, read_image, write_image
 from facespace.images.folder import (
     MARKER,
@@ -15,7 +16,6 @@ from facespace.images.folder import (
 )
 from facespace.images.formats import EXTENSIONS
 from facespace.images.given import Colour, as_photo, called
-from facespace.images.names import path_of, printable, text_of, writable
 from facespace.images.scale import resize, small_picture
 from facespace.images.video import VIDEO_EXTENSIONS, Frame, read_video
 

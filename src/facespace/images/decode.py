@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from PIL import UnidentifiedImageError
 
 from facespace.errors import ImageError
+from facespace.filenames import text_of
 from facespace.images.formats import BYTES_A_PIXEL, accepted_formats, formats_for, jpeg_in_one_scan
-from facespace.images.names import text_of
 from facespace.images.scale import resize
 from facespace.images.shrink import drawn
 

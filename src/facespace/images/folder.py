@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from facespace.errors import DataError, FacespaceWarning
+from facespace.filenames import text_of
 from facespace.images.formats import EXTENSIONS
-from facespace.images.names import text_of
 
 # A folder that holds a file of this name was written by this package, and no photos are looked for in it.
 MARKER = ".facespace"

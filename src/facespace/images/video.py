@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from facespace.errors import FacespaceError, ImageError
+from facespace.filenames import text_of
 from facespace.images.decode import Image, Limits
-from facespace.images.names import text_of
 
 VIDEO_EXTENSIONS = frozenset({".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".3gp", ".wmv"})
 

@@ -5,9 +5,9 @@ Everything here is derived from points that are kept elsewhere, and may be throw
 """
 
 from facespace.index.exact import ExactIndex
-from facespace.index.files import open_index
 from facespace.index.graph import Neighbours, neighbours
 from facespace.index.hnsw import HnswIndex
+from facespace.index.open import open_index
 from facespace.index.rows import Hits, Index
 
 __all__ = ["ExactIndex", "Hits", "HnswIndex", "Index", "Neighbours", "neighbours", "open_index"]

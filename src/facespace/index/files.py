@@ -10,15 +10,11 @@ import secrets
 import zlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from facespace.index.rows import Rows
-
-if TYPE_CHECKING:
-    from facespace.index.exact import ExactIndex
-    from facespace.index.hnsw import HnswIndex
 
 DESCRIPTION = "index.json"
 FORMAT = 2
@@ -42,7 +38,7 @@ def save_rows(
     for name, write in writers.items():
         path = folder / f"{name}.{mark}"
         write(path)
-        files[name] = {"name": path.name, "bytes": path.stat().st_size, "crc32": _checksum(path)}
+        files[name] = {"name": path.name, "bytes": path.stat().st_size, "crc32": checksum(path)}
     description = {"format": FORMAT, "kind": kind, "stamp": stamp, "rows": len(stored), "files": files, **settings}
     temporary = folder / f"{DESCRIPTION}.{mark}"
     temporary.write_text(json.dumps(description, indent=1))
@@ -53,53 +49,6 @@ def save_rows(
             path.unlink(missing_ok=True)
 
 
-def open_index(
-    folder: str | os.PathLike[str], stamp: str | None = None, memory_map: bool = True
-) -> "ExactIndex | HnswIndex | None":
-    """Open a saved index, or give None where it is absent, damaged, or of another stamp.
-
-    Parameters
-    ----------
-    folder : path
-    stamp : str or None
-        What the points must have been derived from; None takes any.
-    memory_map : bool
-        Leave the points in the file, read as they are needed and shared between processes. The first change
-        copies them to memory.
-
-    Returns
-    -------
-    ExactIndex, HnswIndex or None
-    """
-    from facespace.index.exact import ExactIndex
-    from facespace.index.hnsw import open_hnsw
-
-    folder = Path(folder)
-    try:
-        description = json.loads((folder / DESCRIPTION).read_bytes())
-        if description["format"] != FORMAT or (stamp is not None and description["stamp"] != stamp):
-            return None
-        paths = {}
-        for name, entry in description["files"].items():
-            paths[name] = path = folder / entry["name"]
-            if path.stat().st_size != entry["bytes"] or _checksum(path) != entry["crc32"]:
-                return None
-        tiles, ids, alive = (
-            np.load(paths[name], mmap_mode="r" if memory_map else None) for name in ("tiles", "ids", "alive")
-        )
-        rows = Rows.of(tiles, ids, alive)
-        index = (
-            ExactIndex.over(rows)
-            if description["kind"] == ExactIndex.kind
-            else open_hnsw(rows, paths["graph"], description, memory_map)
-        )
-        if index is not None:
-            index.stamp = description["stamp"]
-        return index
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError):
-        return None
-
-
 def _save_array(path: Path, array: np.ndarray[Any, Any]) -> None:
     with path.open("wb") as file:
         np.save(file, array, allow_pickle=False)
@@ -107,7 +56,8 @@ def _save_array(path: Path, array: np.ndarray[Any, Any]) -> None:
         os.fsync(file.fileno())
 
 
-def _checksum(path: Path) -> int:
+def checksum(path: Path) -> int:
+    """The CRC-32 of a file."""
     value = 0
     with path.open("rb") as file:
         while block := file.read(1 << 20):

@@ -1,4 +1,4 @@
-"""What is said over HTTP: every request's and every answer's fields. The client speaks in the same records."""
+"""Request and response models of the HTTP API, shared by server and client."""
 
 from facespace.schemas.cluster import (
     AlbumFaceAnswer,

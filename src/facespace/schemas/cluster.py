@@ -1,4 +1,4 @@
-"""Clustering as a job: photos in, people out, questions to answer."""
+"""Models for clustering jobs: results, questions and decisions."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -10,7 +10,7 @@ from facespace.schemas.people import Name
 
 
 class JobState(StrEnum):
-    """Where a job is."""
+    """The state of a job."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -20,21 +20,21 @@ class JobState(StrEnum):
 
 
 class Job(Answer):
-    """A clustering of uploaded photos."""
+    """A job that clusters uploaded photos."""
 
-    job: Annotated[str, Field(description="Its name, not to be guessed.", examples=["c_5yKr0Yw3nqv4Vt8d"])]
+    job: Annotated[str, Field(description="Unguessable name of the job.", examples=["c_5yKr0Yw3nqv4Vt8d"])]
     state: JobState
-    photos: Annotated[int, Field(ge=0, description="Photos given.")]
-    looked_at: Annotated[int, Field(ge=0, description="Photos looked at so far.")]
-    faces: Annotated[int, Field(ge=0, description="Faces found; known when it is done.")]
-    clusters: Annotated[int, Field(ge=0, description="People found; known when it is done.")]
-    reason: Annotated[str | None, Field(description="Why it failed.")] = None
+    photos: Annotated[int, Field(ge=0, description="Number of photos.")]
+    looked_at: Annotated[int, Field(ge=0, description="Number of photos processed so far.")]
+    faces: Annotated[int, Field(ge=0, description="Number of faces found; set when the job is done.")]
+    clusters: Annotated[int, Field(ge=0, description="Number of people found; set when the job is done.")]
+    reason: Annotated[str | None, Field(description="Reason of a failure.")] = None
     created: Time
-    expires: Annotated[str, Field(description="When all of it is deleted; UTC, ISO 8601.")]
+    expires: Annotated[str, Field(description="When the job is deleted; UTC, ISO 8601.")]
 
 
 class Jobs(Answer):
-    """The caller's jobs, the newest first."""
+    """The jobs of the caller, newest first."""
 
     jobs: list[Job]
 
@@ -47,135 +47,140 @@ class FailureAnswer(Answer):
 
 
 class AlbumFaceAnswer(Answer):
-    """A face of a cluster; its picture is at /v1/cluster/JOB/faces/FACE/picture."""
+    """A face in a cluster. Its thumbnail is at /v1/cluster/JOB/faces/FACE/picture."""
 
-    face: Annotated[Number, Field(description="Its number.")]
-    photo: Annotated[str, Field(description="The name it was uploaded under.")]
+    face: Annotated[Number, Field(description="Face number.")]
+    photo: Annotated[str, Field(description="File name of the photo.")]
     box: Box
-    membership: Annotated[float, Field(ge=0, le=1, description="Probability that it belongs here; below 0.5: look.")]
+    membership: Annotated[
+        float,
+        Field(ge=0, le=1, description="Probability that the face belongs to this cluster. Check it if below 0.5."),
+    ]
 
 
 class ClusterAnswer(Answer):
-    """A person, as far as is known."""
+    """A cluster: the faces of one person."""
 
-    cluster: Annotated[Number, Field(description="Stays the same however the cluster grows.")]
-    name: Annotated[str | None, Field(description="As somebody said; null where nobody did.")]
-    cohesion: Annotated[float, Field(ge=0, le=1, description="Probability at the mean distance between its faces.")]
-    faces: Annotated[list[AlbumFaceAnswer], Field(description="The most typical first; those to check are last.")]
+    cluster: Annotated[Number, Field(description="Cluster number; it does not change when faces are added.")]
+    name: Annotated[str | None, Field(description="Name given to the cluster, or null.")]
+    cohesion: Annotated[
+        float, Field(ge=0, le=1, description="Probability of a match at the mean distance between its faces.")
+    ]
+    faces: Annotated[list[AlbumFaceAnswer], Field(description="Most typical faces first; faces to check are last.")]
 
 
 class ClusterResult(Answer):
-    """Who are all these people?"""
+    """The result of a clustering job."""
 
     job: Job
-    threshold: Annotated[float, Field(description="Squared distance the clusters were cut at.")]
-    clusters: Annotated[list[ClusterAnswer], Field(description="Those with most faces first.")]
+    threshold: Annotated[float, Field(description="Squared distance at which the clusters were cut.")]
+    clusters: Annotated[list[ClusterAnswer], Field(description="Clusters, largest first.")]
     failures: list[FailureAnswer]
 
 
 class Question(Answer):
-    """Are these two faces the same person?"""
+    """A question to the user: are these two faces the same person?"""
 
-    a: Annotated[Number, Field(description="Number of a face to show.")]
-    b: Annotated[Number, Field(description="Number of a face to show.")]
-    clusters: Annotated[tuple[int, int], Field(description="The clusters they are in.")]
+    a: Annotated[Number, Field(description="Number of a face.")]
+    b: Annotated[Number, Field(description="Number of a face.")]
+    clusters: Annotated[tuple[int, int], Field(description="The clusters of the two faces.")]
     probability: Probability
-    gain: Annotated[float, Field(description="Faces that the answer is expected to bring together.")]
+    gain: Annotated[float, Field(description="Expected number of faces that the answer brings together.")]
 
 
 class Questions(Answer):
-    """What to ask, the most worthwhile first."""
+    """Questions, the most informative first."""
 
     questions: list[Question]
-    total: Annotated[
-        int, Field(ge=0, description="How many questions are left; each answer makes it smaller, by one at least.")
-    ]
+    total: Annotated[int, Field(ge=0, description="Number of open questions. Every answer reduces it by at least one.")]
 
 
 class AnswerRequest(Request):
-    """An answer to a question: the same person, or not."""
+    """An answer to a question: same person or not."""
 
     a: Annotated[Number, Field(description="Number of a face.")]
-    b: Annotated[Number, Field(description="Number of another face.")]
+    b: Annotated[Number, Field(description="Number of the other face.")]
     same: bool
 
 
 class MergeClustersRequest(Request):
-    """Clusters that are one person; the first keeps its number."""
+    """Clusters to merge into the first."""
 
     clusters: Annotated[list[Number], Field(min_length=2, max_length=1000)]
 
 
 class SplitRequest(Request):
-    """Faces of one cluster that are one person, and nobody else of that cluster is."""
+    """Faces to split off their cluster."""
 
     faces: Annotated[list[Number], Field(min_length=1, max_length=1000)]
 
 
 class MoveFacesRequest(Request):
-    """Faces that belong to another cluster."""
+    """Faces to move to another cluster."""
 
     faces: Annotated[list[Number], Field(min_length=1, max_length=1000)]
     cluster: Number
 
 
 class NameClusterRequest(Request):
-    """Who a cluster is."""
+    """A name for a cluster."""
 
     cluster: Number
     name: Name
 
 
 class UndoRequest(Request):
-    """Which decision to take back; the last where null."""
+    """The decision to undo. Default: the last one."""
 
     decision: Number | None = None
 
 
 class DecisionMade(Answer):
-    """A decision was kept."""
+    """A saved decision."""
 
-    decision: Annotated[Number, Field(description="Its number, to undo it by.")]
+    decision: Annotated[Number, Field(description="Decision number, for undo.")]
 
 
 class FacePair(Answer):
-    """Two faces, and whether they are the same person."""
+    """Two faces and whether they are the same person."""
 
     a: Annotated[Number, Field(description="Number of a face.")]
-    b: Annotated[Number, Field(description="Number of another face.")]
+    b: Annotated[Number, Field(description="Number of the other face.")]
     same: bool
 
 
 class NamedFace(Answer):
-    """The face that stands for a cluster, and the name the cluster was given."""
+    """A representative face of a cluster and the name given to the cluster."""
 
     face: Number
     name: str
 
 
 class DecisionAnswer(Answer):
-    """Something that was decided."""
+    """A decision about faces or clusters."""
 
     decision: Number
     what: str
-    pairs: Annotated[list[FacePair], Field(default=[], description="What it says of pairs of faces.")]
-    naming: Annotated[NamedFace | None, Field(description="The name it gives; null where it gives none.")] = None
+    pairs: Annotated[
+        list[FacePair], Field(default=[], description="Pairs of faces that the decision joins or separates.")
+    ]
+    naming: Annotated[NamedFace | None, Field(description="Name given by the decision, or null.")] = None
     made: Time
-    undone: Annotated[str | None, Field(description="When it was taken back; null where it stands.")]
+    undone: Annotated[str | None, Field(description="When it was undone, or null.")]
 
 
 class Decisions(Answer):
-    """Everything that was ever decided, oldest first."""
+    """All decisions, oldest first."""
 
     decisions: list[DecisionAnswer]
 
 
 class EnrolFacesRequest(Request):
-    """Faces of a clustering to enrol as one person."""
+    """Faces of a clustering job to enrol as one person."""
 
     faces: Annotated[list[Number], Field(min_length=1, max_length=1000)]
-    name: Annotated[Name, Field(description="Somebody of this name who is enrolled already gets the faces added.")]
-    keep: Annotated[bool, Field(description="Store the small picture of each face, where the service allows it.")] = (
-        False
-    )
-    accept_doubtful: Annotated[bool, Field(description="Enrol also faces that look like somebody else.")] = False
+    name: Annotated[
+        Name, Field(description="Name of the person. If it is already enrolled, the faces are added to that person.")
+    ]
+    keep: Annotated[bool, Field(description="Store a thumbnail of each face, if the service allows it.")] = False
+    accept_doubtful: Annotated[bool, Field(description="Also enrol faces that look like somebody else.")] = False

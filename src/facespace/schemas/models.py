@@ -1,4 +1,4 @@
-"""Models and what their cards say."""
+"""Models for model cards and their curves."""
 
 from typing import Annotated, Any
 
@@ -10,16 +10,16 @@ from facespace.schemas.base import Answer
 class ModelSummary(Answer):
     """A model of this service."""
 
-    space: Annotated[str, Field(description="The space's name, hex sha256.")]
+    space: Annotated[str, Field(description="Id of the space: a SHA-256 in hex.")]
     name: str
     version: str
-    dimension: Annotated[int, Field(description="Numbers in an embedding.")]
+    dimension: Annotated[int, Field(description="Dimension of an embedding.")]
     licence: str
     data_terms: str
 
 
 class ModelList(Answer):
-    """The models that this service answers with: one today."""
+    """The models of this service, currently one."""
 
     models: list[ModelSummary]
 
@@ -34,12 +34,12 @@ class ProbabilityPoint(Answer):
 class Distribution(Answer):
     """Histograms of squared distances, each summing to 1.
 
-    Bar i reaches from edges[i] to edges[i + 1].
+    Bin i is from edges[i] to edges[i + 1].
     """
 
-    edges: Annotated[list[float], Field(description="One more than there are bars.")]
-    genuine: Annotated[list[float], Field(description="Share of same-person pairs in each bar.")]
-    impostor: Annotated[list[float], Field(description="Share of different-person pairs in each bar.")]
+    edges: Annotated[list[float], Field(description="Edges of the bins, one more than there are bins.")]
+    genuine: Annotated[list[float], Field(description="Share of same-person pairs in each bin.")]
+    impostor: Annotated[list[float], Field(description="Share of different-person pairs in each bin.")]
 
 
 class RocPoint(Answer):
@@ -51,11 +51,13 @@ class RocPoint(Answer):
 
 
 class ModelAnswer(ModelSummary):
-    """A model with its whole card, and the curves that follow from it."""
+    """A model with its card and the curves derived from it."""
 
-    card: Annotated[dict[str, Any], Field(description="The model card as it stands in the file.")]
-    probability: Annotated[list[ProbabilityPoint], Field(description="From distance 0 to 4; empty without a card's.")]
+    card: Annotated[dict[str, Any], Field(description="The complete model card.")]
+    probability: Annotated[list[ProbabilityPoint], Field(description="Probability by squared distance, from 0 to 4.")]
     distribution: Annotated[
-        Distribution | None, Field(description="Null where the card was measured before it kept histograms.")
+        Distribution | None, Field(description="Histograms of distances; null if the card has none.")
     ]
-    roc: Annotated[list[RocPoint], Field(description="By rising threshold; empty where there is no distribution.")]
+    roc: Annotated[
+        list[RocPoint], Field(description="ROC curve by rising threshold; empty if there is no distribution.")
+    ]

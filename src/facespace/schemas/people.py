@@ -1,4 +1,4 @@
-"""People of the gallery and their faces."""
+"""Models for the people in the gallery and their faces."""
 
 from typing import Annotated, Any
 
@@ -7,56 +7,59 @@ from pydantic import Field
 from facespace.schemas.base import AdjustedDistance, Answer, Box, Distance, Number, Probability, Request, Time
 
 Name = Annotated[
-    str, Field(min_length=1, max_length=500, description="Any Unicode, not blank.", examples=["Jürgen 张伟"])
+    str,
+    Field(
+        min_length=1, max_length=500, description="Name of a person: any Unicode, not blank.", examples=["Jürgen 张伟"]
+    ),
 ]
 
 
 class PersonAnswer(Answer):
-    """Somebody in the gallery."""
+    """A person in the gallery."""
 
-    person: Annotated[Number, Field(description="The gallery's number, never given twice.")]
+    person: Annotated[Number, Field(description="Id of the person; ids are never reused.")]
     name: str
-    faces: Annotated[int, Field(ge=0, description="How many are kept.")]
+    faces: Annotated[int, Field(ge=0, description="Number of enrolled faces.")]
     created: Time
-    attributes: Annotated[dict[str, Any], Field(description="Whatever JSON was given for them.")]
+    attributes: Annotated[dict[str, Any], Field(description="JSON object stored with the person.")]
     picture: Annotated[
         int | None,
-        Field(description="Number of a face of theirs whose picture is kept (/v1/people/faces/N/picture), or null."),
+        Field(description="Id of a face of the person with a stored thumbnail (/v1/people/faces/ID/picture), or null."),
     ] = None
 
 
 class PeopleAnswer(Answer):
-    """People by name, a page at a time."""
+    """A page of people, by name."""
 
-    total: Annotated[int, Field(ge=0, description="How many there are (that match, where `search` was given).")]
+    total: Annotated[int, Field(ge=0, description="Total number of people, or of matches if `search` is given.")]
     people: list[PersonAnswer]
-    next: Annotated[int | None, Field(description="`offset` of the next page; null on the last.")] = None
+    next: Annotated[int | None, Field(description="`offset` of the next page; null on the last page.")] = None
 
 
 class PersonFace(Answer):
-    """A face kept of a person."""
+    """An enrolled face."""
 
-    face: Annotated[Number, Field(description="Its number.")]
-    person: Annotated[Number, Field(description="Whose it is.")]
-    photo: Annotated[str, Field(description="What it was found in: the name that was uploaded.")]
+    face: Annotated[Number, Field(description="Id of the face.")]
+    person: Annotated[Number, Field(description="Id of the person.")]
+    photo: Annotated[str, Field(description="File name of the photo.")]
     box: Box
-    quality: Annotated[float | None, Field(description="0 to 1; null where it could not be judged.")]
+    quality: Annotated[float | None, Field(description="0 to 1; null if it could not be measured.")]
     created: Time
-    has_picture: Annotated[bool, Field(description="Whether /v1/people/faces/N/picture has one.")]
+    has_picture: Annotated[bool, Field(description="Whether a thumbnail is stored (/v1/people/faces/ID/picture).")]
     embedding: Annotated[
-        list[float] | None, Field(description="Null unless `embeddings` asks and the key has that scope.")
+        list[float] | None, Field(description="Embedding; null unless `embeddings` is set and the key has that scope.")
     ] = None
 
 
 class PersonFaces(PersonAnswer):
-    """A person with their faces."""
+    """A person and their faces."""
 
-    kept: Annotated[list[PersonFace], Field(description="In the order they were enrolled.")]
-    merged: Annotated[list[str], Field(description="Names of who was merged into them; undo takes back the last.")]
+    kept: Annotated[list[PersonFace], Field(description="Faces in the order of their enrolment.")]
+    merged: Annotated[list[str], Field(description="Names of people merged into this person; undo restores the last.")]
 
 
 class SimilarPerson(Answer):
-    """Somebody else who looks like the new faces."""
+    """Another person who looks like the new faces."""
 
     person: Number
     name: str
@@ -66,72 +69,72 @@ class SimilarPerson(Answer):
 
 
 class PhotoReason(Answer):
-    """A photo, by its place among those given, and what is to say of it."""
+    """A photo of the request and a remark about it."""
 
-    photo: Annotated[int, Field(ge=0, description="Its place among the photos given, from 0.")]
-    name: Annotated[str, Field(description="The name it was uploaded under.")]
+    photo: Annotated[int, Field(ge=0, description="Position in the request, from 0.")]
+    name: Annotated[str, Field(description="File name of the photo.")]
     reason: str
     type: Annotated[
         str | None,
-        Field(
-            description="The kind of problem of a photo left out, as in a problem.", examples=["urn:facespace:no-face"]
-        ),
+        Field(description="Problem type, if the photo was left out.", examples=["urn:facespace:no-face"]),
     ] = None
 
 
 class EnrolAnswer(Answer):
-    """What was enrolled, and what should be looked at."""
+    """The result of an enrolment."""
 
     person: PersonAnswer
-    added: Annotated[int, Field(ge=0, description="How many faces were added.")]
-    failures: Annotated[list[PhotoReason], Field(description="Photos left out, and why.")]
-    folded: Annotated[list[PhotoReason], Field(description="Photos left out: the same one is there already.")]
+    added: Annotated[int, Field(ge=0, description="Number of faces added.")]
+    failures: Annotated[list[PhotoReason], Field(description="Photos left out, with reasons.")]
+    folded: Annotated[
+        list[PhotoReason], Field(description="Photos left out because the same photo is already enrolled.")
+    ]
     doubtful: Annotated[
         list[PhotoReason],
-        Field(description="Photos left out: they look like somebody else; `accept_doubtful` enrols them."),
+        Field(description="Photos left out because they look like somebody else. `accept_doubtful` enrols them."),
     ]
-    outliers: Annotated[list[PhotoReason], Field(description="Enrolled, but look like somebody else.")]
+    outliers: Annotated[list[PhotoReason], Field(description="Photos that were enrolled but look like somebody else.")]
     alike: Annotated[
         list[SimilarPerson],
         Field(
-            description="Others who look the same. If they are the same person, merge them: until then either name "
-            "may be given to that person's photos."
+            description="People who look like this person. If they are the same person, merge them: until then, either "
+            "name may be given to their photos."
         ),
     ]
 
 
 class ChangePersonRequest(Request):
-    """A new name, new attributes, or both."""
+    """New values for a person: name, attributes or both."""
 
     name: Name | None = None
-    attributes: Annotated[dict[str, Any] | None, Field(description="In place of those kept.")] = None
+    attributes: Annotated[dict[str, Any] | None, Field(description="Replaces the stored attributes.")] = None
 
 
 class MergeRequest(Request):
-    """Who they really are."""
+    """The person to merge into."""
 
-    into: Annotated[Number, Field(description="Number of the person who gets all their faces.")]
+    into: Annotated[Number, Field(description="Id of the person who gets all faces.")]
 
 
 class UndoneMerge(Answer):
-    """Who is somebody of their own again."""
+    """The result of an undone merge."""
 
     restored: PersonAnswer
     person: PersonAnswer
 
 
 class MoveFaceRequest(Request):
-    """Whose a face really is."""
+    """The person to move a face to."""
 
-    to: Annotated[Name, Field(description="Name of the person; made if unknown.")]
+    to: Annotated[Name, Field(description="Name of the person, who is created if needed.")]
 
 
 class RemovalAnswer(Answer):
-    """What was deleted for good."""
+    """The result of a deletion."""
 
     person: Number
     faces: Annotated[int, Field(ge=0)]
-    backups: Annotated[int, Field(ge=0, description="Backups made before, which still hold them; see the gallery.")]
+    backups: Annotated[int, Field(ge=0, description="Number of earlier backups that still contain the faces.")]
 
 
 class MapPoint(Answer):
@@ -142,12 +145,12 @@ class MapPoint(Answer):
     x: Annotated[float, Field(ge=-1, le=1)]
     y: Annotated[float, Field(ge=-1, le=1)]
     faces: Annotated[int, Field(ge=1)]
-    picture: Annotated[int | None, Field(description="Number of a face whose picture is kept, or null.")] = None
+    picture: Annotated[int | None, Field(description="Id of a face with a stored thumbnail, or null.")] = None
 
 
 class GalleryMap(Answer):
-    """The gallery in two dimensions: near on the map means alike, far means little."""
+    """A two-dimensional map of the gallery. People who are close on the map look alike; large distances mean little."""
 
     points: list[MapPoint]
-    total: Annotated[int, Field(ge=0, description="People in the gallery; the map shows at most `limit` of them.")]
-    method: Annotated[str, Field(description="How it was projected.", examples=["pca"])]
+    total: Annotated[int, Field(ge=0, description="Number of people in the gallery; the map shows at most `limit`.")]
+    method: Annotated[str, Field(description="Projection method.", examples=["pca"])]

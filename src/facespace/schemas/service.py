@@ -1,4 +1,4 @@
-"""The service itself: what it can do, whether it is well, what went wrong."""
+"""Models for the service itself: capabilities, health and errors."""
 
 from typing import Annotated
 
@@ -8,54 +8,54 @@ from facespace.schemas.base import Answer
 
 
 class InvalidField(Answer):
-    """A field that is not as it must be."""
+    """An invalid field."""
 
-    field: Annotated[str, Field(description="Where it stands, such as query.top or body.name.")]
+    field: Annotated[str, Field(description="Location of the field, such as query.top or body.name.")]
     message: str
 
 
 class Problem(Answer):
-    """What went wrong, as RFC 9457 has it (application/problem+json)."""
+    """An error as RFC 9457 problem details (application/problem+json)."""
 
-    type: Annotated[str, Field(description="Names the kind of problem.", examples=["urn:facespace:no-face"])]
-    title: Annotated[str, Field(description="The kind of problem in words.")]
-    status: Annotated[int, Field(ge=400, le=599, description="The HTTP status.")]
+    type: Annotated[str, Field(description="Problem type.", examples=["urn:facespace:no-face"])]
+    title: Annotated[str, Field(description="Short description of the problem type.")]
+    status: Annotated[int, Field(ge=400, le=599, description="HTTP status.")]
     detail: Annotated[str, Field(description="What was wrong, where, and what to do.")]
-    instance: Annotated[str, Field(description="Names this request; also in the log and in X-Request-Id.")]
-    errors: Annotated[list[InvalidField], Field(default=[], description="Each field that is wrong, where some are.")]
+    instance: Annotated[str, Field(description="Id of this request, also in the log and in X-Request-Id.")]
+    errors: Annotated[list[InvalidField], Field(default=[], description="Invalid fields, if any.")]
 
 
 class Limits(Answer):
-    """The most that is taken."""
+    """Limits of the service."""
 
-    photo_bytes: int
-    request_bytes: int
-    cluster_bytes: Annotated[int, Field(description="Of one request to cluster.")]
-    pixels: Annotated[int, Field(description="Of one photo.")]
-    faces: Annotated[int, Field(description="Of one photo.")]
-    photos: Annotated[int, Field(description="Of one request to enrol or to cluster.")]
-    seconds: Annotated[float, Field(description="Until a request is given up; `Prefer: wait=N` asks for less.")]
+    photo_bytes: Annotated[int, Field(description="Maximum size of a photo.")]
+    request_bytes: Annotated[int, Field(description="Maximum size of a request.")]
+    cluster_bytes: Annotated[int, Field(description="Maximum size of a clustering request.")]
+    pixels: Annotated[int, Field(description="Maximum number of pixels per photo.")]
+    faces: Annotated[int, Field(description="Maximum number of faces per photo.")]
+    photos: Annotated[int, Field(description="Maximum number of photos per enrolment or clustering request.")]
+    seconds: Annotated[float, Field(description="Request timeout; `Prefer: wait=N` sets a shorter one.")]
 
 
 class ServiceAnswer(Answer):
-    """What this service is and what the caller may do."""
+    """Capabilities of the service and permissions of the caller."""
 
     version: str
-    model: Annotated[str, Field(description="The space's name, hex sha256.")]
+    model: Annotated[str, Field(description="Id of the space: a SHA-256 in hex.")]
     model_name: str
-    keys: Annotated[bool, Field(description="Whether calls need an API key.")]
-    key: Annotated[str | None, Field(description="Name of the caller's key; null without one.")]
-    scopes: Annotated[list[str], Field(description="What the caller may do: verify, read, enrol, admin, ...")]
-    gallery: Annotated[bool, Field(description="Whether there is a gallery; without one, only photos are compared.")]
-    keeps_pictures: Annotated[bool, Field(description="Whether `keep` may ask to store a picture of each face.")]
-    clustering: Annotated[bool, Field(description="Whether photos can be clustered here.")]
-    fpir: Annotated[float, Field(description="Where none is asked for.")]
-    fars: Annotated[list[float], Field(description="False accept rates that verify can decide at.")]
-    default_far: float
+    keys: Annotated[bool, Field(description="Whether requests need an API key.")]
+    key: Annotated[str | None, Field(description="Name of the API key of the caller, or null.")]
+    scopes: Annotated[list[str], Field(description="Scopes of the caller: verify, read, enrol, admin, ...")]
+    gallery: Annotated[bool, Field(description="Whether the service has a gallery.")]
+    keeps_pictures: Annotated[bool, Field(description="Whether `keep` can store a thumbnail of each face.")]
+    clustering: Annotated[bool, Field(description="Whether photos can be clustered.")]
+    fpir: Annotated[float, Field(description="Default maximum false-positive identification rate (FPIR).")]
+    fars: Annotated[list[float], Field(description="False accept rates that verification can use.")]
+    default_far: Annotated[float, Field(description="Default false accept rate.")]
     limits: Limits
 
 
 class Health(Answer):
-    """How the service is."""
+    """Health of the service."""
 
-    status: Annotated[str, Field(description="ok, or what it waits for.", examples=["ok"])]
+    status: Annotated[str, Field(description="`ok` if the service is healthy.", examples=["ok"])]

@@ -1,1 +1,1 @@
-"""The service: the same words over HTTP, and no logic of its own. Needs the extra `serve`."""
+"""The HTTP API and the web UI. Needs the extra `serve`."""

@@ -1,4 +1,4 @@
-"""The application: every door, and what stands before them."""
+"""The FastAPI application: all routes and middleware."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -29,19 +29,19 @@ from facespace.space import Space
 
 PAGE = Path(__file__).parent / "page"
 
-# Seconds between looks for clusterings whose time is over.
+# Seconds between two deletions of expired clustering jobs.
 SWEEP = 60
 
 
 def create_app(settings: Settings | None = None, space: Space | None = None) -> FastAPI:
-    """Make the service.
+    """Create the application.
 
     Parameters
     ----------
     settings : Settings or None
-        Those of the environment where None: so they reach workers.
+        By default, read from the environment, which is how worker processes get them.
     space : Space or None
-        Opened from the settings where None.
+        By default, loaded as the settings say.
     """
     settings = settings or Settings.of_environment()
 
@@ -78,13 +78,13 @@ def create_app(settings: Settings | None = None, space: Space | None = None) -> 
     if PAGE.is_dir():
         app.mount("/", StaticFiles(directory=PAGE, html=True), name="page")
     app.add_middleware(Watch)
-    # Outside everything else, so that a page can read why it was refused, whoever refused it.
+    # CORS is the outermost middleware, so that a page of an allowed origin can also read errors.
     add_cors(app, settings.cors)
     return app
 
 
 async def _sweep(service: Service) -> None:
-    """Delete clusterings when their time is over."""
+    """Delete expired clustering jobs, again and again."""
     while True:
         await asyncio.sleep(SWEEP)
         await asyncio.to_thread(service.jobs.sweep)

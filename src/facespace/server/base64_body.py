@@ -1,4 +1,4 @@
-"""A request's body in JSON: photos in base64 beside other fields. What was sent is never repeated in a message."""
+"""Request bodies in JSON, with photos in base64. Error messages never repeat the content of a request."""
 
 import binascii
 from typing import Any
@@ -12,12 +12,12 @@ from facespace.validation import nearest_name
 
 
 def read_json(body: list[bytes], wanted: Wanted, photo_bytes: int) -> Form:
-    """Photos and other fields from a body's chunks, which are let go of once they are read.
+    """Parse photos and other fields from the chunks of a body. The list of chunks is emptied to free memory.
 
     Raises
     ------
     Refusal
-        Not a JSON object, an unknown field, or a photo that is missing, too large or not in base64.
+        The body is not a JSON object, has an unknown field, or a photo is missing, too large or not base64.
     """
     try:
         content = from_json(b"".join(body), allow_inf_nan=False)
@@ -52,22 +52,22 @@ def _photo(value: Any, field: str, photo_bytes: int) -> Upload:
     name = "photo"
     if isinstance(value, dict):
         if set(value) - {"name", "content"} or not isinstance(value.get("name", ""), str):
-            raise _invalid(field, "must be base64, or an object with `content` in base64 and, if wanted, a `name`")
+            raise _invalid(field, "must be base64, or an object with `content` in base64 and an optional `name`")
         name, value = value.get("name") or name, value.get("content")
     if not isinstance(value, str):
         raise _invalid(field, "must be a photo in base64, as a string")
     if value[:5].lower() == "data:":
         head, comma, value = value.partition(",")
         if not comma or not head.lower().endswith(";base64"):
-            raise _invalid(field, "a data: URL must hold base64, as in data:image/jpeg;base64,...")
-    # Command-line tools break base64 into lines.
+            raise _invalid(field, "a data: URL must contain base64, such as data:image/jpeg;base64,...")
+    # Command-line tools wrap base64 into lines.
     value = "".join(value.split())
     check_size(3 * len(value) // 4 - value[-2:].count("="), photo_bytes)
     try:
         content = binascii.a2b_base64(value, strict_mode=True)
     except ValueError:  # binascii.Error among them
         raise _invalid(
-            field, "is not base64 as RFC 4648 section 4 has it: the letters A-Z a-z 0-9 + / and = at the end"
+            field, "is not base64 (RFC 4648 section 4): only A-Z a-z 0-9 + / are allowed, and = at the end"
         ) from None
     if not content:
         raise _invalid(field, "is empty; send the bytes of a photo")

@@ -1,11 +1,10 @@
-"""Several photos in one call. One that cannot be used is reported in its place; the others are answered."""
+"""Routes for several photos in one request. An unusable photo is reported in its place."""
 
 from collections.abc import Iterator
 from typing import Any
 
 from fastapi import FastAPI, Request
 
-from facespace.errors import ImageError
 from facespace.gallery import FPIR
 from facespace.schemas import (
     FacesBatchAnswer,
@@ -22,21 +21,21 @@ from facespace.server.queue import in_time
 from facespace.server.routes import Rule, door
 from facespace.server.service import service_of
 from facespace.server.uploads import Upload, Wanted
-from facespace.space import Look, Space
+from facespace.space import PhotoFaces, Space, photo_faces
 
-# Photos between looks at the deadline, and faces found together.
+# Photos that are processed together, between two checks of the deadline.
 TOGETHER = 8
 
 
 def add_batches(app: FastAPI, photos: int) -> None:
-    """Declare the routes; `photos` is the most of one request."""
+    """Declare the routes; `photos` is the maximum number per request."""
     several = Wanted(("photos",), most=photos)
 
     @door(
         app, "POST", "/v1/faces/batch", FacesBatchAnswer, Rule(Scope.VERIFY, heavy=True), body=several, tags=["photos"]
     )
     async def faces(request: Request, crops: Crops = False, embeddings: Embeddings = False) -> FacesBatchAnswer:
-        """Every face of several photos. A photo that cannot be used is reported; the rest are answered."""
+        """Find the faces in several photos. An unusable photo is reported as a failure; the others are processed."""
         service = service_of(request)
         check_embeddings(request, embeddings)
         form = await read_form(request, several, *service.settings.body_limits)
@@ -45,8 +44,8 @@ def add_batches(app: FastAPI, photos: int) -> None:
             return FacesBatchAnswer(
                 model=service.space.id,
                 photos=[
-                    FacesOfPhoto(**_photo(place, upload, look), faces=_faces(look, crops, embeddings))
-                    for place, (upload, look) in enumerate(_looks(service.space, form.photos["photos"]))
+                    FacesOfPhoto(**_photo(place, upload, photo), faces=faces_of(photo, crops, embeddings))
+                    for place, (upload, photo) in enumerate(_found(service.space, form.photos["photos"]))
                 ],
             )
 
@@ -69,7 +68,7 @@ def add_batches(app: FastAPI, photos: int) -> None:
         crops: Crops = False,
         embeddings: Embeddings = False,
     ) -> IdentifyBatchAnswer:
-        """Who are the faces of several photos? Each photo is a search of its own, as by /v1/identify."""
+        """Identify the faces in several photos. Each photo is searched separately, as by /v1/identify."""
         service = service_of(request)
         check_embeddings(request, embeddings)
         form = await read_form(request, several, *service.settings.body_limits)
@@ -78,12 +77,10 @@ def add_batches(app: FastAPI, photos: int) -> None:
             gallery = service.known()
             found = [
                 IdentifiedPhoto(
-                    **_photo(place, upload, look),
-                    faces=identified(gallery, look, fpir, top, once, crops, embeddings)
-                    if isinstance(look, Look)
-                    else [],
+                    **_photo(place, upload, photo),
+                    faces=identified(gallery, photo, fpir, top, once, crops, embeddings),
                 )
-                for place, (upload, look) in enumerate(_looks(service.space, form.photos["photos"]))
+                for place, (upload, photo) in enumerate(_found(service.space, form.photos["photos"]))
             ]
             return IdentifyBatchAnswer(
                 threshold=gallery.threshold(fpir), fpir=fpir, people=len(gallery.index), photos=found
@@ -92,32 +89,16 @@ def add_batches(app: FastAPI, photos: int) -> None:
         return await service.photos.run(work)
 
 
-def _looks(space: Space, uploads: list[Upload]) -> Iterator[tuple[Upload, Look | str]]:
-    """Each photo with its faces, or with why it cannot be used."""
+def _found(space: Space, uploads: list[Upload]) -> Iterator[tuple[Upload, PhotoFaces]]:
+    """Yield each photo with its faces, or with the reason why it cannot be used."""
     for start in range(0, len(uploads), TOGETHER):
         in_time()
         group = uploads[start : start + TOGETHER]
-        found: list[Look | str]
-        try:
-            found = [*space.look_all([named(upload) for upload in group])]
-        except ImageError:
-            found = [_look(space, upload) for upload in group]
-        yield from zip(group, found, strict=True)
+        yield from zip(group, photo_faces(space, [named(upload) for upload in group]), strict=True)
 
 
-def _look(space: Space, upload: Upload) -> Look | str:
-    try:
-        return space.look(named(upload))
-    except ImageError as error:
-        return str(error)
-
-
-def _photo(place: int, upload: Upload, look: Look | str) -> dict[str, Any]:
-    if isinstance(look, str):
-        failure = PhotoFailure(type="urn:facespace:image", detail=look)
-        return {"photo": place, "name": upload.name, "failure": failure, "width": 0, "height": 0}
-    return {"photo": place, "name": upload.name, "width": look.width, "height": look.height}
-
-
-def _faces(look: Look | str, crops: bool, embeddings: bool) -> list[Any]:
-    return faces_of(look, crops, embeddings) if isinstance(look, Look) else []
+def _photo(place: int, upload: Upload, found: PhotoFaces) -> dict[str, Any]:
+    told = {"photo": place, "name": upload.name, "width": found.width, "height": found.height}
+    if found.failure is None:
+        return told
+    return {**told, "failure": PhotoFailure(type="urn:facespace:image", detail=found.failure)}

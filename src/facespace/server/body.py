@@ -1,7 +1,7 @@
-"""Uploads: photos and fields of a request, read within limits and never put on disk.
+"""Uploads: the photos and fields of a request, read within limits and never written to disk.
 
-A request may bring them as a form (multipart/form-data), as JSON with each photo in base64, or, where it is one photo
-and nothing else, as the photo itself. The route sees the same `Form` whichever it was.
+A request sends them as a form (multipart/form-data) or as JSON with photos in base64. A single photo without other
+fields can also be the whole body. A route gets the same `Form` in each case.
 """
 
 import asyncio
@@ -21,15 +21,15 @@ from facespace.server.problems import Refusal
 from facespace.server.queue import deadline
 from facespace.server.uploads import Form, Upload, Wanted, check_size
 
-# Types that a photo may have as a raw body; what it really is, is seen from its bytes.
+# Content types of a photo as a raw body. The real format is detected from its bytes.
 RAW = ("image/", "application/octet-stream")
 
-# The most of a body that brings no photos, in bytes: a request to search with as many embeddings as may be fits.
+# Maximum size of a body without photos, in bytes: enough to search for the maximum number of embeddings.
 JSON_BYTES = 16 << 20
 
 
 def named(upload: Upload) -> io.BytesIO:
-    """A photo as an open file that has its name."""
+    """Return a photo as an open file with its name."""
     file = io.BytesIO(upload.content)
     file.name = upload.name
     return file
@@ -38,32 +38,32 @@ def named(upload: Upload) -> io.BytesIO:
 async def read_form(
     request: Request, wanted: Wanted, photo_bytes: int, request_bytes: int, json_bytes: int | None = None
 ) -> Form:
-    """Read what a request brings.
+    """Read the body of a request.
 
     Parameters
     ----------
     request : Request
     wanted : Wanted
     photo_bytes, request_bytes : int
-        The most of one photo, and of the whole body.
+        Maximum size of one photo and of the whole body.
     json_bytes : int or None
-        The most of a body in JSON, which is held in memory several times over; `request_bytes` where None.
+        Maximum size of a JSON body, of which several copies are in memory. Default: `request_bytes`.
 
     Raises
     ------
     Refusal
-        Too large, of another type, damaged, or without a photo that it must have.
+        The body is too large, has an unsupported type, cannot be parsed, or lacks a required photo.
     """
     try:
         async with asyncio.timeout(max(0.0, deadline.get() - time.monotonic())):
             kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
             if kind == "application/json":
                 body = [chunk async for chunk in limited(request, min(request_bytes, json_bytes or request_bytes))]
-                # Decoding megabytes would hold up every other request.
+                # Decode in a thread: megabytes of JSON would block every other request.
                 return await asyncio.to_thread(read_json, body, wanted, photo_bytes)
             return await _read_form(request, kind, wanted, photo_bytes, request_bytes)
     except TimeoutError:
-        raise Refusal("slow", "the request did not arrive before its deadline") from None
+        raise Refusal("slow", "the request body was not received before the deadline") from None
 
 
 async def _read_form(request: Request, kind: str, wanted: Wanted, photo_bytes: int, request_bytes: int) -> Form:
@@ -83,7 +83,7 @@ async def _read_form(request: Request, kind: str, wanted: Wanted, photo_bytes: i
         max_fields=len(wanted.texts),
         max_part_size=1 << 16,
     )
-    # What is larger would go to a file, and uploads are never put on disk.
+    # Larger parts would be spooled to a file, and uploads are never written to disk.
     parser.spool_max_size = request_bytes
     try:
         form = await parser.parse()
@@ -100,12 +100,12 @@ async def _read_form(request: Request, kind: str, wanted: Wanted, photo_bytes: i
         elif isinstance(value, str) and field in wanted.texts:
             texts[field] = value
         else:
-            raise Refusal("invalid", f"a form field {field[:60]!r} is not known here, or not as a {_other(value)}")
+            raise Refusal("invalid", f"unknown form field {field[:60]!r}, or it must not be a {_other(value)}")
     return wanted.checked(Form(photos, texts))
 
 
 def bounded(request: Request, most: int) -> Request:
-    """A request whose body ends with 413 when it passes `most` bytes, and with 408 at the deadline."""
+    """Return the request with a body that raises 413 beyond `most` bytes, and 408 at the deadline."""
     length = request.headers.get("content-length", "")
     if length.isdecimal() and int(length) > most:
         raise Refusal("too-large", f"the request has {int(length):,} bytes; the limit is {most:,}")
@@ -117,17 +117,17 @@ def bounded(request: Request, most: int) -> Request:
             async with asyncio.timeout(max(0.0, deadline.get() - time.monotonic())):
                 message = await request.receive()
         except TimeoutError:
-            raise HTTPException(408, "the request did not arrive before its deadline") from None
+            raise HTTPException(408, "the request body was not received before the deadline") from None
         read += len(message.get("body", b""))
         if read > most:
-            raise HTTPException(413, f"the request has more bytes than the limit of {most:,}")
+            raise HTTPException(413, f"the request is larger than the limit of {most:,} bytes")
         return message
 
     return Request(request.scope, receive)
 
 
 async def limited(request: Request, most: int) -> AsyncGenerator[bytes, None]:
-    """The body in chunks; refused when it passes `most` bytes, at once where its header says so."""
+    """Yield the body in chunks. A body of more than `most` bytes is rejected, early if its Content-Length says so."""
     length = request.headers.get("content-length", "")
     if length.isdecimal() and int(length) > most:
         raise Refusal("too-large", f"the request has {int(length):,} bytes; the limit is {most:,}")
@@ -135,7 +135,7 @@ async def limited(request: Request, most: int) -> AsyncGenerator[bytes, None]:
     async for chunk in request.stream():
         read += len(chunk)
         if read > most:
-            raise Refusal("too-large", f"the request has more bytes than the limit of {most:,}")
+            raise Refusal("too-large", f"the request is larger than the limit of {most:,} bytes")
         yield chunk
 
 

@@ -1,4 +1,4 @@
-"""Clusterings over HTTP: a job with progress, cancel and result; questions, answers, and everything taken back."""
+"""Routes for clustering jobs: progress, cancellation, results, questions, corrections and undo."""
 
 from collections.abc import Callable
 from typing import Annotated, TypeVar
@@ -37,8 +37,8 @@ from facespace.server.uploads import Upload, Wanted
 
 T = TypeVar("T")
 
-JobName = Annotated[str, Path(description="Name of the job.", max_length=40)]
-Most = Annotated[int, Query(description="Questions at most.", ge=1, le=200)]
+JobName = Annotated[str, Path(description="Job name.", max_length=40)]
+Most = Annotated[int, Query(description="Maximum number of questions.", ge=1, le=200)]
 
 RULE = Rule(Scope.ENROL)
 WRONG = ("not-found", "conflict")
@@ -48,12 +48,12 @@ _ALL = 2**31
 
 
 def add_clusters(app: FastAPI, photos: int) -> None:
-    """Declare the routes of clusterings; `photos` is the most of one job."""
+    """Declare the routes for clustering; `photos` is the maximum number per job."""
     wanted = Wanted(("photos",), most=photos)
 
     @door(app, "POST", "/v1/cluster", Job, Rule(Scope.ENROL, heavy=True), body=wanted, status=202, tags=["cluster"])
     async def start(request: Request) -> Job:
-        """Begin to group the faces of photos by person. The photos are not kept; small pictures of faces are."""
+        """Start a job that groups the faces in photos by person. Photos are not stored; thumbnails of faces are."""
         service = service_of(request)
         form = await read_form(
             request,
@@ -66,20 +66,20 @@ def add_clusters(app: FastAPI, photos: int) -> None:
 
     @door(app, "GET", "/v1/cluster", Jobs, RULE, tags=["cluster"])
     async def jobs(request: Request) -> Jobs:
-        """The caller's jobs, the newest first."""
+        """List the caller's jobs, newest first."""
         service, caller = service_of(request), caller_of(request)
         found = await service.desk.run(lambda: service.jobs.mine(caller.name, Scope.ADMIN in caller.scopes))
         return Jobs(jobs=found)
 
     @door(app, "GET", "/v1/cluster/{job}", Job, RULE, WRONG, tags=["cluster"])
     async def show(request: Request, job: JobName) -> Job:
-        """How far a job is."""
+        """Show the progress of a job."""
         service = service_of(request)
         return await service.desk.run(lambda: _find(request, service, job))
 
     @door(app, "POST", "/v1/cluster/{job}/cancel", Job, RULE, WRONG, tags=["cluster"])
     async def cancel(request: Request, job: JobName) -> Job:
-        """Stop a job. It is `cancelled` a moment later, or `done` where it was done before."""
+        """Cancel a job. Its state becomes `cancelled` shortly after, or stays `done` if it has finished."""
         service = service_of(request)
 
         def work() -> Job:
@@ -91,7 +91,7 @@ def add_clusters(app: FastAPI, photos: int) -> None:
 
     @door(app, "DELETE", "/v1/cluster/{job}", None, RULE, WRONG, status=204, tags=["cluster"])
     async def delete(request: Request, job: JobName) -> Response:
-        """Delete a job with all its faces, stopping it where it runs."""
+        """Delete a job and all its faces. A running job is stopped."""
         service = service_of(request)
 
         def work() -> None:
@@ -103,7 +103,7 @@ def add_clusters(app: FastAPI, photos: int) -> None:
 
     @door(app, "GET", "/v1/cluster/{job}/result", ClusterResult, RULE, WRONG, tags=["cluster"])
     async def result(request: Request, job: JobName) -> ClusterResult:
-        """The people of a job that is done, with their faces."""
+        """Return the people found by a finished job, with their faces."""
         return await with_album(request, job, result_of)
 
     @door(
@@ -117,9 +117,9 @@ def add_clusters(app: FastAPI, photos: int) -> None:
         response_class=Response,
     )
     async def picture(
-        request: Request, job: JobName, face: Annotated[Number, Path(description="Number of the face.")]
+        request: Request, job: JobName, face: Annotated[Number, Path(description="Face number.")]
     ) -> Response:
-        """The small picture of a face, WebP."""
+        """Return the thumbnail of a face as WebP."""
         (content,) = await with_album(request, job, lambda album, _: album.thumbnails([face]))
         if content is None:
             raise Refusal("not-found", f"there is no face {face} in the job {job}")
@@ -127,7 +127,7 @@ def add_clusters(app: FastAPI, photos: int) -> None:
 
     @door(app, "GET", "/v1/cluster/{job}/questions", Questions, RULE, WRONG, tags=["cluster"])
     async def questions(request: Request, job: JobName, most: Most = 20) -> Questions:
-        """Pairs of faces to ask a person about, the most worthwhile first."""
+        """List pairs of faces to ask a user about, the most informative first."""
 
         def look(album: Album, _: Job) -> Questions:
             found = album.questions(_ALL)
@@ -143,12 +143,12 @@ def add_clusters(app: FastAPI, photos: int) -> None:
 
     @door(app, "GET", "/v1/cluster/{job}/decisions", Decisions, RULE, WRONG, tags=["cluster"])
     async def decisions(request: Request, job: JobName) -> Decisions:
-        """Everything that was decided about a job's faces, oldest first, taken back or not."""
+        """List all decisions about the faces of a job, oldest first, including undone ones."""
         return await with_album(request, job, lambda album, _: Decisions(decisions=_decisions(album)))
 
     @door(app, "POST", "/v1/cluster/{job}/answers", DecisionMade, RULE, WRONG, tags=["cluster"])
     async def answer(request: Request, job: JobName, answer: AnswerRequest) -> DecisionMade:
-        """Say of two faces that they are the same person, or not. Refused where it contradicts what was said."""
+        """Mark two faces as the same person or different people. Rejected if it contradicts earlier decisions."""
         return await _decide(
             request,
             job,
@@ -157,27 +157,27 @@ def add_clusters(app: FastAPI, photos: int) -> None:
 
     @door(app, "POST", "/v1/cluster/{job}/merge", DecisionMade, RULE, WRONG, tags=["cluster"])
     async def merge(request: Request, job: JobName, merge: MergeClustersRequest) -> DecisionMade:
-        """These clusters are one person; the first keeps its number."""
+        """Merge clusters that are one person, into the first."""
         return await _decide(request, job, lambda album: album.merge(list(dict.fromkeys(merge.clusters))))
 
     @door(app, "POST", "/v1/cluster/{job}/split", DecisionMade, RULE, WRONG, tags=["cluster"])
     async def split(request: Request, job: JobName, split: SplitRequest) -> DecisionMade:
-        """These faces of one cluster are one person, and nobody else of that cluster is."""
+        """Split faces off their cluster, as another person."""
         return await _decide(request, job, lambda album: album.split(split.faces))
 
     @door(app, "POST", "/v1/cluster/{job}/move", DecisionMade, RULE, WRONG, tags=["cluster"])
     async def move(request: Request, job: JobName, move: MoveFacesRequest) -> DecisionMade:
-        """These faces belong to another cluster."""
+        """Move faces to another cluster."""
         return await _decide(request, job, lambda album: album.move(move.faces, move.cluster))
 
     @door(app, "POST", "/v1/cluster/{job}/name", DecisionMade, RULE, WRONG, tags=["cluster"])
     async def name(request: Request, job: JobName, name: NameClusterRequest) -> DecisionMade:
-        """That cluster is this person; clusters of one name are one."""
+        """Name the person of a cluster. Clusters with the same name are merged."""
         return await _decide(request, job, lambda album: album.name(name.cluster, name.name))
 
     @door(app, "POST", "/v1/cluster/{job}/undo", DecisionAnswer, RULE, WRONG, tags=["cluster"])
     async def undo(request: Request, job: JobName, undo: UndoRequest) -> DecisionAnswer:
-        """Take a decision back: its faces go where they were before it."""
+        """Undo a decision. Its faces return to their previous clusters."""
 
         def look(album: Album, _: Job) -> DecisionAnswer:
             number = album.undo(undo.decision).id
@@ -188,7 +188,7 @@ def add_clusters(app: FastAPI, photos: int) -> None:
 
 
 def result_of(album: Album, job: Job) -> ClusterResult:
-    """The people of an album, with their faces, as they are told."""
+    """Return the people of an album with their faces, as the result of a job."""
     return ClusterResult(
         job=job,
         threshold=album.threshold,
@@ -209,7 +209,7 @@ def result_of(album: Album, job: Job) -> ClusterResult:
 
 
 async def with_album(request: Request, job: str, look: Callable[[Album, Job], T]) -> T:
-    """Do something with the album of a finished job of the caller's; refused where there is none."""
+    """Call a function with the album of a finished job of the caller, in a thread."""
     service = service_of(request)
 
     def work() -> T:
@@ -245,7 +245,7 @@ def _find(request: Request, service: Service, job: str) -> Job:
 
 
 def _by_name(uploads: list[Upload]) -> dict[str, bytes]:
-    """Photos by name; of equal names the second becomes 'name (2)'."""
+    """Return photos by name. The second photo with the same name becomes 'name (2)'."""
     named: dict[str, bytes] = {}
     for upload in uploads:
         name, number = upload.name, 1

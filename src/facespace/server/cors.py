@@ -1,4 +1,4 @@
-"""Which other sites' pages may use a service: an allow-list of origins, empty unless somebody fills it."""
+"""CORS: an allow-list of origins whose pages can use the service, empty by default."""
 
 from collections.abc import Sequence
 from urllib.parse import urlsplit
@@ -12,17 +12,17 @@ METHODS = ("GET", "POST", "PATCH", "DELETE")
 SENT = ("Authorization", "Content-Type", "Prefer")
 READ = ("Retry-After", "X-Request-Id")
 
-# Seconds that a browser may keep the answer to its preflight request.
+# Seconds for which browsers may cache a preflight response.
 KEPT = 600
 
 
 def as_origin(text: str) -> str:
-    """An origin as browsers send it: scheme, host, and port where it is not the scheme's own.
+    """Normalise an origin to the form that browsers send: scheme, host, and port unless it is the default port.
 
     Raises
     ------
     FacespaceError
-        It is no single origin: '*', 'null', a path, a name without a scheme.
+        It is not a single origin, but '*', 'null', a path or a name without a scheme.
     """
     try:
         parts = urlsplit(text.strip().lower())
@@ -32,8 +32,8 @@ def as_origin(text: str) -> str:
     plain = parts.path in ("", "/") and not parts.query and not parts.fragment and "@" not in parts.netloc
     if parts.scheme not in ("http", "https") or not host or "*" in host or not plain:
         raise FacespaceError(
-            f"{text[:200]!r} is no origin to allow; give one as in https://photos.example or http://localhost:3000, "
-            "without a path, and each of several by itself: there is no wildcard"
+            f"{text[:200]!r} is not an origin; give one such as https://photos.example or http://localhost:3000, "
+            "without a path or wildcard, and repeat the option for several"
         )
     host = f"[{host}]" if ":" in host else host
     usual = {"http": 80, "https": 443}[parts.scheme]
@@ -41,9 +41,9 @@ def as_origin(text: str) -> str:
 
 
 def add_cors(app: FastAPI, origins: Sequence[str]) -> None:
-    """Let pages of these origins read the answers; without any, browsers keep them from every other site's page.
+    """Allow pages of these origins to read responses. Without any, browsers block pages of all other sites.
 
-    Credentials are keys in a header that the page must know; cookies play no part, so none are allowed.
+    Callers authenticate with an API key in a header, not with cookies, so credentials are not allowed.
     """
     if origins:
         app.add_middleware(

@@ -1,4 +1,4 @@
-"""What a request to enrol says beside its photos: the same checks for a form's strings and for JSON's values."""
+"""Fields of an enrolment request other than photos: the same checks for forms and for JSON."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,11 +18,11 @@ from facespace.space import Failure
 
 
 def _attributes(value: Any) -> Mapping[str, Any] | None:
-    """Attributes from a form's JSON text, or from JSON itself; ValueError where they cannot be kept."""
+    """Parse attributes from JSON text (a form) or from a JSON value. Raises ValueError if they cannot be stored."""
     if value is None:
         return None
     try:
-        # Also what JSON can say and no database keeps: numbers without end, half a character.
+        # This also rejects JSON that no database can store: infinite numbers and lone surrogates.
         return galleries.as_attributes(value if isinstance(value, str) else json.dumps(value, allow_nan=False))
     except (GalleryError, ValueError) as error:
         raise ValueError(str(error)) from None
@@ -41,7 +41,7 @@ class _Fields(BaseModel):
 
 @dataclass(frozen=True)
 class EnrolFields:
-    """The fields of a request to enrol, as `Gallery.enrol` takes them."""
+    """The fields of an enrolment request, as `Gallery.enrol` takes them."""
 
     name: str
     attributes: dict[str, Any] | None
@@ -51,17 +51,17 @@ class EnrolFields:
     accept_doubtful: bool
 
 
-# In the order in which a form may have them.
+# Names of the fields, in the order of the documentation.
 NAMES = tuple(_Fields.model_fields)
 
 
 def enrol_fields(values: Mapping[str, Any], photos: int) -> EnrolFields:
-    """Check what a request says beside its photos, of which it has so many.
+    """Validate the fields of a request with this number of photos.
 
     Raises
     ------
     Refusal
-        A field is missing or not as it must be; `errors` names each.
+        A field is missing or invalid; `errors` names each of them.
     """
     try:
         fields = _Fields.model_validate(dict(values))
@@ -69,7 +69,8 @@ def enrol_fields(values: Mapping[str, Any], photos: int) -> EnrolFields:
         raise invalid_fields(error.errors(), "body") from None
     if fields.face is not None and photos > 1:
         raise Refusal(
-            "invalid", f"body.face: chooses a face of one photo, and {photos} photos were sent; send it alone"
+            "invalid",
+            f"body.face: needs a request with one photo, but {photos} photos were sent; send that photo alone",
         )
     return EnrolFields(
         cleaned(fields.name),
@@ -83,7 +84,7 @@ def enrol_fields(values: Mapping[str, Any], photos: int) -> EnrolFields:
 
 @contextmanager
 def explaining(photos: Sequence[object]) -> Iterator[None]:
-    """Say of each of these photos why it cannot be enrolled, where none can; the problem is of their common kind."""
+    """If none of the photos can be enrolled, report the reason for each. The problem has their common kind, if any."""
     try:
         yield
     except NotEnrolledError as error:
@@ -98,12 +99,12 @@ def explaining(photos: Sequence[object]) -> Iterator[None]:
 
 
 def kind_of(failure: Failure) -> str | None:
-    """The kind of problem that a photo left out is."""
+    """Return the problem type of a photo that was left out."""
     return failure.kind and f"urn:facespace:{failure.kind}"
 
 
 def cleaned(name: str) -> str:
-    """A name as the gallery keeps it; refused where it is blank."""
+    """Return a name as the gallery stores it. Raises if it is blank."""
     try:
         return galleries.clean_name(name)
     except GalleryError as error:

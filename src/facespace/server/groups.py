@@ -1,4 +1,4 @@
-"""Keep the groups of a clustering, which is deleted after a while: enrol a group, or download all of them as a ZIP."""
+"""Routes to keep the groups of a clustering job: enrol a group in the gallery, or download all groups as a ZIP."""
 
 import csv
 import io
@@ -24,18 +24,18 @@ from facespace.server.routes import Rule, door
 from facespace.server.service import Service, service_of
 from facespace.space import Failure
 
-# A download of more bytes lies on the disk while it is sent.
+# Larger downloads are spooled to disk.
 _IN_MEMORY = 16 << 20
 _PIECE = 1 << 16
 
-# Pictures read from an album at once.
+# Thumbnails that are read from an album at once.
 _PICTURES = 200
 
 _COLUMNS = ("group", "name", "face", "photo", "left", "top", "right", "bottom", "membership")
 
 
 def add_groups(app: FastAPI) -> None:
-    """Declare the routes that keep the groups of a clustering."""
+    """Declare the routes that keep the groups of a clustering job."""
 
     @door(
         app,
@@ -47,11 +47,12 @@ def add_groups(app: FastAPI) -> None:
         tags=["cluster"],
     )
     async def enrol(request: Request, job: JobName, wanted: EnrolFacesRequest) -> EnrolAnswer:
-        """Enrol faces of a clustering as one person of the gallery, where they stay when the clustering is deleted."""
+        """Enrol faces of a clustering job as one person. They stay in the gallery when the job is deleted."""
         service = service_of(request)
         if wanted.keep and not service.settings.keep_pictures:
             raise Refusal(
-                "invalid", "this service keeps no pictures: leave `keep` out, or start it with --keep-pictures"
+                "invalid",
+                "this service does not store thumbnails; omit `keep`, or start the service with --keep-pictures",
             )
         return await with_album(request, job, lambda album, _: _enrol(service, album, wanted))
 
@@ -66,7 +67,7 @@ def add_groups(app: FastAPI) -> None:
         response_class=Response,
     )
     async def download(request: Request, job: JobName) -> StreamingResponse:
-        """All groups as a ZIP: groups.csv, groups.json, and a folder for each group with the pictures of its faces."""
+        """Download all groups as a ZIP: groups.csv, groups.json, and a folder of face thumbnails per group."""
         file = await with_album(request, job, _zip)
         return StreamingResponse(
             _pieces(file),
@@ -90,7 +91,7 @@ def _enrol(service: Service, album: Album, wanted: EnrolFacesRequest) -> EnrolAn
 def _new_faces(album: Album, numbers: Sequence[int], keep: bool) -> list[NewFace]:
     shown = {face.number: face for cluster in album.clusters() for face in cluster.faces}
     if unknown := [number for number in numbers if number not in shown]:
-        raise Refusal("not-found", f"there is no face {unknown[0]} in this clustering")
+        raise Refusal("not-found", f"there is no face {unknown[0]} in this job")
     pictures = album.thumbnails(numbers) if keep else [None] * len(numbers)
     return [
         NewFace(shown[number].photo, shown[number].box, embedding, None, picture)
@@ -100,7 +101,7 @@ def _new_faces(album: Album, numbers: Sequence[int], keep: bool) -> list[NewFace
 
 def _answer(gallery: Gallery, done: Enrolment, faces: list[NewFace]) -> EnrolAnswer:
     person = gallery.store.find(done.person)
-    # Several faces may be of one photo; then the first stands for it.
+    # If several faces are from one photo, report the position of the first.
     place = {face.photo: number for number, face in reversed(list(enumerate(faces)))}
 
     def reasons(found: Sequence[Failure]) -> list[PhotoReason]:
@@ -136,7 +137,7 @@ def _answer(gallery: Gallery, done: Enrolment, faces: list[NewFace]) -> EnrolAns
 def _zip(album: Album, job: Job) -> IO[bytes]:
     file: IO[bytes] = SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 - closed when it has been sent
     found = album.clusters()
-    # Pictures are compressed already.
+    # WebP is already compressed.
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as packed:
         packed.writestr("groups.json", result_of(album, job).model_dump_json(indent=1), zipfile.ZIP_DEFLATED)
         packed.writestr("groups.csv", _table(found), zipfile.ZIP_DEFLATED)
@@ -160,17 +161,17 @@ def _table(found: Sequence[AlbumCluster]) -> bytes:
             box = [f"{edge:.1f}" for edge in face.box]
             names = [_as_text(cluster.name or ""), face.number, _as_text(face.photo)]
             table.writerow([cluster.number, *names, *box, f"{face.membership:.4f}"])
-    # With the mark by which spreadsheets know UTF-8.
+    # With the byte order mark by which spreadsheets recognise UTF-8.
     return text.getvalue().encode("utf-8-sig")
 
 
 def _as_text(cell: str) -> str:
-    """Text that no spreadsheet takes for a formula."""
+    """Escape text that a spreadsheet would evaluate as a formula."""
     return f"'{cell}" if cell[:1] in ("=", "+", "-", "@", "\t", "\r") else cell
 
 
 def _folder(cluster: AlbumCluster) -> str:
-    """A name for a group's folder that every file system takes."""
+    """Return a folder name for a group that is valid on every file system."""
     name = "".join(letter if letter.isalnum() or letter in " -_" else "_" for letter in cluster.name or "")
     return f"{cluster.number:05d} {name.strip()}".strip()[:60].strip()
 

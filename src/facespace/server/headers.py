@@ -1,7 +1,7 @@
-"""Headers that keep browsers from doing harm with what the service says."""
+"""Security headers of every response."""
 
-# No script, style, font or picture from anywhere else, and none written into the page; pictures that the page made
-# of what it fetched (blob:), and the camera's (mediastream:), are its own.
+# No scripts, styles, fonts or images from other sites, and no inline ones. The page itself creates blob: images from
+# fetched data and mediastream: video from the camera.
 POLICY = "; ".join(
     [
         "default-src 'none'",

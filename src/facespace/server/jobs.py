@@ -1,7 +1,6 @@
-"""Clusterings of uploaded photos: started, watched, cancelled, asked about, and deleted when their time is over.
+"""Clustering jobs: start, progress, cancel, results, and deletion when they expire.
 
-All of a job lies in a folder of its own: its album, and a small file that says how far it is. So every worker can
-tell of every job, and a job outlives its requests but not its time.
+Each job has a folder with its album and a small file with its state, so every worker process can report on every job.
 """
 
 import re
@@ -27,19 +26,19 @@ from facespace.space import Space
 
 _NAME = re.compile(r"c_[A-Za-z0-9_-]{16}")
 
-# Seconds without a sign of life after which a job's worker is taken to be gone.
+# Seconds without an update of its state after which the worker of a job is considered dead.
 _SILENT = 60.0
 
-# Jobs whose photos wait in memory, in each worker.
+# Maximum number of jobs whose photos are in memory, per worker process.
 _WAITING = 4
 
 
 class _Stopped(Exception):
-    """A job that is to be cancelled."""
+    """Raised inside a job to cancel it."""
 
 
 class _State(BaseModel):
-    """What a job's file says."""
+    """The content of the state file of a job."""
 
     owner: str | None
     state: JobState
@@ -53,15 +52,15 @@ class _State(BaseModel):
 
 
 class Jobs:
-    """Clusterings in a folder.
+    """Clustering jobs in a folder.
 
     Parameters
     ----------
     space : Space
     folder : Path or None
-        Where they lie; a temporary one, deleted by `close`, where None.
+        The folder. By default a temporary folder, deleted by `close`.
     seconds : int
-        How long each is kept.
+        How long each job is kept.
     """
 
     def __init__(self, space: Space, folder: Path | None, seconds: int):
@@ -75,10 +74,10 @@ class Jobs:
         self._closing = threading.Event()
 
     def start(self, owner: str | None, photos: Mapping[str, bytes]) -> Job:
-        """Begin to cluster photos; refused where too many jobs wait."""
+        """Start to cluster photos. Raises if too many jobs are waiting."""
         with self._lock:
             if self._waiting >= _WAITING:
-                raise Refusal("busy", f"{self._waiting} clusterings are at work or waiting, which is all that may", 30)
+                raise Refusal("busy", f"the queue is full: {self._waiting} clustering jobs are running or waiting", 30)
             self._waiting += 1
         name = f"c_{secrets.token_urlsafe(12)}"
         now = time.time()
@@ -89,11 +88,11 @@ class Jobs:
         return _told(name, state)
 
     def find(self, name: str, owner: str | None, all_jobs: bool = False) -> Job:
-        """How far a job is; refused where it is not there, or somebody else's."""
+        """Return the state of a job. Raises if it does not exist or belongs to another caller."""
         return _told(name, self._read(name, owner, all_jobs))
 
     def mine(self, owner: str | None, all_jobs: bool = False) -> list[Job]:
-        """The jobs of a caller, the newest first."""
+        """Return the jobs of a caller, newest first."""
         found = []
         for path in self._folder.glob("c_*"):
             with suppress(Refusal):
@@ -101,20 +100,22 @@ class Jobs:
         return sorted(found, key=lambda job: job.created, reverse=True)
 
     def cancel(self, name: str) -> None:
-        """Ask for a job to be stopped; what was done is kept until it is deleted."""
+        """Request that a job stops. What it has found so far is kept until the job is deleted."""
         with suppress(OSError):
             (self._folder / name / "cancel").touch()
 
     def delete(self, name: str) -> None:
-        """Delete all of a job, stopping it where it runs."""
+        """Delete a job and its data. A running job is stopped."""
         self.cancel(name)
         shutil.rmtree(self._folder / name, ignore_errors=True)
 
     @contextmanager
     def album(self, job: Job) -> Iterator[Album]:
-        """The album of a finished job, for one caller at a time; refused where it is not finished."""
+        """Open the album of a finished job, for one caller at a time. Raises if the job is not finished."""
         if job.state is not JobState.DONE:
-            raise Refusal("conflict", f"the job {job.job} is {job.state.value}; its people are known when it is done")
+            raise Refusal(
+                "conflict", f"the job {job.job} is {job.state.value}; its result is available when it is done"
+            )
         with (
             FileLock(self._folder / job.job / "lock", mode=0o600),
             Album(self._folder / job.job / "album.db", self._space) as album,
@@ -122,7 +123,7 @@ class Jobs:
             yield album
 
     def sweep(self, now: float | None = None) -> int:
-        """Delete the jobs whose time is over, `now` or at a time in seconds since 1970; how many."""
+        """Delete the jobs that have expired by `now` (seconds since 1970; default: now) and return how many."""
         now = time.time() if now is None else now
         gone = 0
         for path in self._folder.glob("c_*"):
@@ -133,7 +134,7 @@ class Jobs:
         return gone
 
     def close(self) -> None:
-        """Stop what runs, and delete everything where the folder was a temporary one."""
+        """Stop running jobs, and delete the folder if it is temporary."""
         self._closing.set()
         self._pool.shutdown(wait=True, cancel_futures=True)
         if self._own is not None:
@@ -163,7 +164,7 @@ class Jobs:
         except FacespaceError as error:
             state.state, state.reason = JobState.FAILED, str(error)
         except Exception as error:
-            state.state, state.reason = JobState.FAILED, f"a fault of the service ({type(error).__name__})"
+            state.state, state.reason = JobState.FAILED, f"internal error ({type(error).__name__})"
             if self._there(name):
                 raise
         finally:
@@ -176,7 +177,7 @@ class Jobs:
 
     def _write(self, name: str, state: _State) -> None:
         path = self._folder / name / "job.json"
-        # A job that was deleted meanwhile stays deleted.
+        # The folder is gone if the job was deleted meanwhile.
         with suppress(FileNotFoundError):
             path.with_suffix(".part").write_text(state.model_dump_json())
             path.with_suffix(".part").replace(path)
@@ -194,7 +195,7 @@ class Jobs:
         if state.expires < time.time() or (state.owner != owner and not all_jobs):
             raise missing
         if state.state is JobState.RUNNING and silent > _SILENT:
-            state.state, state.reason = JobState.FAILED, "the worker that did it is gone; start it again"
+            state.state, state.reason = JobState.FAILED, "its worker process has died; start the job again"
         return state
 
 

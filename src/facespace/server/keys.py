@@ -1,6 +1,6 @@
-"""API keys: who may do what, and how often. A file keeps their hashes; a key itself is shown once, when it is made.
+"""API keys with scopes and rate limits. A file stores their hashes; a key itself is shown only when it is created.
 
-A key has 256 random bits, so one SHA-256 keeps it as safe as a slow hash would a password: there is nothing to guess.
+A key has 256 random bits, so a plain SHA-256 is enough: unlike a password, it cannot be guessed.
 """
 
 import contextlib
@@ -26,7 +26,7 @@ from facespace.validation import explain, nearest_name
 
 
 class Scope(StrEnum):
-    """What a key may do. Of the first four each includes those before it; the others stand alone."""
+    """Scopes of a key. Each of the first four levels includes the previous one; the others are separate."""
 
     VERIFY = "verify"
     READ = "read"
@@ -41,16 +41,16 @@ LEVELS = (Scope.VERIFY, Scope.READ, Scope.ENROL, Scope.ADMIN)
 
 
 class KeysError(FacespaceError):
-    """A key file cannot be used as it is."""
+    """A key file cannot be read, written or changed as requested."""
 
 
 class KeptKey(BaseModel):
-    """What is kept of a key.
+    """A stored key.
 
-    name : chosen by whoever made it; stands in the log and in the audit log
-    sha256 : hex, of the key
-    scopes : what it may do
-    rate : requests a minute; None for any number
+    name : chosen at creation; appears in the log and in the audit log
+    sha256 : hash of the key, in hex
+    scopes : what it allows
+    rate : requests per minute; None for no limit
     created, expires : seconds since 1970; None for never
     """
 
@@ -72,11 +72,11 @@ class _File(BaseModel):
 
 @dataclass(frozen=True)
 class Caller:
-    """Who asks.
+    """The caller of a request.
 
-    name : of the key; None where no keys are used
-    scopes : everything it may do
-    rate : requests a minute, or None
+    name : name of the key; None if the service uses no keys
+    scopes : all scopes, including implied ones
+    rate : requests per minute, or None for no limit
     """
 
     name: str | None
@@ -85,13 +85,13 @@ class Caller:
 
     @contextmanager
     def acting(self) -> Iterator[None]:
-        """The audit log has this caller's name meanwhile."""
+        """Record this caller in the audit log within a `with` statement."""
         with acting_as(f"key {self.name}" if self.name else None):
             yield
 
 
 def as_scopes(names: Iterable[str]) -> tuple[Scope, ...]:
-    """Scopes by name; KeysError names the nearest where one is unknown."""
+    """Return scopes by name. Raises KeysError with the nearest name if one is unknown."""
     known = [scope.value for scope in Scope]
     for name in names:
         if name not in known:
@@ -103,12 +103,12 @@ EVERYBODY = Caller(None, frozenset(Scope))
 
 
 class KeyFile:
-    """A file of keys, read again when it has changed: a key that is taken out is refused from then on.
+    """A file of keys. It is read again when it changes, so a removed key is rejected at once.
 
     Parameters
     ----------
     path : Path
-        Made, readable by its owner alone, when the first key is added.
+        Created when the first key is added, readable by its owner only.
     """
 
     def __init__(self, path: Path):
@@ -117,7 +117,7 @@ class KeyFile:
         self._keys: dict[str, KeptKey] = {}
 
     def keys(self) -> list[KeptKey]:
-        """Those there are, in the order they were made."""
+        """Return the keys in the order of their creation."""
         with contextlib.suppress(FileNotFoundError):
             stat = self.path.stat()
             stamp = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
@@ -129,7 +129,7 @@ class KeyFile:
         return []
 
     def caller(self, key: str) -> Caller | None:
-        """Who has this key; None where nobody has, or not any more."""
+        """Return the caller with this key, or None if the key is unknown or expired."""
         self.keys()
         digest = hashlib.sha256(key.encode()).hexdigest()
         found = self._keys.get(digest)
@@ -140,21 +140,21 @@ class KeyFile:
         return Caller(found.name, included(frozenset(found.scopes)), found.rate)
 
     def add(self, name: str, scopes: tuple[Scope, ...], rate: float | None = None, expires: float | None = None) -> str:
-        """Make a key and keep its hash; the key itself is in this answer and nowhere else."""
+        """Create a key, store its hash and return the key, which is stored nowhere."""
         key = f"fs_{secrets.token_urlsafe(32)}"
         digest = hashlib.sha256(key.encode()).hexdigest()
         with self._changing() as file:
             if any(kept.name == name for kept in file.keys):
-                raise KeysError(f"{self.path} has a key {name!r} already; remove it first, or choose another name")
+                raise KeysError(f"{self.path} already has a key {name!r}; remove it first, or choose another name")
             try:
                 kept = KeptKey(name=name, sha256=digest, scopes=scopes, rate=rate, created=time.time(), expires=expires)
             except ValidationError as error:
-                raise KeysError(f"that key cannot be made:\n{explain(error, KeptKey)}") from None
+                raise KeysError(f"the key cannot be created:\n{explain(error, KeptKey)}") from None
             file.keys.append(kept)
         return key
 
     def remove(self, name: str) -> None:
-        """Take a key out: it is refused from the next request on."""
+        """Remove a key. It is rejected from the next request on."""
         with self._changing() as file:
             left = [kept for kept in file.keys if kept.name != name]
             if len(left) == len(file.keys):
@@ -168,13 +168,15 @@ class KeyFile:
         except FileNotFoundError:
             return _File()
         except ValidationError as error:
-            raise KeysError(f"{self.path} is no file of keys:\n{explain(error, _File)}") from None
+            raise KeysError(f"{self.path} is not a key file:\n{explain(error, _File)}") from None
         except (OSError, ValueError) as error:
-            raise KeysError(f"cannot read the keys in {self.path}: {error}; check the path and its rights") from None
+            raise KeysError(
+                f"cannot read the keys in {self.path}: {error}; check the path and its permissions"
+            ) from None
 
     @contextmanager
     def _changing(self) -> Iterator[_File]:
-        """The file, to be changed by one process at a time; it is written whole or not at all."""
+        """Yield the content of the file for a change. One process at a time; the write is atomic."""
         lock, temporary = self.path.with_name(f".{self.path.name}.lock"), self.path.with_name(f".{self.path.name}.part")
         try:
             with FileLock(lock, mode=0o600):
@@ -190,19 +192,19 @@ class KeyFile:
 
 
 def included(scopes: frozenset[Scope]) -> frozenset[Scope]:
-    """Scopes with all that they include."""
+    """Return the scopes together with the ones they include."""
     highest = max((LEVELS.index(scope) for scope in scopes if scope in LEVELS), default=-1)
     more = {Scope.METRICS} if Scope.ADMIN in scopes else set()
     return scopes | frozenset(LEVELS[: highest + 1]) | more
 
 
 class Rates:
-    """How often each key may ask: a bucket a key that fills at its rate and holds a minute's worth.
+    """Rate limits: a token bucket per key that refills at its rate and holds one minute of requests.
 
     Parameters
     ----------
     workers : int
-        Processes that share each key's rate.
+        Number of processes that share the rate of each key.
     """
 
     def __init__(self, workers: int = 1):
@@ -210,7 +212,7 @@ class Rates:
         self._buckets: dict[str, tuple[float, float]] = {}
 
     def take(self, caller: Caller, now: float) -> float:
-        """Count a request at monotonic time `now`; seconds until the next is allowed, 0 where this one is."""
+        """Count a request at monotonic time `now`. Returns 0 if it is allowed, else the seconds until one is."""
         if caller.rate is None or caller.name is None:
             return 0.0
         rate = caller.rate / self._workers

@@ -1,4 +1,4 @@
-"""A photo against one person of the gallery, and searches by embedding."""
+"""Routes to verify a photo against one person, and to search by embedding."""
 
 from typing import Annotated
 
@@ -19,7 +19,7 @@ from facespace.schemas import (
 from facespace.schemas.base import Number
 from facespace.server.body import read_form
 from facespace.server.keys import Scope
-from facespace.server.photos import Crops, Embeddings, Far, Fpir, Top, candidates_of, check_embeddings
+from facespace.server.photos import Crops, Embeddings, Far, Fpir, Top, candidates_of, check_embeddings, usable
 from facespace.server.pictures import photo_of
 from facespace.server.problems import Refusal
 from facespace.server.routes import Rule, door
@@ -27,10 +27,10 @@ from facespace.server.service import service_of
 from facespace.server.uploads import Wanted
 from facespace.space import Face, Space, compared_face
 
-PersonId = Annotated[Number, Path(description="Id of the person.")]
+PersonId = Annotated[Number, Path(description="Person id.")]
 FaceNumber = Annotated[
     int | None,
-    Query(description="Which face of the photo to compare, from 1 in reading order; the largest if not given.", ge=1),
+    Query(description="Number of the face to compare, from 1 in reading order. Default: the largest.", ge=1),
 ]
 
 ONE = Wanted(("photo",), raw=True)
@@ -57,7 +57,7 @@ def add_matching(app: FastAPI) -> None:
         crops: Crops = False,
         embeddings: Embeddings = False,
     ) -> PersonVerifyAnswer:
-        """Is the face of a photo this person's? Nobody else of the gallery plays a part in the answer."""
+        """Verify that a face in a photo is this person. Other people in the gallery are not considered."""
         service = service_of(request)
         check_embeddings(request, embeddings)
         service.space.threshold(far)
@@ -66,10 +66,10 @@ def add_matching(app: FastAPI) -> None:
         def work() -> PersonVerifyAnswer:
             gallery = service.known()
             if gallery.person(person_id) is None:
-                raise Refusal("not-found", f"there is nobody with the id {person_id} in the gallery")
-            look = service.space.look(form.photo("photo"))
-            compared = compared_face(look.faces, "the photo", face)
-            probe = look.faces[compared.face - 1].embedding
+                raise Refusal("not-found", f"there is no person with the id {person_id} in the gallery")
+            (photo,) = usable(service.space, form.photo("photo"))
+            compared = compared_face(photo.faces, "the photo", face)
+            probe = photo.faces[compared.face - 1].embedding
             found = verify_person(gallery.store, service.space, person_id, probe, far)
             return PersonVerifyAnswer(
                 person_id=found.person.id,
@@ -87,7 +87,7 @@ def add_matching(app: FastAPI) -> None:
                 frr=found.frr,
                 face=compared.face,
                 note=compared.note,
-                photo=photo_of(look, crops, embeddings),
+                photo=photo_of(photo, crops, embeddings),
             )
 
         return await service.photos.run(work)
@@ -104,13 +104,13 @@ def add_matching(app: FastAPI) -> None:
     async def search(
         request: Request, probes: EmbeddingSearchRequest, fpir: Fpir = FPIR, top: Top = 5
     ) -> EmbeddingSearchAnswer:
-        """Who are these embeddings, among the people of the gallery, or nobody we know?"""
+        """Identify faces by their embeddings: the best candidates in the gallery, or unknown."""
         service = service_of(request)
         points = probes_of(probes, service.space)
 
         def work() -> EmbeddingSearchAnswer:
             gallery = service.known()
-            # Where a face was in its photo plays no part in who it is.
+            # Identification does not use the position of a face.
             faces = [Face((0.0, 0.0, 0.0, 0.0), None, 1.0, point) for point in points]
             found = gallery.identify_faces(faces, fpir, top, once=False)
             return EmbeddingSearchAnswer(
@@ -127,9 +127,9 @@ def add_matching(app: FastAPI) -> None:
 
 
 def probes_of(request: EmbeddingSearchRequest, space: Space) -> NDArray[np.float32]:
-    """Embeddings (n, d) that this space can compare; refused where they are another's, or have not norm 1."""
+    """Return the embeddings, shape (n, d). Raises if they are of another space or do not have L2 norm 1."""
     if request.model not in (space.id, "default"):
-        raise _wrong("body.model", f"this service answers with the space {space.id}; embed the photos with it")
+        raise _wrong("body.model", f"this service uses the space {space.id}; use embeddings of that model")
     try:
         return as_points(request.embeddings, space.dimension)
     except EmbeddingError as error:

@@ -1,4 +1,4 @@
-"""What is counted, for Prometheus. With several workers their counts are summed (PROMETHEUS_MULTIPROC_DIR)."""
+"""Prometheus metrics. With several workers, their values are summed (PROMETHEUS_MULTIPROC_DIR)."""
 
 import os
 
@@ -9,7 +9,7 @@ SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 
 class Metrics:
-    """The counts of a service. No label ever names a person, a photo or a key."""
+    """The metrics of a service. No label contains the name of a person, a photo or a key."""
 
     def __init__(self) -> None:
         self._registry = registry = CollectorRegistry()
@@ -17,23 +17,29 @@ class Metrics:
             "facespace_requests", "Requests answered.", ("route", "method", "status"), registry=registry
         )
         self.seconds = Histogram(
-            "facespace_request_seconds", "From first byte to answer.", ("route",), registry=registry, buckets=SECONDS
+            "facespace_request_seconds",
+            "Seconds from first byte to response.",
+            ("route",),
+            registry=registry,
+            buckets=SECONDS,
         )
-        self.problems = Counter("facespace_problems", "Requests refused, by kind.", ("kind",), registry=registry)
-        self.faces = Counter("facespace_faces", "Faces that went through the network.", registry=registry)
+        self.problems = Counter(
+            "facespace_problems", "Requests that failed, by kind of problem.", ("kind",), registry=registry
+        )
+        self.faces = Counter("facespace_faces", "Faces embedded by the model.", registry=registry)
         self.batch = Histogram(
-            "facespace_batch_faces", "Faces in a batch.", registry=registry, buckets=(1, 2, 4, 8, 16, 32)
+            "facespace_batch_faces", "Faces per batch.", registry=registry, buckets=(1, 2, 4, 8, 16, 32)
         )
         self.inside = Gauge(
             "facespace_inside",
-            "Requests at work or waiting.",
+            "Requests being processed or waiting.",
             ("line",),
             registry=registry,
             multiprocess_mode="livesum",
         )
 
     def told(self) -> bytes:
-        """Everything, in Prometheus's text format."""
+        """Return all metrics in the Prometheus text format."""
         if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
             return generate_latest(self._registry)
         everybody = CollectorRegistry()

@@ -1,6 +1,6 @@
-"""Every request is named, counted and logged; nothing in the log tells of a photo, a point or a person.
+"""Middleware that gives each request an id, adds security headers, counts the request and logs it.
 
-What is logged is the route as it was declared, never the path or query as they were sent.
+The log has no personal data: it contains the declared route, never the path or query that was sent.
 """
 
 import json
@@ -21,13 +21,13 @@ log = logging.getLogger("facespace.service")
 
 
 class Watch:
-    """Stands before everything else."""
+    """ASGI middleware for request ids, security headers, metrics and the log."""
 
     def __init__(self, app: ASGIApp):
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on; a fault becomes an answer, and an entry of the log without the values at hand."""
+        """Handle a request. An unexpected exception becomes a 500 response and a log entry without any values."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -42,19 +42,19 @@ class Watch:
                 headers = MutableHeaders(scope=message)
                 headers.update(SAFE)
                 headers["X-Request-Id"] = state["request_id"]
-                # Answers are of people: no cache on the way keeps them. The page is asked for anew each time.
+                # Responses of the API are personal data and must not be cached. Files of the page are revalidated.
                 headers.setdefault("Cache-Control", "no-store" if scope["path"].startswith("/v1/") else "no-cache")
             await send(message)
 
         try:
             await self._app(scope, receive, sending)
         except Exception as error:
-            # The message of an error may hold what was being worked on; where it arose does not.
+            # Log only where the exception was raised: its message may contain personal data.
             frames = traceback.extract_tb(error.__traceback__)[-8:]
             where = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
             _say(logging.ERROR, id=state["request_id"], fault=type(error).__name__, where=where)
             if status == 0:
-                refusal = Refusal("internal", "the fault is in the service's log, under the name of this request")
+                refusal = Refusal("internal", "an unexpected error; see the log of the service for this request id")
                 await problem(Request(scope), refusal)(scope, receive, sending)
         finally:
             _count(scope, status, time.monotonic() - started)
@@ -62,7 +62,7 @@ class Watch:
 
 def _count(scope: Scope, status: int, seconds: float) -> None:
     state = scope["state"]
-    # The page's files have no route of their own.
+    # Static files of the page have no route.
     route = getattr(scope.get("route"), "path_format", None) or "page"
     kind = state.get("problem")
     service = getattr(scope["app"].state, "service", None)

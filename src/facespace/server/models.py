@@ -1,4 +1,4 @@
-"""The model that answers, its card, and the curves that follow from it."""
+"""Routes for the model: its card and the curves derived from it."""
 
 from typing import Annotated, Any
 
@@ -28,11 +28,11 @@ READ = Rule(Scope.VERIFY)
 
 
 def add_models(app: FastAPI) -> None:
-    """Declare the routes of the model, and of what this service can do."""
+    """Declare the routes for the model and for the capabilities of the service."""
 
     @door(app, "GET", "/v1/service", ServiceAnswer, READ, tags=["service"])
     async def service(request: Request) -> ServiceAnswer:
-        """What this service is, what it takes at most, and what the caller may do."""
+        """Describe the service: version, model, limits, and what the caller is allowed to do."""
         service, caller = service_of(request), caller_of(request)
         settings, card = service.settings, service.space.card
         decisions = card.require_decisions()
@@ -62,18 +62,18 @@ def add_models(app: FastAPI) -> None:
 
     @door(app, "GET", "/v1/models", ModelList, READ, tags=["models"])
     async def models(request: Request) -> ModelList:
-        """The model that this service answers with."""
+        """List the models of this service."""
         return ModelList(models=[ModelSummary(**_summary(service_of(request).space.card))])
 
     @door(app, "GET", "/v1/models/{space}", ModelAnswer, READ, ("not-found",), tags=["models"])
     async def model(
         request: Request,
-        space: Annotated[str, Path(description="The space's name, or `default`.", max_length=64)],
+        space: Annotated[str, Path(description="Id of the space, or `default`.", max_length=64)],
     ) -> ModelAnswer:
-        """A model's whole card, with the curves that follow from it."""
+        """Return the card of a model and the curves derived from it."""
         own = service_of(request).space
         if space not in (own.id, "default"):
-            raise Refusal("not-found", "this service has no such model; GET /v1/models lists those it has")
+            raise Refusal("not-found", "this service has no such model; GET /v1/models lists its models")
         return ModelAnswer(
             **_summary(own.card),
             card=own.card.model_dump(mode="json"),
@@ -103,7 +103,7 @@ def _distribution(card: Card) -> Distribution | None:
 
 
 def _roc(card: Card) -> list[RocPoint]:
-    """At the edges of the histogram's bars, where it is exact."""
+    """Return the ROC curve at the edges of the histogram bins, where it is exact."""
     told = _distribution(card)
     if told is None:
         return []
@@ -114,7 +114,7 @@ def _roc(card: Card) -> list[RocPoint]:
 
 
 def _curve(space: Space) -> list[ProbabilityPoint]:
-    """Probability by distance, dense where it falls: between 99.9 % and 0.1 %."""
+    """Return probability by distance, sampled densely between 99.9 % and 0.1 %."""
     calibration = space.card.calibration()
     odds = np.linspace(7, -7, 57)
     distances = (odds - calibration.intercept) / calibration.slope

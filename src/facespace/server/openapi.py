@@ -1,4 +1,4 @@
-"""The service's description in OpenAPI: what FastAPI derives from the routes, and how a request shows its key."""
+"""The OpenAPI description: what FastAPI derives from the routes, plus the security scheme and problems."""
 
 from typing import Any
 
@@ -9,43 +9,42 @@ from facespace import __version__
 from facespace.schemas import Problem
 from facespace.server.keys import Scope
 
-# Name of the security scheme that routes refer to.
+# Name of the security scheme.
 SCHEME = "key"
 
 DESCRIPTION = (
-    "Face verification (are these two the same person?), identification (who is this, among the people of a gallery?) "
-    "and clustering (who are all these people?). Photos are sent as forms, or in base64 as JSON. An error is "
-    "`application/problem+json` (RFC 9457): `type` names the kind of problem, `detail` says what was wrong and what "
-    "to do."
+    "Face verification, identification and clustering. Send photos as multipart forms, or as JSON with photos in "
+    "base64. Errors are `application/problem+json` (RFC 9457): `type` identifies the kind of problem, and `detail` "
+    "says what was wrong and what to do."
 )
 
 TAGS = {
-    "photos": "Photos that are compared or searched for, and not kept.",
-    "people": "The people of the gallery and their faces.",
-    "cluster": "Groups of faces, made from many photos by a job.",
-    "models": "The model that answers, and what its distances mean.",
-    "service": "What this service is, whether it is well, and how much it does.",
+    "photos": "Detect, verify and identify faces in photos. Photos are not stored.",
+    "people": "Manage the people in the gallery and their faces.",
+    "cluster": "Group the faces in many photos by person, as a background job.",
+    "models": "The model of this service, its card and its curves.",
+    "service": "Capabilities, health and metrics of this service.",
 }
 
 SCOPES = {
-    Scope.VERIFY: "compare photos, find their faces, read about the model",
-    Scope.READ: "all of `verify`; search the gallery, see its people",
-    Scope.ENROL: "all of `read`; enrol, rename, merge and move people, cluster photos",
-    Scope.ADMIN: "all of `enrol`; delete people and faces, see all jobs, read metrics",
-    Scope.EMBEDDINGS: "embeddings in answers; no other scope includes it",
-    Scope.EMBEDDING_SEARCH: "search the gallery by embedding; no other scope includes it",
-    Scope.METRICS: "`/metrics` alone",
+    Scope.VERIFY: "find and compare faces in photos, read the model card",
+    Scope.READ: "`verify`, and search the gallery and list its people",
+    Scope.ENROL: "`read`, and enrol, rename, merge and move people, cluster photos",
+    Scope.ADMIN: "`enrol`, and delete people and faces, see the jobs of all callers, read metrics",
+    Scope.EMBEDDINGS: "get embeddings in responses; not included in other scopes",
+    Scope.EMBEDDING_SEARCH: "search the gallery by embedding; not included in other scopes",
+    Scope.METRICS: "read `/metrics` only",
 }
 
 
 def describe(app: FastAPI, keys: bool) -> None:
-    """Have an app describe itself with its security scheme.
+    """Add the security scheme and the problems to the OpenAPI description of an app.
 
     Parameters
     ----------
     app : FastAPI
     keys : bool
-        Whether requests need a key; without, a route says that no key will do as well.
+        Whether requests need an API key. If not, authentication is described as optional.
     """
 
     def openapi() -> dict[str, Any]:
@@ -67,7 +66,7 @@ def _described(app: FastAPI, keys: bool) -> dict[str, Any]:
     )
     allowed = "; ".join(f"`{scope.value}`: {text}" for scope, text in SCOPES.items())
     components = found.setdefault("components", {})
-    # FastAPI knows of the records in answers, not of those in problems.
+    # FastAPI collects the schemas of responses, but not that of problems.
     problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}", mode="serialization")
     components["schemas"] |= {**problem.pop("$defs", {}), Problem.__name__: problem}
     components["securitySchemes"] = {

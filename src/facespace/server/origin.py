@@ -1,4 +1,4 @@
-"""No page of another site may use a service through its visitor's browser."""
+"""Protection against cross-site requests and DNS rebinding."""
 
 from urllib.parse import urlsplit
 
@@ -6,21 +6,21 @@ from fastapi import Request
 
 from facespace.server.problems import Refusal
 
-# Names of this machine; another name that leads here was pointed at it by somebody else (DNS rebinding).
+# Names of this machine. Any other name that resolves to it may be a DNS rebinding attack.
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach what listens there."""
+    """Return whether a host is a loopback address, reachable from this machine only."""
     return host in LOOPBACK or host.startswith("127.")
 
 
 def check_origin(request: Request, keys: bool) -> None:
-    """Refuse what another site's page sends, unless its origin is allowed (setting `cors`).
+    """Reject a request from a page of another site, unless its origin is allowed (setting `cors`).
 
-    Where no keys are used, what came by another name than loopback is refused too.
+    A service without keys also rejects requests to a host name other than loopback.
 
-    A browser says in `Origin`, or in `Sec-Fetch-Site`, which page a request comes from; other programs say neither.
+    Browsers send the origin of the page in `Origin` or `Sec-Fetch-Site`; other programs send neither.
     """
     host = urlsplit(f"//{request.headers.get('host', '')}").hostname or ""
     origin = request.headers.get("origin")
@@ -28,7 +28,10 @@ def check_origin(request: Request, keys: bool) -> None:
     elsewhere = origin is not None and (urlsplit(origin).netloc or origin) != request.headers.get("host")
     foreign = elsewhere or request.headers.get("sec-fetch-site") in ("cross-site", "same-site")
     if foreign and origin not in settings.cors:
-        raise Refusal("cross-site", "the request comes from another site's page, which may not use this service")
-    # Where the service was opened to others without keys, it was told so explicitly and has no name of its own.
+        raise Refusal(
+            "cross-site",
+            "cross-site request rejected: allow the origin of the page with --cors to use this service from it",
+        )
+    # With --without-keys the service is deliberately open, and its host name is not known.
     if not keys and settings.loopback and not is_loopback(host):
-        raise Refusal("cross-site", f"this service answers as localhost only, not as {host[:100]!r}")
+        raise Refusal("cross-site", f"this service only accepts requests to localhost, not to {host[:100]!r}")

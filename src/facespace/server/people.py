@@ -1,4 +1,4 @@
-"""People of the gallery and their faces: list, enrol, rename, merge and take it back, delete for good."""
+"""Routes for the people in the gallery and their faces: list, enrol, rename, merge, undo and delete."""
 
 import io
 from typing import Annotated, Any
@@ -32,23 +32,23 @@ from facespace.server.routes import Rule, door
 from facespace.server.service import service_of
 from facespace.server.uploads import Wanted
 
-PersonNumber = Annotated[Number, Path(description="Number of the person.")]
-FaceNumber = Annotated[Number, Path(description="Number of the face.")]
-Offset = Annotated[int, Query(description="People before the first one given.", ge=0, le=2**31)]
-Limit = Annotated[int, Query(description="People on a page.", ge=1, le=1000)]
-Find = Annotated[str | None, Query(description="Part of a name, in any case.", max_length=500)]
-Shown = Annotated[int, Query(description="People on the map at most.", ge=1, le=5000)]
+PersonNumber = Annotated[Number, Path(description="Person id.")]
+FaceNumber = Annotated[Number, Path(description="Face id.")]
+Offset = Annotated[int, Query(description="Number of people to skip.", ge=0, le=2**31)]
+Limit = Annotated[int, Query(description="Number of people per page.", ge=1, le=1000)]
+Find = Annotated[str | None, Query(description="Part of a name; case is ignored.", max_length=500)]
+Shown = Annotated[int, Query(description="Maximum number of people on the map.", ge=1, le=5000)]
 
 READ, ENROL, ADMIN = (Rule(scope, gallery=True) for scope in (Scope.READ, Scope.ENROL, Scope.ADMIN))
 
 
 def add_people(app: FastAPI, photos: int) -> None:
-    """Declare the routes of people; `photos` is the most of one request."""
+    """Declare the routes for people; `photos` is the maximum number of photos per request."""
     enrolment = Wanted(("photos",), most=photos, texts=NAMES)
 
     @door(app, "GET", "/v1/people", PeopleAnswer, READ, tags=["people"])
     async def people(request: Request, search: Find = None, offset: Offset = 0, limit: Limit = 100) -> PeopleAnswer:
-        """Everybody in the gallery, by name."""
+        """List the people in the gallery by name."""
         service = service_of(request)
 
         def work() -> PeopleAnswer:
@@ -75,13 +75,14 @@ def add_people(app: FastAPI, photos: int) -> None:
         tags=["people"],
     )
     async def enrol(request: Request) -> EnrolAnswer:
-        """Keep a person's faces. Somebody already known by that name gets them added."""
+        """Enrol a person. If the name is already enrolled, the faces are added to that person."""
         service = service_of(request)
         form = await read_form(request, enrolment, *service.settings.body_limits)
         fields = enrol_fields(form.texts, len(form.photos["photos"]))
         if fields.keep and not service.settings.keep_pictures:
             raise Refusal(
-                "invalid", "this service keeps no pictures: leave `keep` out, or start it with --keep-pictures"
+                "invalid",
+                "this service does not store thumbnails; omit `keep`, or start the service with --keep-pictures",
             )
 
         def work() -> EnrolAnswer:
@@ -103,7 +104,7 @@ def add_people(app: FastAPI, photos: int) -> None:
 
     @door(app, "GET", "/v1/people/map", GalleryMap, READ, tags=["people"])
     async def map_of_people(request: Request, limit: Shown = 2000) -> GalleryMap:
-        """The gallery in two dimensions, to look around in."""
+        """Return a two-dimensional map of the gallery."""
         service = service_of(request)
 
         def work() -> GalleryMap:
@@ -127,7 +128,7 @@ def add_people(app: FastAPI, photos: int) -> None:
 
     @door(app, "GET", "/v1/people/{person}", PersonFaces, READ, tags=["people"])
     async def show(request: Request, person: PersonNumber, embeddings: Embeddings = False) -> PersonFaces:
-        """A person with their faces."""
+        """Show a person and their faces."""
         service = service_of(request)
         check_embeddings(request, embeddings)
 
@@ -146,7 +147,7 @@ def add_people(app: FastAPI, photos: int) -> None:
 
     @door(app, "PATCH", "/v1/people/{person}", PersonAnswer, ENROL, tags=["people"])
     async def change(request: Request, person: PersonNumber, to: ChangePersonRequest) -> PersonAnswer:
-        """Give a person another name, other attributes, or both."""
+        """Change the name or the attributes of a person, or both."""
         service = service_of(request)
         name = None if to.name is None else cleaned(to.name)
 
@@ -158,7 +159,7 @@ def add_people(app: FastAPI, photos: int) -> None:
 
     @door(app, "DELETE", "/v1/people/{person}", RemovalAnswer, ADMIN, tags=["people"])
     async def remove(request: Request, person: PersonNumber) -> RemovalAnswer:
-        """Delete a person and all their faces for good. It cannot be taken back."""
+        """Permanently delete a person and all their faces. This cannot be undone."""
         service = service_of(request)
 
         def work() -> RemovalAnswer:
@@ -170,7 +171,7 @@ def add_people(app: FastAPI, photos: int) -> None:
 
     @door(app, "POST", "/v1/people/{person}/merge", PersonAnswer, ENROL, tags=["people"])
     async def merge(request: Request, person: PersonNumber, merge: MergeRequest) -> PersonAnswer:
-        """Two names were one person: give all faces of one to the other, who is the answer."""
+        """Merge two people who are the same person. Returns the person that all faces now belong to."""
         service = service_of(request)
 
         def work() -> PersonAnswer:
@@ -181,7 +182,7 @@ def add_people(app: FastAPI, photos: int) -> None:
 
     @door(app, "POST", "/v1/people/{person}/undo-merge", UndoneMerge, ENROL, tags=["people"])
     async def undo_merge(request: Request, person: PersonNumber) -> UndoneMerge:
-        """Take back the last merge into a person: name, number, attributes and faces are as they were."""
+        """Undo the last merge into a person. Name, id, attributes and faces are restored."""
         service = service_of(request)
 
         def work() -> UndoneMerge:
@@ -194,7 +195,7 @@ def add_people(app: FastAPI, photos: int) -> None:
 
     @door(app, "PATCH", "/v1/people/faces/{face}", PersonAnswer, ENROL, tags=["people"])
     async def move_face(request: Request, face: FaceNumber, move: MoveFaceRequest) -> PersonAnswer:
-        """Give one face to somebody else, who is made if unknown, and is the answer."""
+        """Move a face to another person, who is created if needed. Returns that person."""
         service = service_of(request)
         name = cleaned(move.to)
 
@@ -208,7 +209,7 @@ def add_people(app: FastAPI, photos: int) -> None:
 
     @door(app, "DELETE", "/v1/people/faces/{face}", PersonAnswer, ADMIN, tags=["people"])
     async def remove_face(request: Request, face: FaceNumber) -> PersonAnswer:
-        """Delete one face for good; whose it was is the answer."""
+        """Permanently delete a face. Returns the person it belonged to."""
         service = service_of(request)
 
         def work() -> PersonAnswer:
@@ -229,23 +230,23 @@ def add_people(app: FastAPI, photos: int) -> None:
         response_class=Response,
     )
     async def picture(request: Request, face: FaceNumber) -> Response:
-        """The small picture kept of a face, WebP."""
+        """Return the stored thumbnail of a face as WebP."""
         service = service_of(request)
         content = await service.desk.run(lambda: service.known().picture(face))
         if content is None:
-            raise Refusal("not-found", f"no picture is kept of a face {face}")
+            raise Refusal("not-found", f"there is no thumbnail of a face {face}")
         return Response(content, media_type="image/webp")
 
 
 def _person(gallery: Gallery, number: int) -> Person:
     found = gallery.person(number)
     if found is None:
-        raise Refusal("not-found", f"there is nobody with the number {number} in the gallery")
+        raise Refusal("not-found", f"there is no person with the id {number} in the gallery")
     return found
 
 
 def _face(gallery: Gallery, face: int) -> int:
-    """Whose a face is."""
+    """Return the id of the person that a face belongs to."""
     person = gallery.store.person_of(face)
     if person is None:
         raise Refusal("not-found", f"there is no face {face} in the gallery")

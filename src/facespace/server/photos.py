@@ -1,11 +1,13 @@
-"""The answers from photos: their faces, the same person or not, who it is."""
+"""Routes for photos: detect, verify and identify faces."""
 
 from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import FastAPI, Query, Request
 
+from facespace.errors import ImageError
 from facespace.gallery import FPIR, Gallery, Identification
+from facespace.images import Photo
 from facespace.schemas import CandidateAnswer, FacesAnswer, IdentifiedFace, IdentifyAnswer, VerifyAnswer
 from facespace.server.body import read_form
 from facespace.server.keys import Scope
@@ -14,37 +16,44 @@ from facespace.server.problems import Refusal
 from facespace.server.routes import Rule, door
 from facespace.server.service import caller_of, service_of
 from facespace.server.uploads import Wanted
-from facespace.space import Look, compared_face
+from facespace.space import PhotoFaces, Space, compared_face, photo_faces
 
-Crops = Annotated[bool, Query(description="Give each face as the network sees it, a JPEG in base64.")]
-Embeddings = Annotated[bool, Query(description="Give each face's point; needs the scope `embeddings`.")]
-Far = Annotated[float | None, Query(description="False accept rate to decide at, one of the card's.", gt=0, lt=1)]
+Crops = Annotated[bool, Query(description="Return the aligned crop of each face, a JPEG in base64.")]
+Embeddings = Annotated[bool, Query(description="Return the embedding of each face. Needs the scope `embeddings`.")]
+Far = Annotated[
+    float | None, Query(description="False accept rate (FAR) to decide at: one that the model card lists.", gt=0, lt=1)
+]
 FaceOf = Annotated[
-    int | None, Query(description="Number of the face to compare, from 1 in reading order; else the largest.", ge=1)
+    int | None, Query(description="Number of the face to compare, from 1 in reading order. Default: the largest.", ge=1)
 ]
 Fpir = Annotated[
-    float, Query(description="Share of strangers' faces that may at most be taken for somebody.", gt=0, lt=1)
+    float,
+    Query(
+        description="Maximum false-positive identification rate (FPIR): the share of unknown faces given a name.",
+        gt=0,
+        lt=1,
+    ),
 ]
-Top = Annotated[int, Query(description="How many candidates to give for each face.", ge=1, le=50)]
-Once = Annotated[bool, Query(description="Nobody is in a photo twice.")]
+Top = Annotated[int, Query(description="Number of candidates per face.", ge=1, le=50)]
+Once = Annotated[bool, Query(description="Assign each person to at most one face per photo.")]
 
 ONE, TWO = Wanted(("photo",), raw=True), Wanted(("a", "b"))
 
 
 def add_photos(app: FastAPI) -> None:
-    """Declare the routes that take photos and keep nothing of them."""
+    """Declare the routes that process photos without storing them."""
 
     @door(app, "POST", "/v1/faces", FacesAnswer, Rule(Scope.VERIFY, heavy=True), body=ONE, tags=["photos"])
     async def faces(request: Request, crops: Crops = False, embeddings: Embeddings = False) -> FacesAnswer:
-        """Every face of a photo: where it is, what it offers, and, where asked for, its embedding."""
+        """Find the faces in a photo: boxes, landmarks, quality and, if requested, embeddings."""
         service = service_of(request)
         check_embeddings(request, embeddings)
         form = await read_form(request, ONE, *service.settings.body_limits)
 
         def work() -> FacesAnswer:
-            look = service.space.look(form.photo("photo"))
+            (photo,) = usable(service.space, form.photo("photo"))
             return FacesAnswer(
-                width=look.width, height=look.height, faces=faces_of(look, crops, embeddings), model=service.space.id
+                width=photo.width, height=photo.height, faces=faces_of(photo, crops, embeddings), model=service.space.id
             )
 
         return await service.photos.run(work)
@@ -58,14 +67,14 @@ def add_photos(app: FastAPI) -> None:
         crops: Crops = False,
         embeddings: Embeddings = False,
     ) -> VerifyAnswer:
-        """Are two photos, `a` and `b`, of the same person? Of several faces the largest is compared, or the chosen."""
+        """Verify that two photos, `a` and `b`, show the same person. By default, their largest faces are compared."""
         service = service_of(request)
         check_embeddings(request, embeddings)
         service.space.threshold(far)
         form = await read_form(request, TWO, *service.settings.body_limits)
 
         def work() -> VerifyAnswer:
-            a, b = service.space.look_all([form.file(field, f"photo {field!r}") for field in ("a", "b")])
+            a, b = usable(service.space, *(form.file(field, f"photo {field!r}") for field in ("a", "b")))
             side_a = compared_face(a.faces, "the photo 'a'", face_a)
             side_b = compared_face(b.faces, "the photo 'b'", face_b)
             main_a, main_b = side_a.face - 1, side_b.face - 1
@@ -109,18 +118,18 @@ def add_photos(app: FastAPI) -> None:
         crops: Crops = False,
         embeddings: Embeddings = False,
     ) -> IdentifyAnswer:
-        """Who are the faces of a photo, among the people of the gallery, or nobody we know?"""
+        """Identify the faces in a photo: the best candidates in the gallery, or unknown."""
         service = service_of(request)
         check_embeddings(request, embeddings)
         form = await read_form(request, ONE, *service.settings.body_limits)
 
         def work() -> IdentifyAnswer:
             gallery = service.known()
-            look = service.space.look(form.photo("photo"))
-            faces = identified(gallery, look, fpir, top, once, crops, embeddings)
+            (photo,) = usable(service.space, form.photo("photo"))
+            faces = identified(gallery, photo, fpir, top, once, crops, embeddings)
             return IdentifyAnswer(
-                width=look.width,
-                height=look.height,
+                width=photo.width,
+                height=photo.height,
                 threshold=gallery.threshold(fpir),
                 fpir=fpir,
                 people=len(gallery.index),
@@ -130,20 +139,28 @@ def add_photos(app: FastAPI) -> None:
         return await service.photos.run(work)
 
 
+def usable(space: Space, *photos: Photo) -> list[PhotoFaces]:
+    """Return the faces of photos. Raises ImageError if one of them cannot be used."""
+    found = photo_faces(space, photos)
+    if failures := [photo.failure for photo in found if photo.failure is not None]:
+        raise ImageError(failures[0])
+    return found
+
+
 def identified(
-    gallery: Gallery, look: Look, fpir: float, top: int, once: bool, crops: bool, embeddings: bool
+    gallery: Gallery, photo: PhotoFaces, fpir: float, top: int, once: bool, crops: bool, embeddings: bool
 ) -> list[IdentifiedFace]:
-    """Who the faces of a photo are."""
-    found = gallery.identify_faces(look.faces, fpir, top, once)
+    """Identify the faces in a photo."""
+    found = gallery.identify_faces(photo.faces, fpir, top, once)
     named = candidates_of(gallery, found)
     return [
         IdentifiedFace(**told.model_dump(), person=face.number, name=face.person, candidates=candidates)
-        for face, told, candidates in zip(found, faces_of(look, crops, embeddings), named, strict=True)
+        for face, told, candidates in zip(found, faces_of(photo, crops, embeddings), named, strict=True)
     ]
 
 
 def candidates_of(gallery: Gallery, found: Sequence[Identification]) -> list[list[CandidateAnswer]]:
-    """The candidates of each face, with the pictures that are kept of them."""
+    """Return the candidates of each face, with the ids of their thumbnails."""
     pictures = gallery.pictured({candidate.person for face in found for candidate in face.candidates})
     return [
         [
@@ -162,6 +179,6 @@ def candidates_of(gallery: Gallery, found: Sequence[Identification]) -> list[lis
 
 
 def check_embeddings(request: Request, wanted: bool) -> None:
-    """Refuse embeddings to a key that has not their scope."""
+    """Raise if embeddings are requested with a key that lacks their scope."""
     if wanted and Scope.EMBEDDINGS not in caller_of(request).scopes:
-        raise Refusal("scope", f"embeddings are given to keys with the scope {Scope.EMBEDDINGS.value!r} only")
+        raise Refusal("scope", f"embeddings need an API key with the scope {Scope.EMBEDDINGS.value!r}")

@@ -1,4 +1,4 @@
-"""Faces as JPEG in base64, and photos and faces as what is said of them."""
+"""Conversion of photos and faces to response records."""
 
 import base64
 import io
@@ -9,36 +9,36 @@ import PIL.Image
 from numpy.typing import NDArray
 
 from facespace.schemas import FaceAnswer, PhotoAnswer, QualityAnswer
-from facespace.space import Face, Look
+from facespace.space import Face, PhotoFaces
 
 QUALITY = 85
 
 
 def as_jpeg(pixels: NDArray[np.uint8]) -> bytes:
-    """An RGB image (h, w, 3) as JPEG."""
+    """Encode an RGB image, shape (h, w, 3), as JPEG."""
     content = io.BytesIO()
     PIL.Image.fromarray(pixels).save(content, "JPEG", quality=QUALITY)
     return content.getvalue()
 
 
-def faces_of(look: Look, crops: bool, embeddings: bool) -> list[FaceAnswer]:
-    """The faces of a photo as they are told."""
+def faces_of(photo: PhotoFaces, crops: bool, embeddings: bool) -> list[FaceAnswer]:
+    """Return the faces of a photo as response records."""
     return [
         FaceAnswer(
             box=face.box,
             landmarks=None if face.landmarks is None else [(float(x), float(y)) for x, y in face.landmarks],
             score=min(1.0, max(0.0, face.score)),
             quality=_quality(face),
-            crop=base64.b64encode(as_jpeg(pixels)).decode() if crops else None,
+            crop=base64.b64encode(as_jpeg(face.crop)).decode() if crops and face.crop is not None else None,
             embedding=face.embedding.tolist() if embeddings else None,
         )
-        for face, pixels in zip(look.faces, look.crops, strict=True)
+        for face in photo.faces
     ]
 
 
-def photo_of(look: Look, crops: bool, embeddings: bool) -> PhotoAnswer:
-    """A photo as it is told."""
-    return PhotoAnswer(width=look.width, height=look.height, faces=faces_of(look, crops, embeddings))
+def photo_of(photo: PhotoFaces, crops: bool, embeddings: bool) -> PhotoAnswer:
+    """Return a photo as a response record."""
+    return PhotoAnswer(width=photo.width, height=photo.height, faces=faces_of(photo, crops, embeddings))
 
 
 def _quality(face: Face) -> QualityAnswer | None:
@@ -49,5 +49,5 @@ def _quality(face: Face) -> QualityAnswer | None:
 
 
 def first_of(numbers: Iterable[int]) -> int | None:
-    """The first, or None."""
+    """Return the first number, or None."""
     return next(iter(numbers), None)

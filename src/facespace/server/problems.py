@@ -1,4 +1,4 @@
-"""What goes wrong, told as RFC 9457 has it: application/problem+json."""
+"""Errors as RFC 9457 problem details (application/problem+json)."""
 
 import logging
 import math
@@ -26,35 +26,35 @@ from facespace.schemas import InvalidField, Problem
 
 log = logging.getLogger("facespace.service")
 
-# Each kind of problem: its HTTP status and its title.
+# The HTTP status and title of each kind of problem.
 KINDS: dict[str, tuple[int, str]] = {
-    "bad-request": (400, "The request cannot be read"),
-    "no-key": (401, "An API key is needed"),
-    "scope": (403, "The API key does not allow this"),
-    "cross-site": (403, "Another site may not ask this"),
+    "bad-request": (400, "Bad request"),
+    "no-key": (401, "API key required"),
+    "scope": (403, "Insufficient scope"),
+    "cross-site": (403, "Cross-site request rejected"),
     "not-found": (404, "Not found"),
     "method": (405, "Method not allowed"),
-    "slow": (408, "The request arrived too slowly"),
-    "conflict": (409, "Conflict with what is stored"),
+    "slow": (408, "Request timeout"),
+    "conflict": (409, "Conflict"),
     "too-large": (413, "Payload too large"),
     "media-type": (415, "Unsupported media type"),
-    "invalid": (422, "A field is not valid"),
-    "image": (422, "A photo cannot be used"),
-    "no-face": (422, "A photo shows no face"),
-    "several-faces": (422, "A photo shows several faces and none was chosen"),
-    "low-quality": (422, "A face is not good enough to enrol"),
+    "invalid": (422, "Invalid field"),
+    "image": (422, "Unusable photo"),
+    "no-face": (422, "No face in the photo"),
+    "several-faces": (422, "Several faces in the photo"),
+    "low-quality": (422, "Face quality too low"),
     "doubtful": (409, "The photos look like somebody else"),
-    "not-enrolled": (422, "None of the photos can be enrolled"),
-    "rate": (429, "The API key has been used too often"),
-    "busy": (429, "Too many requests are waiting"),
-    "internal": (500, "The service has a fault"),
-    "deadline": (503, "The deadline has passed"),
-    "unavailable": (503, "The database cannot be reached"),
+    "not-enrolled": (422, "No photo could be enrolled"),
+    "rate": (429, "Rate limit exceeded"),
+    "busy": (429, "Queue full"),
+    "internal": (500, "Internal server error"),
+    "deadline": (503, "Request timed out"),
+    "unavailable": (503, "Database unavailable"),
 }
 
 
 class Refusal(Exception):
-    """A request that is not answered as it asks; `kind` is one of `KINDS`."""
+    """An error response; `kind` is one of `KINDS`."""
 
     def __init__(
         self, kind: str, detail: str, retry_after: float | None = None, errors: list[InvalidField] | None = None
@@ -64,7 +64,7 @@ class Refusal(Exception):
 
 
 def add_problems(app: FastAPI) -> None:
-    """Have every error of an app told as a problem."""
+    """Report every error of an app as a problem."""
     app.add_exception_handler(Refusal, _refused)
     app.add_exception_handler(FacespaceError, _facespace)
     app.add_exception_handler(RequestValidationError, _invalid)
@@ -72,7 +72,7 @@ def add_problems(app: FastAPI) -> None:
 
 
 def problem(request: Request, refusal: Refusal) -> Response:
-    """The answer to a request that was refused."""
+    """Return the response for an error."""
     status, title = KINDS[refusal.kind]
     headers: dict[str, str] = {}
     if refusal.retry_after is not None:
@@ -94,7 +94,7 @@ def problem(request: Request, refusal: Refusal) -> Response:
 
 
 def described(*kinds: str) -> dict[int | str, dict[str, object]]:
-    """These kinds of problems, as OpenAPI's responses want them."""
+    """Return the OpenAPI responses for these kinds of problems."""
     found: dict[int | str, dict[str, object]] = {}
     for kind in kinds:
         status, title = KINDS[kind]
@@ -107,12 +107,14 @@ def described(*kinds: str) -> dict[int | str, dict[str, object]]:
         )
         entry["description"] = f"{entry['description']}; {kind}: {title}".removeprefix("; ")
         if status in (429, 503):
-            entry["headers"] = {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}}
+            entry["headers"] = {
+                "Retry-After": {"description": "Seconds to wait before the next try.", "schema": {"type": "integer"}}
+            }
     return found
 
 
 def invalid_fields(found: Sequence[Any], where: str = "") -> Refusal:
-    """The refusal of fields that pydantic found wrong; `where` they stand, such as 'body'. No value is repeated."""
+    """Return the error for fields that failed validation in `where`, such as 'body', without their values."""
     errors = [
         InvalidField(
             field=".".join(str(part) for part in (*filter(None, [where]), *entry["loc"])),
@@ -158,11 +160,11 @@ def _kind_of(error: Exception) -> Refusal:
         ModelError: "invalid",
         EmbeddingError: "invalid",
     }
-    # An error of the database is the cause of the gallery's: nothing that the caller could mend.
+    # If the cause is a database error, the caller cannot fix it.
     cause = error.__context__
     if isinstance(cause, sqlite3.Error | OSError) or type(cause).__module__.startswith("psycopg"):
-        # What a database quotes of its rows, in DETAIL, may be names.
+        # DETAIL may quote rows, which can contain names.
         log.error("unavailable: %s", str(error).split("DETAIL")[0])
-        return Refusal("unavailable", "the database cannot be used just now; the reason is in the service's log", 5)
+        return Refusal("unavailable", "the database is temporarily unavailable; see the log of the service", 5)
     kind = next((kind for kind_of, kind in kinds.items() if isinstance(error, kind_of)), "conflict")
     return Refusal(kind, str(error))

@@ -1,4 +1,4 @@
-"""Who is let in, and until when: threads that work, a bounded line before them, deadlines."""
+"""Request queues: worker threads, a bounded queue in front of them, and deadlines."""
 
 import asyncio
 import contextvars
@@ -14,53 +14,53 @@ from facespace.server.problems import Refusal
 
 T = TypeVar("T")
 
-# Monotonic time at which the request at hand is given up.
+# Monotonic time at which the current request times out.
 deadline: contextvars.ContextVar[float] = contextvars.ContextVar("deadline", default=float("inf"))
 
 
 def in_time() -> None:
-    """Refuse to go on with what nobody waits for any more."""
+    """Raise an error if the current request has timed out."""
     if time.monotonic() > deadline.get():
-        raise Refusal("deadline", "the request was given up at its deadline; send it again", 1)
+        raise Refusal("deadline", "the request timed out; send it again", 1)
 
 
 class Desk:
-    """A few threads, and a line of bounded length before them.
+    """A thread pool with a queue of bounded length.
 
-    A request takes its place before its body is read, so that what waits is bounded in memory too, and gives it up
-    when it is answered, or when its thread ends where nobody waited for that.
+    A request takes a place before its body is read, which bounds the memory of waiting requests too. It releases the
+    place when it is answered or, if it timed out before, when its thread ends.
 
     Parameters
     ----------
     name : str
     doing : int
-        Threads.
+        Number of threads.
     waiting : int
-        Places in the line.
+        Length of the queue.
     gauge : Gauge
-        Told how many are inside.
+        Set to the number of requests that are being processed or waiting.
     """
 
     def __init__(self, name: str, doing: int, waiting: int, gauge: Gauge):
         self._pool = ThreadPoolExecutor(doing, thread_name_prefix=name)
         self._doing, self._places, self._gauge = doing, doing + waiting, gauge
         self._inside = 0
-        # A moving mean of how long a request holds a thread, for telling when to come again; nothing is known yet.
+        # Moving average of the seconds that a request takes in its thread, to estimate Retry-After.
         self._seconds = 0.0
 
     @property
     def inside(self) -> int:
-        """Requests at work or waiting."""
+        """Number of requests that are being processed or waiting."""
         return self._inside
 
     @contextmanager
     def place(self, seconds: float) -> Iterator[None]:
-        """Take a place for a request that is given up after so many seconds; refused where there is none."""
+        """Take a place in the queue for a request that times out after `seconds`. Raises if the queue is full."""
         again = self._seconds * self._inside / self._doing
-        # What would come too late is not accepted; half, as the next ones may take longer than the last.
+        # Reject a request that would probably time out. Half the time, because estimates can be too low.
         late = self._inside >= self._doing and again > seconds / 2
         if self._inside >= self._places or late:
-            raise Refusal("busy", f"{self._inside} requests are at work or waiting, and more may not", again)
+            raise Refusal("busy", f"the queue is full: {self._inside} requests are being processed or waiting", again)
         self._move(1)
         token = deadline.set(time.monotonic() + seconds)
         try:
@@ -70,7 +70,7 @@ class Desk:
             self._move(-1)
 
     async def run(self, work: Callable[[], T]) -> T:
-        """Have a thread do something, until the deadline of the request."""
+        """Run `work` in a thread and wait for it, at most until the deadline of the request."""
         loop = asyncio.get_running_loop()
         context = contextvars.copy_context()
 
@@ -87,15 +87,15 @@ class Desk:
             left = max(0.0, deadline.get() - time.monotonic())
             return await asyncio.wait_for(asyncio.wrap_future(future), left if left < 1e9 else None)
         except TimeoutError:
-            raise Refusal("deadline", "the answer was not there by the deadline; send it again", 1) from None
+            raise Refusal("deadline", "the request timed out before the answer was ready; send it again", 1) from None
         finally:
             if not future.done():
-                # The thread cannot be stopped, so its place stays taken until it ends.
+                # A thread cannot be stopped, so it keeps its place until it ends.
                 self._move(1)
                 future.add_done_callback(lambda ended: self._leave(loop, ended))
 
     def close(self) -> None:
-        """Finish what was let in."""
+        """Finish the accepted requests and stop the threads."""
         self._pool.shutdown(wait=True)
 
     def _leave(self, loop: asyncio.AbstractEventLoop, ended: "Future[T]") -> None:

@@ -1,6 +1,6 @@
-"""The documentation page at /docs: the service's own OpenAPI description as HTML, which needs no network and no script.
+"""The API reference at /docs: the OpenAPI description as plain HTML, without scripts and without network access.
 
-Swagger UI and Redoc want megabytes of script, from another host or in the package; see docs/decisions/086.
+Swagger UI and Redoc need megabytes of scripts, from another host or in the package; see docs/decisions/086.
 """
 
 import re
@@ -18,11 +18,11 @@ STYLE = Path(__file__).with_name("reference.css")
 
 Json = dict[str, Any]
 
-_STATUSES = {"200": "the answer", "202": "accepted", "204": "done; no body"}
+_STATUSES = {"200": "success", "202": "accepted", "204": "success, no body"}
 
 
 def add_reference(app: FastAPI) -> None:
-    """Declare the page and its style sheet. They tell nothing of what is served, so no key is needed."""
+    """Declare the page and its style sheet. They contain no data, so they need no API key."""
     made: list[str] = []
 
     @app.get("/docs", include_in_schema=False)
@@ -37,7 +37,7 @@ def add_reference(app: FastAPI) -> None:
 
 
 def render(description: Json) -> str:
-    """An OpenAPI 3.1 description as one HTML page."""
+    """Render an OpenAPI 3.1 description as one HTML page."""
     info, tags = description["info"], list(description["tags"])
     operations = [
         (path, method, operation)
@@ -55,7 +55,7 @@ def render(description: Json) -> str:
     body = [
         f"<h1>{escape(info['title'])} <small>{escape(info['version'])}</small></h1>",
         f"<p>{_text(info['description'])}</p>",
-        '<p>The same for programs: <a href="/v1/openapi.json">/v1/openapi.json</a> (OpenAPI 3.1).</p>',
+        '<p>Machine-readable: <a href="/v1/openapi.json">/v1/openapi.json</a> (OpenAPI 3.1).</p>',
         *(f"<p>{_text(scheme['description'])}</p>" for scheme in description["components"]["securitySchemes"].values()),
         f'<nav aria-label="Routes"><h2>Routes</h2>{contents}</nav>',
         *(part for tag in tags for part in _tag(tag, by_tag[tag["name"]])),
@@ -83,7 +83,7 @@ def _operation(path: str, method: str, operation: Json) -> str:
         f'<section id="{_anchor(path, method)}">',
         f'<h3><span class="method {method}">{method.upper()}</span> <code>{escape(path)}</code></h3>',
         f"<p>{_text(operation.get('description', ''))}</p>",
-        f"<p>Scope: <code>{escape(scopes[0])}</code></p>" if scopes else "<p>No key is needed.</p>",
+        f"<p>Scope: <code>{escape(scopes[0])}</code></p>" if scopes else "<p>No API key needed.</p>",
     ]
     if parameters := operation.get("parameters"):
         given = [
@@ -97,11 +97,11 @@ def _operation(path: str, method: str, operation: Json) -> str:
         ]
         parts.append(_table("Parameters", ("name", "in", "type", ""), given))
     for kind, content in operation.get("requestBody", {}).get("content", {}).items():
-        parts.append(f"<h4>Body as <code>{escape(kind)}</code></h4>{_fields(content['schema'])}")
+        parts.append(f"<h4>Request body: <code>{escape(kind)}</code></h4>{_fields(content['schema'])}")
     answers = [(status, answer) for status, answer in operation["responses"].items() if int(status) < 400]
     rows = [(f"<code>{status}</code>", _STATUSES.get(status, ""), _bodies(answer)) for status, answer in answers]
-    parts.append(_table("Answers", ("status", "", "body"), rows))
-    # 'kind: title; kind: title', as `described` has it.
+    parts.append(_table("Responses", ("status", "", "body"), rows))
+    # Descriptions have the form 'kind: title; kind: title'; see `described`.
     kinds = [
         f"{status} <code>{escape(part.partition(':')[0])}</code>"
         for status, answer in sorted(operation["responses"].items())
@@ -117,7 +117,7 @@ def _problems() -> Iterable[str]:
         (f"<code>urn:facespace:{kind}</code>", f"<code>{status}</code>", escape(title))
         for kind, (status, title) in KINDS.items()
     ]
-    yield '<h2 id="problems">Kinds of problem</h2>'
+    yield '<h2 id="problems">Problem types</h2>'
     yield _table("Values of <code>type</code>", ("type", "status", "title"), rows)
 
 
@@ -131,7 +131,7 @@ def _schemas(schemas: Json) -> Iterable[str]:
 
 
 def _fields(schema: Json, described: bool = True) -> str:
-    """A table of an object's fields, or what else it is."""
+    """Render the fields of an object as a table, or another schema as a line."""
     if "properties" not in schema:
         meaning = f": {_text(schema['description'])}" if described and "description" in schema else ""
         return f"<p>{_type(schema)}{meaning}</p>"
@@ -148,7 +148,7 @@ def _fields(schema: Json, described: bool = True) -> str:
 
 
 def _type(schema: Json) -> str:
-    """A type in words, with links to the schemas it names."""
+    """Describe a type, with links to the schemas it refers to."""
     if "$ref" in schema:
         name = escape(schema["$ref"].rpartition("/")[2])
         return f'<a href="#{name}">{name}</a>'
@@ -161,7 +161,7 @@ def _type(schema: Json) -> str:
     if kind == "array":
         if "prefixItems" in schema:
             return f"list of {len(schema['prefixItems'])}: {_type(schema['prefixItems'][0])}"
-        return f"list of {_type(schema.get('items', {}))}{_range(schema, 'Items', ' entries')}"
+        return f"list of {_type(schema.get('items', {}))}{_range(schema, 'Items', ' items')}"
     if kind == "object" and "properties" in schema:
         return "object with " + ", ".join(f"<code>{escape(name)}</code>" for name in schema["properties"])
     how = schema.get("format") or schema.get("contentEncoding")
@@ -198,7 +198,7 @@ def _default(schema: Json) -> str:
 
 
 def _table(caption: str, heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    head = "".join(f'<th scope="col">{name or "meaning"}</th>' for name in heads)
+    head = "".join(f'<th scope="col">{name or "description"}</th>' for name in heads)
     body = "\n".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
     return (
         f'<div class="wide" tabindex="0" role="group" aria-label="{re.sub("<[^>]*>", "", caption)}"><table>'
@@ -219,5 +219,5 @@ def _list(entries: Iterable[str]) -> str:
 
 
 def _text(text: str) -> str:
-    """Text with `code`, as HTML."""
+    """Render text with `code` as HTML."""
     return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))

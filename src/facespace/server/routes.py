@@ -1,4 +1,4 @@
-"""How a route is declared: what key it needs, what it takes, what may go wrong; and who guards it."""
+"""Declaration of routes: required scope, request body, possible errors, and the checks before the body is read."""
 
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
@@ -20,11 +20,11 @@ Handler = TypeVar("Handler", bound=Callable[..., Coroutine[Any, Any, Any]])
 
 @dataclass(frozen=True)
 class Rule:
-    """What a route asks of a request before its body is read.
+    """What a route requires of a request before its body is read.
 
-    scope : that its key must have; None where no key is needed
-    heavy : whether it works on photos, and so takes its place in their line
-    needs : 'gallery' where there must be one
+    scope : the scope that the API key must have; None if no key is needed
+    heavy : whether it processes photos, and so waits in the queue for photos
+    gallery : whether the service must have a gallery
     """
 
     scope: Scope | None
@@ -43,7 +43,7 @@ def door(
     status: int = 200,
     **more: Any,
 ) -> Callable[[Handler], Handler]:
-    """Declare a route: `answer` is what it says, `body` the photos it takes, `problems` what may go wrong."""
+    """Declare a route. `answer` is its response model, `body` its uploads, `problems` its additional errors."""
 
     def declare(handler: Handler) -> Handler:
         handler.__rule__ = rule  # type: ignore[attr-defined]
@@ -78,10 +78,10 @@ def door(
 
 
 class Guarded(APIRoute):
-    """A route that looks at the key and takes a place in the line before anything of the body is read."""
+    """A route that checks the API key and takes a place in a queue before the body is read."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """The handler behind its guard."""
+        """Return the handler, wrapped in these checks."""
         handler = super().get_route_handler()
         rule: Rule = getattr(self.endpoint, "__rule__", Rule(None))
         uploads: bool = getattr(self.endpoint, "__uploads__", False)
@@ -95,7 +95,7 @@ class Guarded(APIRoute):
                 raise Refusal("not-found", "this service was started without a gallery")
             desk = service.photos if rule.heavy else service.desk
             with caller.acting(), desk.place(service.seconds_for(request)):
-                # Uploads have limits of their own (`read_form`).
+                # `read_form` applies the limits of uploads.
                 return await handler(request if uploads else bounded(request, JSON_BYTES))
 
         return guarded

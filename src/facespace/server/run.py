@@ -1,4 +1,4 @@
-"""Starting a service: what must be so before anybody can reach it."""
+"""Start the service, after checking everything that could keep it from working."""
 
 import os
 import socket
@@ -16,13 +16,14 @@ from facespace.server.origin import is_loopback
 from facespace.server.settings import Settings
 from facespace.space import load
 
-# Connections at once, whatever they do: more are refused before anything of them is read.
+# Maximum number of open connections; more are rejected before they are read.
 CONNECTIONS = 1000
-# Seconds within which a new worker must serve, and a worker give a sign of life: a model is read first, and the machine
-# may be busy. With uvicorn's five, a rolling restart (SIGHUP) gives up, and a slow machine loses workers that work.
-SIGN_OF_LIFE = 60
-# Seconds that an idle connection stays open: longer than clients and proxies keep one (httpx 5, nginx 60), for who
-# sends a request just as it is closed gets no answer.
+# Seconds until a new worker must be ready, and within which a worker must answer the supervisor. Workers load a model
+# first. With uvicorn's default of 5, a rolling restart (SIGHUP) is given up on a busy machine, and healthy workers are
+# killed.
+WORKER_TIMEOUT = 60
+# Keep-alive, in seconds. It must be longer than that of clients and proxies (httpx 5, nginx 60): a request that is sent
+# just as the connection closes gets no response.
 IDLE = 75
 
 
@@ -33,43 +34,43 @@ def serve(
     without_keys: bool = False,
     starting: Callable[[], None] = lambda: None,
 ) -> None:
-    """Run a service until it is told to stop (SIGTERM, Ctrl-C); what was accepted is answered first.
+    """Run a service until SIGTERM or Ctrl-C. Accepted requests are answered before it stops.
 
     Parameters
     ----------
     settings : Settings
     host : str
-        Where to listen.
+        Address to listen on.
     port : int
     without_keys : bool
-        Let everybody who reaches it do everything, beyond this machine too.
+        Allow every request without an API key, also from other machines.
     starting : callable
-        Called when nothing that can be known beforehand keeps the service from answering.
+        Called when all checks have passed, before the service starts to listen.
 
     Raises
     ------
     FacespaceError
-        It would listen beyond this machine without keys, there is no key in the file, the model or the gallery cannot
-        be used, or the address cannot be listened on.
+        The service would be reachable from other machines without keys, the key file has no key, the model or the
+        gallery cannot be used, or the address is not available.
     """
     if settings.keys is None and not is_loopback(host) and not without_keys:
         raise FacespaceError(
-            f"without API keys, everybody who reaches {host}:{port} could read and change all that is served; make "
-            "keys (facespace keys add NAME --keys FILE) and give --keys FILE, or listen on 127.0.0.1, or say "
+            f"without API keys, anyone who can reach {host}:{port} could read and change everything served; create "
+            "keys (facespace keys add NAME --keys FILE) and use --keys FILE, or listen on 127.0.0.1, or use "
             "--without-keys"
         )
     if settings.keys is not None and not KeyFile(settings.keys).keys():
         raise FacespaceError(
-            f"there is no key in {settings.keys}, so nobody could ask anything; make one: "
+            f"there is no key in {settings.keys}, so every request would be rejected; create one with: "
             f"facespace keys add NAME --keys {settings.keys}"
         )
-    # Before any worker is started: what is wrong with the model is said once, and here.
+    # Load the model before any worker starts, so that an error is reported once.
     space = load(settings.model, provider=settings.provider, threads=1, detector=settings.detector)
     space.card.require_decisions()
     if settings.jobs is not None:
         _check_folder(settings.jobs)
     _check_address(host, port)
-    # Last, as it makes a gallery that is not there yet.
+    # Last, because it creates a gallery that does not exist yet.
     if settings.gallery:
         Gallery(settings.gallery, space, read_key(settings.gallery_key)).close()
     starting()
@@ -91,30 +92,30 @@ def serve(
             server_header=False,
             limit_concurrency=CONNECTIONS,
             timeout_keep_alive=IDLE,
-            timeout_worker_healthcheck=SIGN_OF_LIFE,
-            # Past the longest deadline nothing that was accepted is open any more.
+            timeout_worker_healthcheck=WORKER_TIMEOUT,
+            # After the longest request timeout, no accepted request is open any more.
             timeout_graceful_shutdown=int(settings.seconds) + 5,
         )
 
 
 def _check_folder(folder: Path) -> None:
-    """FacespaceError where clusterings cannot be kept."""
+    """Raise FacespaceError if the folder cannot be written."""
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
         raise FacespaceError(
-            f"cannot keep clusterings in {text_of(folder)}: {error.strerror or error}; name another folder with --jobs"
+            f"cannot write clustering jobs to {text_of(folder)}: {error.strerror or error}; choose another --jobs"
         ) from None
 
 
 def _check_address(host: str, port: int) -> None:
-    """FacespaceError where nobody can listen there, or somebody does already."""
+    """Raise FacespaceError if the address is invalid or already in use."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind, protocol) as tried:
-            # As uvicorn does: a connection that was closed just now keeps nobody out.
+            # As uvicorn does, so that a recently closed connection does not block the address.
             tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             tried.bind(address)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""What a service holds: the space, the gallery, the keys, the lines before them."""
+"""The state shared by all requests: space, gallery, keys, queues and jobs."""
 
 import dataclasses
 import time
@@ -17,15 +17,15 @@ from facespace.server.queue import Desk
 from facespace.server.settings import Settings
 from facespace.space import Space, load
 
-# Answers from the database alone: short work, in a line of its own, so that photos do not hold it up.
+# Database requests are short and have their own queue, so that they do not wait behind photos.
 LIGHT_DOING, LIGHT_WAITING = 4, 64
 
-# Seconds that a face waits for others where batches gain much.
+# Seconds that a face waits for a batch on a GPU, where batches are much faster.
 GPU_WAIT = 0.005
 
 
 class Service:
-    """Everything that requests share. Safe to share between threads."""
+    """Everything that requests share. Thread-safe."""
 
     def __init__(self, settings: Settings, space: Space | None = None):
         self.settings = settings
@@ -52,31 +52,31 @@ class Service:
         self.jobs = Jobs(self.space, settings.jobs, settings.job_seconds)
 
     def admit(self, request: Request, scope: Scope) -> Caller:
-        """Who asks; refused where they may not, or not so often."""
+        """Return the caller of a request. Raises if the key is missing, unknown, over its rate or lacks the scope."""
         check_origin(request, self._keys is not None)
         if self._keys is None:
             return EVERYBODY
         kind, _, key = request.headers.get("authorization", "").partition(" ")
         if kind.lower() != "bearer" or not key.strip():
-            raise Refusal("no-key", "send an API key, as in: Authorization: Bearer fs_...")
+            raise Refusal("no-key", "send an API key in the header: Authorization: Bearer fs_...")
         caller = self._keys.caller(key.strip())
         if caller is None:
-            raise Refusal("no-key", "that API key is not known here, or not any more")
+            raise Refusal("no-key", "the API key is unknown, expired or removed")
         request.state.caller = caller
         if (wait := self._rates.take(caller, time.monotonic())) > 0:
-            raise Refusal("rate", f"the key may ask {caller.rate:g} times a minute", wait)
+            raise Refusal("rate", f"the key allows {caller.rate:g} requests per minute", wait)
         if scope not in caller.scopes:
-            raise Refusal("scope", f"this needs a key with the scope {scope.value!r}")
+            raise Refusal("scope", f"this request needs an API key with the scope {scope.value!r}")
         return caller
 
     def known(self) -> Gallery:
-        """The gallery; refused where there is none."""
+        """Return the gallery. Raises if the service has none."""
         if self.gallery is None:
             raise Refusal("not-found", "this service was started without a gallery")
         return self.gallery
 
     def seconds_for(self, request: Request) -> float:
-        """How long the caller waits: what `Prefer: wait=N` says, up to the service's own limit."""
+        """Return the timeout of a request: `Prefer: wait=N`, up to the timeout of the service."""
         for part in request.headers.get("prefer", "").split(","):
             name, _, value = part.strip().partition("=")
             if name.strip().lower() == "wait" and value.strip().isdecimal():
@@ -84,7 +84,7 @@ class Service:
         return self.settings.seconds
 
     def close(self) -> None:
-        """Finish what was accepted, then let everything go."""
+        """Finish accepted requests, then release all resources."""
         self.photos.close()
         self.desk.close()
         self.jobs.close()
@@ -95,7 +95,7 @@ class Service:
             self.gallery.close()
 
     def _batch_wait(self) -> float:
-        """Seconds that a face waits for others: docs/decisions/081."""
+        """Return the seconds that a face waits for a batch (docs/decisions/081)."""
         if self.settings.batch_wait is not None:
             return self.settings.batch_wait
         on_cpu = getattr(self.space.engine, "provider", "cpu") == "cpu"
@@ -107,12 +107,12 @@ class Service:
 
 
 def service_of(request: Request) -> Service:
-    """The service that a request came to."""
+    """Return the service of a request."""
     service: Service = request.app.state.service
     return service
 
 
 def caller_of(request: Request) -> Caller:
-    """Who sent a request."""
+    """Return the caller of a request."""
     caller: Caller = request.state.caller
     return caller

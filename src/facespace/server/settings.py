@@ -1,4 +1,4 @@
-"""How a service is set up: what it opens, where it listens, the most it takes."""
+"""Settings of a service: model, gallery, keys, limits and timeouts."""
 
 import os
 from pathlib import Path
@@ -9,34 +9,35 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from facespace.processors import available
 from facespace.server.cors import as_origin
 
-# Workers are processes that are given their settings by the environment.
+# Worker processes read their settings from the environment.
 ENVIRONMENT = "FACESPACE_SERVE"
 
 
 class Settings(BaseModel):
     """Settings of a service.
 
-    model : path or name of the model; the default one where None
-    gallery : its place; without one, photos are compared and clustered only
+    model : path or name of the model; None for the default model
+    gallery : path or URL; without a gallery, photos can only be compared and clustered
     gallery_key : key file of an encrypted gallery
-    keys : file of API keys; without one everybody may do everything
-    provider, threads : of the network, as for `load`
-    workers : processes; rates of keys are shared out among them
-    doing : requests with photos that are worked on at once
-    waiting : requests with photos that wait; beyond it they are refused
-    seconds : until a request is given up
-    photo_bytes, request_bytes, cluster_bytes : the most of one photo, one request, one request to cluster
-    pixels, faces : the most of one photo
-    photos : the most of one request
-    longest : photos with a longer side (pixels) are scaled down to it before faces are looked for
-    batch_wait : seconds that a face waits for others to go through the network together; where None as long as the
-        network is busy with others on a CPU, and 5 ms elsewhere (docs/decisions/081)
-    batching : whether faces of several callers go through the network together
-    keep_pictures : whether `keep` may store a picture of each face that is enrolled
-    cors : origins of other sites whose pages may use the service, such as https://photos.example; none where empty
-    loopback : whether, without keys, only requests to a name of this machine are answered
-    jobs : folder for clusterings; one that is deleted at the end where None
-    job_seconds : until a clustering is deleted
+    keys : file of API keys; without it, every request is allowed
+    provider, threads : of the model, as for `load`
+    detector : detector to use instead of the model card's
+    workers : number of processes; the rate limit of a key is divided among them
+    doing : number of photo requests processed at once
+    waiting : length of the queue of photo requests; beyond it, requests are rejected
+    seconds : request timeout
+    photo_bytes, request_bytes, cluster_bytes : maximum size of a photo, a request, and a clustering request
+    pixels, faces : maximum number per photo
+    photos : maximum number per request
+    longest : photos with a longer side (pixels) are scaled down to it before detection
+    batch_wait : seconds that a face waits for a batch; None for as long as the model is busy on a CPU, and for 5 ms
+        elsewhere (docs/decisions/081)
+    batching : whether faces of several callers are embedded in one batch
+    keep_pictures : whether `keep` can store a thumbnail of each enrolled face
+    cors : origins whose pages can use the service, such as https://photos.example
+    loopback : whether a service without keys only accepts requests to a name of this machine
+    jobs : folder for clustering jobs; None for a temporary folder
+    job_seconds : seconds after which a job is deleted
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -69,14 +70,14 @@ class Settings(BaseModel):
 
     @property
     def body_limits(self) -> tuple[int, int]:
-        """Bytes of one photo, and of one request, at most."""
+        """Maximum bytes of a photo and of a request."""
         return self.photo_bytes, self.request_bytes
 
     @classmethod
     def of_environment(cls) -> "Settings":
-        """What `to_environment` of the parent process has left."""
+        """Read the settings that the parent process wrote with `to_environment`."""
         return cls.model_validate_json(os.environ.get(ENVIRONMENT, "{}"))
 
     def to_environment(self) -> None:
-        """Leave these settings for processes that are started from now on."""
+        """Write these settings to the environment of processes that start later."""
         os.environ[ENVIRONMENT] = self.model_dump_json()

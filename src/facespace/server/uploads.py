@@ -1,4 +1,4 @@
-"""What a route wants of a request's body, and what came: photos by field, and other values by field."""
+"""Upload specs, which describe the body of a request, and parsed uploads: photos and other values by field."""
 
 import io
 from collections.abc import Mapping
@@ -7,34 +7,34 @@ from typing import Any
 
 from facespace.server.problems import Refusal
 
-# The fields that a request may have beside its photos, as OpenAPI describes them.
+# Fields other than photos, as OpenAPI schemas.
 FIELDS: dict[str, dict[str, Any]] = {
     "name": {
         "type": "string",
         "minLength": 1,
         "maxLength": 500,
-        "description": "Name of the person; any Unicode, not blank.",
+        "description": "Name of the person: any Unicode, not blank.",
     },
-    "attributes": {"type": "object", "description": "JSON to keep with the person."},
+    "attributes": {"type": "object", "description": "JSON object to store with the person."},
     "least_quality": {
         "type": "number",
         "minimum": 0,
         "maximum": 1,
-        "description": "Faces of a lower quality are refused.",
+        "description": "Reject faces of lower quality.",
     },
     "keep": {
         "type": "boolean",
-        "description": "true: store a picture of each face, where the service allows it.",
+        "description": "Store a thumbnail of each face, if the service allows it.",
     },
     "accept_doubtful": {
         "type": "boolean",
-        "description": "true: also enrol photos that look like somebody else than the person's others.",
+        "description": "Also enrol photos that look like somebody else.",
     },
     "face": {
         "type": "integer",
         "minimum": 1,
-        "description": "Which face of the photo to enrol: its number, from 1 in reading order, the order of "
-        "/v1/faces. For one photo a call; without it the photo must show one face alone.",
+        "description": "Number of the face to enrol, from 1 in reading order, as in /v1/faces. Needs a request "
+        "with one photo. Without it, each photo must show exactly one face.",
     },
 }
 REQUIRED = ("name",)
@@ -47,13 +47,13 @@ _BASE64 = {
     "description": "A photo in base64 (RFC 4648 section 4), or as a data: URL.",
 }
 _IN_JSON = {
-    "description": "A photo in base64, as it is or with the name of its file.",
+    "description": "A photo in base64, or an object with the photo and its file name.",
     "anyOf": [
         _BASE64,
         {
             "type": "object",
             "properties": {
-                "name": {"type": "string", "maxLength": 500, "description": "Name of the file, for the answer."},
+                "name": {"type": "string", "maxLength": 500, "description": "File name, repeated in the response."},
                 "content": _BASE64,
             },
             "required": ["content"],
@@ -65,7 +65,7 @@ _IN_JSON = {
 
 @dataclass(frozen=True)
 class Upload:
-    """A photo that was sent: the name it was sent under, and its bytes."""
+    """An uploaded photo: its file name and its bytes."""
 
     name: str
     content: bytes
@@ -73,17 +73,17 @@ class Upload:
 
 @dataclass(frozen=True)
 class Form:
-    """What a request brought: photos by field, and other values by field; a form's are strings, JSON's any."""
+    """The parsed body of a request: photos by field, and other values by field (strings in forms, any type in JSON)."""
 
     photos: Mapping[str, list[Upload]]
     texts: Mapping[str, Any]
 
     def photo(self, field: str) -> bytes:
-        """The one photo of a field."""
+        """Return the single photo of a field."""
         return self.photos[field][0].content
 
     def file(self, field: str, name: str) -> io.BytesIO:
-        """The same as an open file, under a name for messages."""
+        """Return the single photo of a field as an open file, with a name for error messages."""
         file = io.BytesIO(self.photo(field))
         file.name = name
         return file
@@ -91,12 +91,12 @@ class Form:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a request must bring.
+    """An upload spec: the fields of a request body.
 
-    photos : fields, each with one photo at least
-    most : photos of one field at most
-    texts : other fields that may be given, of `FIELDS`
-    raw : whether the body may be the photo itself
+    photos : required fields, each with at least one photo
+    most : maximum number of photos per field
+    texts : other fields, of `FIELDS`
+    raw : whether the whole body can be the photo
     """
 
     photos: tuple[str, ...]
@@ -105,7 +105,7 @@ class Wanted:
     raw: bool = False
 
     def described(self) -> dict[str, Any]:
-        """As OpenAPI's request body."""
+        """Return the request body for OpenAPI."""
         content = {
             "multipart/form-data": {"schema": self._object(_FILE)},
             "application/json": {"schema": {**self._object(_IN_JSON), "additionalProperties": False}},
@@ -115,12 +115,12 @@ class Wanted:
         return {"required": True, "content": content}
 
     def checked(self, form: Form) -> Form:
-        """A form that has the photos it must have; refused otherwise."""
+        """Return the form. Raises if a required photo is missing, or if there are too many."""
         for field in self.photos:
             given = len(form.photos.get(field, ()))
             if not given or given > self.most:
                 wanted = "one photo" if self.most == 1 else f"1 to {self.most} photos"
-                raise Refusal("invalid", f"the request must have {wanted} as {field!r}; {given} given")
+                raise Refusal("invalid", f"the request must have {wanted} in the field {field!r}, but has {given}")
         return form
 
     def _object(self, photo: dict[str, Any]) -> dict[str, Any]:
@@ -132,6 +132,6 @@ class Wanted:
 
 
 def check_size(size: int, most: int) -> None:
-    """Refuse a photo of more than `most` bytes."""
+    """Raise if a photo has more than `most` bytes."""
     if size > most:
         raise Refusal("too-large", f"a photo has {size:,} bytes; the limit is {most:,}")

@@ -22,6 +22,7 @@ class Face:
     score : the detector's, between 0 and 1
     embedding : float32, shape (d,), L2 norm 1
     quality : how far it can be trusted; None where the detector gives no landmarks
+    crop : uint8, shape (h, w, 3), RGB, as the network saw it; None where it was not asked for
     """
 
     box: tuple[float, float, float, float]
@@ -29,11 +30,12 @@ class Face:
     score: float
     embedding: NDArray[np.float32]
     quality: Quality | None = None
+    crop: NDArray[np.uint8] | None = None
 
 
 @dataclass(frozen=True)
 class PhotoFaces:
-    """What became of one of many photos.
+    """A photo with its faces, or why it could not be used.
 
     photo : as it was given
     width, height : in pixels, upright; 0 where it could not be decoded
@@ -46,26 +48,6 @@ class PhotoFaces:
     height: int
     faces: tuple[Face, ...]
     failure: str | None
-
-
-@dataclass(frozen=True)
-class Look:
-    """A photo with its faces and how each was cut out.
-
-    width, height : in pixels, upright
-    faces : in reading order
-    crops : uint8, shape (h, w, 3), RGB: each face as the network saw it
-    """
-
-    width: int
-    height: int
-    faces: tuple[Face, ...]
-    crops: tuple[NDArray[np.uint8], ...]
-
-    @property
-    def main(self) -> int | None:
-        """Which face is the main (largest) one; None where there is none."""
-        return main_face(self.faces)
 
 
 @dataclass(frozen=True)

@@ -11,14 +11,14 @@ import PIL.Image
 from numpy.typing import ArrayLike, NDArray
 
 from facespace.errors import ImageError, ModelError
-from facespace.faces import CROPS, DETECTORS, Detector, FaceCrop, Finder, ForeignDetector, Found, in_order
+from facespace.faces import CROPS, DETECTORS, Detector, Finder, ForeignDetector, Found, in_order
 from facespace.images import Colour, Limits, Photo, called
 from facespace.metric import Decision, as_point, paired_squared_distances
 from facespace.model.card import Card, ClusteringCard
 from facespace.model.engine import BATCH, Embedder, Engine
 from facespace.model.file import ModelFile, read_model
 from facespace.model.shipped import find_model
-from facespace.space.records import Face, Look, PhotoFaces, Verification, compared_face
+from facespace.space.records import Face, PhotoFaces, Verification, compared_face
 from facespace.validation import nearest_name
 
 T = TypeVar("T")
@@ -127,54 +127,24 @@ class Space:
         """Probability of 'same person' at squared distances of any shape, for even prior odds."""
         return self.card.calibration().probability(distances)
 
-    def crops(self, photo: Photo) -> list[FaceCrop]:
-        """The faces of a photo, cut out as this space's network wants them; may be none.
-
-        Raises
-        ------
-        ImageError
-            The photo cannot be used.
-        """
-        return list(self.finder.find(photo, "photo").faces)
-
-    def faces(self, photo: Photo) -> list[Face]:
+    def faces(self, photo: Photo, crops: bool = False) -> list[Face]:
         """Every face of a photo with its embedding, in reading order; may be none.
 
-        Raises
-        ------
-        ImageError
-            The photo cannot be used.
-        """
-        found, points = next(self.embedded([self.finder.find(photo, "photo")]))
-        return _faces(found, points)
-
-    def look(self, photo: Photo) -> Look:
-        """Every face of a photo, as `faces`, with how it was cut out.
+        Parameters
+        ----------
+        photo : a photo
+        crops : bool
+            With each face as the network saw it.
 
         Raises
         ------
         ImageError
             The photo cannot be used.
         """
-        return self.look_all([photo])[0]
+        found, points = next(embedded(self, [self.finder.find(photo, "photo")]))
+        return list(_photo_faces(found, points, crops).faces)
 
-    def look_all(self, photos: Sequence[Photo]) -> list[Look]:
-        """As `look` for a few photos, whose faces are found and embedded together.
-
-        Raises
-        ------
-        ImageError
-            One of them cannot be used.
-        """
-        all_found = self.finder.find_all(photos)
-        if failures := [found.failure for found in all_found if found.failure]:
-            raise ImageError(failures[0])
-        return [
-            Look(found.width, found.height, tuple(_faces(found, points)), tuple(face.pixels for face in found.faces))
-            for found, points in self.embedded(all_found)
-        ]
-
-    def stream(self, photos: Iterable[Photo], workers: int | None = None) -> Iterator[PhotoFaces]:
+    def stream(self, photos: Iterable[Photo], workers: int | None = None, crops: bool = False) -> Iterator[PhotoFaces]:
         """Every face of many photos: decoded, detected, aligned and embedded by several threads.
 
         Photos are taken from the iterable as they are needed and results come in their order, so memory stays
@@ -185,35 +155,11 @@ class Space:
         photos : iterable of photos
         workers : int or None
             One a core where None.
+        crops : bool
+            With each face as the network saw it.
         """
-        for found, points in self.found_stream(photos, workers):
-            yield PhotoFaces(found.photo, found.width, found.height, tuple(_faces(found, points)), found.failure)
-
-    def found_stream(
-        self, photos: Iterable[Photo], workers: int | None = None
-    ) -> Iterator[tuple[Found, NDArray[np.float32]]]:
-        """As `stream`, with each face as it was cut out: what was found in a photo, and its points (k, d)."""
-        # Each thread embeds what it found: a network that ran beside them would take a core from one of them, or
-        # where it is the slower part, leave them waiting.
-        return in_order(lambda group: list(self.embedded(self.finder.find_all(group))), photos, workers)
-
-    def embedded(self, found: Iterable[Found]) -> Iterator[tuple[Found, NDArray[np.float32]]]:
-        """Each photo whose faces were found, with their points (k, d); batches reach across photos."""
-        waiting: list[Found] = []
-        for photo in found:
-            waiting.append(photo)
-            if sum(len(other.faces) for other in waiting) >= BATCH or len(waiting) >= 8 * BATCH:
-                yield from self._embed_now(waiting)
-                waiting.clear()
-        yield from self._embed_now(waiting)
-
-    def _embed_now(self, found: list[Found]) -> Iterator[tuple[Found, NDArray[np.float32]]]:
-        points = list(self.engine.embed_stream(face.pixels for photo in found for face in photo.faces))
-        start = 0
-        for photo in found:
-            own = points[start : start + len(photo.faces)]
-            start += len(own)
-            yield photo, np.stack(own) if own else np.empty((0, self.dimension), np.float32)
+        for found, points in found_stream(self, photos, workers):
+            yield _photo_faces(found, points, crops)
 
     def embed(self, photos: Photo | Iterable[Photo]) -> NDArray[np.float32]:
         """The main (largest) face of each photo, as points.
@@ -236,7 +182,7 @@ class Space:
         one = isinstance(listed, _OnePhoto)
         points = list(
             self.engine.embed_stream(
-                self.main_crop(photo, "photos" if one else f"photos[{place}]") for place, photo in enumerate(listed)
+                self._main_crop(photo, "photos" if one else f"photos[{place}]") for place, photo in enumerate(listed)
             )
         )
         return np.stack(points) if points else np.empty((0, self.dimension), np.float32)
@@ -314,16 +260,35 @@ class Space:
             frr=decision.frr,
         )
 
-    def main_crop(self, photo: Photo, name: str = "photo") -> NDArray[np.uint8]:
-        """The main (largest) face of a photo as the network wants it; uint8, shape (height, width, 3).
-
-        Raises
-        ------
-        ImageError, NoFaceError
-            The photo cannot be used, or shows no face; the message calls it by its path, or `name`.
-        """
+    def _main_crop(self, photo: Photo, name: str) -> NDArray[np.uint8]:
+        """The main (largest) face of a photo as the network wants it; messages call it by its path, or `name`."""
         crops = self.finder.find(photo, name).faces
         return crops[compared_face(crops, called(photo, name)).face - 1].pixels
+
+
+def photo_faces(space: Space, photos: Sequence[Photo]) -> list[PhotoFaces]:
+    """Every face of a few photos, found and embedded together, with its crop; see `Space.stream` for many."""
+    return [_photo_faces(found, points, crops=True) for found, points in embedded(space, space.finder.find_all(photos))]
+
+
+def found_stream(
+    space: Space, photos: Iterable[Photo], workers: int | None = None
+) -> Iterator[tuple[Found, NDArray[np.float32]]]:
+    """As `Space.stream`: what the detector found in each photo, and the points of its faces (k, d)."""
+    # Each thread embeds what it found: a network that ran beside them would take a core from one of them, or
+    # where it is the slower part, leave them waiting.
+    return in_order(lambda group: list(embedded(space, space.finder.find_all(group))), photos, workers)
+
+
+def embedded(space: Space, found: Iterable[Found]) -> Iterator[tuple[Found, NDArray[np.float32]]]:
+    """Each photo whose faces were found, with their points (k, d); batches reach across photos."""
+    waiting: list[Found] = []
+    for photo in found:
+        waiting.append(photo)
+        if sum(len(other.faces) for other in waiting) >= BATCH or len(waiting) >= 8 * BATCH:
+            yield from _embed_now(space, waiting)
+            waiting.clear()
+    yield from _embed_now(space, waiting)
 
 
 def load(
@@ -383,11 +348,21 @@ def _named(known: dict[str, T], wanted: str, sentence: str) -> T:
     return known[wanted]
 
 
-def _faces(found: Found, points: NDArray[np.float32]) -> list[Face]:
-    return [
-        Face(face.box, face.landmarks, face.score, point, face.quality)
+def _embed_now(space: Space, found: list[Found]) -> Iterator[tuple[Found, NDArray[np.float32]]]:
+    points = list(space.engine.embed_stream(face.pixels for photo in found for face in photo.faces))
+    start = 0
+    for photo in found:
+        own = points[start : start + len(photo.faces)]
+        start += len(own)
+        yield photo, np.stack(own) if own else np.empty((0, space.dimension), np.float32)
+
+
+def _photo_faces(found: Found, points: NDArray[np.float32], crops: bool) -> PhotoFaces:
+    faces = tuple(
+        Face(face.box, face.landmarks, face.score, point, face.quality, face.pixels if crops else None)
         for face, point in zip(found.faces, points, strict=True)
-    ]
+    )
+    return PhotoFaces(found.photo, found.width, found.height, faces, found.failure)
 
 
 class _OnePhoto(list[Photo]):

@@ -1,1 +1,1 @@
-"""Training a space: recipes, networks, mining, the loop, checkpoints, export. Needs the extra `train`."""
+"""Train a space: recipes, networks, mining, the training loop, checkpoints, export. Needs the extra `train`."""

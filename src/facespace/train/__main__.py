@@ -1,8 +1,8 @@
-"""`torchrun --nproc-per-node 2 -m facespace.train RECIPE`: the command `facespace train`, as torchrun starts it."""
+"""Run `facespace train` under torchrun: `torchrun --nproc-per-node 2 -m facespace.train RECIPE`."""
 
 import sys
 
-from facespace.cli import main
+from facespace.cli.main import main
 
 sys.argv[1:1] = ["train"]
 main()

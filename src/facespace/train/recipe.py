@@ -1,4 +1,4 @@
-"""A training recipe: plain data in TOML, checked before anything starts."""
+"""Training recipes: TOML files, validated before training starts."""
 
 import os
 import tomllib
@@ -16,17 +16,17 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Margin = Annotated[float, Field(gt=0, lt=4)]
 Weight = Annotated[float, Field(ge=0)]
 
-# Keys of earlier versions, and what to do about them.
+# Keys of earlier versions, and what to do instead.
 _REMOVED = {
-    "data.offset": "this option was removed: aligned faces have their template in the middle. Delete the key; faces "
-    "that were aligned by other landmarks must be aligned again: facespace prepare",
+    "data.offset": "this option was removed, because aligned faces have the template in the middle. Delete the key; "
+    "faces aligned with other landmarks must be aligned again: facespace prepare",
 }
 
 
 def _whole(path: Path) -> Path:
-    # "faces\new" in TOML is a name with a line break in it, and no error of TOML's.
+    # In TOML, "faces\new" is valid and contains a line break.
     if any(ord(letter) < 32 for letter in str(path)):
-        raise ValueError(f"the path holds a tab, a line break or the like; {BACKSLASHES}")
+        raise ValueError(f"the path contains a control character such as a tab or a line break; {BACKSLASHES}")
     return path
 
 
@@ -38,18 +38,18 @@ class _Section(BaseModel):
 
 
 class DataSection(_Section):
-    """Which faces to learn from.
+    """The training and validation data.
 
-    train : folder with one sub-folder of photos a person; relative to the recipe's own folder
+    train : folder with one subfolder of photos per person; relative to the recipe's folder
     unnamed : more faces of the same kind without names, each a person of its own in the table; for distillation, which
-        needs no names. How many of them a batch has: `singles` of [batch]
-    validation : another such folder with other people, on whom thresholds and calibration are measured
-    validation_people : or, how many people of `train` to set aside for that
-    old : a model file whose points the new network's are to be comparable with (loss 'harmonic'); without it the
-        teacher's embeddings beside the faces stand for the old space
-    label_limit : squared distance from their person's mean, by the teacher, beyond which faces count as wrongly named:
-        they get a person of their own, so that only distillation sees them. None keeps every name
-    description, licence, terms : what the model card will say of the data
+        needs no names. `singles` of [batch] sets how many of them are in a batch
+    validation : folder with photos of other people, used to measure thresholds and calibration
+    validation_people : alternatively, the number of people of `train` to hold out for validation
+    old : model file that the new embeddings should be comparable with (loss 'harmonic'). Without it, the teacher's
+        embeddings next to the faces are the old space
+    label_limit : squared distance from a person's mean, in the teacher's space, above which a face counts as labelled
+        wrong and becomes a person of its own, so that only distillation uses it. None keeps all labels
+    description, licence, terms : text about the data for the model card
     """
 
     train: Folder
@@ -64,10 +64,13 @@ class DataSection(_Section):
 
 
 class NetworkSection(_Section):
-    """Which network: its registered name, the input size in pixels, numbers in an embedding.
+    """The network.
 
-    start : folder of a run of the same network, whose last checkpoint gives the first weights; relative to
-        where training is called, as runs are. Random weights where there is none
+    name : registered name, or package.module:function
+    width, height : input size in pixels
+    dimension : dimension of an embedding
+    start : folder of a run of the same network to take the initial weights from: its best checkpoint, or the last if
+        none was validated. Relative to the working directory, like all runs. None: random weights
     """
 
     name: str
@@ -80,11 +83,10 @@ class NetworkSection(_Section):
 class BatchSection(_Section):
     """Identity-balanced batches: `people` identities with `photos` faces each.
 
-    singles : how many faces of people with a single photo each batch has beside them; they are negatives and, in
-        distillation, faces like any other
-
-    chunk : 0, or how many faces go through the network at a time; the step is that of the whole batch all the
-        same (gradient caching), in the memory of a chunk and a third more time
+    singles : additional faces per batch of people with a single photo; they serve as negatives and, in distillation,
+        like any other face
+    chunk : faces to pass through the network at a time, 0 for the whole batch. The gradient is that of the whole batch
+        (gradient caching), with the memory of a chunk and a third more time
     """
 
     people: Annotated[int, Field(ge=2)]
@@ -94,14 +96,14 @@ class BatchSection(_Section):
 
 
 class OfflineSection(_Section):
-    """Triplets from a pool, mined anew every so often (paper section 3.2).
+    """Offline mining: triplets from a pool that is searched at intervals (paper section 3.2).
 
-    every : 0 for never, or the steps between two searches
-    pool : faces embedded for a search, drawn anew each time; all training faces where there are fewer
-    share, final_share : how much of a batch they fill, moving from the one to the other over the run; 1 is
-        offline mining alone, between is mixed. The online miner looks among all faces of the batch, these too
+    every : steps between two searches, 0 for no offline mining
+    pool : faces embedded for a search, drawn at random each time; all training faces if there are fewer
+    share, final_share : share of a batch that these triplets fill, changing linearly over the run; 1 is offline mining
+        alone. The online miner still searches all faces of the batch
     hardness, floor : as for the online miner
-    start : the first step that uses them: a network that knows nothing yet finds nothing hard
+    start : first step that uses offline mining, because an untrained network cannot tell which triplets are hard
     """
 
     every: Annotated[int, Field(ge=0)] = 0
@@ -114,13 +116,13 @@ class OfflineSection(_Section):
 
 
 class MiningSection(_Section):
-    """Which triplets a step learns from.
+    """Selection of the triplets to train on.
 
-    online : the miner inside the batch
-    pairs : all anchor-positive pairs, or one random positive for each anchor
-    hardness, final_hardness : 0 is semi-hard, 1 the nearest negative there is; moves from the one to the other
-        over the run. By default that of the miner
-    floor : squared distance below which no negative is taken: nearer ones are often wrong labels
+    online : miner within the batch
+    pairs : 'all' anchor-positive pairs, or 'one' random positive per anchor
+    hardness, final_hardness : 0 is semi-hard, 1 allows the nearest negative; changes linearly over the run. The
+        default depends on the miner
+    floor : squared distance below which no negative is taken; closer ones are often wrong labels
     """
 
     online: Literal["semi-hard", "batch-hard", "batch-all", "distance-weighted"] = "semi-hard"
@@ -132,16 +134,16 @@ class MiningSection(_Section):
 
 
 class _LossSection(_Section):
-    """A loss, which may learn from triplets."""
+    """Base class of the loss sections."""
 
     @property
     def mines(self) -> bool:
-        """Whether it learns from triplets: then [mining] says which."""
+        """Whether the loss uses triplets, which [mining] selects."""
         return False
 
 
 class _MarginSection(_LossSection):
-    """A loss with a margin: alpha, moving from `margin` to `final_margin` over the run."""
+    """A loss with a margin (alpha), which changes linearly from `margin` to `final_margin` over the run."""
 
     margin: Margin = 0.2
     final_margin: Margin | None = None
@@ -150,8 +152,8 @@ class _MarginSection(_LossSection):
 class TripletSection(_MarginSection):
     """The triplet loss (paper equation 3).
 
-    distance : the paper's squared distances, or plain ones
-    soft : log(1 + exp(.)) instead of max(0, .)
+    distance : 'squared' distances as in the paper, or 'plain' ones
+    soft : use log(1 + exp(.)) instead of max(0, .)
     """
 
     name: Literal["triplet"] = "triplet"
@@ -160,28 +162,28 @@ class TripletSection(_MarginSection):
 
     @property
     def mines(self) -> bool:
-        """Whether it learns from triplets."""
+        """Whether the loss uses triplets."""
         return True
 
 
 class HarmonicSection(_MarginSection):
-    """The triplet loss over new points and those of an old space (paper appendix A)."""
+    """The triplet loss over new embeddings and those of an old space (paper appendix A)."""
 
     name: Literal["harmonic"]
 
     @property
     def mines(self) -> bool:
-        """Whether it learns from triplets."""
+        """Whether the loss uses triplets."""
         return True
 
 
 class DistillationSection(_MarginSection):
-    """Imitation of a teacher, whose embeddings stand beside the faces.
+    """Distillation from a teacher, whose embeddings are stored next to the faces.
 
-    relations : weight of the distances within the batch beside the points themselves
-    templates : weight of the similarity to the templates of all training people
+    relations : weight of the distances within the batch, relative to the embeddings themselves
+    templates : weight of the similarities to the templates of all training people
     scale : factor on the cosines with these templates
-    triplets : weight of the triplet loss beside the teacher; `margin` and [mining] are those of its triplets
+    triplets : weight of an additional triplet loss; `margin` and [mining] apply to it
     """
 
     name: Literal["distillation"]
@@ -192,19 +194,19 @@ class DistillationSection(_MarginSection):
 
     @property
     def mines(self) -> bool:
-        """Whether it learns from triplets."""
+        """Whether the loss uses triplets."""
         return self.triplets > 0
 
 
 class ContrastiveSection(_LossSection):
-    """The contrastive loss: people are pushed apart up to the squared distance `margin`."""
+    """The contrastive loss; `margin` is the squared distance up to which different people are pushed apart."""
 
     name: Literal["contrastive"]
     margin: Margin = 0.2
 
 
 class ArcfaceSection(_LossSection):
-    """ArcFace: an angular margin of `angle` degrees; `scale` is the factor on the cosines."""
+    """ArcFace: an angular margin of `angle` degrees, and a factor `scale` on the cosines."""
 
     name: Literal["arcface"]
     angle: Annotated[float, Field(gt=0, lt=90)] = 28.6
@@ -212,14 +214,14 @@ class ArcfaceSection(_LossSection):
 
 
 class CrossEntropySection(_LossSection):
-    """A classifier over the training people; `smoothing` is that of the labels."""
+    """A classifier over the training people, with label smoothing."""
 
     name: Literal["cross-entropy"]
     smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
 
 def _loss_name(section: object) -> object:
-    """What tells the sections of losses apart; a section without a name is that of the triplet loss."""
+    """Return the discriminator of the loss sections; a section without a name is the triplet loss."""
     if isinstance(section, dict):
         return section.get("name", "triplet")
     return getattr(section, "name", None)
@@ -234,7 +236,7 @@ LOSS_SECTIONS: dict[str, type[_LossSection]] = {
     "cross-entropy": CrossEntropySection,
 }
 
-# One section for each loss: an option that another loss has is refused.
+# Each loss has its own section, so that options of another loss are rejected.
 LossSection = Annotated[
     Annotated[TripletSection, Tag("triplet")]
     | Annotated[HarmonicSection, Tag("harmonic")]
@@ -247,12 +249,13 @@ LossSection = Annotated[
 
 
 class OptimiserSection(_Section):
-    """How weights move. AdaGrad is the paper's choice; muon learns fastest where normalisation follows each layer.
+    """The optimiser. AdaGrad is the paper's choice; muon learns fastest if normalisation follows each layer.
 
-    rate : after `warmup` steps of rising to it
-    schedule : 'cosine' falls along half a cosine to `final_share` of the rate, 'constant' stays
-    momentum : of sgd and muon
-    clip : largest norm of the gradient, 0 for any
+    rate : learning rate after warm-up
+    warmup : steps of linear increase to `rate`
+    schedule : 'cosine' decays to `final_share` of the rate along half a cosine; 'constant' does not decay
+    momentum : for sgd and muon
+    clip : largest norm of the gradient, 0 for no clipping
     """
 
     name: Literal["adagrad", "sgd", "adamw", "muon"] = "adagrad"
@@ -266,11 +269,11 @@ class OptimiserSection(_Section):
 
 
 class CareSection(_Section):
-    """What happens when training fails: see `facespace.train.engine.watchdog`.
+    """The watchdog, which rolls back when training fails: see `facespace.train.engine.watchdog`.
 
     window : steps that a sign of failure must last
-    tries : times to go back to a good checkpoint before giving up
-    ease : factor on the rate each time
+    tries : number of rollbacks before training stops with an error
+    ease : factor on the learning rate and on the mining hardness at each rollback
     """
 
     window: Annotated[int, Field(ge=1)] = 20
@@ -279,9 +282,10 @@ class CareSection(_Section):
 
 
 class ValidationSection(_Section):
-    """Every `every` steps (0 for only at the end) VAL on the validation people; the best checkpoint is kept.
+    """Measure VAL on the validation people, and keep the best checkpoint.
 
-    faces : of them at most so many, drawn once by seed; 0 for all
+    every : steps between two measurements, 0 to measure only at the end
+    faces : limit on the number of faces, drawn once by seed; 0 for all
     """
 
     every: Annotated[int, Field(ge=0)] = 0
@@ -289,21 +293,21 @@ class ValidationSection(_Section):
 
 
 class AugmentSection(_Section):
-    """Random changes to each training face.
+    """Data augmentation: random changes to each training face.
 
-    flip : chance to mirror it
-    rotate : largest turn, degrees
-    scale, shift : largest zoom and move, as a share of the size
+    flip : probability of mirroring
+    rotate : largest rotation in degrees
+    scale, shift : largest zoom and translation, as a share of the size
     light : largest change of contrast and brightness, as a share of the range
-    colour : largest change of saturation; half as much of the colour of the light
-    grey : chance to take all colour away
-    turn : largest share by which the face is narrowed or widened, as by a head that turns
-    frame : chance that one to three sides lie beyond the edge of the photo, up to 35 % of the face deep, at any slight
-        angle: black mostly, else of one colour
-    erase : chance to cover a rectangle of a tenth to a third of each side
-    blur : chance of a Gaussian blur of up to 1.5 % of the width
-    low_resolution : chance to shrink it, down to a quarter of each side, and enlarge it again
-    jpeg : chance to compress it, at a quality of 20 to 90
+    colour : largest change of saturation; the colour of the light changes by up to half as much
+    grey : probability of converting to grey
+    turn : largest relative change of the width, to imitate a turned head
+    frame : probability that one to three sides are outside the photo: up to 35 % of the face, slightly rotated, filled
+        with black or another colour
+    erase : probability of covering a rectangle of a tenth to a third of each side
+    blur : probability of a Gaussian blur, up to 1.5 % of the width
+    low_resolution : probability of scaling down, to a quarter of each side at most, and up again
+    jpeg : probability of JPEG compression, at a quality of 20 to 90
     """
 
     flip: Share = 0.5
@@ -322,13 +326,13 @@ class AugmentSection(_Section):
 
 
 class WhiteningSection(_Section):
-    """A linear map after the network, found from the training faces when a run is exported.
+    """Whitening: a linear map after the network, computed from the training faces when a run is exported.
 
-    For small sets, hundreds of photos: see `facespace.train.export.whitening`.
+    For small data sets of hundreds of photos: see `facespace.train.export.whitening`.
 
-    shrinkage : near 0 believes all that the training faces say of how photos of a person vary, 1 half of it
-    copies : changed versions of each training face beside the face itself
-    mirror : the points are means of a face's and of its mirror image's, from here on: twice the work of embedding
+    shrinkage : regularisation of the within-person covariance; near 0 for none, 1 to weigh it and the identity equally
+    copies : augmented copies of each training face, used in addition to the face itself
+    mirror : average the embeddings of each face and its mirror image, also after export; doubles the embedding time
     """
 
     shrinkage: Annotated[float, Field(gt=0)] = 0.1
@@ -337,11 +341,11 @@ class WhiteningSection(_Section):
 
 
 class Recipe(_Section):
-    """Everything that decides what a training run gives.
+    """A training recipe: everything that determines the result of a run.
 
-    precision : 'bf16' runs the network in bfloat16, 'auto' does so where the device computes in it natively
-    compile : translate the network's training step to machine code first (torch.compile, which needs a C++ compiler):
-        a minute at the start, then about a third faster on a CPU
+    precision : 'bf16' runs the network in bfloat16; 'auto' does so if the device supports it natively
+    compile : compile the network with torch.compile, which needs a C++ compiler: a minute at the start, then about a
+        third faster on a CPU
     """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
@@ -365,22 +369,22 @@ class Recipe(_Section):
     @model_validator(mode="after")
     def _mining_is_used(self) -> "Recipe":
         if not self.loss.mines and self.mining != MiningSection():
-            weight = "; give it triplets with loss.triplets" if self.loss.name == "distillation" else ""
+            weight = ", or set loss.triplets" if self.loss.name == "distillation" else ""
             raise ValueError(
-                f"[mining] chooses triplets, and the loss {self.loss.name!r} as set here has none: remove the "
+                f"[mining] selects triplets, but the loss {self.loss.name!r} as configured uses none: remove the "
                 f"section{weight}"
             )
         return self
 
 
 def read_recipe(path: str | os.PathLike[str], base: Path | None = None) -> Recipe:
-    """Read a recipe; its folders are resolved against `base`, or the folder it stands in.
+    """Read a recipe; relative paths are resolved against `base`, by default the recipe's folder.
 
     Raises
     ------
     RecipeError
-        No such file, not TOML (with the line), or a key or value that is not valid (with the nearest
-        known key).
+        The file does not exist, is not TOML (with the line), or has an invalid key (with the nearest known one) or
+        value.
     """
     path = Path(path)
     try:
@@ -406,7 +410,7 @@ def read_recipe(path: str | os.PathLike[str], base: Path | None = None) -> Recip
 
 
 def parse_recipe(values: object, where: str) -> Recipe:
-    """Check a recipe's values; RecipeError names each key that is wrong."""
+    """Validate a recipe's values; raises RecipeError, which names each invalid key."""
     try:
         return Recipe.model_validate(values)
     except ValidationError as error:

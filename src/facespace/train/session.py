@@ -1,6 +1,6 @@
-"""A training run from start to end: read the recipe's faces, train, export.
+"""A complete training run: read the recipe's faces, train, export.
 
-What `facespace train`, `facespace export` and the demo do; the loop itself knows nothing of files of photos.
+Used by `facespace train`, `facespace export` and the demo. The training loop itself does not read photos.
 """
 
 from collections.abc import Callable
@@ -21,12 +21,12 @@ Say = Callable[[str], None]
 
 
 def faces_of(recipe: Recipe, warn: Say) -> tuple[FaceSet, FaceSet | None]:
-    """The faces to train on, and those of the validation people where the recipe names any.
+    """Read the training faces, and the validation faces if the recipe has any.
 
     Raises
     ------
     DataError
-        The folders do not hold what the recipe needs, or somebody is on both sides.
+        The data does not match the recipe, or a person is in both sets.
     """
     width, height = recipe.network.width, recipe.network.height
     old = None if recipe.data.old is None else OldSpace(recipe.data.old)
@@ -43,8 +43,8 @@ def faces_of(recipe: Recipe, warn: Say) -> tuple[FaceSet, FaceSet | None]:
         both = set(faces.people) & set(others.people)
         if both:
             raise DataError(
-                f"{len(both)} people are in the training set and among the validation people, such as "
-                f"{min(both)!r}: figures on people trained on mean nothing; keep them apart"
+                f"{len(both)} people are in both the training and the validation set, for example {min(both)!r}; "
+                "remove them from one, since results on training people say nothing about other people"
             )
         return faces, others
     return split_people(faces, recipe.data.validation_people, recipe.seed)
@@ -58,23 +58,23 @@ def train_recipe(
     warn: Say,
     workers: Workers | None = None,
 ) -> Trained:
-    """Train as a recipe says, and write the run's page; parameters and errors as for `train`."""
+    """Train according to a recipe, and write the run's report; parameters and errors as for `train`."""
     faces, validation = faces_of(recipe, warn)
     trained = train(recipe, faces, run, resume, on_step, warn, validation, workers)
     if workers is None or workers.first:
         try:
             from facespace.train.report.page import write_page
         except ModuleNotFoundError as error:
-            warn(f"no page of this run: it needs {error.name}; pip install 'facespace[report]'")
+            warn(f"no report of this run was written: it needs {error.name}; pip install 'facespace[report]'")
         else:
             write_page(run, recipe, trained.network, faces, f"facespace train, recipe {recipe.name}, run {run}")
     return trained
 
 
 def export_run(run: Path, path: Path, warn: Say) -> Card:
-    """Export a run, with thresholds measured on its validation people.
+    """Export a run as a model file, with thresholds measured on its validation people.
 
-    The faces are read again from where the run's recipe says.
+    The faces are read again from the paths in the run's recipe.
 
     Raises
     ------
@@ -84,7 +84,7 @@ def export_run(run: Path, path: Path, warn: Say) -> Card:
     checkpoint = best_checkpoint(run)
     if moved_template(checkpoint):
         raise DataError(
-            f"{run} was trained with data.offset, an option that was removed: the thresholds of the exported model "
+            f"{run} was trained with data.offset, an option that was removed, so the thresholds of an exported model "
             "would be wrong. Export it with the version that trained it, or train again on faces aligned without offset"
         )
     recipe = stored_recipe(checkpoint, run)

@@ -9,7 +9,7 @@ from facespace.metric import normalise
 
 
 def two_models(spread, other_spread, seed=0, people=30):
-    """Points of two models that see the same faces: what is hard for one is hard for the other."""
+    """Embeddings of two models for the same faces: people who are hard for one are hard for the other."""
     rng = np.random.default_rng(seed)
     labels = np.repeat(np.arange(people), 5)
     # Some people vary more than others, in both spaces.

@@ -1,4 +1,4 @@
-"""Clustering figures against their definitions, face by face and pair by pair."""
+"""Clustering metrics against their definitions, computed face by face and pair by pair."""
 
 import numpy as np
 import pytest
@@ -52,7 +52,7 @@ def test_the_right_groups_under_other_numbers_are_perfect():
 
 
 def test_a_hand_worked_example():
-    # Two people of two and three faces, put together in one group of five.
+    # Two people with two and three faces, in one cluster of five.
     figures = grouping([0, 0, 1, 1, 1], [0] * 5)
     assert figures.bcubed_precision == pytest.approx((2 * 2 / 5 + 3 * 3 / 5) / 5)
     assert figures.bcubed_recall == 1

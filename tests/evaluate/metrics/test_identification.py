@@ -1,4 +1,4 @@
-"""Identification figures by a hand-worked example and by counting."""
+"""Identification metrics against a worked example and against counting."""
 
 import numpy as np
 import pytest
@@ -11,8 +11,8 @@ from facespace.metric import normalise, squared_distances, template
 
 
 def worked_example():
-    # Enrolled: 0 and 1. Of five probes of theirs four find the right person first, one of those too far away for a
-    # threshold of 1. Of three probes of the strangers 2 and 3 one comes as near as that.
+    # Enrolled: 0 and 1. Of their five probes, four find the correct person first, one of these beyond a threshold of 1.
+    # Of three probes of the strangers 2 and 3, one is within that threshold.
     return Searches(
         truth=np.array([0, 0, 0, 1, 1, 2, 2, 3]),
         nearest=np.array([0, 0, 0, 0, 1, 1, 0, 0]),
@@ -30,9 +30,9 @@ def test_figures_of_a_hand_worked_example():
     assert figures.fnir.value == pytest.approx(2 / 5)
     assert figures.fpir.value == pytest.approx(1 / 3)
     assert figures.fpir.low <= 1 / 3 <= figures.fpir.high
-    # One of three strangers may be accepted: up to just under 1.4, where four of five are found.
+    # One of three strangers may be accepted: the threshold is just below 1.4, where four of five are found.
     assert figures.fnir_at[1 / 3].value == figures.fnir_at[0.4].value == pytest.approx(1 / 5)
-    assert "needs 10 photos of strangers, there are 3" in figures.untold[0.1]
+    assert "needs 10 photos of strangers; there are 3" in figures.untold[0.1]
     fpir, fnir = figures.curve
     assert list(zip(fpir, fnir, strict=True))[:3] == [(0, 0.8), (0, pytest.approx(0.6)), (1 / 3, pytest.approx(0.6))]
 
@@ -49,7 +49,7 @@ def test_without_strangers_the_set_is_closed():
 
 def test_without_anybody_enrolled_there_is_nothing_to_identify():
     strangers = Searches(np.array([5]), np.array([0]), np.array([1.0]), np.array([0]), 1)
-    with pytest.raises(DataError, match="of 1 probes none is of somebody enrolled"):
+    with pytest.raises(DataError, match="none of the 1 probes is of an enrolled person"):
         identification(strangers)
 
 
@@ -129,7 +129,7 @@ def test_people_with_one_photo_are_found_against_but_not_searched_for(faces):
 
 def test_nothing_to_find_is_a_clear_error(faces):
     points, labels = faces
-    with pytest.raises(DataError, match="nobody has two photos"):
+    with pytest.raises(DataError, match="no person has two photos"):
         leave_one_out_rank1(points, np.arange(32))
-    with pytest.raises(DataError, match="nobody is enrolled"):
+    with pytest.raises(DataError, match="no person can be enrolled"):
         search(points, labels, [0], [1], present=np.zeros(32, bool))

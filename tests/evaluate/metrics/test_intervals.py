@@ -10,7 +10,7 @@ def test_an_interval_covers_the_truth_as_often_as_it_says():
     rng = np.random.default_rng(1)
     covered = 0
     for trial in range(300):
-        # Forty people, five photos each; each person has a level of their own around 0.7.
+        # Forty people with five photos each; each person has a mean around 0.7.
         levels = rng.normal(0.7, 0.1, 40)
         values = np.repeat(levels, 5) + rng.normal(0, 0.05, 200)
         people = np.repeat(np.arange(40), 5)

@@ -1,4 +1,4 @@
-"""Calibration error against scikit-learn and by hand."""
+"""Calibration error against scikit-learn and a worked example."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ def test_it_is_scikit_learns_curve_where_both_kinds_are_equally_many(rng):
 
 
 def test_a_hand_worked_example():
-    # Two genuine pairs weigh 1/4 each, four impostor pairs 1/8 each.
+    # Two genuine pairs have weight 1/4 each, four impostor pairs 1/8 each.
     found = reliability([0.95, 0.25, 0.25, 0.05, 0.05, 0.05], [True, True, False, False, False, False])
     assert found.told == pytest.approx([0.05, 0.25, 0.95])
     assert found.seen == pytest.approx([0, 2 / 3, 1])

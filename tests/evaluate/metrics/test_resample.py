@@ -1,4 +1,4 @@
-"""Bootstrap rounds of the ROC against resamples written out pair by pair."""
+"""Bootstrap rounds of the ROC against explicit resamples of pairs."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ FARS = (0.05, 0.2, 0.5)
 
 
 def written_out(pairs, drawn):
-    """Distances of both kinds when the people drawn, and every two of them, bring their pairs anew."""
+    """Distances of both kinds, with the pairs of each drawn person and of each two drawn people repeated."""
     copies = [person for person in range(pairs.people) for _ in range(drawn[person])]
     genuine, impostor = [], []
     for distance, same, i, j in zip(pairs.distances, pairs.same, pairs.first, pairs.second, strict=True):
@@ -34,7 +34,7 @@ def test_a_round_has_the_figures_of_the_resample_written_out(seed, steps, absent
     rng = np.random.default_rng(seed)
     people = np.concatenate([np.arange(4), rng.integers(0, 4, 6)])
     faces = all_pairs(people)
-    # Few different distances: ties within and between both kinds.
+    # Few distinct distances, so that there are ties within and between both kinds.
     distances = rng.integers(0, steps, len(faces)) + 2.0 * ~faces.same
     if absent:
         distances[(faces.a == 0) | (faces.b == 0)] = np.inf

@@ -1,4 +1,4 @@
-"""The ROC against scikit-learn and by counting."""
+"""The ROC against scikit-learn and against counting."""
 
 import time
 
@@ -66,7 +66,7 @@ def test_the_equal_error_rate_is_where_both_errors_are_equal():
 
 
 def test_accuracy_weighs_both_kinds_the_same():
-    # Two of four genuine pairs accepted, 9 of 10 impostor pairs refused.
+    # Two of four genuine pairs are accepted, 9 of 10 impostor pairs are rejected.
     assert accuracy([1, 1, 3, 3], [1, *[3] * 9], 2) == pytest.approx((0.5 + 0.9) / 2)
 
 
@@ -76,5 +76,5 @@ def test_a_million_scores_are_quick():
     started = time.process_time()
     curve = roc(genuine, impostor)
     assert curve.auc > 0.9
-    # A second is what is promised; ten keeps a busy machine from failing the test.
+    # The target is one second; the limit of ten allows for a busy machine.
     assert time.process_time() - started < 10

@@ -1,4 +1,4 @@
-"""Strangers within groups: rates and thresholds against the obvious way to count."""
+"""Rates and thresholds within groups, against direct counting."""
 
 import numpy as np
 import pytest
@@ -30,7 +30,7 @@ def test_rates_and_thresholds_are_those_of_all_pairs_of_different_people(seed, r
         assert group.rate(threshold).value == pytest.approx(np.mean(distances <= threshold), abs=1e-12)
     found, _ = group.thresholds([0.1, 0.05, 1e-4])
     assert found[:2] == pytest.approx([threshold_at(0.1, distances), threshold_at(0.05, distances)], abs=1e-6)
-    # A tenth of a pair decides nothing.
+    # A tenth of a pair is not enough for a threshold.
     assert np.isnan(found[2])
 
 
@@ -57,7 +57,7 @@ def test_no_group_exceeds_the_rate_at_the_threshold_of_the_worst(rng):
     points = {name: normalise(np.ones(16) + s * rng.normal(size=(90, 16))) for name, s in spread.items()}
     groups = {name: Strangers(faces, np.arange(90), rounds=50) for name, faces in points.items()}
     found = worst_thresholds(groups, (1e-1, 1e-2, 1e-5))
-    # At 1e-5 ninety faces show nothing.
+    # Ninety faces are too few for a rate of 1e-5.
     assert [each.far for each in found] == [1e-1, 1e-2]
     for each in found:
         assert each.group == "alike"

@@ -1,4 +1,4 @@
-"""Verification figures: what they must be where the truth is known."""
+"""Verification metrics on data with known results."""
 
 import numpy as np
 import pytest
@@ -44,8 +44,8 @@ def test_figures_are_those_of_brute_force():
 
 
 def test_a_folds_threshold_is_not_chosen_on_its_own_people():
-    # Three people whose photos are all alike, and one whose photos are as far apart as people are. The others'
-    # threshold refuses all pairs of that one; a threshold with a say from them would lie beyond.
+    # Three people with identical photos, and one whose photos are as far apart as different people. The threshold of
+    # the others rejects all pairs of that one; a threshold that used these pairs would accept them.
     labels = np.repeat(np.arange(4), 4)
     points = np.eye(8)[[*labels[:12], 3, 4, 5, 6]]
     figures = verification(points, labels, folds=2, rounds=10)
@@ -56,7 +56,7 @@ def test_a_folds_threshold_is_not_chosen_on_its_own_people():
 def test_a_rate_that_the_pairs_cannot_show_is_said_to_be_untold():
     figures = verification(*faces(0), fars=(1e-2, 1e-6), rounds=10)
     assert list(figures.val) == [1e-2]
-    assert "needs 1,000,000 impostor pairs, there are 2,376" in figures.untold[1e-6]
+    assert "needs 1,000,000 impostor pairs; there are 2,376" in figures.untold[1e-6]
 
 
 def test_an_interval_holds_its_value_and_the_seed_decides_it():

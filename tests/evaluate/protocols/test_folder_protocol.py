@@ -1,4 +1,4 @@
-"""Protocols made from photos by person."""
+"""Protocols on folders of people."""
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ def test_a_closed_set_enrols_everybody_with_two_photos_and_has_no_strangers():
     assert enrolled == {1, 2, 3, 4, 5}
     assert set(asked.labels[asked.search.probes].tolist()) == enrolled
     assert len(asked.search.probes) == 20 - 5
-    with pytest.raises(DataError, match="nobody in alone has two photos"):
+    with pytest.raises(DataError, match="no person in alone has two photos"):
         protocols.closed_set(HeldPhotos({"p/1.jpg": b"", "q/1.jpg": b""}, "alone"))
 
 
@@ -37,12 +37,12 @@ def test_lists_say_who_is_enrolled_and_searched_for(tmp_path):
     asked = protocols.listed_search(gallery, probes, PHOTOS)
     assert asked.names == ("a1", "a2", "b1", "a3", "c1")
     assert asked.labels.tolist() == [0, 0, 1, 0, 2]
-    assert "1 of their people are strangers" in asked.words
+    assert "2 probes (probes.csv), among them of 1 strangers" in asked.words
     probes.write_text("photo,person\na1,Ada\n")
     with pytest.raises(DataError, match="a1 is in .*gallery.csv and in .*probes.csv"):
         protocols.listed_search(gallery, probes, PHOTOS)
     probes.write_text("photo,person\nx,Ada\nx,Ben\n")
-    with pytest.raises(DataError, match="line 3: x is Ben's here and Ada's before"):
+    with pytest.raises(DataError, match="line 3: x belongs to Ben here and to Ada before"):
         protocols.listed_search(gallery, probes, PHOTOS)
 
 
@@ -50,8 +50,8 @@ def test_lists_say_who_is_enrolled_and_searched_for(tmp_path):
     ("name", "lists", "message"),
     [
         ("lwf", [], "unknown protocol 'lwf'; did you mean 'lfw'"),
-        ("lfw", [], r"takes --pairs FILE \(pairs.txt\); 0 given"),
-        ("people", ["x"], "takes no --pairs; 1 given"),
+        ("lfw", [], r"takes --pairs FILE \(pairs.txt\), but 0 were given"),
+        ("people", ["x"], "takes no --pairs, but 1 were given"),
         ("search", ["x"], "the gallery's CSV file.* and .*the probes' CSV file"),
         ("people", [], "needs photos: --images FOLDER"),
     ],

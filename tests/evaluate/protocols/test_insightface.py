@@ -1,4 +1,4 @@
-"""The .bin format: read without running it."""
+"""The .bin format, read without unpickling."""
 
 import contextlib
 import pickle
@@ -18,7 +18,7 @@ def write(tmp_path, value, protocol=2):
 
 
 def photos(pairs):
-    """Two photos a pair, all different; pairs take turns in being of one person."""
+    """Two photos per pair, all different; every second pair is of one person."""
     return [f"photo {at}".encode() + bytes(300 * (at % 2)) for at in range(2 * pairs)], [
         at % 2 == 0 for at in range(pairs)
     ]
@@ -37,7 +37,7 @@ def test_every_protocol_that_holds_bytes_is_read(tmp_path, protocol):
 
 
 def test_what_python_2_wrote_is_read(tmp_path):
-    # Protocol 2 of Python 2: bytes as SHORT_BINSTRING and BINSTRING, truth values as they are today.
+    # Protocol 2 as written by Python 2: bytes as SHORT_BINSTRING and BINSTRING, booleans as today.
     def string(content):
         return (
             b"U" + bytes([len(content)]) + content
@@ -54,7 +54,7 @@ def test_what_python_2_wrote_is_read(tmp_path):
 
 
 class Trap:
-    """Unpickled, it would leave a file."""
+    """Creates a file when unpickled."""
 
     def __init__(self, path):
         self.path = path
@@ -101,7 +101,7 @@ def test_a_damaged_file_is_refused_or_read_and_never_crashes(tmp_path_factory, c
         ({"a": 1}, "not run|not a verification set"),
         (([b"a", "b"], [True]), "as bytes"),
         (([b"a", b"b"], [b"c"]), "the second list must say"),
-        ([b"a"], "it must hold a list of photos and a list of truths"),
+        ([b"a"], "it must contain a list of photos and one of labels"),
     ],
 )
 def test_what_is_no_verification_set_is_told(tmp_path, value, message):
@@ -110,11 +110,11 @@ def test_what_is_no_verification_set_is_told(tmp_path, value, message):
 
 
 def test_pairs_that_cannot_count_are_left_out_and_told(tmp_path):
-    # a b same, c d different, a b again, a and a, b and a said to be different, and enough others.
+    # a b same, c d different, a b repeated, a with itself, b and a labelled as different, and e f same.
     written = [b"a", b"b", b"c", b"d", b"a", b"b", b"a", b"a", b"b", b"a", b"e", b"f"]
     asked = protocols.insightface_bin(write(tmp_path, (written, [True, False, True, False, False, True])), folds=2)
     assert len(asked.verify.pairs) == 3
-    assert any("3 pairs stand in the file twice or pair a photo with itself" in note for note in asked.notes)
+    assert any("3 pairs are duplicates or pair a photo with itself" in note for note in asked.notes)
 
 
 def test_people_in_several_folds_are_told(tmp_path):

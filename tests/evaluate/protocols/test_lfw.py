@@ -1,4 +1,4 @@
-"""LFW's own files: what they mean, and what is said of those that are wrong."""
+"""LFW's files: their meaning, and error messages for malformed ones."""
 
 import numpy as np
 import pytest
@@ -53,17 +53,17 @@ def test_the_real_view_2_has_6000_pairs_of_7701_photos(shared_data):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda t: "", r"pairs\.txt, line 1: it must hold the number of folds"),
-        (lambda t: t.replace("2\t2\n", "two\t2\n"), "line 1: it must hold"),
-        (lambda t: t.replace("Ben\t2\t3", "Ben\t2"), r"line 3: 'Ben 2' is not of the form 'NAME i j'"),
-        (lambda t: t.replace("Ada\t1\tBen\t1", "Ada\t1\t3"), "line 4: 'Ada 1 3' is not of the form 'NAME i OTHER j'"),
+        (lambda t: "", r"pairs\.txt, line 1: expected the number of folds"),
+        (lambda t: t.replace("2\t2\n", "two\t2\n"), "line 1: expected the number"),
+        (lambda t: t.replace("Ben\t2\t3", "Ben\t2"), r"line 3: expected 'NAME i j', but found 'Ben 2'"),
+        (lambda t: t.replace("Ada\t1\tBen\t1", "Ada\t1\t3"), "line 4: expected 'NAME i OTHER j', but found 'Ada 1 3'"),
         (lambda t: t.replace("Ben\t2\t3", "Ben\ttwo\t3"), "line 3: .*'two' and '3' must be numbers"),
-        (lambda t: t.replace("Ada\t1\tBen\t1", "Ada\t1\tAda\t3"), "line 4: a different-person pair is due here"),
+        (lambda t: t.replace("Ada\t1\tBen\t1", "Ada\t1\tAda\t3"), "line 4: expected a different-person pair"),
         (lambda t: t.replace("Ben\t2\t3", "Ben\t2\t2"), "line 3: .*is paired with itself"),
-        (lambda t: t.replace("Cid\t1\tBen\t2", "Ben\t1\tAda\t1"), "line 5: this pair stands already in .*line 4"),
-        (lambda t: t.rstrip().rpartition("\n")[0], "promises 2 folds of 2 \\+ 2 pairs, 8 in all, and lists 7"),
+        (lambda t: t.replace("Cid\t1\tBen\t2", "Ben\t1\tAda\t1"), "line 5: this pair already occurs in .*line 4"),
+        (lambda t: t.rstrip().rpartition("\n")[0], "announces 2 folds of 2 \\+ 2 pairs, 8 in total, but contains 7"),
         (lambda t: t.replace("Dan\t1\tFay\t1", "Ada\t1\tFay\t1"), "line 8: Ada is in fold 2 here and in fold 1 in"),
-        (lambda t: "1\t4\n" + t.partition("\n")[2], "is not of the form"),
+        (lambda t: "1\t4\n" + t.partition("\n")[2], "expected 'NAME i j', but found"),
     ],
 )  # fmt: skip
 def test_a_malformed_list_is_told_by_line(tmp_path, change, message):
@@ -86,5 +86,5 @@ def test_view_1_chooses_on_one_list_and_judges_on_the_other(tmp_path):
     with pytest.raises(DataError, match="Ada is in fold 1 here and in fold training"):
         protocols.lfw_dev(train, test, NOTHING)
     test.write_text("3\nDan\t1\t2\n")
-    with pytest.raises(DataError, match=r"promises 3 \+ 3 pairs and lists 1"):
+    with pytest.raises(DataError, match=r"announces 3 \+ 3 pairs, but contains 1"):
         protocols.lfw_dev(train, test, NOTHING)

@@ -25,7 +25,7 @@ def test_people_are_those_whom_same_person_pairs_join(tmp_path):
     whose = dict(zip(asked.names, asked.labels, strict=True))
     assert whose["p1"] == whose["p2"] == whose["p3"] != whose["q1"] == whose["q2"]
     assert whose["r1"] != whose["s1"]
-    # p and q meet in a pair, so do r and s: two folds, and no more.
+    # p and q occur in a pair, and so do r and s: only two folds are possible.
     assert sorted(set(asked.verify.fold.tolist())) == [0, 1]
     fold = asked.verify.fold
     assert fold[0] == fold[1] == fold[2] == fold[3] != fold[4] == fold[5] == fold[6]
@@ -43,7 +43,7 @@ def test_folds_and_people_may_be_named(tmp_path):
 
 def test_folds_of_unequal_size_are_told(tmp_path):
     asked = read(tmp_path, "a,b,same,fold\np1,p2,1,1\np1,q1,0,1\nq1,q2,1,1\nr1,r2,1,2\nr1,s1,0,2\n")
-    assert "unequal size (same-person + different-person pairs: 1: 2 + 1, 2: 1 + 1)" in asked.notes[0]
+    assert "unequal sizes (same-person + different-person pairs: 1: 2 + 1, 2: 1 + 1)" in asked.notes[0]
 
 
 @pytest.mark.parametrize(
@@ -51,16 +51,16 @@ def test_folds_of_unequal_size_are_told(tmp_path):
     [
         ("a,b\np,q\n", "has no column same; it needs a, b, same"),
         ("a,b,same\n", "has no rows"),
-        ("a,b,same\np,q\n", "line 2: it must have 3 values"),
-        ("a,b,same\np,,1\n", "line 2: there is no value for b"),
+        ("a,b,same\np,q\n", "line 2: expected 3 values"),
+        ("a,b,same\np,,1\n", "line 2: the value for b is missing"),
         ("a,b,same\np,q,maybe\n", "line 2: same is 'maybe'; it must be 1 or 0"),
-        ("a,b,same\np,q,1\nq,p,1\n", "line 3: this pair stands already in .*line 2"),
-        ("a,b,same\np,q,1\nq,r,1\np,r,0\n", "line 4: p and r are said to be different people, and a chain"),
-        ("a,b,same\np,q,1\np,r,0\nq,s,0\n", "cannot be split into folds"),
+        ("a,b,same\np,q,1\nq,p,1\n", "line 3: this pair already occurs in .*line 2"),
+        ("a,b,same\np,q,1\nq,r,1\np,r,0\n", "line 4: p and r are labelled as different people, but a chain"),
+        ("a,b,same\np,q,1\np,r,0\nq,s,0\n", "cannot be split into two or more folds"),
         ("a,b,same,fold\np,q,1,x\np,r,0,1\n", "line 2: fold is 'x'"),
         ("a,b,same,fold\np,q,1,1\nq,r,0,2\n", "line 3: p is in fold 2 here and in fold 1 in .*line 2"),
         ("a,b,same,person_a,person_b\np,q,1,Ada,Ben\n", "line 2: same=1 contradicts Ada and Ben"),
-        ("a,b,same,person_a,person_b\np,q,1,Ada,Ada\np,r,0,Ben,Cid\n", "contradicts|p is Ben's here and Ada's"),
+        ("a,b,same,person_a,person_b\np,q,1,Ada,Ada\np,r,0,Ben,Cid\n", "contradicts|p belongs to Ben here and to Ada"),
     ],
 )
 def test_a_list_that_is_wrong_is_told_by_line(tmp_path, text, message):
@@ -75,7 +75,7 @@ def test_a_file_that_is_no_text_is_told(tmp_path):
 
 
 def folds_of(asked):
-    """The fold of each pair by its photos, and the kinds in each fold."""
+    """Return the fold of each pair by its photos, and the kinds of pairs in each fold."""
     pairs, fold = asked.verify.pairs, asked.verify.fold.tolist()
     names = [frozenset((asked.names[a], asked.names[b])) for a, b in zip(pairs.a, pairs.b, strict=True)]
     kinds = {}

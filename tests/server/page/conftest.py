@@ -1,4 +1,4 @@
-"""The service on a real socket, a real browser before it, and the accessibility checker beside them."""
+"""A service on a real socket, a real browser and the accessibility checker."""
 
 import contextlib
 import io
@@ -26,16 +26,16 @@ from facespace.space import load
 
 CHROMIUM = os.environ.get("FACESPACE_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 
-# Fetched when the tests run and kept in a cache; it never becomes part of this project.
+# Downloaded when the tests run and cached; it is not part of this project.
 AXE = "axe-core@4.14.1"
 
 
-# Not for the session: while Playwright runs, no test can run an event loop of its own.
+# Module scope: while Playwright runs, other tests cannot run an event loop.
 @pytest.fixture(scope="module")
 def browser():
-    """A headless Chromium; skips where there is none."""
+    """A headless Chromium. Skips if there is none."""
     if not CHROMIUM:
-        pytest.skip("no Chromium here: apt-get install chromium, or name one by FACESPACE_CHROMIUM")
+        pytest.skip("Chromium is not installed: apt-get install chromium, or set FACESPACE_CHROMIUM")
     with sync_playwright() as driver:
         flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
         camera = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
@@ -46,7 +46,7 @@ def browser():
 
 @pytest.fixture(scope="session")
 def serve(model_path):
-    """Start a service with some settings, and a space where not the small model's; gives its address."""
+    """Start a service with some settings and return its address. The default space is that of the small test model."""
     with contextlib.ExitStack() as running:
 
         def start(space=None, **settings):
@@ -68,7 +68,7 @@ def serve(model_path):
 
 @pytest.fixture(scope="session")
 def photo(people, tmp_path_factory):
-    """The path of a photo that a browser can show, of one of six people: photo("s1/1")."""
+    """Return the path of a JPEG of one of six people: photo("s1/1")."""
     folder = tmp_path_factory.mktemp("shown")
 
     def made(name):
@@ -82,7 +82,7 @@ def photo(people, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def full(serve, photo, tmp_path_factory):
-    """The address of a service with three people in its gallery; tests leave them as they are."""
+    """The address of a service with three people in its gallery. Tests must not change them."""
     import httpx
 
     address = serve(gallery=str(tmp_path_factory.mktemp("full") / "people.db"), keep_pictures=True)
@@ -93,7 +93,7 @@ def full(serve, photo, tmp_path_factory):
 
 
 class Watched:
-    """A page whose errors, and whatever it fetched from elsewhere, are counted."""
+    """A page that records its errors and its requests to other hosts."""
 
     def __init__(self, page, address):
         self.page, self.address = page, address
@@ -111,13 +111,13 @@ class Watched:
 
     @staticmethod
     def _is_fault(said):
-        # A browser notes each refused request; those the page must tell itself.
+        # Browsers log each failed request; the page must report these itself.
         return said.type == "error" and "Failed to load resource" not in said.text
 
 
 @pytest.fixture
 def visit(browser):
-    """Open a page of a service: visit(address, "people", size=PHONE, scheme="dark"). It must end without faults."""
+    """Open a page of a service: visit(address, "people", size=PHONE, scheme="dark"). Errors fail the test."""
     with contextlib.ExitStack() as opened:
         visited = []
 
@@ -138,12 +138,12 @@ def visit(browser):
 
 @pytest.fixture(scope="session")
 def axe():
-    """The source of axe-core, from a cache or from npm; skips where neither has it."""
+    """The source of axe-core, from a cache or from npm. Skips if neither has it."""
     folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "facespace-tests"
     kept = folder / f"{AXE}.js"
     if not kept.exists():
         if not shutil.which("npm"):
-            pytest.skip(f"{AXE} is fetched by npm, which is not here")
+            pytest.skip(f"{AXE} needs npm, which is not installed")
         folder.mkdir(parents=True, exist_ok=True)
         fetched = subprocess.run(
             ["npm", "pack", "--silent", AXE], cwd=folder, capture_output=True, text=True, timeout=120

@@ -1,4 +1,4 @@
-"""What a person changes by the page: people, groups, keys; and everything that is taken back."""
+"""Changes made on the page: people, merges, deletion and keys, and their undo."""
 
 import httpx
 import pytest
@@ -8,7 +8,7 @@ from facespace.server.keys import KeyFile, as_scopes
 
 @pytest.fixture
 def own(serve, photo, tmp_path):
-    """The address of a service with two people, for one test alone."""
+    """The address of a service with two people, for one test."""
     address = serve(gallery=str(tmp_path / "people.db"), keep_pictures=True)
     for person, name in (("s1", "Ada"), ("s2", "Ben")):
         files = [("photos", ("1.jpg", photo(f"{person}/1").read_bytes()))]
@@ -31,7 +31,7 @@ DROP = """async ([name, bytes]) => {
 
 
 @pytest.mark.parametrize("name", ["Zoë Müller-Lüdenscheidt", "欧阳娜娜", "<img src=x onerror=alert(1)>"])
-def test_a_photo_that_is_dropped_enrols_a_person_of_any_name(own, visit, photo, name):
+def test_a_dropped_photo_enrols_a_person_with_any_name(own, visit, photo, name):
     page = visit(own, "people")
     page.locator(".person-card").first.wait_for()
     page.evaluate(DROP, ["new.jpg", list(photo("s3/1").read_bytes())])
@@ -42,7 +42,7 @@ def test_a_photo_that_is_dropped_enrols_a_person_of_any_name(own, visit, photo, 
     assert name in names(own)
 
 
-def test_the_camera_enrols_too_and_is_off_afterwards(own, visit):
+def test_the_camera_enrols_and_is_switched_off_afterwards(own, visit):
     page = visit(own, "people")
     page.get_by_role("button", name="Enrol", exact=True).click()
     page.get_by_label("Name", exact=True).fill("Camera")
@@ -53,7 +53,7 @@ def test_the_camera_enrols_too_and_is_off_afterwards(own, visit):
     assert page.locator("video").count() == 0
 
 
-def test_a_draft_that_was_refused_is_all_still_there(own, visit, photo, tmp_path):
+def test_a_rejected_draft_is_kept(own, visit, photo, tmp_path):
     empty = tmp_path / "empty.jpg"
     empty.write_bytes(b"\xff\xd8\xff")
     page = visit(own, "people")
@@ -69,7 +69,7 @@ def test_a_draft_that_was_refused_is_all_still_there(own, visit, photo, tmp_path
     assert names(own) == ["Ada", "Ben"]
 
 
-def test_a_person_is_renamed_and_it_is_taken_back(own, visit):
+def test_a_rename_can_be_undone(own, visit):
     page = visit(own, "people")
     page.locator(".person-card a", has_text="Ada").click()
     page.get_by_role("button", name="Rename").click()
@@ -83,7 +83,7 @@ def test_a_person_is_renamed_and_it_is_taken_back(own, visit):
     assert names(own) == ["Ada", "Ben"]
 
 
-def test_a_name_that_is_taken_is_refused_in_words(own, visit):
+def test_a_name_that_is_taken_is_an_error_with_advice(own, visit):
     page = visit(own, "people")
     page.locator(".person-card a", has_text="Ada").click()
     page.get_by_role("button", name="Rename").click()
@@ -94,7 +94,7 @@ def test_a_name_that_is_taken_is_refused_in_words(own, visit):
 
 
 @pytest.mark.parametrize("keep", ["Ada", "Ben"])
-def test_two_people_are_merged_under_the_name_that_was_chosen_and_parted_again(own, visit, keep):
+def test_a_merge_keeps_the_chosen_name_and_can_be_undone(own, visit, keep):
     page = visit(own, "people")
     page.get_by_role("button", name="Merge").click()
     for name in ("Ada", "Ben"):
@@ -109,7 +109,7 @@ def test_two_people_are_merged_under_the_name_that_was_chosen_and_parted_again(o
 
 
 @pytest.mark.parametrize("keep", ["Ada", "Ben"])
-def test_a_merge_on_a_persons_page_keeps_the_name_that_was_chosen(own, visit, keep):
+def test_a_merge_on_the_page_of_a_person_keeps_the_chosen_name(own, visit, keep):
     page = visit(own, "people")
     page.locator(".person-card a", has_text="Ada").click()
     page.get_by_role("button", name="Merge").click()
@@ -124,7 +124,7 @@ def test_a_merge_on_a_persons_page_keeps_the_name_that_was_chosen(own, visit, ke
     assert names(own) == ["Ada", "Ben"]
 
 
-def test_a_merge_is_undone_from_the_persons_page_much_later(own, visit):
+def test_a_merge_can_be_undone_later_on_the_page_of_the_person(own, visit):
     people = httpx.get(f"{own}/v1/people").json()["people"]
     httpx.post(f"{own}/v1/people/{people[0]['person']}/merge", json={"into": people[1]["person"]}).raise_for_status()
     page = visit(own, f"people/{people[1]['person']}")
@@ -134,7 +134,7 @@ def test_a_merge_is_undone_from_the_persons_page_much_later(own, visit):
     assert names(own) == ["Ada", "Ben"]
 
 
-def test_a_person_is_deleted_only_after_a_question(own, visit):
+def test_a_person_is_deleted_only_after_confirmation(own, visit):
     page = visit(own, "people")
     page.locator(".person-card a", has_text="Ben").click()
     page.get_by_role("button", name="Delete", exact=True).click()
@@ -148,13 +148,13 @@ def test_a_person_is_deleted_only_after_a_question(own, visit):
 
 @pytest.fixture
 def locked(serve, photo, tmp_path):
-    """The address of a service that wants keys, and one that may read."""
+    """The address of a service with keys, and a key with the scope read."""
     keys = tmp_path / "keys.json"
     key = KeyFile(keys).add("reader", as_scopes(["read"]))
     return serve(gallery=str(tmp_path / "people.db"), keys=keys), key
 
 
-def test_a_key_is_asked_for_and_kept_in_this_tab_alone(locked, browser):
+def test_a_key_is_requested_and_kept_in_this_tab_only(locked, browser):
     address, key = locked
     context = browser.new_context()
     page = context.new_page()
@@ -165,7 +165,7 @@ def test_a_key_is_asked_for_and_kept_in_this_tab_alone(locked, browser):
     page.get_by_label("Key", exact=True).fill(key)
     page.get_by_role("button", name="Use key").click()
     page.get_by_role("heading", name="Nobody yet").wait_for()
-    # A key that only reads is not offered what it may not do.
+    # Actions that the key does not allow are hidden.
     assert page.get_by_role("button", name="Enrol").count() == 0
     assert page.evaluate("JSON.stringify(localStorage)").find(key) < 0
     assert context.cookies() == []
@@ -179,13 +179,13 @@ def test_a_key_is_asked_for_and_kept_in_this_tab_alone(locked, browser):
     context.close()
 
 
-def test_without_a_key_the_page_says_so_and_asks_again(locked, browser):
+def test_without_a_key_the_page_shows_an_error_and_asks_again(locked, browser):
     address, _ = locked
     context = browser.new_context()
     page = context.new_page()
     page.goto(address)
     page.get_by_role("button", name="Cancel").click()
-    page.get_by_role("heading", name="An API key is needed").wait_for()
+    page.get_by_role("heading", name="API key required").wait_for()
     page.get_by_role("button", name="Try again").click()
     page.get_by_label("Key", exact=True).wait_for()
     context.close()

@@ -1,4 +1,4 @@
-"""Photos of several faces, with the model that ships with the package: each face has its name and can be chosen."""
+"""Photos with several faces and the shipped model: each face is labelled and can be chosen."""
 
 import zipfile
 
@@ -14,7 +14,7 @@ NASH = "Steve_Nash_0003.jpg"
 
 @pytest.fixture(scope="module")
 def shared(shared_data, tmp_path_factory):
-    """Paths of a photo of Steve Nash beside a man with a larger face, and of one of Steve Nash alone."""
+    """Paths of a photo of Steve Nash next to a man with a larger face, and of one of Steve Nash alone."""
     two = shared_data.parent / "cases" / "two_people.jpg"
     if not two.is_file():
         pytest.skip(f"no photo of two people at {two}")
@@ -27,7 +27,7 @@ def shared(shared_data, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def real(serve, shared, tmp_path_factory):
-    """The address of a service that knows Steve Nash."""
+    """The address of a service whose gallery has Steve Nash."""
     address = serve(space=load(provider="cpu", threads=1), gallery=str(tmp_path_factory.mktemp("real") / "people.db"))
     files = [("photos", (NASH, shared[1].read_bytes()))]
     httpx.post(f"{address}/v1/people", data={"name": "Steve Nash"}, files=files, timeout=60).raise_for_status()
@@ -35,7 +35,7 @@ def real(serve, shared, tmp_path_factory):
 
 
 def overlaps(page):
-    """How many pairs of labels cover each other."""
+    """Return the number of overlapping pairs of labels."""
     return page.evaluate(
         """() => {
           const areas = [...document.querySelectorAll(".photo .badge")].map((badge) => badge.getBoundingClientRect());
@@ -45,7 +45,7 @@ def overlaps(page):
     )
 
 
-def test_every_face_of_a_photo_has_its_name_and_known_people_come_first(real, visit, shared, axe):
+def test_every_face_is_labelled_and_known_people_come_first(real, visit, shared, axe):
     for size, scheme in ((DESKTOP, "light"), (PHONE, "dark")):
         page = visit(real, "search", size=size, scheme=scheme)
         page.locator("main input[type=file]").first.set_input_files(shared[0])
@@ -63,7 +63,7 @@ def test_every_face_of_a_photo_has_its_name_and_known_people_come_first(real, vi
         assert wrong(page, axe) == []
 
 
-def test_another_face_of_a_photo_is_compared_when_it_is_clicked(real, visit, shared, axe):
+def test_clicking_another_face_compares_it(real, visit, shared, axe):
     for size, scheme in ((DESKTOP, "light"), (PHONE, "dark")):
         page = visit(real, "compare", size=size, scheme=scheme)
         for place, path in enumerate(shared):

@@ -1,4 +1,4 @@
-"""Photos are grouped by the page, and what comes of it is corrected and kept."""
+"""Grouping photos on the page, correcting the groups and keeping them."""
 
 import csv
 import io
@@ -10,7 +10,7 @@ import pytest
 
 
 class Grouping:
-    """A page that shows the groups of twelve photos of four people, and the service's own answers about them."""
+    """A page with the groups of twelve photos of four people, and access to the API for them."""
 
     def __init__(self, page, address, photos):
         self.page, self.address, self.photos = page, address, photos
@@ -26,7 +26,7 @@ class Grouping:
         return [entry for entry in self.get("decisions")["decisions"] if entry["undone"] is None]
 
     def press(self, answer):
-        """Press a key at the question, and wait until the answer is shown."""
+        """Press a key to answer the question and wait until the answer is shown."""
         before, shown = len(self.standing()), self.page.locator(".left").inner_text()
         self.page.get_by_role("button", name="Same person S", exact=True).focus()
         self.page.keyboard.press(answer)
@@ -43,7 +43,7 @@ def grouping(serve, visit, photo, tmp_path):
     return Grouping(visit(address, "groups"), address, [photo(f"s{p}/{n}") for p in (1, 2, 3, 4) for n in (1, 2, 3)])
 
 
-def test_the_questions_left_count_down_and_focus_stays_on_the_answer(grouping):
+def test_open_questions_count_down_and_focus_stays_on_the_button(grouping):
     page = grouping.page
     left = [grouping.get("questions")["total"]]
     assert grouping.left() == left[0]
@@ -53,12 +53,12 @@ def test_the_questions_left_count_down_and_focus_stays_on_the_answer(grouping):
     page.get_by_role("button", name="Skip K", exact=True).click()
     left.append(grouping.left())
     assert left == [left[0], left[0] - 1, left[0] - 2]
-    # What was skipped can be asked again.
+    # Skipped questions can be asked again.
     assert grouping.get("questions")["total"] == left[1]
     assert page.evaluate("document.activeElement.textContent") == "Skip K"
 
 
-def test_a_wrong_answer_is_undone_right_after_it(grouping):
+def test_the_last_answer_can_be_undone(grouping):
     page = grouping.page
     grouping.press("s")
     (made,) = grouping.standing()
@@ -69,10 +69,10 @@ def test_a_wrong_answer_is_undone_right_after_it(grouping):
     assert grouping.standing() == []
 
 
-def test_a_wrong_answer_is_undone_in_the_group_that_it_made(grouping):
+def test_an_earlier_answer_can_be_undone_in_its_group(grouping):
     page = grouping.page
     grouping.press("s")
-    # Later answers do not hide it.
+    # It stays available after later answers.
     grouping.press("d")
     (pair,) = grouping.standing()[0]["pairs"]
     (cluster,) = [
@@ -87,21 +87,21 @@ def test_a_wrong_answer_is_undone_in_the_group_that_it_made(grouping):
     assert [p["same"] for entry in grouping.standing() for p in entry["pairs"]] == [False]
 
 
-def test_an_answer_that_is_in_the_way_is_shown_and_undone(grouping):
+def test_a_contradicting_answer_is_shown_and_can_be_undone(grouping):
     page = grouping.page
     grouping.press("s")
     (made,) = grouping.standing()
     face = made["pairs"][0]["a"]
     page.locator(f'[data-key="split-{face}"]').click()
     alert = page.get_by_role("alert")
-    alert.get_by_text("An earlier answer says otherwise").wait_for()
+    alert.get_by_text("This contradicts an earlier answer").wait_for()
     assert alert.locator(".answers li").count() == 1
     alert.get_by_role("button", name="Undo: Same person").click()
     alert.wait_for(state="detached")
     assert grouping.standing() == []
 
 
-def test_a_group_is_named_and_the_name_is_taken_back(grouping):
+def test_the_name_of_a_group_can_be_undone(grouping):
     page = grouping.page
     field = page.get_by_label(re.compile("^Name of person")).first
     number = field.evaluate("element => element.labels[0].textContent")
@@ -115,7 +115,7 @@ def test_a_group_is_named_and_the_name_is_taken_back(grouping):
     assert grouping.standing() == []
 
 
-def test_a_group_goes_to_people_and_stays_there(grouping):
+def test_an_enrolled_group_stays_in_the_gallery(grouping):
     page = grouping.page
     cluster = grouping.get("result")["clusters"][0]
     page.locator(f'[data-key="enrol-{cluster["cluster"]}"]').click()
@@ -143,7 +143,7 @@ def test_a_group_goes_to_people_and_stays_there(grouping):
     assert person["picture"]
 
 
-def test_the_groups_are_downloaded_and_the_photos_in_a_folder_for_each_person(grouping):
+def test_groups_and_photos_by_person_are_downloaded(grouping):
     page = grouping.page
     with page.expect_download() as download:
         page.get_by_role("button", name="Download groups").click()
@@ -177,7 +177,7 @@ FOLDERS = """async () => {
 }"""
 
 
-def test_photos_and_people_of_equal_names_lose_nothing(full, visit):
+def test_equal_names_of_photos_and_people_lose_no_file(full, visit):
     assert visit(full, "groups").evaluate(FOLDERS) == [
         "a_b/x.jpg",
         "a_b/x (2).jpg",
@@ -189,7 +189,7 @@ def test_photos_and_people_of_equal_names_lose_nothing(full, visit):
     ]
 
 
-def test_a_folder_is_chosen_and_what_does_not_fit_is_counted(serve, visit, photo, tmp_path):
+def test_a_folder_is_chosen_and_files_that_are_left_out_are_counted(serve, visit, photo, tmp_path):
     folder = tmp_path / "photos"
     (folder / "more").mkdir(parents=True)
     for n in (1, 2, 3, 4):
@@ -208,7 +208,7 @@ def test_a_folder_is_chosen_and_what_does_not_fit_is_counted(serve, visit, photo
     page.get_by_role("heading", name="2 of at most 3 photos").wait_for()
 
 
-def test_photos_that_are_too_large_together_are_not_sent(serve, visit, photo):
+def test_photos_beyond_the_total_limit_are_not_sent(serve, visit, photo):
     page = visit(serve(cluster_bytes=1000), "groups")
     page.locator("main input[type=file]").first.set_input_files([photo("s1/1")])
     page.get_by_role("alert").get_by_text("Together the photos are larger than 1 MB").wait_for()

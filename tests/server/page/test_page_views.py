@@ -1,4 +1,4 @@
-"""The page does what it says, in a real browser."""
+"""The views of the page in a real browser."""
 
 import re
 
@@ -6,7 +6,7 @@ import httpx
 import pytest
 from widths import DESKTOP, PHONE
 
-# The words in the largest letters of an answer.
+# The text of a result with the largest font.
 LARGEST = """Array.from(document.querySelectorAll(".verdict *")).reduce((a, b) =>
   parseFloat(getComputedStyle(b).fontSize) > parseFloat(getComputedStyle(a).fontSize) ? b : a).innerText"""
 
@@ -26,21 +26,21 @@ def test_a_view_fits_a_phone_and_a_desktop(full, visit, view):
         assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
 
 
-def test_a_person_whose_photos_have_long_names_fits_a_phone(full, visit):
+def test_a_person_with_long_photo_names_fits_a_phone(full, visit):
     number = httpx.get(f"{full}/v1/people").json()["people"][0]["person"]
     page = visit(full, f"people/{number}", size=PHONE)
     page.locator(".person-head").wait_for()
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
 
 
-def test_two_photos_are_compared_and_told_in_words(full, visit, photo):
+def test_two_photos_are_compared_with_a_verdict_in_words(full, visit, photo):
     page = visit(full)
     choose(page, photo("s1/3"))
     page.get_by_text("Add one more photo").wait_for()
     choose(page, photo("s1/4"))
     page.locator(".verdict").wait_for()
     assert re.fullmatch("Same person|Different people|Too close to call", page.locator(".verdict h2").inner_text())
-    # The decision is the headline, nothing else is as large.
+    # The verdict has the largest font.
     assert page.evaluate(LARGEST) == page.locator(".verdict h2").inner_text()
     said = page.locator(".verdict").inner_text()
     assert re.search(r"distance (is )?[\d.]+", said)
@@ -48,12 +48,12 @@ def test_two_photos_are_compared_and_told_in_words(full, visit, photo):
     assert page.locator(".box").count() == 2
     assert page.locator(".verdict .crop").count() == 2
     assert "These two are at" in page.locator(".chart svg").get_attribute("aria-label")
-    # Words lie above all lines, so that none goes through them.
+    # Text is drawn after all lines, so that no line crosses it.
     assert page.locator(".chart text.name").count() >= 2
     assert page.locator(".chart text.name ~ line, .chart text.name ~ path").count() == 0
 
 
-def test_the_answer_is_the_services_and_changes_with_the_strictness(full, visit, photo):
+def test_the_result_is_that_of_the_api_and_changes_with_the_rate(full, visit, photo):
     files = {side: photo(name).read_bytes() for side, name in (("a", "s1/3"), ("b", "s4/3"))}
     page = visit(full)
     choose(page, photo("s1/3"))
@@ -70,7 +70,7 @@ def test_the_answer_is_the_services_and_changes_with_the_strictness(full, visit,
         assert page.evaluate("document.activeElement.localName") == "select"
 
 
-def test_a_photo_that_cannot_be_used_is_told_and_the_other_stays(full, visit, photo, tmp_path):
+def test_an_unusable_photo_is_reported_and_the_other_one_stays(full, visit, photo, tmp_path):
     broken = tmp_path / "broken.jpg"
     broken.write_bytes(photo("s1/1").read_bytes()[:400])
     page = visit(full)
@@ -78,10 +78,10 @@ def test_a_photo_that_cannot_be_used_is_told_and_the_other_stays(full, visit, ph
     choose(page, broken)
     alert = page.get_by_role("alert")
     alert.wait_for()
-    assert "A photo cannot be used" in alert.inner_text()
+    assert "Unusable photo" in alert.inner_text()
     assert "Second photo is" in alert.inner_text()
     assert alert.locator("code").inner_text().startswith("Request ")
-    # A whole one in place of the broken one is compared with the photo that stayed.
+    # A new photo in its place is compared with the other one.
     with page.expect_file_chooser() as chooser:
         alert.get_by_role("button", name="Choose another second photo").click()
     chooser.value.set_files(photo("s1/4"))
@@ -90,7 +90,7 @@ def test_a_photo_that_cannot_be_used_is_told_and_the_other_stays(full, visit, ph
     assert page.get_by_alt_text("Second photo: s1-4.jpg").count() == 1
 
 
-def test_a_search_that_failed_is_repeated_with_another_photo(full, visit, photo, tmp_path):
+def test_a_failed_search_can_be_repeated_with_another_photo(full, visit, photo, tmp_path):
     broken = tmp_path / "broken.jpg"
     broken.write_bytes(photo("s1/1").read_bytes()[:400])
     page = visit(full, "search")
@@ -101,7 +101,7 @@ def test_a_search_that_failed_is_repeated_with_another_photo(full, visit, photo,
     page.locator(".candidates").wait_for()
 
 
-def test_what_was_chosen_outlives_a_service_that_is_gone_for_a_while(full, visit, photo):
+def test_chosen_photos_are_kept_while_the_service_is_down(full, visit, photo):
     page = visit(full)
     page.route("**/v1/verify*", lambda route: route.abort())
     choose(page, photo("s1/3"))
@@ -110,14 +110,14 @@ def test_what_was_chosen_outlives_a_service_that_is_gone_for_a_while(full, visit
     page.unroute("**/v1/verify*")
     page.get_by_role("button", name="Try again").click()
     page.locator(".verdict").wait_for()
-    # Nor does another view lose it.
+    # They are also kept when another view is shown.
     page.get_by_role("link", name="Model").click()
     page.get_by_role("heading", name="What a distance means").wait_for()
     page.get_by_role("link", name="Compare").click()
     page.locator(".verdict").wait_for()
 
 
-def test_a_busy_service_is_asked_again_after_the_time_it_names(full, visit, photo):
+def test_a_request_is_retried_after_retry_after(full, visit, photo):
     page = visit(full)
     refused = []
 
@@ -136,7 +136,7 @@ def test_a_busy_service_is_asked_again_after_the_time_it_names(full, visit, phot
     assert len(refused) == 1
 
 
-def test_a_face_is_searched_for_and_its_candidates_are_shown(full, visit, photo):
+def test_a_search_shows_candidates(full, visit, photo):
     page = visit(full, "search")
     choose(page, photo("s2/1"))
     page.locator(".candidates").wait_for()
@@ -150,14 +150,14 @@ def test_a_face_is_searched_for_and_its_candidates_are_shown(full, visit, photo)
     assert float(at) == pytest.approx(told["threshold"], abs=0.005)
 
 
-def test_there_is_a_word_for_a_service_without_a_gallery(serve, visit):
+def test_views_without_a_gallery_say_so(serve, visit):
     address = serve()
     for view in ("search", "people", "map"):
         page = visit(address, view)
         page.get_by_role("heading", name="No gallery").wait_for()
 
 
-def test_the_map_is_walked_with_arrows(full, visit):
+def test_arrow_keys_move_on_the_map(full, visit):
     page = visit(full, "map")
     page.locator(".map-dot").first.wait_for()
     places = page.evaluate(
@@ -173,7 +173,7 @@ def test_the_map_is_walked_with_arrows(full, visit):
     assert page.locator(".map-panel h2").inner_text() == chosen
 
 
-def test_the_model_is_shown_with_its_thresholds_and_its_roc(full, visit):
+def test_the_model_view_has_thresholds_and_a_roc_curve(full, visit):
     card = httpx.get(f"{full}/v1/models/default").json()["card"]["decisions"]
     page = visit(full, "model")
     page.locator(".chart svg").nth(1).wait_for()
@@ -190,7 +190,7 @@ def test_the_table_of_thresholds_fits_a_phone(full, visit):
     assert table.evaluate("element => element.scrollWidth - element.clientWidth") == 0
 
 
-def test_numbers_are_short_and_stay_with_their_sign(full, visit):
+def test_numbers_are_short_and_keep_their_unit(full, visit):
     page = visit(full)
     said = page.evaluate(
         "import('/js/words.js').then((w) => [w.figure(0.6650597635871359), w.figure(12345), w.percent(0.00001), "
@@ -212,7 +212,7 @@ def test_light_and_dark_follow_the_system_and_the_switch(full, visit):
     assert page.evaluate(paper) == dark
 
 
-def test_everything_on_a_view_is_reached_by_the_tabulator_key(full, visit):
+def test_the_tab_key_reaches_every_control(full, visit):
     page = visit(full, "people")
     page.locator(".person-card").first.wait_for()
     reached = set()

@@ -1,4 +1,4 @@
-"""The two sizes of window that views are looked at in."""
+"""The window sizes of the page tests."""
 
 DESKTOP = {"width": 1280, "height": 900}
 PHONE = {"width": 390, "height": 844}

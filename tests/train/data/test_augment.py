@@ -1,4 +1,4 @@
-"""Changes to training faces: what each may do, and that chance comes from one place."""
+"""Augmentation of training faces: limits of each change, and reproducible random numbers."""
 
 import io
 
@@ -18,7 +18,7 @@ WIDTH, HEIGHT, MARGIN, COUNT = 32, 40, 4, 6
 
 
 def faces():
-    """Smooth colour patterns of (n, 48, 40, 3)."""
+    """Smooth colour patterns, shape (n, 48, 40, 3)."""
     rng = np.random.default_rng(1)
     small = rng.integers(40, 216, (COUNT, 6, 5, 3), np.uint8)
     size = (WIDTH + 2 * MARGIN, HEIGHT + 2 * MARGIN)
@@ -135,7 +135,7 @@ def test_blur_and_low_resolution_take_detail_away_and_keep_the_mean():
 def test_jpeg_is_what_a_jpeg_file_would_give():
     changed = run(jpeg=1.0)
     assert 0.3 < difference(changed, inner()).mean() < 12
-    # At the quality that was drawn, to the pixel.
+    # Exactly as Pillow compresses at the drawn quality.
     quality = round(20 + 70 * np.random.default_rng(0).random((COUNT, 24))[0, 21])
     file = io.BytesIO()
     PIL.Image.fromarray(inner()[0]).save(file, "JPEG", quality=quality)
@@ -155,7 +155,7 @@ def test_the_same_seed_gives_the_same_faces_and_another_seed_others():
 
 @pytest.mark.parametrize("option", EVERYTHING)
 def test_turning_one_change_on_leaves_the_draws_of_the_others(option):
-    # With the geometry alone, then with one more option at so little that it does nothing.
+    # Geometry alone, then with another option that is too weak to have an effect.
     little = {"flip": 0.0, "erase": 0.0, "blur": 0.0, "low_resolution": 0.0, "jpeg": 0.0}.get(option, 1e-9)
     base = {"rotate": 20.0, "shift": 0.1}
     assert difference(run(**base), run(**{option: little, **base})).max() <= 1
@@ -190,7 +190,7 @@ def test_frames_are_black_more_often_than_not():
 
 def test_a_turn_changes_the_width_alone():
     changed = run(turn=0.3)
-    # A column of the middle row moves; the row through the middle stays what it was along the height.
+    # The middle row is stretched horizontally; the middle column does not change vertically.
     middle = WIDTH // 2
     assert difference(changed, inner()).mean() > 1
     assert difference(changed[:, :, middle], inner()[:, :, middle]).mean() < difference(changed, inner()).mean()

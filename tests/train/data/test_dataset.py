@@ -1,4 +1,4 @@
-"""Training faces: where they lie, how they are kept, and what happens to what cannot be used."""
+"""Training faces: sources, the cache of decoded faces, and photos that cannot be used."""
 
 import csv
 import io
@@ -18,7 +18,7 @@ PEOPLE = {"Ada": 3, "Blaise": 2, "Carl": 4}
 
 
 def face(seed, side=128):
-    """A smooth pattern, so that WebP keeps it, different for every seed."""
+    """A pattern, smooth enough to survive WebP, different for every seed."""
     rng = np.random.default_rng(seed)
     small = PIL.Image.fromarray(rng.integers(0, 256, (8, 8, 3), np.uint8))
     return np.asarray(small.resize((side, side), PIL.Image.Resampling.BICUBIC))
@@ -44,7 +44,7 @@ def write_table(folder, entries):
 
 @pytest.fixture
 def zipped(tmp_path):
-    """A zip of aligned faces with its table and teacher; the table also has a row of another zip."""
+    """A zip of aligned faces with a table and a teacher; the table also has a row for another zip."""
     with zipfile.ZipFile(tmp_path / "train.zip", "w") as archive:
         for path, _, row in rows():
             archive.writestr(path, encoded(face(row)))
@@ -142,7 +142,7 @@ def test_what_a_killed_run_left_behind_is_not_taken_for_a_cache(zipped, tmp_path
 
 def test_no_room_for_the_cache_is_a_clear_error(zipped, tmp_path, always_cached):
     (tmp_path / "cache").write_text("a file where the folder should be")
-    with pytest.raises(DataError, match="cannot keep the decoded faces of .*train.zip.*free some space"):
+    with pytest.raises(DataError, match="cannot cache the decoded faces of .*train.zip.*free some disk space"):
         read(zipped, tmp_path / "cache")
 
 
@@ -166,7 +166,7 @@ def test_a_bad_photo_is_left_out_and_told_each_time_and_the_rest_go_on(zipped, t
 
 
 def test_reducing_keeps_the_landmarks_where_the_template_has_them(zipped):
-    # A disc at the template's nose must lie at the same share of the reduced crop.
+    # A disc at the template's nose must be at the same relative position in the scaled crop.
     ys, xs = np.mgrid[:128, :128] + 0.5
     disc = ((((xs - 8 - 56.5) ** 2 + (ys - 8 - 72.2) ** 2) < 6**2)[..., None] * np.full(3, 255)).astype(np.uint8)
     for size in (112, 96, 64, 56):
@@ -179,7 +179,7 @@ def test_reducing_keeps_the_landmarks_where_the_template_has_them(zipped):
 
 def test_reducing_counts_every_pixel_by_its_area():
     halved = layout_for(56, 56).face(np.tile(np.array([[0, 255], [255, 0]], np.uint8)[..., None], (64, 64, 3)))
-    # A checkerboard of single pixels becomes grey; picking pixels would give black or white.
+    # A checkerboard of single pixels becomes grey; sampling single pixels would give black or white.
     assert np.abs(halved[2:-2, 2:-2].astype(int) - 127.5).max() < 3
 
 
@@ -238,11 +238,11 @@ def test_people_set_aside_are_not_trained_on():
         (lambda folder: (folder / "faces.csv").unlink(), "has no table"),
         (lambda folder: (folder / "faces.csv").write_text("path,name\na,b\n"), "has no column person"),
         (lambda folder: (folder / "faces.csv").write_text("path,person\na,b\n"), "no row for any of the 9 members"),
-        (lambda folder: (folder / "train.zip").write_bytes(b"PK no zip"), "is not a zip that can be read"),
+        (lambda folder: (folder / "train.zip").write_bytes(b"PK no zip"), "is not a readable zip"),
         (lambda folder: (folder / "train.zip").unlink(), "train.zip does not exist"),
         (lambda folder: write_table(folder, [(p, who, "x") for p, who, _ in rows()]), "teacher_row is 'x'"),
-        (lambda folder: write_table(folder, [(p, who, 99) for p, who, _ in rows()]), "does not fit the table"),
-        (lambda folder: (folder / "teacher.npy").write_bytes(b"no array"), "does not fit the table"),
+        (lambda folder: write_table(folder, [(p, who, 99) for p, who, _ in rows()]), "does not match its table"),
+        (lambda folder: (folder / "teacher.npy").write_bytes(b"no array"), "does not match its table"),
     ],
 )
 def test_a_data_set_that_cannot_be_read_is_a_clear_error(zipped, tmp_path, spoil, said):
@@ -271,7 +271,7 @@ def test_several_zips_with_one_table_make_one_set(zipped, tmp_path):
 
 
 def test_aligned_faces_and_a_folder_of_people_make_no_common_set(zipped, tmp_path, people):
-    with pytest.raises(DataError, match="cannot make one training set"):
+    with pytest.raises(DataError, match="cannot join .* into one training set"):
         read(zipped, tmp_path / "cache", more=[people])
 
 

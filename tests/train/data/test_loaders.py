@@ -1,4 +1,4 @@
-"""Batches made by processes: each step its own, made elsewhere, and nothing stale after a change of mind."""
+"""Prefetching in processes: correct batches, made in other processes, and none that are stale after `forget`."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""Batches prepared ahead: the same batches, sooner."""
+"""Prefetching in a thread does not change the batches."""
 
 import threading
 
@@ -17,7 +17,7 @@ def test_each_step_gets_its_own_batch_and_the_next_is_made_meanwhile():
     with Ahead(prepare) as ahead:
         batch, thread = ahead.get(0, until=9)
         assert (batch, thread) == ("batch 0", threading.current_thread())
-        assert begun[1].wait(5), "the next batch is begun before anybody asks for it"
+        assert begun[1].wait(5), "the next batch is prepared before it is requested"
         batch, thread = ahead.get(1, until=2)
         assert batch == "batch 1"
         assert thread is not threading.current_thread()

@@ -28,7 +28,7 @@ def test_everybody_is_drawn_as_often_as_anybody_else():
     batches = IdentityBatches(labels, people=4, photos=2, seed=3)
     drawn = np.concatenate([np.unique(labels[batches.batch(step)]) for step in range(50)])
     times = np.bincount(drawn, minlength=10)
-    # A repeated person at the seam of two passes gives way to another, so a pass may differ by a few.
+    # Where two passes meet, a repeated person is replaced, so counts may differ by a few.
     assert times.sum() == 200
     assert times.min() >= 14
 

@@ -1,4 +1,4 @@
-"""A teacher's embeddings as targets on the student's sphere."""
+"""Targets for distillation on the student's sphere."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from facespace.train.data.teacher import targets
 
 
 def cone(rng, count=60, dimension=16):
-    """Points as dlib gives them: in a narrow cone, with norms that differ."""
+    """Embeddings like dlib's: in a narrow cone, with different norms."""
     return 1.3 + 0.1 * rng.normal(size=(count, dimension))
 
 
@@ -53,5 +53,5 @@ def test_bad_teachers_are_refused():
     teacher[7, 2] = np.nan
     with pytest.raises(DataError, match="face 7 has a NaN"):
         targets(teacher, 8)
-    with pytest.raises(DataError, match="one point"):
+    with pytest.raises(DataError, match="are equal"):
         targets(np.ones((5, 4)), 8)

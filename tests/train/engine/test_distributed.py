@@ -1,4 +1,4 @@
-"""Training by several processes, as torchrun starts them: it finishes, and it survives the death of one."""
+"""Distributed training with torchrun: it finishes, and survives the failure of a process."""
 
 import os
 import signal
@@ -40,7 +40,7 @@ rate = 0.01
 
 @pytest.fixture
 def start(people, tmp_path):
-    """Begin a run by torchrun; gives the process and the folder of the run."""
+    """Start a run with torchrun; return the process and the run's folder."""
     started = []
 
     def begin(steps, restarts):
@@ -63,7 +63,7 @@ def start(people, tmp_path):
 
 
 def workers_of(process):
-    """The training processes that torchrun has started."""
+    """Return the training processes started by torchrun."""
     found = subprocess.run(["pgrep", "-P", str(process.pid)], capture_output=True, text=True).stdout
     return [int(pid) for pid in found.split()]
 
@@ -73,7 +73,7 @@ def test_two_processes_train_and_one_writes(start, tmp_path):
     assert process.wait(timeout=240) == 0, (tmp_path / "log").read_text()[-2000:]
     records = read_history(run / "history.jsonl")
     assert [record["step"] for record in records] == list(range(1, 11))
-    # The batch of 16 is mined as a whole: 4 people of 4 photos make 48 pairs, before the pool's triplets take room.
+    # The batch of 16 is mined as a whole: 4 people with 4 photos make 48 pairs, fewer with triplets from the pool.
     assert max(record["pairs"] for record in records) > 24
     assert load_checkpoint(checkpoints_in(run / "checkpoints")[-1]).step == 10
 

@@ -1,4 +1,4 @@
-"""Gradient caching and several processes: the gradient of the whole batch, however it is come by."""
+"""Gradient caching and several processes give the gradient of the whole batch."""
 
 import os
 import socket
@@ -61,15 +61,15 @@ def test_any_chunk_gives_the_gradient_of_the_plain_step(chunk):
 
 
 def test_dropout_is_drawn_the_same_in_both_passes():
-    # With chunks the network runs twice; a gradient through other units than those that made the loss would
-    # not be the one of any loss. One chunk of everything is the plain step; two processes' worth is not needed.
+    # With chunks the network runs twice. If dropout drew other units the second time, the gradient would not be that
+    # of the loss. A single chunk is the plain step.
     both = []
     for chunk in (8, 8):
         net = network(dropout=0.5)
         batch_gradient(net, faces(), 24, chunk, backward, Workers("cpu"), seed=3)
         both.append(gradients(net))
     assert all(torch.equal(a, b) for a, b in zip(*both, strict=True))
-    # By hand: the loss of the three chunks embedded under the seeds that they are given.
+    # Direct computation: the loss of the three chunks, embedded with their seeds.
     net = network(dropout=0.5)
     parts = []
     for number in range(3):

@@ -1,4 +1,4 @@
-"""The history: lines that a crash cannot make unreadable."""
+"""The history stays readable after a crash."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The loop: it learns, it resumes with the same numbers, and it says what went wrong."""
+"""The training loop: it learns, resumes with identical results, and reports errors clearly."""
 
 import json
 import multiprocessing
@@ -53,7 +53,7 @@ def weights(trained):
 
 
 def numbers(trained):
-    """The history without the time that each step took."""
+    """The history without times."""
     return [{key: value for key, value in record.items() if not key.endswith("seconds")} for record in trained.history]
 
 
@@ -161,7 +161,7 @@ def test_a_full_disk_is_a_clear_error_and_loses_no_checkpoint(faces, tmp_path):
 
 def test_a_second_run_does_not_overwrite_the_first(faces, tmp_path):
     train(recipe(steps=2), faces, tmp_path)
-    with pytest.raises(DataError, match="holds a training run already; continue it with --resume"):
+    with pytest.raises(DataError, match="already contains a training run; continue it with --resume"):
         train(recipe(steps=2), faces, tmp_path)
 
 

@@ -1,4 +1,4 @@
-"""Which faces a step sees: online, offline and mixed."""
+"""The faces of a step with online, offline and mixed mining."""
 
 import numpy as np
 import pytest

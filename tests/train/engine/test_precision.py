@@ -1,4 +1,4 @@
-"""Precision: bfloat16 where the device has it, a warning where it is asked for and absent."""
+"""Precision: bfloat16 if the device supports it, and a warning if it is requested without support."""
 
 import pytest
 import torch
@@ -18,7 +18,7 @@ CPU = torch.device("cpu")
             True,
         ),
         ("processor : 0\nflags\t\t: fpu avx2 avx512f avx512vl\n", False),
-        # Every processor must have it: the system may put a thread on any.
+        # Every processor must support it, because a thread may run on any.
         ("flags : avx512_bf16\nflags : avx2\n", False),
         ("processor : 0\nFeatures : fp asimd bf16 i8mm\n", True),
         ("processor : 0\nFeatures : fp asimd\n", False),

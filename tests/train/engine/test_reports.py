@@ -1,4 +1,4 @@
-"""What a run reports: smaller batches, other data, another precision; and what it refuses."""
+"""Warnings about smaller batches, changed data and changed precision; runs that cannot be resumed."""
 
 import json
 
@@ -40,7 +40,7 @@ def test_a_batch_that_the_data_cannot_fill_is_reported_with_its_size():
     said = reduced_batch(labels, 6, 4)
     sizes = [len(IdentityBatches(labels, 6, 4, 1).batch(step)) for step in range(3)]
     assert f"about {round(np.mean(sizes))} faces instead of 24" in said
-    assert "4 of 6 people" in said
+    assert "only 4 people have two or more photos, not 6" in said
     assert "2 people have fewer" in said
     assert reduced_batch(np.repeat(np.arange(5), 4), 5, 4) is None
 
@@ -48,8 +48,8 @@ def test_a_batch_that_the_data_cannot_fill_is_reported_with_its_size():
 def test_a_run_says_so_before_its_first_step(faces, tmp_path):
     said = []
     train(recipe(batch={"people": 9, "photos": 4}, steps=1), faces, tmp_path, warn=said.append)
-    assert said == [f"batches have about 24 faces instead of 36 ({len(faces.people)} of 9 people: "
-                    "no more have two or more photos)"]  # fmt: skip
+    assert said == [f"batches have about 24 faces instead of 36 (only {len(faces.people)} people have two or more "
+                    "photos, not 9)"]  # fmt: skip
 
 
 def test_the_same_data_are_the_same_and_one_other_pixel_or_label_is_not(faces):
@@ -61,7 +61,8 @@ def test_the_same_data_are_the_same_and_one_other_pixel_or_label_is_not(faces):
     labels[1] = 1
     for changed in ({"pixels": pixels}, {"labels": labels}, {"teacher": np.ones((len(labels), 3), np.float32)}):
         now = data_of(type(faces)(**{**vars(faces), **changed}))
-        assert "not those this run began with: 60 photos of 6 people then, 60" in changed_data("training", before, now)
+        message = changed_data("training", before, now)
+        assert "have changed since this run began: 60 photos of 6 people then, 60" in message
     assert "none now" in changed_data("validation", before, None)
 
 
@@ -72,7 +73,7 @@ def test_changed_data_on_resume_are_reported_and_pool_triplets_of_the_old_droppe
     longer = asked.model_copy(update={"steps": 4})
     resumed = train(longer, fewer, tmp_path, resume=True, warn=said.append)
     assert (
-        "the training faces are not those this run began with: 60 photos of 6 people then, 50 photos of 5 people now"
+        "the training faces have changed since this run began: 60 photos of 6 people then, 50 photos of 5 people now"
         in said
     )
     assert [record["step"] for record in resumed.history] == [1, 2, 3, 4]
@@ -102,12 +103,12 @@ def test_the_precision_used_is_kept_and_another_on_resume_is_reported(faces, tmp
     said = []
     second = train(recipe(precision="auto", steps=3), faces, tmp_path, resume=True, warn=said.append)
     assert (second.precision, last_checkpoint(tmp_path).extra["precision"]) == ("fp32", "fp32")
-    assert "up to step 2 this run was trained in bf16, and goes on in fp32" in said[0]
+    assert "this run was trained in bf16 up to step 2 and continues in fp32" in said[0]
 
 
 @pytest.fixture
 def of_an_earlier_version(faces, tmp_path):
-    """A run whose checkpoints hold a recipe as earlier versions wrote it; `made(offset)` gives its folder."""
+    """Make a run whose checkpoints contain a recipe as written by earlier versions; `made(offset)` returns it."""
 
     def made(offset):
         train(recipe(), faces, tmp_path)

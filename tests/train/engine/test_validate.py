@@ -1,4 +1,4 @@
-"""Validation while training against the metric's exact rates."""
+"""Validation during training against the exact metrics."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Convergence care: it sees collapse and not what looks like it, and a run made to collapse finishes well."""
+"""The watchdog: it detects real collapse only, and a run made to collapse still finishes well."""
 
 import math
 
@@ -41,7 +41,7 @@ def test_a_collapse_is_seen_within_a_window_and_told_with_numbers():
     collapsed = [record(step, negative_distance=1e-4, positive_distance=1e-4) for step in range(51, 70)]
     number, why = first_failure(healthy + collapsed)
     assert 51 <= number <= 56
-    assert "collapsed: people are 1.0e-04 apart" in why
+    assert "collapsed: the mean squared distance between people is 1.0e-04" in why
 
 
 def test_a_loss_without_a_margin_may_shrink_its_distances_but_not_to_nothing():
@@ -51,7 +51,7 @@ def test_a_loss_without_a_margin_may_shrink_its_distances_but_not_to_nothing():
 
 
 def test_points_that_begin_near_each_other_are_no_collapse():
-    # A fresh network may put all faces close together; training then spreads them.
+    # An untrained network may map all faces close together; training then spreads them.
     steps = [
         record(step, negative_distance=0.004 * 1.2**step, positive_distance=0.003, active=1.0) for step in range(30)
     ]
@@ -62,7 +62,7 @@ def test_a_loss_pinned_to_the_margin_is_seen_after_a_while():
     pinned = [record(step, active=1.0, positive_distance=0.1, negative_distance=0.1001) for step in range(1, 60)]
     number, why = first_failure(pinned)
     assert number == 25
-    assert "pinned to the margin" in why
+    assert "stuck at the margin" in why
 
 
 @pytest.mark.parametrize("key", ["loss", "gradient_norm", "negative_distance"])
@@ -113,7 +113,7 @@ def test_a_run_made_to_collapse_finishes_well_without_a_hand(faces, tmp_path):
     told = []
     trained = train(collapsing(), faces, tmp_path, warn=told.append)
     assert trained.rollbacks > 0
-    assert any("back to step" in text and "rate x 0.5" in text for text in told)
+    assert any("rolled back to step" in text and "rate x 0.5" in text for text in told)
     assert [one["step"] for one in trained.history] == list(range(1, 151))
     last = trained.history[-10:]
     positive = np.mean([one["positive_distance"] for one in last])
@@ -123,5 +123,5 @@ def test_a_run_made_to_collapse_finishes_well_without_a_hand(faces, tmp_path):
 
 
 def test_without_care_the_same_run_is_lost(faces, tmp_path):
-    with pytest.raises(DataError, match="training fails again and again: .* Lower optimiser.rate"):
+    with pytest.raises(DataError, match="training keeps failing: .* Lower optimiser.rate"):
         train(collapsing(care={"window": 10, "tries": 0}), faces, tmp_path)

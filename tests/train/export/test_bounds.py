@@ -1,4 +1,4 @@
-"""Bounded activations: ordinary faces as before, and nothing that runs away."""
+"""Bounded activations: unchanged embeddings of ordinary faces, and no growth for unusual photos."""
 
 import numpy as np
 import onnx

@@ -1,4 +1,4 @@
-"""Export: what onnxruntime computes is what torch computed."""
+"""Export: onnxruntime computes the same embeddings as torch."""
 
 import numpy as np
 import pytest
@@ -28,7 +28,7 @@ def recipe(name="small-cnn", steps=4):
     )
 
 
-# NN1 and NNS1 are hundreds of megabytes; NN2 and NN3 are NN4 for larger faces.
+# Without NN1 and NNS1, which have hundreds of megabytes, and NN2 and NN3, which are like NN4 for larger inputs.
 @pytest.mark.parametrize("name", sorted(NETWORKS.keys() - {"nn1", "nn2", "nn3", "nns1"}))
 def test_a_network_gives_the_same_numbers_in_both_for_any_number_of_faces(name, rng):
     torch.manual_seed(0)
@@ -55,7 +55,7 @@ def test_the_file_holds_the_last_checkpoint_and_says_where_it_comes_from(run, tm
     assert (card.training.people, card.training.photos, card.training.steps) == (3, 30, 4)
     assert card.training.recipe["network"]["name"] == "small-cnn"
     assert card.training.recipe["data"]["train"] == "people"
-    # Where photos lie on whose machine is nobody's business.
+    # Paths on the training machine are private.
     assert "/" not in str(card.training)
     assert card.decisions.people == 3
     assert "six people" in card.decisions.data
@@ -77,7 +77,7 @@ def test_without_validation_people_the_model_cannot_judge_yet_and_says_so(run, t
 
 def test_a_run_without_a_checkpoint_cannot_be_exported(run, tmp_path):
     _, faces, _ = run
-    with pytest.raises(DataError, match="holds no checkpoint; train first"):
+    with pytest.raises(DataError, match="contains no checkpoint; train first"):
         export(tmp_path, tmp_path / "model.onnx", faces, None)
 
 

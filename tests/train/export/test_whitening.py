@@ -1,4 +1,4 @@
-"""Whitening: what it does to the spread of a person's photos, and that it is exported with the network."""
+"""Whitening: its effect on the variation within people, and its export with the network."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ from facespace.train.recipe import parse_recipe
 
 
 def photos_of(people, rng, photos=40, nuisance=3.0):
-    """Points that vary within a person mostly along the first axis, which says nothing of the person."""
+    """Embeddings that vary within a person mostly along the first axis, which is unrelated to the person."""
     templates = rng.normal(size=(people, 6))
     templates[:, 0] = 0
     noise = rng.normal(size=(people, photos, 6)) * [nuisance, 0.3, 0.3, 0.3, 0.3, 0.3]

@@ -1,4 +1,4 @@
-"""Distillation: the loss against its formula, and a student that learns its teacher's space without labels."""
+"""Distillation: the loss against its formula, and a student that learns the teacher's space without labels."""
 
 import dataclasses
 
@@ -86,7 +86,7 @@ def test_triplets_count_where_they_are_weighed():
 
 def test_faces_without_a_teacher_are_refused_with_what_is_missing():
     points = unit(np.random.default_rng(4))
-    with pytest.raises(DataError, match=r"teacher\.npy beside the table"):
+    with pytest.raises(DataError, match=r"teacher\.npy next to the table"):
         DistillationLoss()(Batch(points, torch.zeros(10, dtype=torch.int64), 0.2, lambda distances, people: None, None))
 
 
@@ -105,7 +105,7 @@ RECIPE = {
 
 @pytest.fixture
 def faces():
-    """Colour patches of 16x16; the teacher's point of one is its four corners' mean colours."""
+    """Colour patches of 16x16 pixels; the teacher's embedding is the mean colour of each of the four corners."""
     rng = np.random.default_rng(5)
     corners = rng.integers(0, 256, (64, 2, 2, 3))
     pixels = corners.repeat(8, axis=1).repeat(8, axis=2).astype(np.uint8)
@@ -145,10 +145,10 @@ def test_a_stage_goes_on_from_the_weights_of_the_one_before_and_the_card_tells_o
 def test_a_stage_that_starts_from_nothing_or_from_another_network_is_refused(faces, tmp_path):
     from facespace.train.networks import build_network
 
-    with pytest.raises(DataError, match="holds no checkpoint; train first"):
+    with pytest.raises(DataError, match="contains no checkpoint; train first"):
         start_from(build_network("small-cnn", 16, 16, 8), tmp_path)
     train(parse_recipe({**RECIPE, "steps": 1}, "here"), faces, tmp_path / "one")
-    with pytest.raises(DataError, match=r"trained another network \(small-cnn, 16x16, 8 numbers\)"):
+    with pytest.raises(DataError, match=r"trained another network \(small-cnn, 16x16, 8 dimensions\)"):
         start_from(build_network("small-cnn", 16, 16, 9), tmp_path / "one")
 
 

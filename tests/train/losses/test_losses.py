@@ -1,4 +1,4 @@
-"""The triplet loss against its formula."""
+"""Losses against their formulas."""
 
 import numpy as np
 import pytest

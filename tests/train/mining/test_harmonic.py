@@ -1,4 +1,4 @@
-"""Harmonic embedding: triplets across two spaces, and what a network learns from them."""
+"""Harmonic embedding: triplets across two spaces, and training with them."""
 
 from dataclasses import replace
 
@@ -33,7 +33,7 @@ def batch(seed=0, people=5, photos=3, dimension=8):
 
 
 def slow_triplets(new, old, labels):
-    """Straight from the definition: every pair of points of a person, the nearest negative beyond the positive."""
+    """Straight from the definition: for every pair of embeddings of a person, the nearest negative beyond it."""
     points = [*((0, i, p) for i, p in enumerate(new)), *((1, i, p) for i, p in enumerate(old))]
     found = set()
     for a, (space_a, face_a, point_a) in enumerate(points):
@@ -85,7 +85,7 @@ def test_nothing_flows_into_the_old_space():
 def test_spaces_of_different_dimension_are_refused():
     new, _, labels = batch(dimension=8)
     _, old, _ = batch(dimension=6)
-    with pytest.raises(DataError, match="8 numbers a face and the old space has 6"):
+    with pytest.raises(DataError, match="have 8 dimensions and the old space's 6"):
         mixed(new, old, labels)
 
 
@@ -110,7 +110,7 @@ def test_compatibility_is_the_val_of_all_pairs_by_definition():
 
 
 def test_learning_brings_new_points_where_old_ones_are():
-    # Faces are vectors; the old space is a fixed turn of them, noisy, which the new network does not know.
+    # Faces are noisy vectors; the old space is a rotation of them that the new network does not know.
     generator = torch.Generator().manual_seed(0)
     centres = torch.randn(40, 16, generator=generator)
     labels = torch.arange(40).repeat_interleave(6)
@@ -145,7 +145,7 @@ def test_learning_brings_new_points_where_old_ones_are():
 
 def test_the_loss_wants_old_points():
     new, _, labels = batch()
-    with pytest.raises(DataError, match=r"needs the faces' points in the old space: name the old model as data.old"):
+    with pytest.raises(DataError, match=r"needs the old model's embeddings of the training faces: set data.old"):
         HarmonicTripletLoss()(Batch(new, labels, MARGIN, lambda distances, people: pytest.fail("nothing to mine")))
 
 
@@ -223,5 +223,5 @@ def test_old_points_are_those_of_the_model_and_found_once(people, model_path, tm
 
 def test_an_old_model_for_other_crops_is_refused(people, model_path, tmp_path):
     faces = replace(read_faces(people, 32, 40), crop="arcface-112")
-    with pytest.raises(DataError, match="takes faces cut by 'box', and those of .* are cut by 'arcface-112'"):
+    with pytest.raises(DataError, match="needs faces with the crop 'box', but those of .* have the crop 'arcface-112'"):
         OldSpace(model_path, tmp_path).beside(faces, people)

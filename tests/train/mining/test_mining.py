@@ -1,4 +1,4 @@
-"""Semi-hard mining against a slow, obvious version and by its properties."""
+"""Semi-hard mining against a slow reference, and its properties."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ MARGIN = 0.2
 
 
 def obvious_semi_hard(distances, labels, margin):
-    """Triple loop, straight from the words of the docstring."""
+    """A triple loop, straight from the docstring."""
     triplets = set()
     for a in range(len(labels)):
         negatives = [n for n in range(len(labels)) if labels[n] != labels[a]]
@@ -62,8 +62,8 @@ def test_stats_count_what_an_eye_would_count():
     labels = torch.tensor([0, 0, 1, 1])
     mined = semi_hard(distances, labels, MARGIN)
     triplets = set(zip(mined.anchor.tolist(), mined.positive.tolist(), mined.negative.tolist(), strict=True))
-    # 0-1: the negative at 1.1025 is just beyond 1. 1-0: beyond 1 lies only the one at 16, past the margin.
-    # 2-3 and 3-2: anchor 2 has no negative beyond 15.6; anchor 3 has one at 16 (1) and 25, 16 is past 15.8.
+    # 0-1: the negative at 1.1025 is just beyond 1. 1-0: only the one at 16 is beyond 1, outside the margin.
+    # 2-3 and 3-2: anchor 2 has no negative beyond 15.6; anchor 3 has negatives at 16 (1) and 25, and 16 > 15.8.
     assert triplets == {(0, 1, 2), (2, 3, 0)}
     assert mined.stats.pairs == 4
     assert mined.stats.active == pytest.approx(2 / 4)

@@ -1,4 +1,4 @@
-"""Pool mining against an obvious search, and on a real space with labels made wrong."""
+"""Mining in a pool against a direct search, and on a real space with wrong labels."""
 
 import csv
 
@@ -79,5 +79,5 @@ def test_wrong_labels_among_real_embeddings_are_suspected_and_few_right_ones(sha
     caught = len(found & set(wrong.tolist()))
     assert caught > 0.8 * len(wrong)
     assert caught > 0.6 * len(found)
-    # The most suspect come first, and the other person named is the true one.
+    # The most suspicious come first, and the other person is the true one.
     assert all(labels[suspect.face] == suspect.other for suspect in suspects[:20])

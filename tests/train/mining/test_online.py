@@ -1,4 +1,4 @@
-"""The online miners against slow, obvious versions and by what they promise."""
+"""The online miners against slow references, and their properties."""
 
 import numpy as np
 import pytest
@@ -77,7 +77,7 @@ def test_batch_all_samples_where_there_are_too_many_to_list(monkeypatch):
 def test_harder_mining_takes_nearer_negatives_but_none_below_the_floor(seed, hardness, floor):
     distances, labels = batch(seed)
     mild, hard = semi_hard(distances, labels, 4.0), semi_hard(distances, labels, 4.0, hardness, floor=0.0)
-    # A margin of 4 keeps every pair, so the pairs of both are the same.
+    # A margin of 4 keeps every pair, so both have the same pairs.
     assert (distances[hard.anchor, hard.negative] <= distances[mild.anchor, mild.negative] + 1e-6).all()
     floored = semi_hard(distances, labels, 4.0, hardness, floor)
     nearest_kept = distances[floored.anchor, floored.negative]
@@ -105,8 +105,8 @@ def test_one_positive_for_each_anchor_where_asked_for(miner):
 
 
 def test_distance_weighting_draws_near_and_far_negatives_alike():
-    # Negatives at 60, 90 and 110 degrees: in 128 dimensions nearly all of a sphere lies near 90, so that
-    # weighting by the density would almost never draw the first.
+    # Negatives at 60, 90 and 110 degrees: in 128 dimensions nearly all of a sphere is near 90 degrees, so uniform
+    # sampling of the sphere would almost never draw the first.
     angles = np.radians([0, 5, 60, 90, 110])
     points = np.zeros((5, 128), np.float32)
     points[:, 0], points[:, 1] = np.cos(angles), np.sin(angles)
@@ -115,8 +115,8 @@ def test_distance_weighting_draws_near_and_far_negatives_alike():
     generator = torch.Generator().manual_seed(0)
     drawn = torch.cat([distance_weighted(distances, labels, 4.0, generator=generator).negative for _ in range(200)])
     assert set(drawn.tolist()) <= {2, 3, 4}
-    assert (drawn == 2).float().mean() > 0.9  # the rarest distance, so the most wanted
-    # 110 degrees is a plain distance of 1.64, beyond what can still teach.
+    assert (drawn == 2).float().mean() > 0.9  # the rarest distance, so drawn most often
+    # 110 degrees is a plain distance of 1.64, where a negative gives no loss.
     assert not (drawn == 4).any()
 
 

@@ -1,4 +1,4 @@
-"""What every network must be: faces in, points on the unit sphere out, and nothing else."""
+"""Properties of all networks: shapes, unit norm, sizes, and registration."""
 
 import re
 import sys
@@ -16,12 +16,22 @@ from facespace.errors import RecipeError
 from facespace.train.export.model import to_onnx
 from facespace.train.networks import NETWORKS, build_network, network_record, network_size, size_of
 from facespace.train.networks.inception import Inception, L2Pool
+from facespace.train.networks.residual import Residual
 from facespace.train.networks.zeiler_fergus import Maxout
 from facespace.train.recipe import parse_recipe
 
-SMALL = ("small-cnn", "small-cnn-batch", "mobile-face", "small-resnet", "resnet-18", "nn4", "nns2")
+SMALL = (
+    "small-cnn",
+    "small-cnn-batch",
+    "mobile-face",
+    "small-resnet",
+    "deeper-small-resnet",
+    "resnet-18",
+    "nn4",
+    "nns2",
+)
 
-# Parameters and multiply-adds as the paper states them (tables 1 and 2, section 3.3).
+# Parameters and multiply-adds reported in the paper (tables 1 and 2, section 3.3).
 STATED = {
     "nn1": (140e6, 1.6e9),
     "nn2": (7.5e6, 1.6e9),
@@ -60,11 +70,11 @@ def test_every_weight_is_trained(name):
 
 
 def test_a_network_leaves_for_onnx_with_the_same_answers():
-    # The one with the most kinds of layers; each export takes seconds, and checks itself when it is used.
+    # Only the network with the most kinds of layers, because an export takes seconds and checks itself in use.
     torch.manual_seed(3)
     network = build_network("nns2", 56, 56, 32).train()
     with torch.no_grad():
-        network(torch.randn(16, 3, 56, 56))  # running statistics that are not the untouched 0 and 1
+        network(torch.randn(16, 3, 56, 56))  # so that the running statistics are not 0 and 1
     network.eval()
     faces = torch.randn(5, 3, 56, 56, generator=torch.Generator().manual_seed(4))
     session = onnxruntime.InferenceSession(to_onnx(network, 56, 56), providers=["CPUExecutionProvider"])
@@ -86,7 +96,7 @@ def test_nn3_is_nn2_at_160_pixels():
     assert (NETWORKS["nn3"].width, NETWORKS["nn3"].height) == (160, 160)
     large, small = (network_size(name, NETWORKS[name].width, NETWORKS[name].height, 128) for name in ("nn2", "nn3"))
     assert small.parameters == large.parameters
-    # The last map and the linear layer apart, work goes with the area.
+    # Except for the last feature map and the linear layer, multiply-adds grow with the area.
     assert small.multiply_adds == pytest.approx(large.multiply_adds * (160 / 224) ** 2, rel=0.01)
 
 
@@ -191,7 +201,7 @@ def test_a_network_of_ones_own_is_named_by_its_import_path(own_module):
         ("no_such_module:f", "cannot import 'no_such_module'"),
         ("own_networks:absent", "own_networks has no 'absent'"),
         ("own_networks:number", "is not a function"),
-        ("own_networks:nothing", "gave a NoneType, not a torch.nn.Module"),
+        ("own_networks:nothing", "returned a NoneType, not a torch.nn.Module"),
         ("own_networks:strict", "cannot be built for 8x6 pixels"),
         (":tiny", "cannot import ''"),
     ],
@@ -222,3 +232,22 @@ def test_the_settings_in_the_documentation_are_settings():
             "network": {"name": "nn4", "width": 96, "height": 96}, **tomllib.loads(block),
         }  # fmt: skip
         parse_recipe({**values, "data": {"train": "people", **values.get("data", {})}}, "in the documentation")
+
+
+def test_a_deeper_network_begins_as_the_shallower_one_and_can_leave_it():
+    torch.manual_seed(1)
+    shallow, deep = build_network("small-resnet", 48, 56, 16), build_network("deeper-small-resnet", 48, 56, 16)
+    shallow(torch.randn(8, 3, 56, 48))  # statistics other than those of a new network
+    faces = torch.randn(4, 3, 56, 48)
+    network_record("deeper-small-resnet").begin_as["small-resnet"](deep, shallow.state_dict())
+    torch.testing.assert_close(deep.eval()(faces), shallow.eval()(faces), rtol=0, atol=1e-5)
+    deep.train()(faces).square().mul(torch.randn(4, 16)).sum().backward()
+    added = [block for block in deep if isinstance(block, Residual) and not block.path[-1][1].weight.any()]
+    assert len(added) == 3
+    assert all(block.path[-1][1].weight.grad.abs().sum() > 0 for block in added)
+
+
+def test_weights_of_another_size_do_not_become_a_deeper_network():
+    other, deep = build_network("small-resnet", 48, 56, 8), build_network("deeper-small-resnet", 48, 56, 16)
+    with pytest.raises(RuntimeError, match="size mismatch"):
+        network_record("deeper-small-resnet").begin_as["small-resnet"](deep, other.state_dict())

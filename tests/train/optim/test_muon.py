@@ -1,4 +1,4 @@
-"""Convolutions that turn, all directions at once."""
+"""Muon: orthogonalised updates, constant norms, and Adam for vectors."""
 
 import copy
 
@@ -41,7 +41,7 @@ def test_a_convolution_keeps_its_length_and_goes_downhill():
         (-(weight * aim).sum()).backward()
         optimiser.step()
         assert weight.norm().item() == pytest.approx(length, rel=1e-5)
-    # Every singular value counts alike, so the way ends at the aim's nearest orthogonal matrix, not at the aim.
+    # All singular values get the same weight, so it converges to the orthogonal matrix nearest to the target.
     assert likeness() > max(before, 0.9)
 
 

@@ -1,4 +1,4 @@
-"""What changes from step to step."""
+"""Schedules of learning rate, margin and hardness; optimisers by name."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""The page of a training run: what it shows, and what it keeps to itself."""
+"""The report of a training run: its content, and its privacy."""
 
 import json
 import re
@@ -81,7 +81,7 @@ def test_the_page_is_one_file_that_needs_nothing_else_and_is_the_owners_alone(ru
 
 
 def test_the_page_shows_curves_rollbacks_rates_times_and_photos(page):
-    for title in ("Loss", "Active triplets", "Distances", "VAL on people", "Learning rate", "Gradient"):
+    for title in ("Loss", "Active triplets", "Distances", "VAL on validation people", "Learning rate", "Gradient"):
         assert f"<strong>{title}" in page
     assert page.count('class="rollback"') == 1
     assert "the space &lt;collapsed&gt;" in page
@@ -94,7 +94,7 @@ def test_a_run_without_validation_or_triplets_has_a_page_too(tmp_path, network, 
     lines = [{"step": 1, "loss": 1.0, "rate": 0.1, "seconds": 1.0}]
     (tmp_path / "history.jsonl").write_text(json.dumps(lines[0]) + "\n")
     page = write_page(tmp_path, recipe(), network, faces, "facespace train").read_text("utf-8")
-    assert "VAL on people" not in page
+    assert "VAL on validation people" not in page
     assert "image/webp" not in page
 
 

@@ -5,9 +5,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +15,7 @@ from numpy.typing import NDArray
 
 from facespace.bulk import Source, harvest, sources_in
 from facespace.bulk.harvest import writing
+from facespace.bulk.prepare.records import Prepared
 from facespace.bulk.prepare.select import (
     BYSTANDER,
     DUPLICATE,
@@ -39,29 +38,6 @@ SIDE, MARGIN = 128, 8
 TEMPLATE_EYES = 35.24
 COLUMNS = ("path", "person", "split", "source", "scale", "teacher_row", "photo", "quality", "eye_distance")
 QUALITY = 90
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """What became of a folder of people.
-
-    people, faces : by split, 'train' and 'val'
-    decisions : each person's faces, kept or not, and why
-    failures : photos that could not be used or show no face, with the reason
-    passed_over : entries of the folder that were not taken, and why
-    """
-
-    people: dict[str, int]
-    faces: dict[str, int]
-    decisions: dict[str, list[Decision]]
-    failures: dict[str, str]
-    passed_over: tuple[PassedOver, ...] = ()
-
-    @property
-    def left_out(self) -> dict[str, int]:
-        """Faces left out by reason, the most frequent first."""
-        kinds = (decision.kind for own in self.decisions.values() for decision in own)
-        return dict(Counter(kind for kind in kinds if kind is not None).most_common())
 
 
 def prepare(

@@ -4,20 +4,19 @@ import base64
 import io
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import PIL.Image
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-if TYPE_CHECKING:
-    from facespace.bulk.prepare.dataset import Prepared
+from facespace.bulk.prepare.records import Prepared
 
 SHOWN_PEOPLE, SHOWN_FACES, SHOWN_REFUSED = 24, 10, 60
 THUMB = 72
 
 
-def write_page(path: Path, prepared: "Prepared", rows: list[dict[str, Any]], crops: Path) -> None:
+def write_page(path: Path, prepared: Prepared, rows: list[dict[str, Any]], crops: Path) -> None:
     """Write the summary as one HTML file, faces inside; readable by its owner alone, as faces are biometric data."""
     environment = Environment(
         loader=PackageLoader("facespace.bulk.prepare", "."),
@@ -30,7 +29,7 @@ def write_page(path: Path, prepared: "Prepared", rows: list[dict[str, Any]], cro
         file.write(page)
 
 
-def _contents(prepared: "Prepared", rows: list[dict[str, Any]], crops: Path, out: Path) -> dict[str, object]:
+def _contents(prepared: Prepared, rows: list[dict[str, Any]], crops: Path, out: Path) -> dict[str, object]:
     refused = [decision for own in prepared.decisions.values() for decision in own if decision.reason is not None]
     people: dict[str, list[dict[str, Any]]] = {}
     for row in rows:

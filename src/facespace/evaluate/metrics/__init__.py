@@ -1,4 +1,4 @@
-"""Figures from distances alone, each with its interval over identities."""
+"""Metrics computed from distances, each with a confidence interval over identities."""
 
 from facespace.evaluate.metrics.compare import Difference, compare
 from facespace.evaluate.metrics.grouping import GroupingFigures, bcubed_f, grouping

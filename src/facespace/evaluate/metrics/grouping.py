@@ -1,4 +1,4 @@
-"""How well found groups match people: BCubed and pairwise precision, recall and F, mutual information."""
+"""Clustering metrics: BCubed and pairwise precision, recall and F, normalised mutual information."""
 
 from dataclasses import dataclass
 
@@ -10,16 +10,16 @@ from facespace.evaluate.metrics.intervals import Interval, over_identities
 
 @dataclass(frozen=True)
 class GroupingFigures:
-    """Clustering against the truth.
+    """A clustering compared with the true people.
 
-    bcubed_precision : for a face, the share of its group that is the same person; mean over faces
-    bcubed_recall : the share of that person's faces that are in its group; mean over faces
-    bcubed_f : their harmonic mean, with its interval over identities
-    pairwise_precision : of the pairs of faces put together, the share that is of one person; 1 where there are none
-    pairwise_recall : of the pairs of one person, the share that is put together; 1 where there are none
-    pairwise_f : their harmonic mean
-    nmi : normalised mutual information, by the arithmetic mean of both entropies
-    people, groups : how many there are, and how many were found
+    bcubed_precision : share of a face's cluster that shows the same person; mean over faces
+    bcubed_recall : share of a person's faces that are in the face's cluster; mean over faces
+    bcubed_f : harmonic mean of both, with an interval over identities
+    pairwise_precision : share of the pairs within clusters that show one person; 1 if there are no pairs
+    pairwise_recall : share of the same-person pairs that are within a cluster; 1 if there are no pairs
+    pairwise_f : harmonic mean of both
+    nmi : normalised mutual information, normalised by the arithmetic mean of both entropies
+    people, groups : number of people, number of clusters
     """
 
     bcubed_precision: float
@@ -34,7 +34,7 @@ class GroupingFigures:
 
 
 def grouping(truth: ArrayLike, found: ArrayLike) -> GroupingFigures:
-    """Compare found groups with people, from their contingency table: never from pairs of faces.
+    """Compare clusters with people, using their contingency table (no pairs of faces are enumerated).
 
     Parameters
     ----------
@@ -66,13 +66,13 @@ def grouping(truth: ArrayLike, found: ArrayLike) -> GroupingFigures:
 
 
 def bcubed_f(truth: ArrayLike, found: ArrayLike) -> float:
-    """BCubed F alone."""
+    """Compute BCubed F without an interval."""
     precision, recall = _bcubed_of_faces(truth, found)
     return _harmonic(float(precision.mean()), float(recall.mean()))
 
 
 def _bcubed_of_faces(truth: ArrayLike, found: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """BCubed precision and recall of each face."""
+    """Compute BCubed precision and recall of each face."""
     _, person = np.unique(np.asarray(truth), return_inverse=True)
     _, group = np.unique(np.asarray(found), return_inverse=True)
     cell = person * (group.max() + 1) + group
@@ -82,7 +82,7 @@ def _bcubed_of_faces(truth: ArrayLike, found: ArrayLike) -> tuple[NDArray[np.flo
 
 
 def _contingency(truth: ArrayLike, found: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Sizes of the non-empty cells, of the people, and of the groups."""
+    """Return the sizes of the non-empty cells, of the people, and of the clusters."""
     _, person, people = np.unique(np.asarray(truth), return_inverse=True, return_counts=True)
     _, group, groups = np.unique(np.asarray(found), return_inverse=True, return_counts=True)
     return np.unique(person * len(groups) + group, return_counts=True)[1], people, groups
@@ -93,12 +93,12 @@ def _pairs_within(sizes: NDArray[np.int64]) -> int:
 
 
 def _pair_f(together: int, same: int, grouped: int) -> float:
-    """F of putting pairs together: 2 TP / (true pairs + found pairs); 1 where there is nothing to find."""
+    """Compute pairwise F: 2 TP / (true pairs + found pairs); 1 if there are no pairs."""
     return 2 * together / (same + grouped) if same + grouped else 1.0
 
 
 def _nmi(sizes: NDArray[np.int64], people: NDArray[np.int64], groups: NDArray[np.int64]) -> float:
-    """Mutual information over the mean entropy; 1 where both have one group only, as scikit-learn has it."""
+    """Compute mutual information over mean entropy; 1 if both have a single group, as in scikit-learn."""
     joint, truth, found = (_entropy(counts) for counts in (sizes, people, groups))
     mean = (truth + found) / 2
     return float(max(0.0, truth + found - joint) / mean) if mean > 1e-12 else 1.0

@@ -1,4 +1,4 @@
-"""Who is this? Closed and open set identification, in the terms of ISO/IEC 19795-1."""
+"""Closed-set and open-set identification, in the terms of ISO/IEC 19795-1."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,14 +18,14 @@ FPIRS = (1e-1, 1e-2, 1e-3)
 
 @dataclass(frozen=True)
 class Searches:
-    """What each probe finds in a gallery of templates.
+    """The result of searching a gallery of templates for each probe.
 
-    truth : int64, shape (p,), who each probe is
-    nearest : int64, shape (p,), the nearest person of the gallery; -1 where the probe had no face
-    distances : float64, shape (p,), squared, to that person; infinite where the probe had no face
-    rank : int64, shape (p,), the place of the right person among all, from 1; 0 for a stranger; one more than the
-        gallery has people where the probe, or the right person's photos, had no face
-    people : how many are enrolled
+    truth : int64, shape (p,), the person of each probe
+    nearest : int64, shape (p,), the nearest person in the gallery; -1 if the probe has no face
+    distances : float64, shape (p,), squared, to that person; infinite if the probe has no face
+    rank : int64, shape (p,), rank of the correct person, from 1; 0 if not enrolled (non-mated); number of people in the
+        gallery plus one if the probe, or all photos of the correct person, have no face
+    people : number of people enrolled
     """
 
     truth: NDArray[np.int64]
@@ -36,23 +36,23 @@ class Searches:
 
     @property
     def mated(self) -> NDArray[np.bool_]:
-        """Which probes are of people enrolled."""
+        """Mask of the probes of enrolled people."""
         return self.rank > 0
 
 
 @dataclass(frozen=True)
 class IdentificationFigures:
-    """What a gallery answers to probes of people in it (mated) and of strangers (non-mated).
+    """Identification metrics for probes of enrolled people (mated) and of strangers (non-mated).
 
-    rank : for each k, the share of mated probes whose right person is among the k nearest, at any distance
-    cmc : float64, shape (people,), the same for every k
-    fnir : share of mated probes for whom the right person is not returned first, at the threshold given (false
-        negative identification rate); None where there was no threshold
-    fpir : share of strangers' probes for whom somebody is returned (false positive identification rate)
-    fnir_at : for each FPIR that the strangers' probes can show, the FNIR at the threshold that keeps to it
-    untold : for each other FPIR, why not
+    rank : for each k, the share of mated probes whose correct person is among the k nearest, at any distance
+    cmc : float64, shape (people,), the same for every k (cumulative match characteristic)
+    fnir : false negative identification rate at the given threshold: share of mated probes whose correct person is not
+        returned first; None without a threshold
+    fpir : false positive identification rate: share of non-mated probes for which a person is returned
+    fnir_at : FNIR at each FPIR that is measurable with these non-mated probes
+    untold : for each other FPIR, the reason
     curve : FPIR and FNIR at every threshold that changes either, float64, each of shape (t,)
-    mated, strangers : how many probes of each
+    mated, strangers : number of mated and of non-mated probes
     """
 
     rank: dict[int, Interval]
@@ -74,25 +74,25 @@ def search(
     present: ArrayLike | None = None,
     comparable: Comparable | None = None,
 ) -> Searches:
-    """Search a gallery of one template a person for each probe.
+    """Search a gallery of one template per person for each probe.
 
     Parameters
     ----------
     embeddings : array-like, shape (n, d)
     people : int array-like, shape (n,)
     gallery, probes : int array-like
-        Indices of faces; a person's template is the normalised mean of theirs.
+        Indices of faces; a person's template is the normalised mean of their faces in the gallery.
     present : bool array-like, shape (n,), or None
-        Which faces could be had; all of them where None. Nobody is left out for want of one: a search that could
-        not be made, or for a person who could not be enrolled, does not find.
+        Mask of the available faces; None for all. Searches without a probe face, or for a person without a face in the
+        gallery, are not left out but count as misses.
     comparable : callable or None
-        Makes distances to templates of few and of many photos comparable: takes squared distances (p, g), photos (g,)
-        and lengths of the mean (g,) of each template. They stay as they are where None.
+        Makes distances to templates of few and of many photos comparable: takes squared distances (p, g), numbers of
+        photos (g,) and norms of the means (g,). None leaves distances unchanged.
 
     Raises
     ------
     DataError
-        Nobody is enrolled.
+        No person can be enrolled.
     """
     points, labels = as_embeddings(embeddings), np.asarray(people, np.int64)
     had = np.ones(len(labels), bool) if present is None else np.asarray(present, bool)
@@ -100,7 +100,7 @@ def search(
     kept, asked = np.asarray(gallery, np.int64), np.asarray(probes, np.int64)
     wanted, enrolled = np.unique(labels[kept]), np.unique(labels[kept[had[kept]]])
     if not len(enrolled):
-        raise DataError("nobody is enrolled: no photo of the gallery shows a face that can be used")
+        raise DataError("no person can be enrolled, because no photo of the gallery has a usable face")
     shown = kept[had[kept]]
     templates, counts, lengths = templates_of(points[shown], labels[shown])
     truth = labels[asked]
@@ -125,7 +125,7 @@ def search(
 def templates_of(
     points: NDArray[np.float32], people: NDArray[np.int64]
 ) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.float64]]:
-    """Everybody's template, number of faces, and length of the mean before it was scaled to 1; people in order.
+    """Return each person's template, number of faces, and norm of the mean before normalisation; sorted by person.
 
     Parameters
     ----------
@@ -145,31 +145,33 @@ def identification(
     rounds: int = ROUNDS,
     seed: int = 0,
 ) -> IdentificationFigures:
-    """Closed-set figures of the mated probes and, where there are strangers, open-set figures.
+    """Compute closed-set metrics of the mated probes and, if there are non-mated probes, open-set metrics.
 
-    A mated search counts as right where the right person comes first and within the threshold.
+    A mated search is correct if the correct person comes first and is within the threshold.
 
     Parameters
     ----------
     searches : Searches
     threshold : float or None
-        Squared distance up to which somebody is returned, such as the model card's.
-    fpirs : rates to state the FNIR at
-    rounds, seed : of the bootstrap over the people searched for; the gallery stays as it is
+        Largest squared distance at which a person is returned.
+    fpirs : tuple of float
+        False positive identification rates at which to report FNIR.
+    rounds, seed : int
+        Number of rounds and random seed of the bootstrap over the people searched for; the gallery is fixed.
 
     Raises
     ------
     DataError
-        No probe is of somebody enrolled.
+        No probe is of an enrolled person.
     """
     mated = searches.mated
     if not mated.any():
         raise DataError(
-            f"identification needs probes of people enrolled and, for the open set, of strangers; of "
-            f"{len(searches.truth)} probes none is of somebody enrolled"
+            f"identification needs probes of enrolled people and, for the open set, of strangers; none of the "
+            f"{len(searches.truth)} probes is of an enrolled person"
         )
     rank, strangers = searches.rank[mated], np.sort(searches.distances[~mated])
-    # Only a right person in first place can be returned; others are missed at every threshold.
+    # Only the first person can be returned; a correct person with a lower rank is missed at every threshold.
     hits = np.sort(np.where(rank == 1, searches.distances[mated], np.inf))
     accepted = searches.distances <= (-np.inf if threshold is None else threshold)
     told = tuple(fpir for fpir in fpirs if fpir * len(strangers) >= 1 - 1e-9)
@@ -183,7 +185,7 @@ def identification(
         fpir=None if threshold is None or not open_set else _share(accepted[~mated], searches.truth[~mated]),
         fnir_at=_fnir_at(searches, told, rounds, seed),
         untold={
-            fpir: f"needs {int(np.ceil(1 / fpir - 1e-9)):,} photos of strangers, there are {len(strangers):,}"
+            fpir: f"needs {int(np.ceil(1 / fpir - 1e-9)):,} photos of strangers; there are {len(strangers):,}"
             for fpir in fpirs
             if fpir not in told
         },
@@ -197,14 +199,14 @@ def identification(
 
 
 def _fnir_at(searches: Searches, fpirs: tuple[float, ...], rounds: int, seed: int) -> dict[float, Interval]:
-    """FNIR at the largest threshold that returns somebody for at most a share `fpir` of the strangers' probes."""
+    """Compute FNIR at the largest threshold whose FPIR does not exceed each of `fpirs`."""
     if not fpirs:
         return {}
     names, owner = np.unique(searches.truth, return_inverse=True)
     mated = searches.mated
     order = np.argsort(searches.distances[~mated], kind="stable")
     strangers, stranger = searches.distances[~mated][order], owner[~mated][order]
-    # The first of several equal distances stands for them all: they are refused together.
+    # Equal distances are rejected together, so the first one stands for all.
     tie = np.append(np.searchsorted(strangers, strangers, side="left"), len(strangers))
     hits = np.where(searches.rank[mated] == 1, searches.distances[mated], np.inf)
     sorted_hits, hit_owner = np.sort(hits), owner[mated][np.argsort(hits, kind="stable")]
@@ -224,19 +226,24 @@ def _fnir_at(searches: Searches, fpirs: tuple[float, ...], rounds: int, seed: in
 
 
 def leave_one_out_rank1(embeddings: ArrayLike, people: ArrayLike) -> Interval:
-    """Share of photos whose nearest other photo is of the same person, with the rest of all photos enrolled.
+    """Compute the share of photos whose nearest other photo shows the same person (leave-one-out rank-1).
 
     Parameters
     ----------
     embeddings : array-like, shape (n, d)
     people : int array-like, shape (n,)
-        Photos of people with one photo are enrolled, but not searched for.
+        People with a single photo are enrolled but not used as probes.
+
+    Raises
+    ------
+    DataError
+        No person has two photos.
     """
     points, labels = as_points(embeddings), np.asarray(people)
     _, owner, counts = np.unique(labels, return_inverse=True, return_counts=True)
     searched = counts[owner] > 1
     if not searched.any():
-        raise DataError("nobody has two photos: there is nothing to find")
+        raise DataError("no person has two photos, so there is nothing to search for")
     nearest = np.empty(len(labels), np.int64)
     for rows, block in squared_distance_blocks(points, points):
         own = np.arange(rows.start, rows.stop)

@@ -1,8 +1,8 @@
-"""Intervals by the bootstrap over identities.
+"""Confidence intervals by the bootstrap over identities.
 
-The photos of one person are alike, so pairs are not independent; people are. Each round draws people with
-replacement. A person drawn w times brings their genuine pairs w times, and a pair of persons drawn v and w
-times brings their impostor pairs v * w times.
+Photos of one person are similar, so pairs are not independent, but people are. Each round draws people with
+replacement. The genuine pairs of a person drawn w times have weight w, and the impostor pairs of two people drawn v and
+w times have weight v * w.
 """
 
 from collections.abc import Callable, Iterator
@@ -17,7 +17,7 @@ LEVEL = 0.95
 
 @dataclass(frozen=True)
 class Interval:
-    """A figure with its 95 % interval."""
+    """A value with its 95 % interval."""
 
     value: float
     low: float
@@ -28,7 +28,7 @@ class Interval:
 
 
 def draws(identities: int, rounds: int, seed: int) -> Iterator[NDArray[np.int64]]:
-    """How often each identity is drawn in each round; int64, shape (identities,)."""
+    """Yield how often each identity is drawn in each round; int64, shape (identities,)."""
     rng = np.random.default_rng(seed)
     for _ in range(rounds):
         yield np.bincount(rng.integers(identities, size=identities), minlength=identities)
@@ -41,23 +41,24 @@ def over_identities(
     rounds: int = ROUNDS,
     seed: int = 0,
 ) -> Interval:
-    """The percentile interval of a statistic of items (photos, probes) that belong to people.
+    """Compute the percentile interval of a statistic of items (photos, probes) that belong to people.
 
     Parameters
     ----------
     value : float
-        The statistic on the items as they are.
+        The statistic on the original items.
     people : int array-like, shape (n,)
-        Whose each item is.
+        The person of each item.
     statistic : callable
-        Takes how often each item counts, int64 of shape (n,), and gives a number, or NaN where it has none.
+        Takes the weight of each item, int64 of shape (n,), and returns a number, or NaN if it is undefined.
+    rounds, seed : int
     """
     identities, owner = np.unique(np.asarray(people), return_inverse=True)
     return interval(value, [statistic(drawn[owner]) for drawn in draws(len(identities), rounds, seed)])
 
 
 def interval(value: float, samples: ArrayLike) -> Interval:
-    """The percentile interval of bootstrap samples; rounds without a value (NaN) do not count."""
+    """Compute the percentile interval of bootstrap samples, ignoring NaN."""
     found = np.asarray(samples, np.float64)
     found = found[np.isfinite(found)]
     if found.size == 0:

@@ -1,4 +1,4 @@
-"""Which pairs of faces are compared, how far apart they are, and how people are split: no one on both sides."""
+"""Pairs of faces, their distances, and splits of people into disjoint folds."""
 
 from dataclasses import dataclass
 
@@ -8,10 +8,10 @@ from numpy.typing import ArrayLike, NDArray
 from facespace.errors import DataError
 from facespace.metric import as_embeddings, as_points, paired_squared_distances
 
-# All pairs of 3,000 faces; of more faces the impostor pairs are a sample.
+# About all pairs of 3,000 faces; with more faces, impostor pairs are sampled.
 MOST_PAIRS = 5_000_000
 
-# Pairs whose embeddings are gathered at a time: a few tens of megabytes.
+# Pairs processed at a time, to limit memory to a few tens of megabytes.
 _BLOCK = 1 << 16
 
 
@@ -20,7 +20,7 @@ class Pairs:
     """Pairs of faces.
 
     a, b : int64, shape (p,), indices of faces
-    same : bool, shape (p,), whether they are of one person
+    same : bool, shape (p,), whether both show the same person
     """
 
     a: NDArray[np.int64]
@@ -36,12 +36,12 @@ class Pairs:
 
 @dataclass(frozen=True)
 class ScoredPairs:
-    """Pairs as far as figures are concerned: how far apart, and whose they are.
+    """The distances and people of pairs.
 
-    distances : float64, shape (p,), squared; infinite where a face could not be had, so that no threshold accepts it
+    distances : float64, shape (p,), squared; infinite if a face is missing, so that no threshold accepts the pair
     same : bool, shape (p,)
-    first, second : int64, shape (p,), the person of each side, 0..people - 1
-    people : how many there are
+    first, second : int64, shape (p,), the person of each face, 0..people - 1
+    people : number of people
     """
 
     distances: NDArray[np.float64]
@@ -70,12 +70,12 @@ class ScoredPairs:
 
 
 def all_pairs(people: ArrayLike) -> Pairs:
-    """All unordered pairs of faces, a < b.
+    """Return all unordered pairs of faces, a < b.
 
     Parameters
     ----------
     people : int array-like, shape (n,)
-        Who each face is.
+        The person of each face.
     """
     labels = np.asarray(people)
     a, b = np.triu_indices(len(labels), k=1)
@@ -83,19 +83,19 @@ def all_pairs(people: ArrayLike) -> Pairs:
 
 
 def sampled_pairs(people: ArrayLike, most: int = MOST_PAIRS, seed: int = 0) -> Pairs:
-    """All pairs where there are at most `most`; else all genuine pairs and a seeded sample of impostor pairs.
+    """Return all pairs if there are at most `most`; else all genuine pairs and a random sample of impostor pairs.
 
     Parameters
     ----------
     people : int array-like, shape (n,)
     most : int
-        Pairs in all, as far as the genuine ones leave room: at least as many impostor pairs as genuine ones are drawn.
+        Limit on the number of pairs. It may be exceeded, since there are at least as many impostor as genuine pairs.
     seed : int
 
     Returns
     -------
     Pairs
-        No pair twice.
+        Without duplicates.
     """
     labels = np.asarray(people)
     n = len(labels)
@@ -117,7 +117,7 @@ def sampled_pairs(people: ArrayLike, most: int = MOST_PAIRS, seed: int = 0) -> P
 
 
 def score(embeddings: ArrayLike, people: ArrayLike, pairs: Pairs, present: ArrayLike | None = None) -> ScoredPairs:
-    """How far apart the faces of each pair are.
+    """Compute the distance of each pair.
 
     Parameters
     ----------
@@ -126,12 +126,12 @@ def score(embeddings: ArrayLike, people: ArrayLike, pairs: Pairs, present: Array
         Any numbers; they are renumbered from 0.
     pairs : Pairs
     present : bool array-like, shape (n,), or None
-        Which faces could be had; the pairs of others are infinitely far apart. All of them where None.
+        Mask of the available faces; pairs with other faces get an infinite distance. None for all.
 
     Raises
     ------
     EmbeddingError
-        An embedding that is present is not finite, or not of L2 norm 1; the message names the row.
+        An available embedding is not finite, or does not have L2 norm 1; the message gives the row.
     """
     points = as_embeddings(embeddings)
     as_points(points if present is None else points[np.asarray(present, bool)])
@@ -147,7 +147,7 @@ def score(embeddings: ArrayLike, people: ArrayLike, pairs: Pairs, present: Array
 
 
 def identity_folds(people: ArrayLike, folds: int, seed: int) -> list[NDArray[np.int64]]:
-    """Split people, not photos: nobody is in two folds.
+    """Split people into folds, so that no person is in two folds.
 
     Parameters
     ----------
@@ -164,12 +164,12 @@ def identity_folds(people: ArrayLike, folds: int, seed: int) -> list[NDArray[np.
     Raises
     ------
     DataError
-        Fewer than two people for each fold: a fold of one person has no impostor pairs.
+        There are fewer than two people per fold; a fold of one person has no impostor pairs.
     """
     identities = np.unique(np.asarray(people))
     if folds < 2 or len(identities) < 2 * folds:
         raise DataError(
-            f"{len(identities)} people cannot be split into {folds} folds with two or more in each; add people"
+            f"{len(identities)} people cannot be split into {folds} folds of two or more people; add people"
         )
     return [np.sort(fold) for fold in np.array_split(np.random.default_rng(seed).permutation(identities), folds)]
 

@@ -1,4 +1,4 @@
-"""How often something happens among pairs, with its interval over identities."""
+"""Rates of an event among pairs, with an interval over identities."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,11 +8,12 @@ from facespace.evaluate.metrics.pairs import ScoredPairs
 
 
 class PersonCounts:
-    """Pairs and events among them for each two people: far fewer than pairs of faces.
+    """Numbers of pairs and events for each pair of people, which are far fewer than pairs of faces.
 
     Parameters
     ----------
-    pairs : ScoredPairs, all of one kind
+    pairs : ScoredPairs
+        All genuine, or all impostor.
     happened : bool, shape (p,)
     """
 
@@ -25,27 +26,28 @@ class PersonCounts:
         self.trials = len(codes)
 
     def share(self, drawn: NDArray[np.int64]) -> float:
-        """The share of pairs for which it happened, when each person counts as often as drawn; NaN without pairs."""
+        """Return the share of pairs with the event in a bootstrap round; NaN if it has no pairs."""
         weights = drawn[self._first] if self._genuine else drawn[self._first] * drawn[self._second]
         total = weights @ self._pairs
         return float(weights @ self._events / total) if total else float("nan")
 
 
 def rate(pairs: ScoredPairs, happened: NDArray[np.bool_], rounds: int = ROUNDS, seed: int = 0) -> Interval:
-    """The share of pairs for which something happened.
+    """Compute the share of pairs with an event.
 
     Parameters
     ----------
     pairs : ScoredPairs
         All genuine, or all impostor; at least one.
     happened : bool, shape (p,)
-    rounds, seed : of the bootstrap over identities
+    rounds, seed : int
+        Number of rounds and random seed of the bootstrap over identities.
 
     Returns
     -------
     Interval
-        Where it happened never or always every resample says the same; the open end is then the exact binomial bound
-        (Clopper and Pearson, 1934) with each two people as one trial.
+        If the share is 0 or 1, every bootstrap round gives the same value. The other end is then the exact binomial
+        bound (Clopper and Pearson, 1934), with each pair of people as one trial.
     """
     counts = PersonCounts(pairs, happened)
     share = float(happened.mean())

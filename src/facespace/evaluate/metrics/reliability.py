@@ -1,4 +1,4 @@
-"""Are probabilities right? Of pairs told to be one person with probability p, about a share p should be."""
+"""Calibration of probabilities: of the pairs with a predicted probability p, a share p should be genuine."""
 
 from dataclasses import dataclass
 
@@ -10,13 +10,13 @@ BINS = 10
 
 @dataclass(frozen=True)
 class Reliability:
-    """Probabilities against what was so, genuine and impostor pairs weighing the same in sum (even prior odds).
+    """Predicted probabilities and observed shares, with equal total weight of genuine and impostor pairs.
 
-    told : float64, shape (b,), mean probability of each bin that holds pairs
-    seen : float64, shape (b,), share of same-person pairs in it
-    weight : float64, shape (b,), the share of all weight in it; sums to 1
-    error : expected calibration error, the mean gap between told and seen by weight
-    brier : mean squared difference between probability and truth
+    told : float64, shape (b,), mean predicted probability of each non-empty bin
+    seen : float64, shape (b,), observed share of same-person pairs in the bin
+    weight : float64, shape (b,), share of the total weight in the bin; sums to 1
+    error : expected calibration error, the weighted mean of |told - seen|
+    brier : Brier score, the mean squared difference between probability and truth
     """
 
     told: NDArray[np.float64]
@@ -34,8 +34,13 @@ def reliability(probability: ArrayLike, same: ArrayLike, bins: int = BINS) -> Re
     probability : array-like, shape (p,), between 0 and 1
         For even prior odds.
     same : bool array-like, shape (p,)
-        At least one pair of each kind.
+        With at least one pair of each kind.
     bins : int
+
+    Raises
+    ------
+    ValueError
+        There are only genuine or only impostor pairs.
 
     References
     ----------

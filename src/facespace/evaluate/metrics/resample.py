@@ -1,7 +1,7 @@
-"""ROC figures of thousands of bootstrap rounds: pairs are sorted once, and only their weights change.
+"""ROC metrics of many bootstrap rounds: pairs are sorted once, and only their weights change.
 
-A round needs the cumulated weights of the impostor and of the genuine pairs in order of distance; every figure is
-then a look-up. Where each pair falls among those of the other kind is found once.
+A round needs only the cumulative weights of genuine and of impostor pairs in order of distance; each metric is then a
+lookup. The position of each pair among the pairs of the other kind is computed once.
 """
 
 from dataclasses import dataclass
@@ -12,15 +12,15 @@ from numpy.typing import NDArray
 from facespace.evaluate.metrics.intervals import ROUNDS, draws
 from facespace.evaluate.metrics.pairs import ScoredPairs
 
-# Impostor pairs that each round weighs. Of more, the nearest half of this number all count, and of the others every
-# k-th stands for k. On 4.3 million pairs that is eight times faster, and no end of an interval moved by more than a
-# twentieth of the interval.
+# Impostor pairs used in each round. If there are more, the nearest ones, half this number, are all used; of the rest,
+# every k-th one is used with weight k. On 4.3 million pairs this is eight times as fast, and no end of an interval
+# moved by more than a twentieth of the interval.
 MOST_WEIGHED = 400_000
 
 
 @dataclass(frozen=True)
 class RocSamples:
-    """Figures of each bootstrap round, shape (rounds,); `val` has shape (rounds, fars). NaN where a round has none."""
+    """Metrics of each bootstrap round, shape (rounds,); `val` has shape (rounds, fars). NaN if undefined."""
 
     auc: NDArray[np.float64]
     equal_error_rate: NDArray[np.float64]
@@ -28,13 +28,15 @@ class RocSamples:
 
 
 def resample_roc(pairs: ScoredPairs, fars: tuple[float, ...], rounds: int = ROUNDS, seed: int = 0) -> RocSamples:
-    """AUC, equal error rate and VAL at each FAR, people drawn anew in each round.
+    """Compute AUC, equal error rate and VAL at each FAR in each bootstrap round over people.
 
     Parameters
     ----------
     pairs : ScoredPairs
-    fars : false accept rates
-    rounds, seed : of the bootstrap; the same seed draws the same people, so that two models can be compared
+    fars : tuple of float
+        False accept rates.
+    rounds, seed : int
+        The same seed draws the same people, so that two models can be compared.
 
     Returns
     -------
@@ -51,7 +53,7 @@ def resample_roc(pairs: ScoredPairs, fars: tuple[float, ...], rounds: int = ROUN
 
 
 class _Table:
-    """Both kinds of pairs in order of distance, and where each falls among the other kind."""
+    """Both kinds of pairs in order of distance, and the position of each among the other kind."""
 
     def __init__(self, genuine: ScoredPairs, impostor: ScoredPairs, counts: NDArray[np.int64], fars: tuple[float, ...]):
         self.genuine = genuine.first
@@ -59,17 +61,17 @@ class _Table:
         self.fars = np.asarray(fars, np.float64)
         self.nearer = np.searchsorted(impostor.distances, genuine.distances, side="left")
         self.up_to = np.searchsorted(impostor.distances, genuine.distances, side="right")
-        # Of equal distances all are accepted or none.
+        # Pairs at equal distances are accepted together.
         self.start = np.searchsorted(genuine.distances, genuine.distances, side="left")
         self.end = np.searchsorted(genuine.distances, genuine.distances, side="right")
         tie = np.searchsorted(impostor.distances, impostor.distances, side="left")
         self.tie = np.append(tie, len(tie))
         before = np.searchsorted(genuine.distances, impostor.distances, side="left")
-        # Where every impostor pair may be accepted, so may every genuine one that has a distance.
+        # If all impostor pairs may be accepted, all genuine pairs with a finite distance are.
         self.before = np.append(before, np.isfinite(genuine.distances).sum())
 
     def figures(self, drawn: NDArray[np.int64]) -> NDArray[np.float64]:
-        """AUC, equal error rate and VALs of one round; NaN where it drew no pairs of a kind."""
+        """Return AUC, equal error rate and VALs of one round; NaN if a kind of pairs was not drawn."""
         few = drawn.astype(np.uint16)
         weights = few[self.genuine]
         near = _cumulated(weights)
@@ -83,23 +85,23 @@ class _Table:
         return np.array([auc, self._equal_error_rate(near / near[-1], far / far[-1]), *vals])
 
     def _equal_error_rate(self, val: NDArray[np.float64], far: NDArray[np.float64]) -> float:
-        """Where FAR and 1 - VAL cross: at the first genuine pair after whose acceptance FAR is no longer the lower."""
+        """Return the value where FAR and 1 - VAL cross: at the first genuine pair where FAR >= 1 - VAL."""
         k = int(np.argmax(far[self.up_to] >= 1 - val[self.end]))
         low, high = far[self.nearer[k]], far[self.up_to[k]]
         before, after = low - (1 - val[self.start[k]]), high - (1 - val[self.end[k]])
-        # Either the impostor pairs before it cross the line, or it does (with all pairs exactly as far).
+        # Either the impostor pairs before this distance cross the line, or the pairs at this distance do.
         return float(1 - val[self.start[k]] if before >= 0 else low - (high - low) * before / (after - before))
 
 
 def _cumulated(weights: NDArray[np.int64] | NDArray[np.uint16]) -> NDArray[np.int64]:
-    """Sums of the first 0, 1, 2... weights."""
+    """Return the sums of the first 0, 1, 2... weights."""
     sums = np.zeros(len(weights) + 1, np.int64)
     np.cumsum(weights, out=sums[1:])
     return sums
 
 
 def _thinned(pairs: ScoredPairs) -> tuple[ScoredPairs, NDArray[np.int64]]:
-    """The impostor pairs in order of distance, and how many each stands for."""
+    """Return the (sampled) impostor pairs in order of distance, and the number of pairs each represents."""
     impostor = pairs[np.flatnonzero(~pairs.same)]
     order = np.argsort(impostor.distances, kind="stable")
     if len(order) <= MOST_WEIGHED:

@@ -1,4 +1,4 @@
-"""The ROC of verification, exact: one point for every distance that occurs."""
+"""The exact ROC curve of verification, with one point per distinct distance."""
 
 from dataclasses import dataclass
 
@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 class Roc:
     """VAL against FAR (paper section 4.1) at every threshold that changes either.
 
-    threshold : float64, shape (t,), ascending; the first accepts nobody
-    far, val : float64, shape (t,), shares of impostor and of genuine pairs at or under the threshold
+    threshold : float64, shape (t,), ascending; the first one accepts no pair
+    far, val : float64, shape (t,), shares of impostor and of genuine pairs at or below the threshold
     """
 
     threshold: NDArray[np.float64]
@@ -20,12 +20,12 @@ class Roc:
 
     @property
     def auc(self) -> float:
-        """Area under VAL over FAR: the chance that a genuine pair is nearer than an impostor pair."""
+        """Area under the curve: the probability that a genuine pair is closer than an impostor pair."""
         return float(np.trapezoid(self.val, self.far))
 
     @property
     def equal_error_rate(self) -> float:
-        """Where FAR and 1 - VAL are equal, between the two nearest points."""
+        """The rate where FAR and 1 - VAL are equal, interpolated between the two nearest points."""
         gap = self.far - (1 - self.val)
         after = int(np.argmax(gap >= 0))
         if after == 0:
@@ -34,11 +34,11 @@ class Roc:
         return float(self.far[after - 1] + share * (self.far[after] - self.far[after - 1]))
 
     def val_at(self, far: float) -> float:
-        """The largest VAL at which at most `far` of the impostor pairs are accepted."""
+        """Return the largest VAL with a FAR of at most `far`."""
         return float(self.val[self._at(far)])
 
     def threshold_at(self, far: float) -> float:
-        """The largest distance that occurs up to which at most `far` of the impostor pairs are accepted."""
+        """Return the largest occurring distance that, as a threshold, has a FAR of at most `far`."""
         return float(self.threshold[self._at(far)])
 
     def _at(self, far: float) -> int:
@@ -46,20 +46,20 @@ class Roc:
 
 
 def roc(genuine: ArrayLike, impostor: ArrayLike) -> Roc:
-    """The exact ROC of two sets of squared distances; equal distances are one step."""
+    """Compute the exact ROC of two sets of squared distances; equal distances form one step."""
     near, far = np.asarray(genuine, np.float64), np.asarray(impostor, np.float64)
     return weighted_roc(np.concatenate([near, far]), np.arange(near.size + far.size) < near.size)
 
 
 def weighted_roc(distances: ArrayLike, same: ArrayLike, weights: ArrayLike | None = None) -> Roc:
-    """The exact ROC of pairs that may count more or less than once.
+    """Compute the exact ROC of weighted pairs.
 
     Parameters
     ----------
     distances : array-like, shape (p,)
     same : bool array-like, shape (p,)
     weights : array-like, shape (p,), or None
-        How often each pair counts; once where None.
+        Weight of each pair; None for equal weights.
     """
     distances, same = np.asarray(distances, np.float64), np.asarray(same, bool)
     counts = np.ones(len(distances)) if weights is None else np.asarray(weights, np.float64)
@@ -76,14 +76,14 @@ def weighted_roc(distances: ArrayLike, same: ArrayLike, weights: ArrayLike | Non
 
 
 def accuracy(genuine: ArrayLike, impostor: ArrayLike, threshold: float) -> float:
-    """Share of right decisions where genuine and impostor pairs are equally many, as in LFW's protocol.
+    """Compute the share of correct decisions, with equal weight for genuine and impostor pairs as in LFW's protocol.
 
     Parameters
     ----------
     genuine, impostor : array-like
         Squared distances.
     threshold : float
-        Up to which (inclusive) a pair is accepted.
+        Pairs at or below it are accepted.
     """
     accepted = np.mean(np.asarray(genuine) <= threshold)
     refused = np.mean(np.asarray(impostor) > threshold)
@@ -91,15 +91,15 @@ def accuracy(genuine: ArrayLike, impostor: ArrayLike, threshold: float) -> float
 
 
 def best_threshold(genuine: ArrayLike, impostor: ArrayLike) -> float:
-    """The threshold of highest `accuracy`, halfway to the next distance; the lowest of equally good ones."""
+    """Return the threshold with the highest `accuracy` (the lowest of equal ones), halfway to the next distance."""
     return most_accurate(roc(genuine, impostor))
 
 
 def most_accurate(curve: Roc) -> float:
-    """As `best_threshold`, from the curve."""
+    """Return `best_threshold` of a curve."""
     best = int(np.argmax(curve.val - curve.far))
     here = curve.threshold[best]
-    # Pairs of faces that could not be had lie at infinity, where nobody is to be accepted.
+    # Pairs with a missing face are at infinity and must not be accepted.
     if best + 1 == len(curve.threshold) or not np.isfinite([here, curve.threshold[best + 1]]).all():
         return float(here)
     return float((here + curve.threshold[best + 1]) / 2)

@@ -1,7 +1,7 @@
-"""How often strangers of one group are accepted as one person, and the threshold at which no group exceeds a rate.
+"""False match rates within groups, and the threshold at which no group exceeds a rate.
 
-Intervals draw people anew, as everywhere here. All is computed from matrices of people by people, so that all pairs
-of a few thousand faces take seconds.
+Intervals are by the bootstrap over identities. Rates are computed from people-by-people matrices, so all pairs of a few
+thousand faces take seconds.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,13 +16,13 @@ from facespace.metric import as_embeddings, squared_distances, threshold_at
 
 Floats = NDArray[np.float64]
 
-# A threshold that fewer accepted pairs decide is mostly chance.
+# A threshold based on fewer accepted pairs is mostly chance.
 LEAST_ACCEPTED = 10
 
-# Faces of a group that are compared: 18 million pairs. Of more a seeded sample is taken.
+# Limit on the faces of a group, which give 18 million pairs; larger groups are sampled.
 MOST_FACES = 6_000
 
-# Of the sorted distances so many times the largest rate are kept: a draw of people may weigh the near ones less.
+# The share of distances kept, as a multiple of the largest rate: a round may give small distances less weight.
 _TAIL = 3
 
 
@@ -33,9 +33,9 @@ class Strangers:
     ----------
     embeddings : array-like, shape (n, d), L2 norm 1
     people : int array-like, shape (n,)
-        Whose each face is; where nobody knows, a number of its own for each.
-    seed : int
-        Of the bootstrap, and of the sample of very many faces.
+        The person of each face; a unique number if unknown.
+    rounds, seed : int
+        Number of rounds and random seed of the bootstrap; the seed also draws the sample of a large group.
     """
 
     def __init__(self, embeddings: ArrayLike, people: ArrayLike, rounds: int = 200, seed: int = 0):
@@ -53,11 +53,11 @@ class Strangers:
         self.pairs = int(len(points) ** 2 - (counts**2).sum()) // 2
 
     def rate(self, threshold: float) -> Interval:
-        """The share of pairs at the threshold or nearer, with its interval.
+        """Return the share of pairs at or below the threshold, with its interval.
 
-        Where that is none or all, the open end is the exact binomial bound with each two people as one trial.
+        If the share is 0 or 1, the other end is the exact binomial bound with each pair of people as one trial.
         """
-        # As float64: rounded to float32 a threshold just below a distance would accept it.
+        # Compare as float64: a threshold just below a distance, rounded to float32, would accept it.
         accepted = (self._distances <= np.float64(threshold)).astype(np.float32)
         starts = np.searchsorted(self._owner, np.arange(len(self._counts)))
         if len(starts) < len(self._owner):
@@ -74,12 +74,12 @@ class Strangers:
         return interval(value, np.divide(events, totals, out=np.full(len(totals), np.nan), where=totals > 0))
 
     def thresholds(self, fars: Sequence[float]) -> tuple[Floats, Floats]:
-        """The largest threshold that keeps to each rate, NaN where too few pairs decide it.
+        """Return the largest threshold for each rate, NaN if there are too few pairs.
 
         Returns
         -------
         thresholds : float64, shape (fars,)
-        samples : float64, shape (rounds, fars), the same when people are drawn anew
+        samples : float64, shape (rounds, fars), the thresholds of each bootstrap round
         """
         told = [far for far in fars if far * self.pairs >= LEAST_ACCEPTED]
         values, samples = np.full(len(fars), np.nan), np.full((len(self._drawn), len(fars)), np.nan)
@@ -105,25 +105,25 @@ class Strangers:
         return values, samples
 
     def distances(self) -> NDArray[np.float32]:
-        """Squared distances of all pairs, float32, shape (pairs,)."""
+        """Return the squared distances of all pairs, float32, shape (pairs,)."""
         a, b = np.triu_indices(len(self._owner), 1)
         strangers = self._owner[a] != self._owner[b]
         return np.asarray(self._distances[a[strangers], b[strangers]])
 
     def _totals(self) -> Floats:
-        """How many pairs each draw has."""
+        """Return the number of pairs in each bootstrap round."""
         weights = self._drawn * self._counts
         return np.asarray((weights.sum(axis=1) ** 2 - (weights**2).sum(axis=1)) / 2)
 
 
 @dataclass(frozen=True)
 class WorstThreshold:
-    """The threshold at which no measured group of strangers exceeds a false accept rate.
+    """The threshold at which no measured group exceeds a false accept rate.
 
     far : the rate
     threshold : squared distance, with its interval
-    group : the one that decides it
-    groups : how many were measured: those with enough pairs for the rate
+    group : the worst group, which determines the threshold
+    groups : number of groups with enough pairs for the rate
     samples : the threshold of each bootstrap round
     """
 
@@ -135,14 +135,16 @@ class WorstThreshold:
 
 
 def worst_thresholds(groups: Mapping[str, Strangers], fars: Sequence[float]) -> tuple[WorstThreshold, ...]:
-    """For each rate the threshold of the group whose strangers are most alike.
+    """Find the threshold of the worst group for each rate.
 
-    Rates that no group can show are left out.
+    Rates for which no group has enough pairs are left out.
 
     Parameters
     ----------
-    groups : Strangers by name, all with the same number of rounds
-    fars : falling
+    groups : mapping of str to Strangers
+        All with the same number of rounds.
+    fars : sequence of float
+        Descending.
     """
     if not groups:
         return ()
@@ -156,14 +158,14 @@ def worst_thresholds(groups: Mapping[str, Strangers], fars: Sequence[float]) -> 
         if not known.any():
             continue
         drawn = samples[known, :, at]
-        # A group drawn too small to have any pair says nothing in that round.
+        # Ignore groups that have no pair in a round.
         drawn = np.where(
             np.isfinite(drawn).any(axis=0), np.nanmin(np.where(np.isfinite(drawn), drawn, np.inf), axis=0), np.nan
         )
         worst = int(np.nanargmin(values[:, at]))
         value, name = float(values[worst, at]), names[worst]
         if found and found[-1].threshold.value < value:
-            # Groups too small for this rate decided the rate above it.
+            # A group too small for this rate determined the threshold of the next larger rate.
             value, name = found[-1].threshold.value, found[-1].group
             drawn = np.minimum(drawn, found[-1].samples)
         spread = interval(value, drawn)
@@ -173,9 +175,9 @@ def worst_thresholds(groups: Mapping[str, Strangers], fars: Sequence[float]) -> 
 
 
 def val_at_drawn(genuine: ScoredPairs, threshold: float, samples: Floats, seed: int = 0) -> Interval:
-    """The share of genuine pairs accepted at a threshold that was itself measured.
+    """Compute VAL at a threshold that was itself measured.
 
-    The interval draws the people of the pairs anew, and with each draw takes another of the threshold's samples.
+    The interval includes the uncertainty of the threshold: each bootstrap round over people uses another sample of it.
 
     Parameters
     ----------
@@ -183,6 +185,7 @@ def val_at_drawn(genuine: ScoredPairs, threshold: float, samples: Floats, seed: 
         Same-person pairs.
     threshold : float
     samples : float64, shape (rounds,)
+        Bootstrap samples of the threshold.
     seed : int
     """
     value = float(np.mean(genuine.distances <= threshold))

@@ -1,4 +1,4 @@
-"""Are these two the same person? Thresholds are never chosen on the people judged."""
+"""Verification metrics. Thresholds are never chosen on the people they are tested on."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,21 +18,21 @@ FARS = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
 
 @dataclass(frozen=True)
 class VerificationFigures:
-    """Verification on pairs.
+    """Verification metrics on pairs.
 
-    pairs : the pairs judged, nearest first
-    scored : the same, with their squared distances
-    roc : exact
-    auc, equal_error_rate : with their intervals
+    pairs : the tested pairs, nearest first
+    scored : the same pairs with their squared distances
+    roc : the exact curve
+    auc, equal_error_rate : with intervals
     accuracy : mean over folds; a fold's threshold is the best one on the other folds
-    accuracy_se : its standard error as LFW defines it, the standard deviation of the folds over the root of their
-        number; NaN where there is but one
-    fold_accuracy, fold_threshold : of each fold that was judged
+    accuracy_se : standard error of the accuracy as defined by LFW, the standard deviation over folds divided by the
+        square root of their number; NaN with a single fold
+    fold_accuracy, fold_threshold : of each tested fold
     folds : the numbers of those folds
-    not_judged : folds that have no pairs of one kind, inside or outside them: they have no accuracy
-    val : for each FAR that the pairs can show
-    untold : for each other FAR, why not
-    samples : the figures of each bootstrap round by name, for comparisons with another model
+    not_judged : folds without an accuracy, because a kind of pairs is missing inside or outside the fold
+    val : VAL at each FAR that is measurable with these pairs
+    untold : for each other FAR, the reason
+    samples : the metrics of each bootstrap round by name, for comparisons with another model
     """
 
     pairs: Pairs
@@ -74,31 +74,33 @@ def verification(
     seed: int = 0,
     rounds: int = ROUNDS,
 ) -> VerificationFigures:
-    """Measure verification on all pairs of some faces (of very many faces, on a sample of the impostor pairs).
+    """Compute verification metrics on all pairs of faces (for many faces, on a sample of the impostor pairs).
 
-    Accuracy is by folds of people: each fold's threshold is the best on pairs within the other folds, so
-    nobody judged had a say in it; pairs across the border count on neither side. Intervals are by the
-    bootstrap over identities; that of the accuracy keeps the folds' thresholds.
+    Accuracy is measured by cross-validation over folds of people: each fold's threshold is the best one on pairs within
+    the other folds, and pairs between the fold and the others are not used. Intervals are by the bootstrap over
+    identities; for the accuracy, the thresholds of the folds are fixed.
 
     Parameters
     ----------
     embeddings : array-like, shape (n, d), L2 norm 1
     people : int array-like, shape (n,)
-    fars : false accept rates to state the VAL at
+    fars : tuple of float
+        False accept rates at which to report VAL.
     folds : int
-        Fewer are made where there are fewer than two people for each.
-    seed, rounds : of folds and bootstrap
+        Number of folds; fewer if there are fewer than two people for each.
+    seed, rounds : int
+        Random seed of folds and bootstrap, and number of bootstrap rounds.
 
     Raises
     ------
     DataError
-        Fewer than four people, or nobody has two photos.
+        There are fewer than four people, or no person has two photos.
     """
     names, labels = np.unique(np.asarray(people), return_inverse=True)
     pairs = sampled_pairs(labels, seed=seed)
     if len(names) < 4 or not pairs.same.any():
         raise DataError(
-            f"verification needs at least four people, some with two photos; there are {len(names)} people "
+            f"verification needs at least four people, some with two photos, but there are {len(names)} people "
             f"with {int(pairs.same.sum())} same-person pairs"
         )
     scored = score(embeddings, labels, pairs)
@@ -120,32 +122,36 @@ def judge(
     seed: int = 0,
     rounds: int = ROUNDS,
 ) -> VerificationFigures:
-    """Verification figures of scored pairs.
+    """Compute verification metrics of scored pairs.
 
     Parameters
     ----------
-    scored, pairs : the same pairs, with and without their distances
+    scored, pairs : ScoredPairs, Pairs
+        The same pairs, with and without distances.
     folds : two int64 arrays, shape (p,)
-        The fold that the person of each side belongs to. A pair is tested in the fold that both sides share.
-    tested : folds to judge; the threshold of each is the best one on pairs with neither side in it
-    fars : false accept rates to state the VAL at
-    seed, rounds : of the bootstrap
+        The fold of the person of each face. A pair is tested in the fold that both share.
+    tested : sequence of int
+        Folds to test; the threshold of each is the best one on pairs with no face in it.
+    fars : tuple of float
+        False accept rates at which to report VAL.
+    seed, rounds : int
+        Random seed and number of rounds of the bootstrap.
 
     Raises
     ------
     DataError
-        There are no genuine or no impostor pairs, or no fold can be judged.
+        There are no genuine or no impostor pairs, or no fold can be tested.
     """
     order = np.argsort(scored.distances, kind="stable")
     scored, pairs, folds = scored[order], pairs[order], (folds[0][order], folds[1][order])
     judged = _by_folds(scored, folds, tested)
-    # Pairs of folds that are not judged served to choose thresholds only.
+    # Pairs of untested folds are only used to choose thresholds.
     counted = np.isin(folds[0], np.asarray(tested)) & np.isin(folds[1], np.asarray(tested))
     scored, pairs, judged = scored[counted], pairs[counted], judged.of(counted)
     genuine, impostors = int(scored.same.sum()), int((~scored.same).sum())
     if not genuine or not impostors:
         raise DataError(
-            f"there are {genuine} same-person and {impostors} different-person pairs; verification needs both kinds"
+            f"verification needs same-person and different-person pairs; there are {genuine} and {impostors}"
         )
     curve = weighted_roc(scored.distances, scored.same)
     told = tuple(far for far in fars if far * impostors >= 1 - 1e-9)
@@ -169,7 +175,7 @@ def judge(
         equal_error_rate=interval(curve.equal_error_rate, samples["equal_error_rate"]),
         val={far: interval(curve.val_at(far), samples[val_name(far)]) for far in told},
         untold={
-            far: f"needs {int(np.ceil(1 / far - 1e-9)):,} impostor pairs, there are {impostors:,}"
+            far: f"needs {int(np.ceil(1 / far - 1e-9)):,} impostor pairs; there are {impostors:,}"
             for far in fars
             if far not in told
         },
@@ -180,14 +186,14 @@ def judge(
 
 
 def val_name(far: float) -> str:
-    """The name of a VAL among figures: val_at_far_1e-3."""
+    """Return the name of VAL at a FAR in figures.json, such as val_at_far_1e-3."""
     power = round(np.log10(far))
     return f"val_at_far_1e{power}" if np.isclose(far, 10.0**power, rtol=1e-9) else f"val_at_far_{far:g}"
 
 
 @dataclass(frozen=True)
 class _Judged:
-    """Each pair within a tested fold, judged by the threshold of the other folds."""
+    """Decisions on the pairs within each tested fold, by the threshold of the other folds."""
 
     within: NDArray[np.bool_]
     accepted: NDArray[np.bool_]
@@ -218,12 +224,14 @@ def _by_folds(
         thresholds.append(threshold)
         folds_judged.append(int(number))
     if not accuracies:
-        raise DataError("no fold has same-person and different-person pairs both in it and outside it; use fewer folds")
+        raise DataError(
+            "no fold has same-person and different-person pairs both inside and outside the fold; use fewer folds"
+        )
     return _Judged(within, accepted, tuple(accuracies), tuple(thresholds), tuple(folds_judged))
 
 
 def _resample_accuracy(scored: ScoredPairs, judged: _Judged, rounds: int, seed: int) -> NDArray[np.float64]:
-    """Accuracy of each bootstrap round, genuine and impostor pairs weighing the same in sum."""
+    """Compute the accuracy of each bootstrap round, with equal total weight of genuine and impostor pairs."""
     right = judged.accepted == scored.same
     genuine, impostor = (np.flatnonzero(judged.within & kind) for kind in (scored.same, ~scored.same))
     counts = [PersonCounts(scored[chosen], right[chosen]) for chosen in (genuine, impostor)]

@@ -1,4 +1,4 @@
-"""Protocols, each from files in its field's own format."""
+"""Evaluation protocols, read from the usual file formats."""
 
 from facespace.evaluate.protocols.by_name import NAMES, by_name
 from facespace.evaluate.protocols.folder import (

@@ -1,4 +1,4 @@
-"""Protocols by the name that the command line has for them."""
+"""Protocols by name, for the command line."""
 
 import os
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ from facespace.validation import nearest_name
 
 NAMES = ("people", "folder", "lfw", "lfw-dev", "pairs", "bin", "closed-set", "open-set", "search", "clustering")
 
-# Lists that a protocol reads beside the photos, in order.
+# List files that a protocol needs in addition to photos, in order.
 _LISTS = {
     "lfw": ("pairs.txt",),
     "lfw-dev": ("pairsDevTrain.txt", "pairsDevTest.txt"),
@@ -37,26 +37,30 @@ def by_name(
     lists: Sequence[str | os.PathLike[str]] = (),
     seed: int = 0,
 ) -> Protocol:
-    """A protocol from files.
+    """Read a protocol from files.
 
     Parameters
     ----------
-    name : one of `NAMES`
-    images : folder or zip file of photos; None for 'bin', which holds its own
-    lists : the files that the protocol reads beside them
-    seed : of whatever is drawn
+    name : str
+        One of `NAMES`.
+    images : path or None
+        Folder or zip file of photos; None for 'bin', which contains its photos.
+    lists : sequence of path
+        List files of the protocol.
+    seed : int
+        Random seed of the split, if the protocol has one.
 
     Raises
     ------
     DataError
-        No such protocol, or its files are missing or malformed.
+        There is no such protocol, or its files are missing or malformed.
     """
     if name not in NAMES:
         raise DataError(f"unknown protocol {name!r}{nearest_name(name, list(NAMES))}")
     needed = _LISTS.get(name, ())
     if len(lists) != len(needed):
         wanted = " and ".join(f"--pairs FILE ({what})" for what in needed) or "no --pairs"
-        raise DataError(f"the protocol {name!r} takes {wanted}; {len(lists)} given")
+        raise DataError(f"the protocol {name!r} takes {wanted}, but {len(lists)} were given")
     if name == "bin":
         return insightface_bin(lists[0])
     if images is None:

@@ -1,4 +1,4 @@
-"""Protocols on photos laid out by person, PERSON/photo: all pairs, searches, clustering, or all three."""
+"""Protocols on folders of people, PERSON/photo: all pairs, identification, clustering, or all three."""
 
 import os
 from pathlib import Path
@@ -13,27 +13,26 @@ from facespace.evaluate.table import read_table
 
 
 def people(photos: Photos, seed: int = 0) -> Protocol:
-    """The three questions on people: all pairs, searches of half of them among strangers, and clustering.
+    """All three tasks: verification on all pairs, open-set identification with half the people, and clustering.
 
     Parameters
     ----------
     photos : Photos
-        PERSON/photo.
+        Named PERSON/photo.
     seed : int
-        Of the folds, and of who is enrolled.
+        Random seed of the split into enrolled people and strangers.
 
     Raises
     ------
     DataError
-        Nobody is there.
+        There are no people.
     """
     names, persons, labels = _labelled(photos)
     return Protocol(
         name="people",
         words=(
-            f"{_all_pairs_of(names, persons)} Half the people, by seed {seed}, are enrolled with one "
-            "photo each; their other photos and all photos of the other people are searched for. All photos are "
-            "grouped."
+            f"{_all_pairs_of(names, persons)} Half the people (random seed {seed}) are enrolled with one photo each; "
+            "their other photos and all photos of the other people are probes. All photos are clustered."
         ),
         photos=photos,
         names=names,
@@ -46,7 +45,7 @@ def people(photos: Photos, seed: int = 0) -> Protocol:
 
 
 def pairs_of_people(photos: Photos) -> Protocol:
-    """All pairs of photos of people, and nothing else."""
+    """Verification on all pairs of photos."""
     names, persons, labels = _labelled(photos)
     return Protocol(
         name="folder",
@@ -60,11 +59,11 @@ def pairs_of_people(photos: Photos) -> Protocol:
 
 
 def groups_of_people(photos: Photos) -> Protocol:
-    """Clustering: all photos are to be grouped by person, whose number is not given."""
+    """Clustering of all photos by person, with an unknown number of people."""
     names, persons, labels = _labelled(photos)
     return Protocol(
         name="clustering",
-        words=f"{len(names):,} photos of {len(persons):,} people are grouped; how many people there are is not given.",
+        words=f"{len(names):,} photos of {len(persons):,} people are clustered; the number of people is not given.",
         photos=photos,
         names=names,
         people=persons,
@@ -74,18 +73,18 @@ def groups_of_people(photos: Photos) -> Protocol:
 
 
 def closed_set(photos: Photos, seed: int = 0) -> Protocol:
-    """1:N, closed set: one photo of everybody with two or more is enrolled, by seed; the others are searched for."""
+    """Closed-set identification: one random photo of each person with two or more is enrolled; the rest are probes."""
     names, persons, labels = _labelled(photos)
     counts = np.bincount(labels, minlength=len(persons))
     gallery = _one_each(labels, np.flatnonzero(counts > 1), seed)
     probes = np.setdiff1d(np.flatnonzero(counts[labels] > 1), gallery)
     if not len(probes):
-        raise DataError(f"nobody in {photos.where} has two photos: there is nothing to search for")
+        raise DataError(f"no person in {photos.where} has two photos, so there are no probes")
     return Protocol(
         name="closed-set",
         words=(
-            f"Closed-set identification: one photo of each of {len(gallery):,} people (by seed {seed}) is enrolled, "
-            f"their {len(probes):,} other photos are searched for."
+            f"Closed-set identification: one photo of each of {len(gallery):,} people (random seed {seed}) is "
+            f"enrolled; their {len(probes):,} other photos are probes."
         ),
         photos=photos,
         names=names,
@@ -96,15 +95,14 @@ def closed_set(photos: Photos, seed: int = 0) -> Protocol:
 
 
 def open_set(photos: Photos, seed: int = 0) -> Protocol:
-    """1:N, open set: half the people, by seed, are enrolled with one photo; the other people are strangers."""
+    """Open-set identification: a random half of the people is enrolled with one photo each; the rest are strangers."""
     names, persons, labels = _labelled(photos)
     trials = _half_enrolled(labels, seed)
     return Protocol(
         name="open-set",
         words=(
-            f"Open-set identification: {len(trials.gallery):,} of {len(persons):,} people (by seed {seed}) are "
-            f"enrolled with one photo each; {len(trials.probes):,} photos, of them and of the strangers, are searched "
-            "for."
+            f"Open-set identification: {len(trials.gallery):,} of {len(persons):,} people (random seed {seed}) are "
+            f"enrolled with one photo each; {len(trials.probes):,} photos of them and of strangers are probes."
         ),
         photos=photos,
         names=names,
@@ -115,23 +113,25 @@ def open_set(photos: Photos, seed: int = 0) -> Protocol:
 
 
 def listed_search(gallery: str | os.PathLike[str], probes: str | os.PathLike[str], photos: Photos) -> Protocol:
-    """1:N with lists: who is enrolled with which photos, and what is searched for.
+    """Identification with given lists of gallery and probes.
 
     Parameters
     ----------
-    gallery, probes : paths
-        CSV files with the columns `photo` and `person`. A probe of somebody not in the gallery is a stranger's.
+    gallery, probes : path
+        CSV files with the columns `photo` and `person`. A probe of a person who is not in the gallery is non-mated.
     photos : Photos
 
     Raises
     ------
     DataError
-        A column or value is missing, a photo is in both lists or is two people's.
+        A column or value is missing, a photo is in both lists, or a photo belongs to two people.
     """
     enrolled, searched = _list(gallery), _list(probes)
     both = enrolled.keys() & searched.keys()
     if both:
-        raise DataError(f"{min(both)} is in {gallery} and in {probes}: a photo cannot be found by itself; drop one")
+        raise DataError(
+            f"{min(both)} is in {gallery} and in {probes}: a probe must not be in the gallery; remove it from one"
+        )
     whole = {**enrolled, **searched}
     persons = tuple(dict.fromkeys(whole.values()))
     number = {person: at for at, person in enumerate(persons)}
@@ -141,8 +141,8 @@ def listed_search(gallery: str | os.PathLike[str], probes: str | os.PathLike[str
         name="search",
         words=(
             f"Identification by lists: {len(set(enrolled.values())):,} people enrolled with {len(enrolled):,} photos "
-            f"({Path(gallery).name}); {len(searched):,} photos searched for ({Path(probes).name}), {strangers:,} of "
-            "their people are strangers."
+            f"({Path(gallery).name}); {len(searched):,} probes ({Path(probes).name}), among them of {strangers:,} "
+            "strangers."
         ),
         photos=photos,
         names=tuple(whole),
@@ -154,8 +154,8 @@ def listed_search(gallery: str | os.PathLike[str], probes: str | os.PathLike[str
 
 def _all_pairs_of(names: tuple[str, ...], persons: tuple[str, ...]) -> str:
     return (
-        f"All pairs of {len(names):,} photos of {len(persons):,} people (of very many photos a seeded sample of the "
-        "different-person pairs), thresholds by folds of people."
+        f"All pairs of {len(names):,} photos of {len(persons):,} people (for many photos, a random sample of the "
+        "different-person pairs); thresholds by cross-validation over folds of people."
     )
 
 
@@ -182,5 +182,7 @@ def _list(path: str | os.PathLike[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for row in read_table(path, ("photo", "person")).rows:
         if found.setdefault(row["photo"], row["person"]) != row["person"]:
-            raise DataError(f"{row.where}: {row['photo']} is {row['person']}'s here and {found[row['photo']]}'s before")
+            raise DataError(
+                f"{row.where}: {row['photo']} belongs to {row['person']} here and to {found[row['photo']]} before"
+            )
     return found

@@ -1,9 +1,8 @@
-"""Verification sets in the .bin files that the insightface project uses: lfw.bin, cfp_fp.bin, agedb_30.bin.
+"""Verification sets in the .bin format of the insightface project: lfw.bin, cfp_fp.bin, agedb_30.bin.
 
-Such a file is a pickle of two lists, the encoded photos of all pairs in order and whether each pair is one person. A
-pickle is a program, and running one from somebody else is running their code; so it is not run. Its instructions are
-read one by one (pickletools only parses them) and those that build lists of bytes and truth values are followed;
-any other ends the reading with an error.
+Such a file is a pickle of two lists: the encoded photos of all pairs in order, and whether each pair shows one person.
+Unpickling a file can run arbitrary code, so it is never unpickled. Its instructions are parsed by pickletools, and only
+those that build lists of bytes and booleans are executed; any other instruction is an error.
 """
 
 import os
@@ -19,12 +18,12 @@ from facespace.evaluate.protocols.protocol import ListedPair, Protocol, joined, 
 FOLDS = 10
 
 _MARK = object()
-# How Python 3 writes bytes for readers of protocol 2: a call of this function with text, which stands for the bytes.
+# Python 3 writes bytes in protocol 2 as a call of this function with text.
 _ENCODE = "_codecs encode"
 
 
 def insightface_bin(path: str | os.PathLike[str], folds: int = FOLDS) -> Protocol:
-    """The pairs of a .bin file, in folds of consecutive pairs as its users make them.
+    """Read the pairs of a .bin file, in the usual folds of consecutive pairs.
 
     Parameters
     ----------
@@ -34,10 +33,10 @@ def insightface_bin(path: str | os.PathLike[str], folds: int = FOLDS) -> Protoco
     Raises
     ------
     DataError
-        The file is not such a list, or holds instructions that a list of photos does not need.
+        The file is not in this format, or contains instructions that lists of photos do not need.
     """
     photos, same = _contents(path)
-    # Equal bytes are one photo; photos that same-person pairs join are one person's, as far as the file tells.
+    # Equal bytes are one photo. The file does not name people: photos linked by same-person pairs are one person.
     first_of: dict[bytes, str] = {}
     width = len(str(len(photos)))
     names = [first_of.setdefault(photo, f"photo {at:0{width}d}") for at, photo in enumerate(photos)]
@@ -56,16 +55,16 @@ def insightface_bin(path: str | os.PathLike[str], folds: int = FOLDS) -> Protoco
         fold = at * folds // len(same)
         listed.append(ListedPair(first, second, of(first), of(second), fold, f"{path}, pair {at + 1}"))
     if doubled:
-        notes.append(f"{doubled} pairs stand in the file twice or pair a photo with itself; each counts once at most")
+        notes.append(f"{doubled} pairs are duplicates or pair a photo with itself and were left out")
     if contradicted:
-        notes.append(f"{contradicted} different-person pairs are joined by same-person pairs and were left out")
+        notes.append(f"{contradicted} different-person pairs contradict same-person pairs and were left out")
     table = tabulate(listed, str(path), folds_share_people=True)
     return Protocol(
         name="bin",
         words=(
             f"The pairs of {Path(path).name}: {len(listed):,} pairs in {folds} folds of consecutive pairs; the "
-            "threshold for a fold is the one most accurate on the others. The file does not name people: photos joined "
-            "by same-person pairs count as one person's, so intervals may be a little narrow."
+            "threshold of a fold is the most accurate one on the others. The file does not name people, so photos "
+            "linked by same-person pairs count as one person, and intervals may be slightly too narrow."
         ),
         photos=HeldPhotos({name: photo for photo, name in first_of.items()}, str(path)),
         names=table.names,
@@ -86,17 +85,17 @@ def _contents(path: str | os.PathLike[str]) -> tuple[list[bytes], list[bool]]:
     except (ValueError, IndexError, KeyError, AttributeError, TypeError) as error:
         raise DataError(f"{path} is not a verification set (.bin): {error}") from None
     if not (isinstance(value, tuple | list) and len(value) == 2 and all(isinstance(part, list) for part in value)):
-        raise DataError(f"{path} is not a verification set (.bin): it must hold a list of photos and a list of truths")
+        raise DataError(f"{path} is not a verification set (.bin): it must contain a list of photos and one of labels")
     photos, same = value
     if len(photos) != 2 * len(same) or not same or not all(isinstance(photo, bytes) for photo in photos):
-        raise DataError(f"{path}: {len(photos)} photos for {len(same)} pairs; there must be two for each, as bytes")
+        raise DataError(f"{path}: {len(photos)} photos for {len(same)} pairs; there must be two per pair, as bytes")
     if not all(isinstance(truth, bool | int) for truth in same):
-        raise DataError(f"{path}: the second list must say for each pair whether it is one person")
+        raise DataError(f"{path}: the second list must say for each pair whether it shows one person")
     return photos, [bool(truth) for truth in same]
 
 
 def _value(instructions: Iterator[tuple[Any, Any, Any]], where: str) -> Any:
-    """Follow the instructions that plain data needs."""
+    """Execute the instructions that plain data needs."""
     stack: list[Any] = []
     memo: dict[int, Any] = {}
 
@@ -121,7 +120,7 @@ def _value(instructions: Iterator[tuple[Any, Any, Any]], where: str) -> Any:
             case "BINUNICODE" | "SHORT_BINUNICODE" | "BINUNICODE8" | "UNICODE":
                 stack.append(argument)
             case "STRING" | "BINSTRING" | "SHORT_BINSTRING":
-                # The bytes of Python 2; pickletools shows them as latin-1 text.
+                # Byte strings of Python 2; pickletools decodes them as latin-1.
                 stack.append(argument.encode("latin-1"))
             case "NEWTRUE" | "NEWFALSE":
                 stack.append(instruction.name == "NEWTRUE")
@@ -157,7 +156,7 @@ def _value(instructions: Iterator[tuple[Any, Any, Any]], where: str) -> Any:
                 stack[-1] = text.encode("latin-1")
             case other:
                 raise DataError(
-                    f"{where} holds the instruction {other}, which lists of photos do not need; it was not run, and "
-                    "the file was not read"
+                    f"{where} contains the pickle instruction {other}, which lists of photos do not need; for your "
+                    "safety it was not run, and the file was not read"
                 )
     raise ValueError("it ends early")

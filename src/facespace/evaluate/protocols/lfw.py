@@ -14,22 +14,22 @@ from facespace.textfile import read_text
 
 
 def lfw(pairs: str | os.PathLike[str], photos: Photos) -> Protocol:
-    """View 2: folds of same-person and different-person pairs, the threshold for each chosen on the others.
+    """View 2, for final results: the threshold of each fold is chosen on the other folds.
 
     Setting: unrestricted, with labelled outside data.
 
     Parameters
     ----------
     pairs : path
-        `pairs.txt`: a first line with the number of folds and of pairs of each kind in a fold; then for each fold its
-        same-person pairs (`NAME i j`) and its different-person pairs (`NAME i OTHER j`), tabs between.
+        `pairs.txt`: a first line with the number of folds and of pairs of each kind per fold; then for each fold its
+        same-person pairs (`NAME i j`) and its different-person pairs (`NAME i OTHER j`), separated by tabs.
     photos : Photos
-        `NAME/NAME_0001.jpg`.
+        Named `NAME/NAME_0001.jpg`.
 
     Raises
     ------
     DataError
-        A line is malformed (the message says which), pairs are missing or too many, or a person is in two folds.
+        A line is malformed (the message gives its number), the number of pairs is wrong, or a person is in two folds.
     """
     folds, size, lines = _read(pairs)
     listed = [
@@ -38,21 +38,21 @@ def lfw(pairs: str | os.PathLike[str], photos: Photos) -> Protocol:
     ]
     if len(listed) != 2 * folds * size:
         raise DataError(
-            f"{pairs} promises {folds} folds of {size} + {size} pairs, {2 * folds * size} in all, and lists "
+            f"{pairs} announces {folds} folds of {size} + {size} pairs, {2 * folds * size} in total, but contains "
             f"{len(listed)}"
         )
     if folds < 2:
-        raise DataError(f"{pairs} has one fold; a fold's threshold is chosen on the others, so it needs two or more")
+        raise DataError(f"{pairs} has one fold; it needs two or more, since thresholds are chosen on the other folds")
     table = tabulate(listed, str(pairs))
     return Protocol(
         name="lfw",
         words=(
             f"Labeled Faces in the Wild, View 2, unrestricted with labelled outside data: {folds} folds of {size} "
             f"same-person and {size} different-person pairs, {len(table.names):,} photos of {len(table.people):,} "
-            "people, nobody in two folds. The threshold for a fold is the one most accurate on the other folds; "
-            f"accuracy is the mean over folds, its standard error their standard deviation over root {folds}. "
-            "A photo's subject is the face nearest to its middle. Whether the network was trained on other photos of "
-            "people of LFW, these figures cannot tell."
+            "people, no person in two folds. The threshold of a fold is the most accurate one on the other folds; "
+            "accuracy is the mean over folds, and its standard error is their standard deviation divided by the square "
+            f"root of {folds}. The subject of a photo is the face nearest to its centre. These figures cannot show "
+            "whether the network was trained on other photos of the people in LFW."
         ),
         photos=photos,
         names=table.names,
@@ -65,32 +65,32 @@ def lfw(pairs: str | os.PathLike[str], photos: Photos) -> Protocol:
 
 
 def lfw_dev(train: str | os.PathLike[str], test: str | os.PathLike[str], photos: Photos) -> Protocol:
-    """View 1, for development: the threshold is chosen on pairsDevTrain.txt and judged on pairsDevTest.txt.
+    """View 1, for development: the threshold is chosen on pairsDevTrain.txt and tested on pairsDevTest.txt.
 
     Parameters
     ----------
-    train, test : paths
+    train, test : path
         A first line with the number of pairs of each kind, then pairs as in `pairs.txt`.
     photos : Photos
 
     Raises
     ------
     DataError
-        As for `lfw`; a person in both files is an error too.
+        As for `lfw`; also if a person is in both files.
     """
     listed: list[ListedPair] = []
     for path, fold in ((train, TRAINING), (test, 0)):
         folds, size, lines = _read(path)
         found = [_pair(words, f"{path}, line {n}", fold, at < size) for at, (n, words) in enumerate(lines)]
         if folds != 1 or len(found) != 2 * size:
-            raise DataError(f"{path} promises {size} + {size} pairs and lists {len(found)}")
+            raise DataError(f"{path} announces {size} + {size} pairs, but contains {len(found)}")
         listed += found
     table = tabulate(listed, f"{train} and {test}")
     return Protocol(
         name="lfw-dev",
         words=(
-            "Labeled Faces in the Wild, View 1 (development): the threshold is the one most accurate on "
-            f"{Path(train).name}, judged on {Path(test).name}; nobody is in both. Not for final figures."
+            "Labeled Faces in the Wild, View 1 (development): the threshold is the most accurate one on "
+            f"{Path(train).name}, tested on {Path(test).name}; no person is in both. Not for final results."
         ),
         photos=photos,
         names=table.names,
@@ -103,7 +103,7 @@ def lfw_dev(train: str | os.PathLike[str], test: str | os.PathLike[str], photos:
 
 
 def _read(path: str | os.PathLike[str]) -> tuple[int, int, Iterator[tuple[int, list[str]]]]:
-    """Folds, pairs of each kind in a fold, and the lines that follow with their numbers."""
+    """Read the number of folds, the number of pairs of each kind per fold, and the numbered lines that follow."""
     try:
         lines = read_text(path).splitlines()
     except OSError as error:
@@ -113,7 +113,7 @@ def _read(path: str | os.PathLike[str]) -> tuple[int, int, Iterator[tuple[int, l
     head = lines[0].split() if lines else []
     if not 1 <= len(head) <= 2 or not all(word.isdecimal() and int(word) > 0 for word in head):
         raise DataError(
-            f"{path}, line 1: it must hold the number of folds and of pairs of each kind in a fold, such as '10 300'"
+            f"{path}, line 1: expected the number of folds and of pairs of each kind per fold, such as '10 300'"
         )
     folds, size = (int(head[0]), int(head[1])) if len(head) == 2 else (1, int(head[0]))
     numbered = ((n, line.split("\t" if "\t" in line else None)) for n, line in enumerate(lines[1:], 2) if line.strip())
@@ -123,15 +123,15 @@ def _read(path: str | os.PathLike[str]) -> tuple[int, int, Iterator[tuple[int, l
 def _pair(words: list[str], where: str, fold: int, same: bool) -> ListedPair:
     expected = "NAME i j" if same else "NAME i OTHER j"
     if len(words) != (3 if same else 4):
-        raise DataError(f"{where}: {' '.join(words)!r} is not of the form '{expected}' that is due here")
+        raise DataError(f"{where}: expected '{expected}', but found {' '.join(words)!r}")
     name, i, *others, j = words
     other = others[0] if others else name
     if not (i.isdecimal() and j.isdecimal()):
         raise DataError(
-            f"{where}: {' '.join(words)!r} is not of the form '{expected}': {i!r} and {j!r} must be numbers"
+            f"{where}: expected '{expected}', but found {' '.join(words)!r}: {i!r} and {j!r} must be numbers"
         )
     if others and other == name:
-        raise DataError(f"{where}: a different-person pair is due here, and both sides are {name}")
+        raise DataError(f"{where}: expected a different-person pair, but both photos are of {name}")
     return ListedPair(_photo(name, i), _photo(other, j), name, other, fold, where)
 
 

@@ -1,4 +1,4 @@
-"""Pairs in a CSV file of one's own."""
+"""A protocol with pairs from a CSV file."""
 
 import os
 from collections.abc import Hashable, Mapping, Sequence
@@ -14,23 +14,23 @@ _TRUE, _FALSE = {"1", "true", "yes", "same"}, {"0", "false", "no", "different"}
 
 
 def pair_list(path: str | os.PathLike[str], photos: Photos, folds: int = 10) -> Protocol:
-    """Pairs of photos with their truth.
+    """Read labelled pairs of photos.
 
     Parameters
     ----------
     path : path
         A CSV file with the columns `a` and `b` (photos) and `same` (1 or 0). Optional: `fold` (a number; a person may
-        be in one fold only), `person_a` and `person_b`. Where people are not named, photos are of one person when a
-        chain of same-person pairs joins them.
+        be in one fold only), `person_a` and `person_b`. Without names, photos linked by a chain of same-person pairs
+        are of one person.
     photos : Photos
     folds : int
-        How many are made where the file has none: whole groups of people who meet in pairs stay together, and each
-        fold has pairs of both kinds, so there may be fewer.
+        Number of folds if the file has no column `fold`. People who occur in a pair stay in one fold, and each fold has
+        both kinds of pairs, so there may be fewer.
 
     Raises
     ------
     DataError
-        A column is missing, a line is malformed, a pair stands there twice, or people contradict the pairs.
+        A column is missing, a line is malformed, a pair occurs twice, or the names contradict the pairs.
     """
     table = read_table(path, ("a", "b", "same"))
     rows, named, folded = table.rows, {"person_a", "person_b"} <= set(table.columns), "fold" in table.columns
@@ -45,8 +45,8 @@ def pair_list(path: str | os.PathLike[str], photos: Photos, folds: int = 10) -> 
         for row in rows:
             if not _same(row) and owner[row["a"]] == owner[row["b"]]:
                 raise DataError(
-                    f"{row.where}: {row['a']} and {row['b']} are said to be different people, and a chain of "
-                    "same-person pairs joins them"
+                    f"{row.where}: {row['a']} and {row['b']} are labelled as different people, but a chain of "
+                    "same-person pairs links them"
                 )
     fold_of = None if folded else _fold_of(rows, owner, folds)
     listed = [
@@ -64,19 +64,19 @@ def pair_list(path: str | os.PathLike[str], photos: Photos, folds: int = 10) -> 
     tabulated = tabulate(listed, str(path))
     if len(numbers) < 2:
         raise DataError(
-            f"the pairs of {path} cannot be split into folds of different people with pairs of both kinds in each: "
+            f"the pairs of {path} cannot be split into two or more folds of different people with both kinds of pairs: "
             f"there are {sum(_same(row) for row in rows)} same-person and {sum(not _same(row) for row in rows)} "
-            "different-person pairs, and people who meet in pairs must stay together, or there is one fold only; a "
-            "threshold must be chosen on other people, so add pairs, leave out some, or name folds"
+            "different-person pairs, and people who occur in a pair must be in one fold. Thresholds must be chosen on "
+            "other people, so add or remove pairs, or add a column 'fold'"
         )
-    whose = "named in the file" if named else "those joined by same-person pairs"
+    whose = "named in the file" if named else "given by chains of same-person pairs"
     return Protocol(
         name="pairs",
         words=(
             f"The pairs of {Path(path).name}: {int(sum(_same(row) for row in rows)):,} of one person, "
             f"{sum(not _same(row) for row in rows):,} of different people; people are {whose}. {len(numbers)} folds "
-            f"({'from the file' if folded else 'of people who do not meet, by size'}); the threshold for a fold is the "
-            "one most accurate on the others."
+            f"({'from the file' if folded else 'of disjoint people, of similar size'}); the threshold of a fold is the "
+            "most accurate one on the others."
         ),
         photos=photos,
         names=tabulated.names,
@@ -103,11 +103,11 @@ def _number(row: Row) -> int:
 
 @dataclass(frozen=True)
 class _Met:
-    """People who meet in pairs, so that they must be in one fold.
+    """People connected by pairs, who must be in one fold.
 
-    root : one of them, for all
-    name : the first of their photos by name, whatever the order of the file
-    same, different : how many pairs of each kind they have
+    root : one of them, as the representative
+    name : the first of their photos by name, independent of the order of the file
+    same, different : their numbers of pairs of each kind
     """
 
     root: Hashable
@@ -117,10 +117,10 @@ class _Met:
 
 
 def _fold_of(rows: Sequence[Row], owner: Mapping[str, str], most: int) -> dict[Hashable, int]:
-    """The fold of each person: whole groups of people who meet, both kinds of pairs spread evenly.
+    """Assign a fold to each person: connected people stay together, and both kinds of pairs are spread evenly.
 
-    As many folds, up to `most`, as can have pairs of both kinds each; one where not even two can. The order of the rows
-    does not matter.
+    Makes as many folds, up to `most`, as can each have both kinds of pairs; one if not even two can. The order of the
+    rows does not matter.
     """
     group = joined((owner[row["a"]], owner[row["b"]]) for row in rows)
     listed: dict[Hashable, list[Row]] = {}
@@ -146,7 +146,7 @@ def _fold_of(rows: Sequence[Row], owner: Mapping[str, str], most: int) -> dict[H
 
 
 def _dealt(met: Sequence[_Met], folds: int) -> dict[Hashable, int] | None:
-    """The largest groups first, each into the fold with fewest of the kinds it brings; None where a fold lacks one."""
+    """Assign groups to folds greedily, the largest first; None if a fold lacks one kind of pairs."""
     all_same = max(1, sum(each.same for each in met))
     all_different = max(1, sum(each.different for each in met))
     same, different = [0] * folds, [0] * folds
@@ -154,7 +154,7 @@ def _dealt(met: Sequence[_Met], folds: int) -> dict[Hashable, int] | None:
     for each in met:
 
         def load(at: int, each: _Met = each) -> tuple[float, float]:
-            # How much the sum of the squared shares of both kinds grows, but for what is the same for all folds.
+            # Growth of the sum of the squared shares of both kinds, without terms common to all folds.
             grows = each.same * same[at] / all_same**2 + each.different * different[at] / all_different**2
             return grows, same[at] / all_same + different[at] / all_different
 

@@ -1,4 +1,4 @@
-"""What is asked of a space: which photos, whose they are, and what is compared with what."""
+"""The definition of an evaluation: photos, people, and what is compared with what."""
 
 import itertools
 from collections.abc import Callable, Hashable, Iterable, Sequence
@@ -11,7 +11,7 @@ from facespace.errors import DataError
 from facespace.evaluate.metrics import Pairs
 from facespace.evaluate.photos import Photos
 
-# Pairs of this fold choose the threshold, and are not judged.
+# Pairs of this fold are only used to choose the threshold.
 TRAINING = -1
 
 
@@ -19,9 +19,9 @@ TRAINING = -1
 class PairTrials:
     """Pairs to verify.
 
-    pairs : Pairs, or None for all pairs, with folds of people made by seed
-    fold : int64, shape (p,), the fold of each pair, or None with all pairs; TRAINING where it only serves to choose
-        the threshold
+    pairs : Pairs, or None for all pairs, with random folds of people
+    fold : int64, shape (p,), the fold of each pair, TRAINING if it is only used to choose the threshold; None for all
+        pairs
     """
 
     pairs: Pairs | None = None
@@ -30,7 +30,7 @@ class PairTrials:
 
 @dataclass(frozen=True)
 class SearchTrials:
-    """Photos to enrol and photos to search for, as indices; a person without a photo to enrol is a stranger."""
+    """Photos to enrol and probes, as indices; probes of people who are not enrolled are non-mated."""
 
     gallery: NDArray[np.int64]
     probes: NDArray[np.int64]
@@ -38,18 +38,18 @@ class SearchTrials:
 
 @dataclass(frozen=True)
 class Protocol:
-    """An evaluation's question, without a space's answer.
+    """An evaluation protocol, independent of the space to evaluate.
 
-    name : as the command line has it
-    words : the protocol in words, for the report
-    photos : where the photos are
-    names : the photos that take part
+    name : name on the command line
+    words : description for the report
+    photos : source of the photos
+    names : the photos used
     people : names of the people
-    labels : int64, shape (n,), whose each photo is: an index into `people`
-    verify, search : what to verify and to search for; None where it is not asked
-    cluster : whether the photos are to be grouped
-    central : whether a photo's subject is the face nearest to its middle, not the largest
-    notes : what a reader of the figures must know
+    labels : int64, shape (n,), the person of each photo: an index into `people`
+    verify, search : pairs to verify, and gallery and probes; None if not part of the protocol
+    cluster : whether the photos are clustered
+    central : whether the subject of a photo is the face nearest to its centre instead of the largest
+    notes : remarks needed to interpret the figures
     """
 
     name: str
@@ -67,7 +67,7 @@ class Protocol:
 
 @dataclass(frozen=True)
 class ListedPair:
-    """A pair as a list has it: two photos and whose they are, its fold, and where it stands."""
+    """A pair of a list: two photos and their people, its fold, and its position in the file."""
 
     first: str
     second: str
@@ -87,19 +87,21 @@ class _Table:
 
 
 def tabulate(listed: Sequence[ListedPair], where: str, folds_share_people: bool = False) -> _Table:
-    """Number the photos and people of a list of pairs, and check it.
+    """Number the photos and people of a list of pairs, and validate it.
 
     Parameters
     ----------
-    listed : ListedPair sequence
-    where : what to call the list in a message
-    folds_share_people : whether somebody in two folds is a note, not an error: in formats where nobody can help it
+    listed : sequence of ListedPair
+    where : str
+        Name of the list for messages.
+    folds_share_people : bool
+        Whether a person in two folds gives a note instead of an error, for formats where this is usual.
 
     Raises
     ------
     DataError
-        The list is empty, a pair stands in it twice, a photo is two people's, a photo is paired with itself, or
-        somebody is in two folds (a threshold would be chosen on people who are judged by it).
+        The list is empty, a pair occurs twice, a photo belongs to two people or is paired with itself, or a person is
+        in two folds, so that a threshold would be chosen on people it is tested on.
     """
     if not listed:
         raise DataError(f"{where} lists no pairs")
@@ -114,19 +116,19 @@ def tabulate(listed: Sequence[ListedPair], where: str, folds_share_people: bool 
         if len(names) == 1:
             raise DataError(f"{pair.where}: {pair.first} is paired with itself")
         if names in seen:
-            raise DataError(f"{pair.where}: this pair stands already in {seen[names]}; drop one of the two")
+            raise DataError(f"{pair.where}: this pair already occurs in {seen[names]}; remove one of the two")
         seen[names] = pair.where
         for photo, person in ((pair.first, pair.person), (pair.second, pair.other)):
             before, line = owner.setdefault(photo, (person, pair.where))
             if before != person:
-                raise DataError(f"{pair.where}: {photo} is {person}'s here and {before}'s in {line}")
+                raise DataError(f"{pair.where}: {photo} belongs to {person} here and to {before} in {line}")
             fold, line = fold_of.setdefault(person, (pair.fold, pair.where))
             if fold != pair.fold and folds_share_people:
                 shared.add(person)
             elif fold != pair.fold:
                 raise DataError(
                     f"{pair.where}: {person} is in fold {_fold_name(pair.fold)} here and in fold {_fold_name(fold)} "
-                    f"in {line}: folds must not share people, or a threshold is chosen on those it judges"
+                    f"in {line}; folds must not share people, since thresholds must be chosen on other people"
                 )
             photos.setdefault(photo, len(photos))
             people.setdefault(person, len(people))
@@ -138,19 +140,19 @@ def tabulate(listed: Sequence[ListedPair], where: str, folds_share_people: bool 
     notes = list(_fold_notes(folds, same))
     if shared:
         notes.append(
-            f"{len(shared)} people are in several folds, so thresholds are chosen on people whom they judge: the "
-            "accuracy is a little optimistic"
+            f"{len(shared)} people are in several folds, so thresholds are partly chosen on the people they are tested "
+            "on, and the accuracy is slightly optimistic"
         )
     return _Table(tuple(photos), tuple(people), labels, PairTrials(Pairs(a, b, same), folds), tuple(notes))
 
 
 def joined(items: Iterable[tuple[Hashable, Hashable]]) -> Callable[[Hashable], Hashable]:
-    """Which group each thing belongs to, where two things linked by a pair are of one group (union-find).
+    """Find the connected components of items linked by pairs (union-find).
 
     Returns
     -------
     callable
-        From a thing to the first thing of its group.
+        Maps an item to the representative of its component.
     """
     parent: dict[Hashable, Hashable] = {}
 
@@ -174,8 +176,8 @@ def _fold_notes(fold: NDArray[np.int64], same: NDArray[np.bool_]) -> tuple[str, 
         return ()
     told = ", ".join(f"{_fold_name(int(n))}: {g} + {i}" for n, (g, i) in zip(numbers, sizes, strict=True))
     return (
-        f"the folds are of unequal size (same-person + different-person pairs: {told}); the mean over folds weighs "
-        "each fold the same, whatever its size",
+        f"the folds have unequal sizes (same-person + different-person pairs: {told}), but all have the same weight in "
+        "the mean over folds",
     )
 
 

@@ -1,4 +1,4 @@
-"""The report: one HTML file that needs nothing else. Needs the extra `report`."""
+"""The evaluation report: one self-contained HTML file. Needs the extra `report`."""
 
 from facespace.evaluate.report.write import write_report
 

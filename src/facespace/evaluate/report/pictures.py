@@ -1,4 +1,4 @@
-"""The photos of a report: pairs that are right and wrong, searches, groups."""
+"""Select the photos shown in a report: correct and wrong pairs, searches, clusters."""
 
 import base64
 import io
@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 from facespace.evaluate.answers import Evaluation
 
-# Pairs of each kind, searches, groups, and faces of a group that are shown.
+# Limits on the pairs of each kind, searches, clusters, and faces of a cluster shown.
 SHOWN_RIGHT, SHOWN_WRONG, SHOWN_SEARCHES, SHOWN_GROUPS, SHOWN_FACES = 6, 18, 24, 24, 40
 
 
 @dataclass(frozen=True)
 class PhotoPair:
-    """Two faces with their distance; whether the card's threshold judges them wrongly (None without one)."""
+    """Two faces with their distance, and whether the card's threshold decides wrongly (None without a threshold)."""
 
     a: str
     b: str
@@ -29,7 +29,7 @@ class PhotoPair:
 
 @dataclass(frozen=True)
 class ShownSearch:
-    """A search: the photo searched for, the nearest person, what was answered and what is so."""
+    """A search: the probe, the nearest person, the answer and the truth."""
 
     probe: str
     best: str | None
@@ -43,7 +43,7 @@ class ShownSearch:
 
 @dataclass(frozen=True)
 class ShownFace:
-    """A face of a group."""
+    """A face of a cluster."""
 
     uri: str
     name: str
@@ -52,7 +52,13 @@ class ShownFace:
 
 @dataclass(frozen=True)
 class ShownGroup:
-    """A group: its size, its most frequent person, how many photos that one has in all, and how many are others'."""
+    """A cluster.
+
+    size : number of faces
+    main : name of its most frequent person
+    of : total number of photos of that person
+    wrong : number of faces of other people
+    """
 
     size: int
     main: str
@@ -62,7 +68,7 @@ class ShownGroup:
 
 
 class Pictures:
-    """Chooses what an evaluation's report shows; each face is cut out once."""
+    """Selects and crops the photos of an evaluation's report."""
 
     def __init__(self, evaluation: Evaluation):
         self._evaluation = evaluation
@@ -70,18 +76,18 @@ class Pictures:
         self._face = cache(lambda index: photo_uri(evaluation.faces.crop(index)))
 
     def pairs(self) -> dict[str, list[PhotoPair]]:
-        """The wrongest and the rightest pairs of both kinds, by distance (as figure 6 of the paper shows errors)."""
+        """Return the worst and the best pairs of both kinds, by distance (as in figure 6 of the paper)."""
         v = self._evaluation.verification
         if v is None:
             return {}
-        # Pairs stand in order of distance already.
+        # Pairs are sorted by distance.
         finite = np.isfinite(v.distances)
         same, other = np.flatnonzero(v.pairs.same & finite), np.flatnonzero(~v.pairs.same & finite)
         return {
-            "Different people, nearest (wrongest)": self._pairs(other[:SHOWN_WRONG]),
-            "Same person, farthest (wrongest)": self._pairs(same[::-1][:SHOWN_WRONG]),
-            "Same person, nearest (rightest)": self._pairs(same[:SHOWN_RIGHT]),
-            "Different people, farthest (rightest)": self._pairs(other[::-1][:SHOWN_RIGHT]),
+            "Different people, closest pairs (worst)": self._pairs(other[:SHOWN_WRONG]),
+            "Same person, most distant pairs (worst)": self._pairs(same[::-1][:SHOWN_WRONG]),
+            "Same person, closest pairs (best)": self._pairs(same[:SHOWN_RIGHT]),
+            "Different people, most distant pairs (best)": self._pairs(other[::-1][:SHOWN_RIGHT]),
         }
 
     def _pairs(self, chosen: NDArray[np.int64]) -> list[PhotoPair]:
@@ -100,7 +106,7 @@ class Pictures:
         return found
 
     def searches(self) -> list[ShownSearch]:
-        """Searches of the gallery: the wrong ones first, then the hardest of the right ones."""
+        """Return searches of the gallery: wrong ones first, then the correct ones nearest to the threshold."""
         result = self._evaluation.search
         if result is None:
             return []
@@ -123,7 +129,7 @@ class Pictures:
                     candidate=candidate,
                     distance=float(s.distances[at]),
                     probability=float(self._evaluation.space.probability(s.distances[at])) if decided else None,
-                    answer=candidate if accepted[at] and nearest >= 0 else "nobody we know",
+                    answer=candidate if accepted[at] and nearest >= 0 else "unknown person",
                     truth=truth if s.mated[at] else f"{truth}, a stranger",
                     right=bool(right[at]),
                 )
@@ -131,7 +137,7 @@ class Pictures:
         return found
 
     def groups(self) -> list[ShownGroup]:
-        """Groups as contact sheets, those with somebody else's face first; such faces are marked."""
+        """Return clusters as contact sheets, those with faces of other people first; such faces are marked."""
         groups, members_of = self._evaluation.groups, self._evaluation.grouped
         if groups is None or members_of is None:
             return []
@@ -160,12 +166,12 @@ class Pictures:
 
 
 def data_uri(kind: str, content: bytes) -> str:
-    """Content that a page carries inside itself."""
+    """Encode content as a data URI."""
     return f"data:{kind};base64,{base64.b64encode(content).decode()}"
 
 
 def photo_uri(pixels: NDArray[np.uint8]) -> str:
-    """A photo of (h, w, 3) that a page carries inside itself."""
+    """Encode a photo (h, w, 3) as a data URI."""
     target = io.BytesIO()
     PIL.Image.fromarray(pixels).save(target, "WEBP", quality=85)
     return data_uri("image/webp", target.getvalue())

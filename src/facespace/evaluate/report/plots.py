@@ -1,4 +1,4 @@
-"""Plots as matplotlib figures, and those as SVG text or PNG bytes."""
+"""Plots as matplotlib figures, and their conversion to SVG text and PNG bytes."""
 
 import io
 from collections.abc import Callable, Sequence
@@ -15,17 +15,17 @@ from facespace.evaluate.metrics import IdentificationFigures, Reliability, Roc, 
 from facespace.images import writable
 from facespace.space import Space
 
-# Okabe and Ito's palette: told apart with any colour vision.
+# Okabe and Ito's palette, safe for all kinds of colour blindness.
 GENUINE, IMPOSTOR, ACCENT = "#0072B2", "#D55E00", "#000000"
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", "#000000")
 MARKERS = "osD^vPX*<>"
 
-# With a fixed salt and no date the same figures give the same file.
+# A fixed salt and no date make the files reproducible.
 _STYLE: Any = {"svg.hashsalt": "facespace", "svg.fonttype": "path", "font.size": 11}
 
 
 def roc_plot(v: VerificationFigures) -> Figure:
-    """VAL over FAR, FAR on a logarithmic axis down to one impostor pair; the stated FARs with their intervals."""
+    """Plot VAL over FAR, on a logarithmic axis down to one impostor pair, with intervals at the reported FARs."""
     impostors = len(v.impostor)
 
     def draw(axes: Axes) -> None:
@@ -44,7 +44,7 @@ def roc_plot(v: VerificationFigures) -> Figure:
 
 
 def det_plot(v: VerificationFigures) -> Figure:
-    """The errors of both kinds against each other (DET), both axes logarithmic."""
+    """Plot both error rates against each other (DET), on logarithmic axes."""
     least = (0.5 / len(v.impostor), 0.5 / len(v.genuine))
     error = v.equal_error_rate.value
 
@@ -64,7 +64,7 @@ def det_plot(v: VerificationFigures) -> Figure:
 
 
 def distance_plot(v: VerificationFigures, space: Space) -> Figure:
-    """How far apart same-person and different-person pairs lie, and where the card's threshold cuts."""
+    """Plot the distributions of genuine and impostor distances, and the card's threshold."""
     genuine, impostor = (kind[np.isfinite(kind)] for kind in (v.genuine, v.impostor))
 
     def draw(axes: Axes) -> None:
@@ -80,15 +80,15 @@ def distance_plot(v: VerificationFigures, space: Space) -> Figure:
 
 
 def reliability_plot(found: Reliability) -> Figure:
-    """Of pairs told to be one person with some probability, how many are."""
+    """Plot the observed share of genuine pairs over the predicted probability."""
 
     def draw(axes: Axes) -> None:
-        axes.plot([0, 1], [0, 1], ":", color="#888888", label="right probabilities")
+        axes.plot([0, 1], [0, 1], ":", color="#888888", label="perfect calibration")
         axes.plot(found.told, found.seen, "-", color=GENUINE)
         size = 20 + 400 * found.weight
-        axes.scatter(found.told, found.seen, s=size, color=GENUINE, label="these pairs (area: how many)")
+        axes.scatter(found.told, found.seen, s=size, color=GENUINE, label="these pairs (area: number of pairs)")
         axes.set(
-            xlabel="probability of 'same person' that the card gives", ylabel="share that is the same person",
+            xlabel="predicted probability of 'same person'", ylabel="observed share of same-person pairs",
             xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), title=f"calibration error {found.error:.3f}",
         )  # fmt: skip
         axes.legend(frameon=False)
@@ -97,20 +97,20 @@ def reliability_plot(found: Reliability) -> Figure:
 
 
 def cmc_plot(found: IdentificationFigures) -> Figure:
-    """The share of searches that find the right person among the k nearest (CMC)."""
+    """Plot the share of searches with the correct person among the k nearest (CMC)."""
 
     def draw(axes: Axes) -> None:
         shown = found.cmc[:50]
         axes.plot(np.arange(1, len(shown) + 1), shown, "-o", color=GENUINE, markersize=4)
         for k, share in found.rank.items():
             axes.annotate(f"rank-{k}: {share.value:.3f}", (k, share.value), (6, -14), textcoords="offset points")
-        axes.set(xlabel="rank", ylabel="right person within the rank", ylim=(min(0.9, float(shown[0]) - 0.05), 1.01))
+        axes.set(xlabel="rank", ylabel="correct person within the rank", ylim=(min(0.9, float(shown[0]) - 0.05), 1.01))
 
     return _figure(draw)
 
 
 def open_set_plot(found: IdentificationFigures) -> Figure:
-    """People not recognised (FNIR) against strangers taken for somebody (FPIR), at every threshold."""
+    """Plot FNIR against FPIR at every threshold."""
     least = 0.5 / found.strangers
 
     def draw(axes: Axes) -> None:
@@ -127,16 +127,16 @@ def open_set_plot(found: IdentificationFigures) -> Figure:
             axes.legend(frameon=False)
         axes.set(
             xscale="log", xlim=(least, 1), ylim=(0, None),
-            xlabel="FPIR: strangers' photos taken for somebody", ylabel="FNIR: people enrolled not recognised",
+            xlabel="FPIR: strangers identified as somebody", ylabel="FNIR: enrolled people not identified",
         )  # fmt: skip
 
     return _figure(draw)
 
 
 def space_map(embeddings: NDArray[np.float32], labels: NDArray[np.int64], people: Sequence[str], seed: int) -> Figure:
-    """The space in two dimensions (t-SNE): one mark a face, one colour and shape a person."""
+    """Plot the embeddings in two dimensions (t-SNE): one mark per face, one colour and shape per person."""
     perplexity = min(15.0, (len(embeddings) - 1) / 3)
-    # scikit-learn's cosine distance orders points of the unit sphere as the squared Euclidean one does.
+    # On the unit sphere, cosine distance is half the squared Euclidean distance.
     points = TSNE(perplexity=perplexity, metric="cosine", init="random", random_state=seed).fit_transform(embeddings)
 
     def draw(axes: Axes) -> None:
@@ -155,7 +155,7 @@ def space_map(embeddings: NDArray[np.float32], labels: NDArray[np.int64], people
 def sweep_plot(
     ours: Sequence[tuple[float, float, float, float]], reported: Sequence[tuple[float, float]], label: str, log: bool
 ) -> Figure:
-    """VAL over a property: (x, value, low, high) of ours, (x, value) as reported in the paper."""
+    """Plot VAL over a property: (x, value, low, high) of our results, (x, value) as reported in the paper."""
 
     def draw(axes: Axes) -> None:
         x, value, low, high = np.array(ours, float).T
@@ -172,7 +172,7 @@ def sweep_plot(
 
 
 def svg(figure: Figure) -> str:
-    """The figure as SVG text."""
+    """Convert a figure to SVG text."""
     target = io.StringIO()
     with mpl.rc_context(_STYLE):
         figure.savefig(target, format="svg", metadata={"Date": None, "Creator": None})
@@ -180,7 +180,7 @@ def svg(figure: Figure) -> str:
 
 
 def png(figure: Figure) -> bytes:
-    """The figure as PNG bytes."""
+    """Convert a figure to PNG bytes."""
     target = io.BytesIO()
     figure.savefig(target, format="png", dpi=150, metadata={"Software": None})
     return target.getvalue()
@@ -201,7 +201,7 @@ def _low(v: VerificationFigures) -> float:
 
 
 def _thinned(roc: Roc) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """A few thousand points of the curve that nobody can tell from all of them on a logarithmic axis."""
+    """Select a few thousand points of the curve, enough for a plot with a logarithmic axis."""
     if len(roc.far) <= 4000:
         return roc.far, roc.val
     wanted = np.geomspace(roc.far[roc.far > 0].min(), 1, 2000)

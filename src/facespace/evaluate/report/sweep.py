@@ -1,4 +1,4 @@
-"""The page of a sweep."""
+"""The report of a sweep."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from facespace.evaluate.sweep import LABELS, REPORTED, Sweep
 
 
 def write_sweep_page(swept: Sweep, folder: Path, command: str) -> Path:
-    """Write folder/sweep-WHAT.html and its plot; gives the path of the page."""
+    """Write folder/sweep-WHAT.html and its plot; return the path of the page."""
     ours = [(point.x, point.val.value, point.val.low, point.val.high) for point in swept.points]
     figure = plots.sweep_plot(
         ours, sorted(REPORTED[swept.what].items()), LABELS[swept.what], log=swept.what in ("pixels", "data")

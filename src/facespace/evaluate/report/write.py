@@ -1,4 +1,4 @@
-"""Gathers what the page shows, and writes it and its plots."""
+"""Collect the content of the report, and write the page and its plots."""
 
 import os
 import platform
@@ -17,21 +17,21 @@ from facespace.evaluate.report import plots
 from facespace.evaluate.report.pictures import Pictures, data_uri
 from facespace.images import writable
 
-# A map with more marks or names than this tells nothing.
+# A map with more marks or names than this is unreadable.
 MOST_MAPPED, MOST_NAMED = 1500, 60
 
 
 def write_report(
     evaluation: Evaluation, path: Path, title: str, command: str, differences: list[Difference] | None = None
 ) -> None:
-    """Write the evaluation as one HTML file: no scripts, no network, photos inside. Its plots go to plots/ beside it.
+    """Write an evaluation as one self-contained HTML file without scripts, and its plots to the folder plots/.
 
-    The photos are biometric data: the file is readable by its owner alone.
+    The file contains photos of faces, which are biometric data, so only its owner can read it.
 
     Raises
     ------
     DataError
-        The disk refused.
+        A file cannot be written.
     """
     drawn = _plots(evaluation)
     images = {name: plots.svg(figure) for name, figure in drawn.items()}
@@ -41,7 +41,7 @@ def write_report(
 
 
 def render(template: str, **contents: object) -> str:
-    """A page of this package's templates."""
+    """Render a template of this package."""
     environment = Environment(
         loader=PackageLoader("facespace.evaluate.report", "."),
         autoescape=True,
@@ -50,12 +50,12 @@ def render(template: str, **contents: object) -> str:
         lstrip_blocks=True,
     )
     environment.filters["power"] = power
-    # Names of photos, people and files need not be UTF-8.
+    # Names of photos, people and files may be invalid UTF-8.
     return writable(environment.get_template(template).render(**contents))
 
 
 def write_privately(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all, readable by its owner alone; DataError where the disk refused."""
+    """Write a file atomically, readable only by its owner; raises DataError if it cannot be written."""
     partial = path.with_name(f".{path.name}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -69,14 +69,14 @@ def write_privately(path: Path, content: bytes) -> None:
 
 
 def save_plots(drawn: Mapping[str, Figure], folder: Path) -> None:
-    """Each plot as SVG and as PNG."""
+    """Save each plot as SVG and PNG."""
     for name, figure in drawn.items():
         write_privately(folder / f"{name}.svg", plots.svg(figure).encode())
         write_privately(folder / f"{name}.png", plots.png(figure))
 
 
 def versions() -> dict[str, str]:
-    """What the figures were made with."""
+    """Return the versions of the software that computed the figures."""
     return {
         "Python": platform.python_version(),
         **{name: version(name) for name in ("facespace", "onnxruntime", "numpy")},
@@ -122,7 +122,7 @@ def _contents(
         "verification": evaluation.verification,
         "at_thresholds": evaluation.at_thresholds,
         "breakdowns": evaluation.breakdowns,
-        # As images: inside the page itself, the parts of several plots would share their names.
+        # As images, because inline SVGs of several plots would share their ids.
         "plots": {name: data_uri("image/svg+xml", svg.encode()) for name, svg in images.items()},
         "pairs": pictures.pairs(),
         "threshold": None if decisions is None else space.threshold(),

@@ -1,6 +1,6 @@
-"""How aligned faces are kept for a network: the template with a margin, reduced where the network takes less.
+"""The size at which aligned faces are stored for a network: the template with a margin, scaled down if possible.
 
-An aligned face is 128x128: the 112x112 template with 8 pixels all round.
+An aligned face has 128x128 pixels: the 112x112 template and a margin of 8 pixels on each side.
 """
 
 from dataclasses import dataclass
@@ -18,12 +18,12 @@ SIDE = TEMPLATE + 2 * MARGIN
 
 @dataclass(frozen=True)
 class Layout:
-    """What of an aligned face is kept.
+    """Which part of an aligned face is stored, and at which scale.
 
-    shape : (height, width) in pixels, margin included
-    margin : pixels on each side beyond what the network sees
-    scale : kept pixels to a pixel of the aligned face, at most 1
-    size : (width, height) of what the network takes, where that is larger than what is kept
+    shape : (height, width) in pixels, including the margin
+    margin : pixels on each side outside the network's input
+    scale : stored pixels per pixel of the aligned face, at most 1
+    size : (width, height) of the network's input if it is larger than the stored face, else None
     """
 
     shape: tuple[int, int]
@@ -32,10 +32,15 @@ class Layout:
     size: tuple[int, int] | None
 
     def face(self, photo: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """An aligned face of (128, 128, 3) as it is kept; ImageError where it is of another size.
+        """Crop and scale an aligned face (128, 128, 3) to the stored shape.
 
-        Reduced in one go by Pillow's bilinear filter, which widens as it shrinks: every pixel counts by its
-        area, as in `facespace.images.resize`.
+        Pillow's bilinear filter grows with the reduction, so every source pixel counts by its area, as in
+        `facespace.images.resize`.
+
+        Raises
+        ------
+        ImageError
+            The face does not have 128x128 pixels.
         """
         if photo.shape[:2] != (SIDE, SIDE):
             raise ImageError(f"it is {photo.shape[1]}x{photo.shape[0]} pixels, not an aligned face of {SIDE}x{SIDE}")
@@ -48,14 +53,14 @@ class Layout:
 
 
 def layout_for(width: int, height: int) -> Layout:
-    """How to keep aligned faces for a network that takes width x height pixels.
+    """Return the layout for a network with an input of width x height pixels.
 
-    The template's square is scaled to the smaller side, as the crop of that name does for photos.
+    The square template is scaled to the smaller side, as the crop `arcface-112` does for photos.
 
     Raises
     ------
     DataError
-        The shape is so far from square that it reaches beyond the margin.
+        The input is so far from square that it extends beyond the margin.
     """
     smaller = min(width, height)
     scale = min(1.0, smaller / TEMPLATE)
@@ -63,8 +68,8 @@ def layout_for(width: int, height: int) -> Layout:
     margin = int((scale * SIDE - max(kept_width, kept_height)) // 2)
     if margin < 0:
         raise DataError(
-            f"aligned faces, {TEMPLATE}x{TEMPLATE} pixels with a margin of {MARGIN}, do not fill the shape "
-            f"{width}x{height}; take width and height nearer to each other"
+            f"aligned faces ({TEMPLATE}x{TEMPLATE} pixels with a margin of {MARGIN}) do not fill the shape "
+            f"{width}x{height}; choose a width and a height closer to each other"
         )
     size = None if (kept_width, kept_height) == (width, height) else (width, height)
     return Layout((kept_height + 2 * margin, kept_width + 2 * margin), margin, scale, size)

@@ -1,7 +1,7 @@
-"""Random changes to training faces, as cameras, light and files make them; uint8 in, uint8 out.
+"""Augmentation of training faces, uint8 in and out: geometry, light, occlusion, blur, compression.
 
-All chance of a batch is drawn at once, before any face is touched, so a face's changes follow from the generator and
-its place in the batch: whichever thread or process carries them out, they are the same.
+All random numbers of a batch are drawn before any face is changed. The result depends only on the generator and a
+face's position in the batch, not on which thread or process does the work.
 """
 
 import io
@@ -19,25 +19,24 @@ from facespace.processors import available
 from facespace.train.recipe import AugmentSection
 
 _BILINEAR = PIL.Image.Resampling.BILINEAR
-# Largest blur as a share of the width (1.7 pixels at 112), least share of the size at low resolution.
+# Largest blur as a share of the width (1.7 pixels at 112), and smallest relative size at low resolution.
 _BLUR, _LOW_RESOLUTION = 0.015, 0.25
 _JPEG_QUALITY = (20, 90)
 _COVER = (0.1, 0.33)
-# Sides that lie beyond a photo's edge: the largest depth as a share of the face, the largest angle in degrees, and how
-# often they are black.
+# Sides outside the photo: largest depth as a share of the face, largest angle in degrees, probability of black.
 _FRAME_DEPTH, _FRAME_ANGLE, _FRAME_BLACK = 0.35, 25, 0.7
 _GREY = (127, 127, 127)
-# How much red, green and blue weigh in what the eye takes for brightness (ITU-R BT.601).
+# Weights of red, green and blue in perceived brightness (ITU-R BT.601).
 _LUMA = np.array([0.299, 0.587, 0.114])
-# Faces a thread changes before it looks for more work.
+# Faces per unit of work of a thread.
 _CHUNK = 32
 
 
 @dataclass(frozen=True)
 class Draw:
-    """The chance of one batch: numbers in 0..1 for each face, before any option scales them.
+    """The random numbers of one batch: for each face, numbers in 0..1 that the options then scale.
 
-    Every number is drawn whatever the options, so that turning one on leaves the others as they were.
+    Every number is always drawn, so that enabling one option does not change the effect of the others.
 
     uniform : float64, shape (n, 36)
     """
@@ -46,7 +45,7 @@ class Draw:
 
     @classmethod
     def of(cls, count: int, rng: np.random.Generator) -> "Draw":
-        """For a batch of `count` faces."""
+        """Draw the numbers for a batch of `count` faces."""
         return cls(rng.random((count, 36)))
 
     def __getitem__(self, which: slice) -> "Draw":
@@ -61,19 +60,19 @@ def distorted(
     draw: Draw,
     threads: bool = True,
 ) -> NDArray[np.uint8]:
-    """Mirror, turn, zoom, move, relight, tint, cover, blur, coarsen and compress faces, as the options say.
+    """Augment faces: flip, rotate, scale, shift, light, colour, erase, blur, low resolution and JPEG compression.
 
     Parameters
     ----------
     pixels : ndarray of uint8, shape (n, h + 2 margin, w + 2 margin, 3)
     margin : int
-        Pixels on each side that a crop does not see unless it is moved there.
+        Pixels on each side outside the centred crop; a shifted crop may show them.
     size : (width, height) of the result; h and w are scaled to it
     options : AugmentSection
     draw : Draw
-        For as many faces.
+        Random numbers for the same number of faces.
     threads : bool
-        Share the work among threads; not where processes share it already.
+        Use several threads. Set it to False in loader processes, which already share the work.
 
     Returns
     -------
@@ -96,7 +95,7 @@ def distorted(
 
 @cache
 def _pool() -> ThreadPoolExecutor:
-    # Pillow lets go of the interpreter while it works, so threads are enough.
+    # Pillow releases the GIL, so threads are enough.
     return ThreadPoolExecutor(available(), thread_name_prefix="distort")
 
 
@@ -127,13 +126,13 @@ def _changed(
 def _moved(
     face: NDArray[np.uint8], margin: int, size: tuple[int, int], options: AugmentSection, u: list[float], turn: float
 ) -> PIL.Image.Image:
-    """The crop, mirrored, turned, zoomed and moved, in one sampling."""
+    """Crop, mirror, rotate, scale and shift with a single resampling."""
     (width, height), (rows, columns) = size, face.shape[:2]
     inner_width, inner_height = columns - 2 * margin, rows - 2 * margin
     mirror = -1.0 if u[0] < options.flip else 1.0
     angle, zoom = math.radians(_signed(u[1]) * options.rotate), 1 + _signed(u[2]) * options.scale
     move_x, move_y = _signed(u[3]) * options.shift * inner_width, _signed(u[4]) * options.shift * inner_height
-    # From a point of the result to the point of the face it shows, both in pixels from the upper left corner.
+    # Maps a point of the result to the point of the face shown there, both in pixels from the upper left corner.
     matrix = zoom * np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
     narrowed = 1 + _signed(turn) * options.turn
     matrix = matrix * [mirror * narrowed * inner_width / width, inner_height / height]
@@ -141,7 +140,7 @@ def _moved(
     corners = matrix @ np.array([[0, width, 0, width], [0, 0, height, height]]) + offset[:, None]
     beyond = max(0.0, -float(corners.min()), float((corners.max(axis=1) - [columns, rows]).max()))
     if beyond > 1e-6:
-        # What lies outside the photo continues its edge; black corners would be something to learn by.
+        # Repeat the edge outside the photo: the network could learn from black corners.
         pad = math.ceil(beyond) + 1
         face = np.pad(face, ((pad, pad), (pad, pad), (0, 0)), mode="edge")
         offset = offset + pad
@@ -150,11 +149,11 @@ def _moved(
 
 
 def _relit(image: PIL.Image.Image, options: AugmentSection, u: list[float]) -> PIL.Image.Image:
-    """Other contrast around the face's own mean, brightness, saturation and colour of light: one 3x4 matrix."""
+    """Change contrast (around the face's mean), brightness, saturation and colour of the light by one 3x4 matrix."""
     contrast, brightness = 1 + _signed(u[0]) * options.light, 255 * _signed(u[1]) * options.light / 2
     saturation = 1 + _signed(u[2]) * options.colour
     light = np.exp(np.array([_signed(u[3]), _signed(u[4]), _signed(u[5])]) * options.colour / 2)
-    # A change of brightness is what `light` is for.
+    # Keep the brightness, which the option `light` changes.
     light /= light @ _LUMA
     matrix = contrast * light[:, None] * (saturation * np.eye(3) + (1 - saturation) * _LUMA)
     mean = float(np.asarray(image).mean())
@@ -163,7 +162,7 @@ def _relit(image: PIL.Image.Image, options: AugmentSection, u: list[float]) -> P
 
 
 def _cover(image: PIL.Image.Image, u: list[float]) -> None:
-    """Paint a grey rectangle over the face, as a hand, a scarf or a frame would."""
+    """Paint a grey rectangle over the face, to imitate a hand, a scarf or another object in front of it."""
     low, high = _COVER
     wide, tall = (round(side * (low + (high - low) * v)) for side, v in zip(image.size, u[:2], strict=True))
     left, top = round(u[2] * (image.width - wide)), round(u[3] * (image.height - tall))
@@ -171,7 +170,7 @@ def _cover(image: PIL.Image.Image, u: list[float]) -> None:
 
 
 def _frame(image: PIL.Image.Image, u: list[float]) -> None:
-    """Hide what would lie beyond the photo's edge: up to three sides, cut along lines at one slight angle."""
+    """Imitate a face at the edge of a photo: cover one to three sides, all rotated by one small angle."""
     side = image.width
     angle = math.radians(_signed(u[0]) * _FRAME_ANGLE)
     colour = (0, 0, 0) if u[1] < _FRAME_BLACK else tuple(round(255 * v) for v in (u[2], u[3], u[4]))

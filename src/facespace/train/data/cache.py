@@ -1,8 +1,7 @@
-"""Faces decoded once, kept as one memory-mapped file, so that no epoch waits for decoding.
+"""A cache of decoded faces as one memory-mapped file, so that no epoch waits for decoding.
 
-A cache folder stands under its final name only when it is whole: it is filled under another name and renamed. It
-is named by a hash of everything that decides its content, so it never has to be refreshed and may be deleted
-at any time.
+A cache folder is filled under a temporary name and renamed when it is complete. Its name is a hash of everything that
+determines its content, so it never becomes stale and can be deleted at any time.
 """
 
 import hashlib
@@ -23,9 +22,9 @@ from facespace.errors import DataError, ImageError
 from facespace.processors import available
 from facespace.train.data.sources import Entry, Source
 
-# To be raised whenever the same photos would give other pixels.
+# Increase it whenever the same photos would give different pixels.
 FORMAT = 1
-# Below this, decoding takes a second or so and a file is not worth its litter.
+# Smaller sets are decoded in about a second and are not cached.
 IN_MEMORY_BYTES = 64 << 20
 _CHUNK = 256
 
@@ -33,11 +32,11 @@ Prepare = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
 
 
 class Decoded(NamedTuple):
-    """Faces of a source.
+    """Decoded faces of a source.
 
-    pixels : uint8, shape (entries, h, w, 3); rows of photos that could not be used are not to be looked at
-    kept : int64, the rows that can be used, in order
-    left_out : why each of the others cannot
+    pixels : uint8, shape (entries, h, w, 3); rows of unusable photos have undefined content
+    kept : int64, the usable rows, ascending
+    left_out : for each unusable photo, the reason
     """
 
     pixels: NDArray[np.uint8]
@@ -46,7 +45,7 @@ class Decoded(NamedTuple):
 
 
 def default_cache() -> Path:
-    """`facespace/faces` in the user's cache folder ($XDG_CACHE_HOME, or ~/.cache)."""
+    """Return `facespace/faces` in the user's cache folder ($XDG_CACHE_HOME, or ~/.cache)."""
     base = os.environ.get("XDG_CACHE_HOME")
     return (Path(base) if base else Path.home() / ".cache") / "facespace" / "faces"
 
@@ -58,21 +57,24 @@ def decoded(
     cache: Path,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Decoded:
-    """All faces of a source, each decoded and prepared once in its life.
+    """Return all faces of a source, decoded and prepared, from the cache if they are in it.
 
     Parameters
     ----------
     source : Source
     shape : (height, width) of a prepared face
-    prepare : photo (h, w, 3) to face (height, width, 3), which `shape` and `source.aligned` must determine; may
+    prepare : callable
+        Maps a photo (h, w, 3) to a face (height, width, 3). Must be determined by `shape` and `source.aligned`; may
         raise ImageError. Called from several threads.
-    cache : folder of caches; nothing is written for small sets
-    progress : told how many of how many are decoded
+    cache : path
+        Folder of caches; nothing is written for small sets.
+    progress : callable
+        Called with the number of decoded photos and the total.
 
     Raises
     ------
     DataError
-        The cache cannot be written: no room, no right.
+        The cache cannot be written, for lack of space or of permission.
     """
     total = len(source.entries)
     full_shape = (total, *shape, 3)
@@ -89,8 +91,8 @@ def decoded(
         return _result(np.load(folder / "pixels.npy", mmap_mode="r"), left_out)
     except (OSError, ValueError) as error:
         raise DataError(
-            f"cannot keep the decoded faces of {source.where} in {folder} ({error}); "
-            f"they need {int(np.prod(full_shape)) >> 20:,} MB: free some space, or set XDG_CACHE_HOME to another disk"
+            f"cannot cache the decoded faces of {source.where} in {folder} ({error}); they need "
+            f"{int(np.prod(full_shape)) >> 20:,} MB: free some disk space, or set XDG_CACHE_HOME to another disk"
         ) from None
 
 
@@ -108,7 +110,7 @@ def _build(
         path = partial / "pixels.npy"
         pixels = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
         with path.open("r+b") as file:
-            # Room is taken now: a full disk found out later, through the map, would be a bus error.
+            # Allocate the space now: a full disk detected later, through the memory map, is a bus error.
             os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
             left_out = _fill(pixels, source, prepare, progress)
             pixels.flush()
@@ -122,7 +124,7 @@ def _build(
 def _fill(
     pixels: NDArray[np.uint8], source: Source, prepare: Prepare, progress: Callable[[int, int], None]
 ) -> dict[int, str]:
-    """Decode every photo into its row, several at once; why some could not be, by row."""
+    """Decode every photo into its row, in parallel; return the reason for each that failed, by row."""
     left_out: dict[int, str] = {}
 
     def read(row: int, entry: Entry) -> None:
@@ -146,7 +148,7 @@ def _fill(
         for number, _ in enumerate(pool.map(read_chunk, range(0, total, _CHUNK)), start=1):
             progress(min(number * _CHUNK, total), total)
     finally:
-        # Stopped by the user: what has not begun must not hold up the end.
+        # When the user interrupts, do not wait for chunks that have not started.
         pool.shutdown(cancel_futures=True)
     return left_out
 
@@ -165,6 +167,6 @@ def _key(source: Source, shape: tuple[int, int]) -> str:
 
 @contextmanager
 def _alone(lock: Path) -> Iterator[None]:
-    """One process at a time; the lock ends with its process, however that ends."""
+    """Exclude other processes; the lock is released even if its process is killed."""
     with FileLock(lock):
         yield

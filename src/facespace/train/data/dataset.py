@@ -1,4 +1,4 @@
-"""The faces to learn from, prepared just as the finished space will prepare them, with a margin to move within."""
+"""Training faces, prepared as the exported model will prepare them, with a margin for augmentation."""
 
 import itertools
 from collections.abc import Callable, Sequence
@@ -20,16 +20,16 @@ from facespace.train.data.people import means_of_people
 from facespace.train.data.sources import Source, joined, source_of
 
 DETECTOR, CROP = "whole-photo", "box"
-# What finds the faces of photos that are then cut so.
+# The detector that each crop is used with.
 DETECTORS_OF_CROPS = {CROP: DETECTOR, aligned.CROP: "mtcnn"}
 
 Say = Callable[[str], None]
 
 
 class Rows:
-    """Some rows of an array, in some order, without a copy until they are asked for.
+    """A lazy selection of rows of an array; rows are copied only when indexed.
 
-    Indexed as the array of those rows would be, along the first axis.
+    Indexing along the first axis works as for the array of the selected rows.
     """
 
     def __init__(self, array: NDArray[np.uint8], rows: NDArray[np.int64]):
@@ -43,26 +43,26 @@ class Rows:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of the rows taken together."""
+        """Shape of the array of the selected rows."""
         return (len(self._rows), *self._array.shape[1:])
 
     def of(self, which: NDArray[np.bool_]) -> "Rows":
-        """Some of these rows."""
+        """Select some of these rows by a boolean mask."""
         return Rows(self._array, self._rows[which])
 
 
 @dataclass(frozen=True)
 class FaceSet:
-    """Faces with their people.
+    """Faces and the people they belong to.
 
-    pixels : uint8, shape (n, height + 2 margin, width + 2 margin, 3), RGB; in memory or mapped from a file, and
-        read by indexing the first axis
+    pixels : uint8, shape (n, height + 2 margin, width + 2 margin, 3), RGB; in memory or memory-mapped, read by
+        indexing the first axis
     labels : int64, shape (n,), index into `people`
     people : names, in the order of the labels
-    margin : pixels on each side that the finished space will not see; augmentation moves the crop within them
-    size : (width, height) of what the network takes, where that is larger than the faces are kept
+    margin : pixels on each side outside the network's input; augmentation moves the crop within them
+    size : (width, height) of the network's input if it is larger than the stored faces, else None
     crop : name of the crop that makes such faces from photos
-    photos : what each face's photo is called in the source; empty where nobody knows
+    photos : name of each face's photo in the source; empty if unknown
     teacher : float32, shape (n, t), of any norm: another network's embeddings of the same faces, or None
     """
 
@@ -76,7 +76,7 @@ class FaceSet:
     photos: tuple[str, ...] = ()
 
     def of(self, people: NDArray[np.int64]) -> "FaceSet":
-        """The faces of some people only, relabelled from 0 in the order given."""
+        """Return the faces of some people only, relabelled from 0 in the given order."""
         renumbered = np.full(len(self.people), -1)
         renumbered[people] = np.arange(len(people))
         kept = renumbered[self.labels] >= 0
@@ -91,16 +91,16 @@ class FaceSet:
 
     @property
     def input_size(self) -> tuple[int, int]:
-        """(width, height) of what the network takes."""
+        """(width, height) of the network's input, in pixels."""
         height, width = self.pixels.shape[1:3]
         return self.size or (width - 2 * self.margin, height - 2 * self.margin)
 
     def crops(self, which: slice | NDArray[np.int64] = slice(None)) -> NDArray[np.uint8]:
-        """Faces as the finished space will give them to the network: without the margin.
+        """Return faces as the exported model will see them, without the margin.
 
         Parameters
         ----------
-        which : indices of faces; all where not given, which for a large set does not fit into memory
+        which : indices of faces; by default all, which for a large set may not fit in memory
 
         Returns
         -------
@@ -122,30 +122,30 @@ def read_faces(
     progress: Callable[[int, int], None] = lambda done, total: None,
     more: Sequence[Path] = (),
 ) -> FaceSet:
-    """Read a data set: a folder of people, or aligned faces with their table (see `source_of`).
+    """Read a data set: a folder of people, or aligned faces with a table (see `source_of`).
 
-    Large sets are decoded once into a file in the cache folder and mapped from there.
+    Large sets are decoded once into a file in the cache folder and memory-mapped.
 
     Parameters
     ----------
     path : path
     width, height : int
-        Size of a face in pixels as the network takes it. Aligned faces are reduced to it once, here, by area,
-        and keep what that leaves of their margin; they are never enlarged here.
+        Input size of the network in pixels. Aligned faces are scaled down to it once, here, and keep the scaled
+        margin; they are not enlarged here.
     warn : callable
-        Told of each photo that cannot be used and is left out.
+        Called with a message for each photo that cannot be used and is skipped.
     cache : path or None
-        Folder for decoded faces; the user's cache folder where None.
+        Folder for decoded faces; None uses the user's cache folder.
     progress : callable
-        Told how many photos of how many are decoded.
+        Called with the number of decoded photos and the total.
     more : paths
-        Further sources of the same kind; the faces of all make one set.
+        Further sources of the same kind, joined into one set.
 
     Raises
     ------
     DataError
-        Nothing there, no people in it, no photo that can be used, the cache cannot be written, or aligned faces
-        cannot be brought to that shape.
+        There is no data set at `path`, it contains no usable photo, the cache cannot be written, or aligned faces do
+        not cover the input shape.
     """
     source = joined([source_of(path), *map(source_of, more)])
     layout = layout_for(width, height) if source.aligned else None
@@ -158,7 +158,7 @@ def read_faces(
         progress,
     )
     for message in left_out:
-        warn(f"left out: {message}")
+        warn(f"skipped: {message}")
     if not len(kept):
         raise DataError(f"no photo under {path} can be used; see the messages above")
     persons = [source.entries[row].person for row in kept]
@@ -177,24 +177,24 @@ def read_faces(
 
 
 def split_people(faces: FaceSet, validation_people: int, seed: int) -> tuple[FaceSet, FaceSet | None]:
-    """Set some people aside, by seed, whose faces are never trained on.
+    """Split off a random set of validation people, whose faces are never trained on.
 
     Returns
     -------
     train, validation
-        The second is None for 0 people.
+        `validation` is None for 0 people.
 
     Raises
     ------
     DataError
-        Fewer than two people would be left on either side.
+        Either part would have fewer than two people.
     """
     if validation_people == 0:
         return faces, None
     if validation_people < 2 or len(faces.people) - validation_people < 2:
         raise DataError(
             f"cannot set {validation_people} of {len(faces.people)} people aside for validation: "
-            "at least two must be on either side"
+            "training and validation need at least two people each"
         )
     order = np.random.default_rng([seed, 0]).permutation(len(faces.people))
     return (
@@ -204,15 +204,15 @@ def split_people(faces: FaceSet, validation_people: int, seed: int) -> tuple[Fac
 
 
 def without_doubtful_names(faces: FaceSet, limit: float) -> FaceSet:
-    """Give faces that the teacher sees far from their person a person of their own.
+    """Relabel faces that the teacher places far from their person: each becomes a person of its own.
 
     Parameters
     ----------
     faces : FaceSet
-        With the teacher's embeddings.
+        Must have the teacher's embeddings.
     limit : float
-        Squared distance between a face and the mean of its person's other faces, both normalised, beyond which the
-        name is taken to be wrong.
+        Squared distance between a face and the mean of its person's other faces, both normalised, above which the
+        label counts as wrong.
 
     Raises
     ------
@@ -220,7 +220,7 @@ def without_doubtful_names(faces: FaceSet, limit: float) -> FaceSet:
         The faces have no teacher.
     """
     if faces.teacher is None:
-        raise DataError("data.label_limit needs a teacher's embedding of every face (teacher.npy beside the table)")
+        raise DataError("data.label_limit needs a teacher's embedding of every face (teacher.npy next to the table)")
     points = normalise(faces.teacher)
     sums, own = means_of_people(points, faces.labels)
     counts = np.bincount(own)[own]
@@ -240,7 +240,7 @@ def _whole_photo(width: int, height: int, photo: NDArray[np.uint8]) -> NDArray[n
 
 
 def _teacher(source: Source, kept: NDArray[np.int64]) -> NDArray[np.float32] | None:
-    """The teacher's embeddings of the faces kept, as they are; None where not every face has one."""
+    """Return the teacher's embeddings of the kept faces, or None if some face has none."""
     rows = [source.entries[face].teacher_row for face in kept]
     if source.teacher is None or None in rows:
         return None
@@ -249,6 +249,5 @@ def _teacher(source: Source, kept: NDArray[np.int64]) -> NDArray[np.float32] | N
         return np.asarray(table[np.array(rows, np.int64)], np.float32)
     except (OSError, ValueError, IndexError) as error:
         raise DataError(
-            f"{source.teacher} does not fit the table beside it: {error}; it must have a row (d numbers) for each "
-            "teacher_row"
+            f"{source.teacher} does not match its table: {error}; it must have a row (d numbers) for each teacher_row"
         ) from None

@@ -1,4 +1,4 @@
-"""What the network sees: pixels 0..255 become about -1..1; the model card says the same."""
+"""Normalisation of the network's input: pixels 0..255 to about -1..1, as stated in the model card."""
 
 from torch import Tensor
 
@@ -6,5 +6,5 @@ MEAN = STD = 127.5
 
 
 def as_input(channels: Tensor) -> Tensor:
-    """Float (n, 3, h, w) in 0..255 to what the network takes."""
+    """Normalise float (n, 3, h, w) in 0..255 for the network."""
     return (channels - MEAN) / STD

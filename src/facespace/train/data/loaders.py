@@ -1,4 +1,4 @@
-"""Batches made by processes of their own, for a device that is faster than one process can feed."""
+"""Prefetch in several processes, for a GPU that one process cannot keep busy."""
 
 import multiprocessing
 from collections.abc import Callable, Iterator
@@ -9,22 +9,22 @@ from torch.utils.data import DataLoader, Dataset
 
 T = TypeVar("T")
 
-# Batches that each process may be ahead by.
+# Batches that each process prefetches.
 _AHEAD = 4
 
 
 class Loaders(Generic[T]):
-    """Prepares batches by their step, some ahead, in several processes; used as `Ahead` is.
+    """Prefetches batches in several worker processes; same interface as `Ahead`.
 
     Parameters
     ----------
     prepare : callable
-        A step's batch, tensors in tuples; called in processes forked from this one, as it was at the first step asked
-        for since `forget`.
+        Maps a step to its batch, a tuple with tensors. Called in processes forked from this one at the first `get`
+        after `forget`, with the state of that moment.
     processes : int
-        At least 1.
+        Number of worker processes, at least 1.
     pin : bool
-        Lay tensors where a GPU reads them fastest.
+        Put tensors in pinned memory, which a GPU copies faster.
     """
 
     def __init__(self, prepare: Callable[[int], T], processes: int, pin: bool):
@@ -41,7 +41,7 @@ class Loaders(Generic[T]):
         self.forget()
 
     def get(self, step: int, until: int) -> T:
-        """The batch of `step`; begins with those that follow, up to `until`."""
+        """Return the batch of `step`, and start preparing the following ones, up to but excluding `until`."""
         batch = next(self._begun, None) if step == self._next else None
         if batch is None:
             self._begun = iter(
@@ -53,7 +53,7 @@ class Loaders(Generic[T]):
                     collate_fn=_as_it_is,
                     prefetch_factor=_AHEAD,
                     pin_memory=self._pin,
-                    # The faces are a mapped file and the plan is in memory: a fork has both at no cost.
+                    # A fork shares the memory-mapped faces and the plan without a copy.
                     multiprocessing_context=multiprocessing.get_context("fork"),
                 )
             )
@@ -62,12 +62,12 @@ class Loaders(Generic[T]):
         return batch
 
     def forget(self) -> None:
-        """Drop what was begun: the run has gone back, or what batches are drawn from has changed."""
+        """Discard prefetched batches. Call it after a rollback, or when what batches are drawn from changes."""
         self._next, self._begun = -1, iter(())
 
 
 class _Steps(Dataset[T]):
-    """Steps as torch's loader wants them."""
+    """The batches as a map-style data set for torch's DataLoader."""
 
     def __init__(self, prepare: Callable[[int], T]):
         self._prepare = prepare

@@ -1,4 +1,4 @@
-"""The points of an old model for faces to train on: what a new network learns to be comparable with."""
+"""An old model's embeddings of the training faces, for the harmonic loss."""
 
 import hashlib
 import os
@@ -13,18 +13,18 @@ from facespace.model import Engine, read_model
 from facespace.train.data.cache import default_cache
 from facespace.train.data.dataset import FaceSet, read_faces
 
-# Faces taken from the set at a time: memory stays bounded.
+# Faces embedded at a time, to bound memory.
 _CHUNK = 1024
 
 
 class OldSpace:
-    """A model file as the old space.
+    """The embedding space of an old model file.
 
     Parameters
     ----------
     model : path
     cache : path or None
-        Folder for the points found; the user's cache folder where None.
+        Folder to cache the embeddings in; None uses the user's cache folder.
 
     Raises
     ------
@@ -37,28 +37,27 @@ class OldSpace:
         self._cache = cache or default_cache()
 
     def beside(self, faces: FaceSet, path: Path) -> FaceSet:
-        """The same faces with their old points as `teacher`.
+        """Return the same faces with their old embeddings as `teacher`.
 
-        The faces are read again, at the size that the old model takes, and embedded once: the points are kept in
-        the cache folder.
+        The faces are read again at the input size of the old model, and embedded once; the embeddings are cached.
 
         Parameters
         ----------
         faces : FaceSet
-            All faces of a data set, as `read_faces` gave them.
+            All faces of a data set, as returned by `read_faces`.
         path : path
-            Where they were read from.
+            The data set they were read from.
 
         Raises
         ------
         DataError
-            The old model takes faces cut in another way than these are, or the cache cannot be written.
+            The old model needs another crop than these faces have, or the cache cannot be written.
         """
         card = self._model.card
         if card.crop != faces.crop:
             raise DataError(
-                f"the old model {card.name!r} takes faces cut by {card.crop!r}, and those of {path} are cut by "
-                f"{faces.crop!r}; give training faces that are cut as it wants them"
+                f"the old model {card.name!r} needs faces with the crop {card.crop!r}, but those of {path} have the "
+                f"crop {faces.crop!r}; use training faces with the crop of the old model"
             )
         own = read_faces(path, card.input.width, card.input.height, cache=self._cache)
         return replace(faces, teacher=self._points(own))
@@ -80,5 +79,7 @@ class OldSpace:
             partial.replace(kept)
         except OSError as error:
             partial.unlink(missing_ok=True)
-            raise DataError(f"cannot keep the old points in {kept}: {error.strerror}; free some space") from None
+            raise DataError(
+                f"cannot cache the old model's embeddings in {kept}: {error.strerror}; free some disk space"
+            ) from None
         return points

@@ -1,4 +1,4 @@
-"""What the photos of one person have in common."""
+"""Mean embeddings of people."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 def means_of_people(
     points: NDArray[np.float32], labels: NDArray[np.int64]
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """The mean of each person's points, in one pass however many people there are.
+    """Compute the mean embedding of each person, in one pass.
 
     Parameters
     ----------
@@ -16,8 +16,8 @@ def means_of_people(
 
     Returns
     -------
-    means : float64, shape (people, d), in the order of the labels
-    own : int64, shape (n,): the row of `means` that each point belongs to
+    means : float64, shape (people, d), in ascending order of the labels
+    own : int64, shape (n,), the row of `means` for each embedding
     """
     found, own = np.unique(labels, return_inverse=True)
     means = np.zeros((len(found), points.shape[1]))

@@ -1,4 +1,4 @@
-"""The next batch is made while the network is busy with this one."""
+"""Prefetch in a thread: prepare the next batch while the network works on the current one."""
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -9,15 +9,16 @@ T = TypeVar("T")
 
 
 class Ahead(Generic[T]):
-    """Prepares batches by their step, one ahead, in a thread of its own. Use it in a `with` statement.
+    """Prefetches one batch in a background thread. Use it in a `with` statement.
 
-    What is prepared must follow from the step alone (and what `forget` is called for), so that it makes no
-    difference to any number whether it was prepared ahead.
+    A batch must depend only on its step and on state that changes only together with a call of `forget`, so that
+    prefetching does not change any result.
 
     Parameters
     ----------
     prepare : callable
-        A step's batch; called in the thread or, where nothing was begun, in the caller's.
+        Maps a step to its batch. Called in the background thread or, when the batch was not prefetched, in the
+        caller's thread.
     """
 
     def __init__(self, prepare: Callable[[int], T]):
@@ -34,13 +35,13 @@ class Ahead(Generic[T]):
         self._thread.shutdown(cancel_futures=True)
 
     def get(self, step: int, until: int) -> T:
-        """The batch of `step`, waited for where it is not ready; begins with the next.
+        """Return the batch of `step`, and start preparing the next one.
 
         Parameters
         ----------
         step : int
         until : int
-            The first step after this one whose batch depends on what happens before it: not begun with.
+            The first later step whose batch cannot be prepared yet; it is not prefetched.
         """
         begun, self._begun = self._begun, None
         ready = begun is not None and begun[0] == step
@@ -50,7 +51,7 @@ class Ahead(Generic[T]):
         return batch
 
     def forget(self) -> None:
-        """Drop what was begun: the run has gone back, or what batches are drawn from has changed."""
+        """Discard the prefetched batch. Call it after a rollback, or when what batches are drawn from changes."""
         if self._begun is not None:
             self._begun[1].cancel()
         self._begun = None

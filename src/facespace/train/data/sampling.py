@@ -1,6 +1,6 @@
-"""Which faces make a batch: some photos of each of some people (paper section 3.2).
+"""Identity-balanced sampling: some photos of each of some people (paper section 3.2).
 
-A batch depends on the seed and the step alone, so a resumed run sees the batches it would have seen.
+A batch depends only on the seed and the step, so a resumed run draws the same batches as an uninterrupted one.
 """
 
 import numpy as np
@@ -12,9 +12,9 @@ from facespace.errors import DataError
 class IdentityBatches:
     """Batches of `people` identities with `photos` faces each.
 
-    People with a single photo cannot be anchors; `singles` of them are drawn beside the others. Each person is drawn
-    as often as any other: one pass over all people in random order follows the other, and a batch may span two
-    passes. A person with fewer than `photos` faces gives all of them, so a batch may be smaller than people x photos.
+    All people are drawn equally often, in passes over all people in random order; a batch may span two passes. A person
+    with fewer than `photos` faces contributes all of them, so a batch may be smaller than people x photos. People with
+    a single photo cannot be anchors; `singles` of them are added to each batch.
 
     Parameters
     ----------
@@ -22,12 +22,12 @@ class IdentityBatches:
     people, photos : int
     seed : int
     singles : int
-        Faces of people with a single photo in each batch; they come first.
+        Number of faces of people with a single photo in each batch; they come first.
 
     Raises
     ------
     DataError
-        Fewer than two people have two photos: no triplet can be made.
+        Fewer than two people have two or more photos, so that no triplet exists.
     """
 
     def __init__(self, labels: ArrayLike, people: int, photos: int, seed: int, singles: int = 0):
@@ -38,8 +38,8 @@ class IdentityBatches:
         self.single_photo_people = len(self._alone)
         if len(self._faces) < 2:
             raise DataError(
-                f"only {len(self._faces)} people have two or more photos ({self.single_photo_people} have one); "
-                "a triplet needs two photos of one person and one of another: add photos"
+                f"only {len(self._faces)} people have two or more photos ({self.single_photo_people} have one), and "
+                "training needs at least two such people: add photos"
             )
         self.people = min(people, len(self._faces))
         self.photos = photos
@@ -47,14 +47,14 @@ class IdentityBatches:
         self._seed = seed
 
     def batch(self, step: int) -> NDArray[np.int64]:
-        """Indices of the faces in the batch of this step (from 0), those of people with a single photo first."""
+        """Return the indices of the faces in the batch of a step (from 0); people with a single photo come first."""
         first = step * self.people
         chosen: list[int] = []
         for position in range(first, first + self.people):
             lap, place = divmod(position, len(self._faces))
             person = int(self._order(lap)[place])
             if person in chosen:
-                # The seam of two passes may repeat a person; the next one not in the batch steps in.
+                # Where two passes meet, a person may repeat: take the next one who is not in the batch.
                 person = next(int(p) for p in self._order(lap) if int(p) not in chosen)
             chosen.append(person)
         rng = np.random.default_rng([self._seed, 2, step])
@@ -66,7 +66,7 @@ class IdentityBatches:
 
     @property
     def size(self) -> int:
-        """Faces in a batch whose people all have enough photos."""
+        """Number of faces in a batch if all people have enough photos."""
         return self.singles + self.people * self.photos
 
     def _single_faces(self, step: int) -> NDArray[np.int64]:

@@ -1,4 +1,4 @@
-"""Where training faces lie: a folder of people, or a folder or zip of aligned faces with its table."""
+"""Sources of training faces: a folder of people, or a folder or zip of aligned faces with a table."""
 
 import os
 import zipfile
@@ -19,7 +19,13 @@ TABLE, TEACHER = "faces.csv", "teacher.npy"
 
 @dataclass(frozen=True)
 class Entry:
-    """One photo of a source: what to call it, whose it is, what tells that it has changed, its teacher's row."""
+    """One photo of a source.
+
+    name : name of the photo in the source
+    person : name of the person
+    signature : text that changes when the photo changes
+    teacher_row : row of the teacher's embedding, or None
+    """
 
     name: str
     person: str
@@ -31,9 +37,10 @@ class Entry:
 class Source:
     """The photos of a data set, not yet read.
 
-    entries : in the order in which people and faces are numbered
-    read : the photo of an entry as `read_image` takes it, which names it; safe to call from several threads
-    aligned : whether each photo is the 112x112 template with a margin of 8 pixels
+    where : path of the data set
+    entries : the photos, in the order in which people and faces are numbered
+    read : opens the photo of an entry for `read_image`; thread-safe
+    aligned : whether each photo is an aligned face, the 112x112 template with a margin of 8 pixels
     teacher : path of the teacher's embeddings, or None
     """
 
@@ -44,7 +51,7 @@ class Source:
     teacher: Path | None
 
     def decode(self, entry: Entry) -> NDArray[np.uint8]:
-        """The photo of an entry, (h, w, 3) RGB; ImageError names it where it cannot be used."""
+        """Decode the photo of an entry, (h, w, 3) RGB; raises ImageError, with its name, if it cannot be used."""
         try:
             return read_image(self.read(entry))
         except (OSError, KeyError, zipfile.BadZipFile) as error:
@@ -52,41 +59,45 @@ class Source:
 
 
 def source_of(path: Path) -> Source:
-    """What kind of data set lies at a path, and the photos in it.
+    """Open the data set at a path.
 
-    A zip, or a folder with the table `faces.csv` in it or beside it, holds aligned faces; any other folder is a
-    folder of people, PERSON/photo. The table has a row a face with at least `path` (in the zip, or from the
-    table's folder) and `person`; `teacher_row` counts rows of `teacher.npy` beside the table. Rows of other
-    folders and zips may stand in the same table.
+    A zip, or a folder with a table `faces.csv` in it or next to it, contains aligned faces. Any other folder is a
+    folder of people, PERSON/photo. The table has one row per face with at least the columns `path` (within the zip, or
+    relative to the table's folder) and `person`; `teacher_row` is a row of `teacher.npy` next to the table. One table
+    may list the faces of several folders and zips.
 
     Raises
     ------
     DataError
-        There is nothing at that path, the zip is damaged or has no table, or the table lacks a column or has no
-        row for it.
+        The path does not exist, the zip is damaged or has no table, or the table lacks a column or has no row for this
+        data set.
     """
     if path.is_file() and path.suffix.lower() == ".zip":
         return _zip(path)
     if not path.is_dir():
         what = "is neither a folder nor a zip" if path.exists() else "does not exist"
-        raise DataError(f"the training data {path} {what}; name a folder of people, or a zip with {TABLE} beside it")
+        raise DataError(f"the training data {path} {what}; give a folder of people, or a zip with {TABLE} next to it")
     table = next((table for table in (path / TABLE, path.parent / TABLE) if table.is_file()), None)
     if table is not None:
         rows = [row for row in _rows(table) if _inside(table.parent / row["path"], path)]
         if rows:
             return _folder(path, table, rows)
         if table.parent == path:
-            raise DataError(f"{table} has no row for a face under {path}; its column 'path' counts from its folder")
+            raise DataError(
+                f"{table} has no row for a face under {path}; its column 'path' is relative to the table's folder"
+            )
     return _people(path)
 
 
 def joined(sources: Sequence[Source]) -> Source:
-    """Several sources as one; DataError where they are of different kinds or have different teachers."""
+    """Join several sources into one; raises DataError if their kinds or teachers differ."""
     if len(sources) == 1:
         return sources[0]
     where = ", ".join(str(source.where) for source in sources)
     if len({source.aligned for source in sources}) > 1 or len({source.teacher for source in sources}) > 1:
-        raise DataError(f"{where} cannot make one training set: all must be aligned faces with one table and teacher")
+        raise DataError(
+            f"cannot join {where} into one training set: all must be aligned faces with the same table and teacher"
+        )
     readers = {entry.name: source.read for source in sources for entry in source.entries}
     return Source(
         where=sources[0].where,
@@ -100,11 +111,11 @@ def joined(sources: Sequence[Source]) -> Source:
 def _zip(path: Path) -> Source:
     table = path.parent / TABLE
     if not table.is_file():
-        raise DataError(f"{path} has no table: there must be {table}, with a row a face (path, person)")
+        raise DataError(f"{path} has no table: add {table}, with one row per face (columns path, person)")
     try:
         archive = zipfile.ZipFile(path)
     except (OSError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path} is not a zip that can be read ({error}); get the file again") from None
+        raise DataError(f"{path} is not a readable zip ({error}); copy or download the file again") from None
     members = {info.filename: info for info in archive.infolist()}
     rows = [row for row in _rows(table) if row["path"] in members]
     if not rows:
@@ -146,14 +157,14 @@ def _people(path: Path) -> Source:
 
 def _rows(table: Path) -> list[dict[str, str]]:
     rows = [row.values for row in read_table(table, ("path", "person")).rows]
-    # Faces of a person stand together, whatever the table's order, so that numbers of people follow the names.
+    # Sort by person, so that labels follow the order of the names whatever the order of the table.
     return sorted(rows, key=lambda row: (row["person"], row["path"]))
 
 
 def _entry(row: dict[str, str], signature: str, table: Path) -> Entry:
     number = row.get("teacher_row")
     if number and not number.isdecimal():
-        raise DataError(f"{table}, {row['path']}: teacher_row is {number!r}, not the number of a row")
+        raise DataError(f"{table}, {row['path']}: teacher_row is {number!r}, not a row number")
     return Entry(row["path"], row["person"], signature, int(number) if number else None)
 
 

@@ -1,4 +1,4 @@
-"""A teacher's embeddings as targets for a student: points on the student's sphere with the teacher's distances."""
+"""Targets for distillation: a teacher's embeddings mapped to the student's unit sphere, preserving distances."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -7,18 +7,18 @@ from facespace.errors import DataError
 
 
 def targets(teacher: ArrayLike, dimension: int) -> NDArray[np.float32]:
-    """Points of the unit sphere whose distances stand in one proportion to the teacher's, as nearly as can be.
+    """Map a teacher's embeddings to the unit sphere, with distances nearly proportional to the teacher's.
 
-    Normalising would throw away what the norm tells (docs/decisions/050). So the points are centred, lifted onto a
-    sphere that holds all of them, one dimension up, and turned so that the directions they spread in most come first;
-    what a student has no numbers for is left out.
+    Normalising would lose the information in the norm (docs/decisions/050). Instead the embeddings are centred, lifted
+    onto a sphere in one more dimension, and rotated to their principal directions, of which the first `dimension` are
+    kept.
 
     Parameters
     ----------
     teacher : array-like, shape (n, t)
-        As the teacher gives them; of any norm.
+        The teacher's embeddings, of any norm.
     dimension : int
-        Numbers in an embedding of the student. Where the teacher spreads in fewer directions, the rest are zeros.
+        Dimension of the student's embeddings. If the teacher has fewer dimensions, the rest are zeros.
 
     Returns
     -------
@@ -27,19 +27,19 @@ def targets(teacher: ArrayLike, dimension: int) -> NDArray[np.float32]:
     Raises
     ------
     DataError
-        A value is NaN or infinite, or all the points are one.
+        A value is NaN or infinite, or all embeddings are equal.
     """
     points = np.asarray(teacher, np.float64)
     if not np.isfinite(points).all():
         row = int(np.flatnonzero(~np.isfinite(points).all(axis=1))[0])
-        raise DataError(f"the teacher's embedding of face {row} has a NaN or infinite value; leave that face out")
+        raise DataError(f"the teacher's embedding of face {row} has a NaN or infinite value; remove that face")
     centred = points - points.mean(axis=0)
     squares = (centred**2).sum(axis=1)
     largest = squares.max()
     if largest < 1e-18:
-        raise DataError("all of the teacher's embeddings are one point; there is nothing to learn from it")
+        raise DataError("all of the teacher's embeddings are equal, so there is nothing to learn; check teacher.npy")
     lifted = np.concatenate([centred, np.sqrt(largest - squares)[:, None]], axis=1) / np.sqrt(largest)
-    # Eigenvectors of the second moments, not of the covariance: the sphere's centre must stay where it is.
+    # Eigenvectors of the second moments, not of the covariance, because the centre of the sphere must stay at 0.
     _, directions = np.linalg.eigh(lifted.T @ lifted)
     turned = lifted @ directions[:, ::-1][:, :dimension]
     short = dimension - turned.shape[1]

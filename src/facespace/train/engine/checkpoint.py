@@ -1,7 +1,7 @@
-"""Checkpoints: folders of safetensors and JSON. Nothing is ever pickled.
+"""Checkpoints: folders of safetensors and JSON, never pickle.
 
-A checkpoint is written under a temporary name, synced and then renamed, so a folder named `step-...` is
-always whole, and an older one goes only when the newer stands.
+A checkpoint is written under a temporary name, synced and renamed, so a folder named `step-...` is always complete.
+An older checkpoint is deleted only after the newer one is in place.
 """
 
 import json
@@ -19,20 +19,20 @@ from safetensors.torch import save as save_tensors
 
 from facespace.errors import DataError
 
-# The checkpoint of the highest validation rate; kept whatever its age.
+# The checkpoint with the highest validation rate; never deleted for its age.
 BEST = "best"
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A training run at a moment.
+    """The state of a training run after a step.
 
-    step : steps done
+    step : number of steps done
     recipe : the recipe as plain data
     network, loss : weights by name
-    optimiser : as torch's `state_dict`
-    mined : int64 tensor, shape (t, 3), the triplets last mined in the pool
-    extra : plain data: the state of everything small
+    optimiser : torch's `state_dict`
+    mined : int64 tensor, shape (t, 3), the triplets of the last pool search
+    extra : all other state, as plain data
     """
 
     step: int
@@ -45,12 +45,14 @@ class Checkpoint:
 
 
 def save_checkpoint(folder: Path, checkpoint: Checkpoint, keep: int, name: str | None = None) -> Path:
-    """Write `folder/step-XXXXXXXX`, and remove all but the first and the last `keep`; or `folder/NAME`.
+    """Write a checkpoint to `folder/step-XXXXXXXX`, or to `folder/NAME` if a name is given.
+
+    Then delete all numbered checkpoints except the first and the last `keep`.
 
     Raises
     ------
     DataError
-        The disk refused; every earlier checkpoint is still there.
+        The checkpoint cannot be written; all earlier ones are still there.
     """
     tensors, groups = _flatten(checkpoint.optimiser)
     state = {
@@ -84,26 +86,26 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint, keep: int, name: str |
         shutil.rmtree(partial, ignore_errors=True)
         raise DataError(
             f"cannot write the checkpoint of step {checkpoint.step} to {folder}: {error.strerror}; earlier "
-            "checkpoints are whole: free some space and continue with --resume"
+            "checkpoints are intact: free some disk space and continue with --resume"
         ) from None
-    # The first, of the untrained network, is small change and the last way back.
+    # The first one, of the untrained network, is the last resort of a rollback.
     for old in checkpoints_in(folder)[1:-keep]:
         shutil.rmtree(old, ignore_errors=True)
     return target
 
 
 def checkpoints_in(folder: Path) -> list[Path]:
-    """The whole checkpoints of a run by step, oldest first."""
+    """List the numbered checkpoints of a run, oldest first."""
     return sorted(path for path in folder.glob("step-*") if path.is_dir())
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
-    """Read one checkpoint.
+    """Read a checkpoint.
 
     Raises
     ------
     DataError
-        It is missing or damaged.
+        The checkpoint is missing or damaged.
     """
     try:
         state = json.loads((path / "state.json").read_text("utf-8"))
@@ -121,29 +123,35 @@ def load_checkpoint(path: Path) -> Checkpoint:
             extra=state["extra"],
         )
     except (OSError, ValueError, KeyError, SafetensorError) as error:
-        raise DataError(f"the checkpoint {path} is damaged or not whole: {error}") from None
+        raise DataError(f"the checkpoint {path} is damaged or incomplete: {error}") from None
 
 
 def last_whole(folder: Path, warn: Callable[[str], None]) -> Checkpoint | None:
-    """The newest checkpoint that can be read, None where there is none; `warn` is told of damaged ones."""
+    """Return the newest readable checkpoint, or None if there is none; damaged ones are reported to `warn`."""
     for path in reversed(checkpoints_in(folder)):
         try:
             return load_checkpoint(path)
         except DataError as error:
-            warn(f"{error}; falling back to the one before")
+            warn(f"{error}; falling back to the previous checkpoint")
     return None
 
 
 def last_checkpoint(run: Path) -> Checkpoint:
-    """The last whole checkpoint of a run; DataError where there is none."""
+    """Return the last checkpoint of a run; raises DataError if there is none."""
     found = checkpoints_in(run / "checkpoints")
     if not found:
-        raise DataError(f"{run} holds no checkpoint; train first: facespace train RECIPE --run {run}")
+        raise DataError(f"{run} contains no checkpoint; train first: facespace train RECIPE --run {run}")
     return load_checkpoint(found[-1])
 
 
 def best_checkpoint(run: Path) -> Checkpoint:
-    """The checkpoint of the highest VAL on the validation people, or the last; DataError where there is none."""
+    """Return the checkpoint with the highest VAL on the validation people, or else the last one.
+
+    Raises
+    ------
+    DataError
+        The run has no checkpoint.
+    """
     best = run / "checkpoints" / BEST
     return load_checkpoint(best) if best.is_dir() else last_checkpoint(run)
 
@@ -153,7 +161,7 @@ def _contiguous(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 
 
 def _flatten(state: dict[str, Any]) -> tuple[dict[str, torch.Tensor], Any]:
-    """An optimiser's state as named tensors, and the rest as plain data."""
+    """Split an optimiser's state into named tensors and plain data."""
     tensors = {
         f"{index}.{key}": value.contiguous()
         for index, values in state["state"].items()

@@ -1,9 +1,9 @@
-"""Several processes that train one network on one global batch (the paper's CPU cluster, as torch.distributed).
+"""Distributed training of one network on one global batch (the paper's CPU cluster, with torch.distributed).
 
-Each process embeds its share of the batch. The embeddings are gathered, so that triplets are mined in the whole
-batch, and every process computes the same loss and the same gradient at all embeddings; it then carries its own
-share of that gradient back through the network, and the weights' gradients are added up. That is the gradient of
-the one global loss: two processes of B/2 are one of B.
+Each process embeds its share of the batch. The embeddings are gathered, so triplets are mined in the whole batch and
+every process computes the same loss and the same gradient with respect to all embeddings. It then propagates its own
+share of that gradient through the network, and the gradients of the weights are summed. The result is the gradient of
+the global loss: two processes with B/2 faces each equal one process with B.
 """
 
 import os
@@ -19,24 +19,24 @@ from facespace.processors import available
 
 
 class Workers:
-    """The processes of a run: one, or those that torchrun started. Use it in a `with` statement.
+    """The processes of a run: a single one, or those started by torchrun. Use it in a `with` statement.
 
     Attributes
     ----------
     rank, size : int
-        Which process this is, and of how many.
+        Index of this process, and number of processes.
     device : torch.device
     loaders : int
-        Processes that prepare batches for this one; 0 where a thread does.
+        Number of processes that prefetch batches for this one; 0 to use a thread.
     restarted : bool
-        torchrun has started the processes anew after one of them died.
+        Whether torchrun restarted the processes after one of them failed.
 
     Parameters
     ----------
     device : str
-        As `choose_device` takes it.
+        See `choose_device`.
     loaders : int or None
-        None takes a share of the processors where a GPU has to be fed, and none on a CPU.
+        None: a share of the processors for a GPU, 0 for a CPU.
     """
 
     def __init__(self, device: str = "auto", loaders: int | None = None):
@@ -51,8 +51,8 @@ class Workers:
         keep_to_available()
         if self.size > 1:
             store, rank, size = next(rendezvous("env://"))
-            # torchrun's store outlives its processes: under the same keys, those started anew would find the
-            # addresses of the dead.
+            # torchrun's store outlives its processes: with the same keys, restarted processes would read the
+            # addresses of the failed ones.
             store = PrefixStore(f"start-{self._restarts}", store)
             backend = "nccl" if self.device.type == "cuda" else "gloo"
             dist.init_process_group(backend, store=store, rank=rank, world_size=size)
@@ -66,20 +66,20 @@ class Workers:
 
     @property
     def first(self) -> bool:
-        """Whether this is the process that writes files and talks."""
+        """Whether this is the process that writes files and prints messages."""
         return self.rank == 0
 
     def share(self, count: int) -> slice:
-        """Which of `count` faces are this process's: even shares, the first ones a face longer."""
+        """Return this process's share of `count` faces; the first shares may be one face longer."""
         base, extra = divmod(count, self.size)
         start = self.rank * base + min(self.rank, extra)
         return slice(start, start + base + (self.rank < extra))
 
     def gather(self, own: Tensor, count: int) -> Tensor:
-        """The rows of all processes in order of rank, shape (count, d), without gradients."""
+        """Gather the rows of all processes in order of rank, shape (count, d), without gradients."""
         if self.size == 1:
             return own
-        # Shares differ by a face at most; gathering needs equal shapes.
+        # Shares differ by at most one face, and all_gather needs equal shapes.
         largest = -(-count // self.size)
         padded = torch.zeros((largest, *own.shape[1:]), dtype=own.dtype, device=own.device)
         padded[: len(own)] = own
@@ -89,7 +89,7 @@ class Workers:
         return torch.cat([part[: base + (rank < extra)] for rank, part in enumerate(parts)])
 
     def add_gradients(self, network: nn.Module) -> None:
-        """Replace each weight's gradient by the sum over all processes."""
+        """Replace the gradient of each weight with the sum over all processes."""
         if self.size == 1:
             return
         gradients = [weight.grad for weight in network.parameters() if weight.grad is not None]
@@ -101,7 +101,7 @@ class Workers:
             at += gradient.numel()
 
     def all_agree(self, here: bool) -> bool:
-        """Whether something holds in every process."""
+        """Return whether a condition is true in every process."""
         if self.size == 1:
             return here
         votes = torch.tensor([here], dtype=torch.int64, device=self.device)
@@ -109,19 +109,19 @@ class Workers:
         return bool(votes.item())
 
     def wait(self) -> None:
-        """Until every process is here."""
+        """Wait until every process has reached this call."""
         if self.size > 1:
             dist.barrier()
 
 
 def keep_to_available() -> None:
-    """Lower torch's number of threads to the processors that this process may use: it does not see quotas."""
+    """Limit torch's threads to the processors this process may use, because torch ignores CPU quotas."""
     if torch.get_num_threads() > available():
         torch.set_num_threads(available())
 
 
 def choose_device(wanted: str, local_rank: int = 0) -> torch.device:
-    """The device to train on: as told, or the first of CUDA, MPS and CPU that is there."""
+    """Return the requested device; 'auto' selects the first available of CUDA, MPS and CPU."""
     if wanted != "auto":
         return torch.device(wanted)
     if torch.cuda.is_available():

@@ -1,8 +1,9 @@
-"""The gradient of one batch, in the memory of a chunk (gradient caching).
+"""Gradient caching: the gradient of a whole batch, with the memory of a chunk.
 
-The loss looks only at embeddings. So the batch is first embedded without a graph, chunk by chunk; loss and gradient
-are found at the embeddings; and each chunk is embedded again with a graph and given its part of that gradient. The
-sum is the gradient of the whole batch (Gao, Zhang, Han and Callan 2021, section 3.2), at the cost of embedding twice.
+The loss depends only on the embeddings. So the batch is first embedded without a graph, chunk by chunk; the loss and
+its gradient with respect to the embeddings are computed; then each chunk is embedded again with a graph, and its part
+of that gradient is propagated. The sum is the gradient of the whole batch (Gao, Zhang, Han and Callan 2021, section
+3.2), at the cost of a second forward pass.
 """
 
 from collections.abc import Callable, Iterator
@@ -14,7 +15,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from facespace.train.engine.distributed import Workers
 
-# Gradient at the embeddings of the whole batch, (count, d) to (count, d); records what it finds on the way.
+# Maps the embeddings of the whole batch (count, d) to the gradient of the loss with respect to them (count, d).
 Backward = Callable[[Tensor], Tensor]
 
 
@@ -29,7 +30,7 @@ def batch_gradient(
     bf16: bool = False,
     forward: Callable[[Tensor], Tensor] | None = None,
 ) -> None:
-    """Leave the gradient of one batch on the network's weights.
+    """Compute the gradient of one batch and store it in the network's weights.
 
     Parameters
     ----------
@@ -38,19 +39,19 @@ def batch_gradient(
     faces : float tensor, shape (b, 3, h, w)
         This process's share of the batch.
     count : int
-        Faces of the whole batch, over all processes.
+        Number of faces in the whole batch, over all processes.
     chunk : int
         Faces to embed at a time; 0 for all at once.
     backward : callable
-        Given the embeddings of the whole batch (a leaf that wants gradients), computes the loss and calls its
-        `backward`.
+        Takes the embeddings of the whole batch (a leaf that requires gradients), computes the loss, calls its
+        `backward`, and returns the gradient.
     workers : Workers
     seed : int
-        Layers with chance (dropout) must draw the same both times; each chunk is seeded from this.
+        Seed of the random layers (dropout), which must draw the same numbers in both passes.
     bf16 : bool
-        Run the network in bfloat16 where that is safe; the loss always sees float32.
+        Run the network in bfloat16 (torch.autocast); the loss is always computed in float32.
     forward : callable or None
-        The network in another form, such as compiled, with the same weights.
+        Another form of the network with the same weights, for example compiled.
     """
     size = chunk or max(len(faces), 1)
     chunks = [slice(start, start + size) for start in range(0, len(faces), size)]
@@ -76,7 +77,10 @@ def batch_gradient(
 
 @contextmanager
 def frozen_statistics(network: nn.Module) -> Iterator[None]:
-    """Batch normalisation uses the batch's statistics but does not learn from them: the replay will."""
+    """Use batch statistics in batch normalisation without updating its running statistics.
+
+    The second pass updates them; without this they would be updated twice.
+    """
     layers = [layer for layer in network.modules() if isinstance(layer, _BatchNorm)]
     momenta = [layer.momentum for layer in layers]
     counts = [None if layer.num_batches_tracked is None else layer.num_batches_tracked.clone() for layer in layers]

@@ -1,7 +1,7 @@
-"""What happened at each step, as JSON lines beside the checkpoints.
+"""The history of a run: one JSON line for each step, next to the checkpoints.
 
-The file is only appended to, by one process: whoever trains in a folder holds a lock on it. A run that goes on from
-a checkpoint first cuts off what came after it.
+The file is append-only and has one writer: the training process holds a lock. A resumed run first truncates the file
+to its length at the checkpoint.
 """
 
 import json
@@ -16,12 +16,17 @@ from facespace.errors import DataError
 
 
 class History:
-    """The records of a run, one line a step. Use it in a `with` statement.
+    """Writer of a run's history. Use it in a `with` statement.
 
     Parameters
     ----------
     path : path
-        Made where it does not exist.
+        Created if it does not exist.
+
+    Raises
+    ------
+    DataError
+        The file cannot be written, or another process is training in its folder.
     """
 
     def __init__(self, path: Path):
@@ -31,7 +36,7 @@ class History:
             self._file = path.open("ab")
         except OSError as error:
             raise DataError(f"cannot write the history {path}: {error.strerror}") from None
-        # Beside the history: where locks are mandatory, as on Windows, a locked history could not be read.
+        # A file of its own: where locks are mandatory, as on Windows, a locked history could not be read.
         self._lock = FileLock(path.with_name(f".{path.name}.lock"))
         try:
             self._lock.acquire(timeout=0)
@@ -39,7 +44,7 @@ class History:
             self._file.close()
             if isinstance(error, Timeout):
                 raise DataError(
-                    f"another process is training in {path.parent}; wait for it, stop it, or name another folder"
+                    f"another process is training in {path.parent}; wait for it, stop it, or choose another folder"
                 ) from None
             raise DataError(f"cannot write the history {path}: {error.strerror}") from None
 
@@ -53,33 +58,33 @@ class History:
         self._lock.release()
 
     def add(self, record: dict[str, Any]) -> None:
-        """Append a step's record, or an event's ({'event': ...} beside its step)."""
+        """Append the record of a step, or an event (a record with the key 'event')."""
         try:
             self._file.write(json.dumps(record).encode() + b"\n")
             self._file.flush()
         except OSError as error:
             raise DataError(
-                f"cannot write the history {self.path}: {error.strerror}; earlier checkpoints are whole: free some "
+                f"cannot write the history {self.path}: {error.strerror}; the checkpoints are intact: free some disk "
                 "space and continue with --resume"
             ) from None
 
     def size(self) -> int:
-        """Bytes on disk, synced: what a checkpoint remembers of the history."""
+        """Sync the file and return its size in bytes, which checkpoints store."""
         os.fsync(self._file.fileno())
         return self.path.stat().st_size
 
     def cut(self, size: int) -> None:
-        """Forget what was written after `size` bytes."""
+        """Truncate the file to `size` bytes."""
         self._file.truncate(size)
 
 
 def read_history(path: Path) -> list[dict[str, Any]]:
-    """All whole lines of a history; a line that a crash cut off is left out.
+    """Read all complete lines of a history; an incomplete last line, left by a crash, is ignored.
 
     Raises
     ------
     DataError
-        There is no such file.
+        The file cannot be read.
     """
     try:
         lines = path.read_bytes().split(b"\n")

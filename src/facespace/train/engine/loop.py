@@ -1,4 +1,4 @@
-"""The training loop: draw a batch, embed it, mine triplets, step; look after it. Read it from top to bottom."""
+"""The training loop: draw a batch, embed it, mine triplets, take a step, watch for failure."""
 
 import time
 from collections.abc import Callable
@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from facespace.train.data.dataset import FaceSet
 from facespace.train.engine.distributed import Workers
 from facespace.train.engine.gradient import batch_gradient
-from facespace.train.engine.run import Run, Say, step_seed
+from facespace.train.engine.run import Run, Say
+from facespace.train.engine.seeds import step_seed
 from facespace.train.engine.watchdog import spread_of
 from facespace.train.losses import Batch
 from facespace.train.mining import Triplets, mine
@@ -23,15 +24,15 @@ OnStep = Callable[[dict[str, float]], None]
 
 @dataclass(frozen=True)
 class Trained:
-    """What a run gives.
+    """The result of a training run.
 
     network : in evaluation mode
-    history : one record a step: step, loss, rate, images (embedded so far, pool searches included), seconds
-        and where they went, the spread of the points, and what the miner saw; between them events
-    resumed_from : the step a checkpoint gave, 0 for a fresh start
-    seconds : of this call
-    rollbacks : times this run went back to a good checkpoint
-    precision : 'fp32' or 'bf16', what the network was trained in
+    history : one record per step: step, loss, rate, images (embedded so far, including pool searches), seconds in
+        total and by part of the step, the spread of the embeddings, and the miner's statistics
+    resumed_from : step of the checkpoint that the run was resumed from, 0 for a new run
+    seconds : duration of this call
+    rollbacks : number of rollbacks
+    precision : 'fp32' or 'bf16', the precision that the network was trained in
     """
 
     network: nn.Module
@@ -52,63 +53,65 @@ def train(
     validation: FaceSet | None = None,
     workers: Workers | None = None,
 ) -> Trained:
-    """Train a network as the recipe says.
+    """Train a network according to a recipe.
 
-    Every random choice follows from the recipe's seed and the number of the step, so a run that was stopped
-    and resumed gives the numbers of one that was not.
+    All random numbers depend only on the recipe's seed and the step, so an interrupted and resumed run gives the same
+    results as an uninterrupted one.
 
     Parameters
     ----------
     recipe : Recipe
     faces : FaceSet
-        The people to train on; none set aside for validation may be among them.
+        The training faces; must not contain validation people.
     run : path
         Folder of this run; checkpoints go to run/checkpoints, records to run/history.jsonl.
     resume : bool
-        Continue from the last whole checkpoint.
+        Continue from the last readable checkpoint.
     on_step : callable
-        Told each step's record.
+        Called with each step's record.
     warn : callable
-        Told what the user should know.
+        Called with each message for the user.
     validation : FaceSet or None
-        Other people, on whom VAL is measured as the recipe's [validation] says.
+        Faces of other people, on whom VAL is measured as set in [validation] of the recipe.
     workers : Workers or None
-        The processes that share the work; this one alone, on the best device, where None.
+        The processes that share the work. None: this process alone, on the best available device.
 
     Raises
     ------
     DataError
-        The folder holds a run already (and `resume` is not set), the data cannot make triplets, training
-        failed more often than the recipe's [care] allows, or the disk refused.
+        The folder already contains a run and `resume` is False; no triplets can be made from the data; training
+        failed more often than [care] of the recipe allows; or a file cannot be written.
     """
     started = time.perf_counter()
-    with Run(recipe, faces, run, resume, warn, validation, workers or Workers()) as state:
+    with Run(recipe, faces, run, resume, warn, validation, workers or Workers()) as current:
+        state = current.state
         first = state.step
         while state.step < recipe.steps:
-            record = _step(recipe, state)
+            record = _step(recipe, current)
             why = state.care.failure(record)
             if why is not None:
-                state.go_back(why)
+                current.go_back(why)
                 continue
             state.step += 1
-            state.add(record)
+            current.add(record)
             on_step(record)
             if state.step % recipe.checkpoint_every == 0 or state.step == recipe.steps:
-                state.save()
+                current.save()
         seconds = time.perf_counter() - started
         return Trained(
-            state.network.eval(), state.history(), first, seconds, len(state.care.rollbacks), state.precision
+            state.network.eval(), current.history(), first, seconds, len(state.care.rollbacks), current.precision
         )
 
 
-def _step(recipe: Recipe, state: Run) -> dict[str, float]:
-    """One step of the network; its record."""
+def _step(recipe: Recipe, run: Run) -> dict[str, float]:
+    """Take one optimisation step; return its record."""
+    state, workers = run.state, run.workers
     step, mining, clock = state.step, recipe.mining, _Clock()
     if state.plan.due(step):
-        state.search_pool()
+        run.search_pool()
     clock.lap("search")
-    chosen, pixels = state.batch()
-    labels = state.labels[torch.from_numpy(chosen.faces)].to(state.workers.device)
+    chosen, pixels = run.feed.batch(step)
+    labels = run.labels[torch.from_numpy(chosen.faces)].to(workers.device)
     clock.lap("data")
 
     margin = margin_at(recipe.loss, step, recipe.steps)
@@ -123,7 +126,7 @@ def _step(recipe: Recipe, state: Run) -> dict[str, float]:
 
     def backward(embeddings: Tensor) -> Tensor:
         clock.lap("embed")
-        batch = Batch(embeddings, labels, alpha, triplets_of, state.teacher_of(chosen.faces))
+        batch = Batch(embeddings, labels, alpha, triplets_of, run.feed.teacher_of(chosen.faces))
         loss, triplets = state.loss(batch)
         found.update(vars(triplets.stats) if triplets is not None else {})
         loss.backward()
@@ -139,8 +142,8 @@ def _step(recipe: Recipe, state: Run) -> dict[str, float]:
     state.optimiser.zero_grad()
     seed = step_seed(recipe.seed, step, "network")
     batch_gradient(
-        state.network, pixels, len(labels), recipe.batch.chunk, backward, state.workers, seed,
-        state.bf16, state.forward,
+        state.network, pixels, len(labels), recipe.batch.chunk, backward, workers, seed,
+        run.bf16, state.forward,
     )  # fmt: skip
     weights = [weight for weight in state.network.parameters() if weight.grad is not None]
     norm = nn.utils.clip_grad_norm_(weights, recipe.optimiser.clip or float("inf"))
@@ -161,7 +164,7 @@ def _step(recipe: Recipe, state: Run) -> dict[str, float]:
 
 
 class _Clock:
-    """Where the time of a step goes."""
+    """Measures the time of each part of a step."""
 
     def __init__(self) -> None:
         self._started = self._last = time.perf_counter()

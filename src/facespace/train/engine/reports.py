@@ -1,4 +1,4 @@
-"""What a run reports before it starts: batches smaller than asked, data other than before."""
+"""Warnings before a run starts: batches smaller than requested, data that has changed."""
 
 import hashlib
 import json
@@ -9,29 +9,29 @@ from numpy.typing import ArrayLike
 
 from facespace.train.data.dataset import FaceSet
 
-# Faces whose pixels stand for those of all.
+# Number of faces whose pixels are compared.
 _SAMPLE = 256
 
 
 def reduced_batch(labels: ArrayLike, people: int, photos: int) -> str | None:
-    """How batches of `people` x `photos` faces are smaller with this data, in words; None where they are not.
+    """Return a message if the data is too small for batches of `people` x `photos` faces, else None.
 
     Parameters
     ----------
     labels : int array, shape (n,)
-        The person of each training face; people with one photo are not drawn.
+        The person of each training face; people with a single photo do not count.
     people, photos : int
-        As [batch] of the recipe asks.
+        From [batch] of the recipe.
     """
     counts = np.unique(np.asarray(labels), return_counts=True)[1]
     drawn = counts[counts > 1]
     parts = []
     if len(drawn) < people:
-        parts.append(f"{len(drawn)} of {people} people: no more have two or more photos")
+        parts.append(f"only {len(drawn)} people have two or more photos, not {people}")
     short = int((drawn < photos).sum())
     if short:
         mean = np.minimum(drawn, photos).mean()
-        parts.append(f"{mean:.1f} photos a person on average instead of {photos}: {short} people have fewer")
+        parts.append(f"{short} people have fewer than {photos} photos, so the average is {mean:.1f} photos per person")
     if not parts:
         return None
     size = round(min(len(drawn), people) * float(np.minimum(drawn, photos).mean()))
@@ -39,9 +39,9 @@ def reduced_batch(labels: ArrayLike, people: int, photos: int) -> str | None:
 
 
 def data_of(faces: FaceSet) -> dict[str, Any]:
-    """What a checkpoint keeps of a set of faces, to notice that another one stands in its place.
+    """Return a fingerprint of a set of faces, saved in checkpoints to detect changed data.
 
-    Names and labels of all faces, and the pixels and teacher's embeddings of some.
+    It covers the names and labels of all faces, and the pixels and teacher's embeddings of a sample.
     """
     rows = np.unique(np.linspace(0, len(faces.labels) - 1, _SAMPLE).astype(np.int64))
     digest = hashlib.sha256(json.dumps([faces.people, faces.photos, faces.input_size, faces.margin]).encode())
@@ -53,20 +53,20 @@ def data_of(faces: FaceSet) -> dict[str, Any]:
 
 
 def changed_data(what: str, before: dict[str, Any] | None, now: dict[str, Any] | None) -> str | None:
-    """That a set of faces is not the one a run began with, in words; None where it is, as far as can be told.
+    """Return a message if a set of faces differs from the one a run began with, else None.
 
     Parameters
     ----------
     what : str
-        What the set is for: 'training' or 'validation'.
-    before, now : as of `data_of`
-        None where there is no such set. Checkpoints of earlier versions have no 'sha256'.
+        'training' or 'validation'.
+    before, now : dict or None
+        Results of `data_of`; None if there is no such set. Checkpoints of earlier versions have no 'sha256'.
     """
     if before is None and now is None:
         return None
     if before is not None and now is not None and all(now[key] == value for key, value in before.items()):
         return None
-    return f"the {what} faces are not those this run began with: {_counts(before)} then, {_counts(now)} now"
+    return f"the {what} faces have changed since this run began: {_counts(before)} then, {_counts(now)} now"
 
 
 def _counts(data: dict[str, Any] | None) -> str:

@@ -1,4 +1,4 @@
-"""Training in stages: a run that begins with the weights another run ended with."""
+"""Training in stages: a run that starts from the weights of another run."""
 
 from pathlib import Path
 
@@ -9,36 +9,49 @@ from facespace.model import FigureCard, StageCard
 from facespace.train.engine.checkpoint import Checkpoint, best_checkpoint
 from facespace.train.engine.history import read_history
 from facespace.train.engine.stored import recipe_as_trained, stored_recipe
+from facespace.train.networks import network_record
 
 
-def start_from(network: nn.Module, run: Path) -> None:
-    """Give a network the weights of another run: of its best checkpoint, or of the last where none was validated.
+def start_from(network: nn.Module, name: str, run: Path) -> None:
+    """Load the weights of another run: its best checkpoint, or the last one if none was validated.
+
+    A network that extends the other run's (`NetworkRecord.begin_as`) begins by computing the same.
+
+    Parameters
+    ----------
+    network : new network
+    name : its name in a recipe
+    run : folder of the other run
 
     Raises
     ------
     DataError
-        The run has no checkpoint, or it is of another network.
+        The run has no checkpoint, or its network is neither the same nor one that this one extends.
     """
     checkpoint = best_checkpoint(run)
+    extend = network_record(name).begin_as.get(checkpoint.recipe["network"]["name"])
     try:
-        network.load_state_dict(checkpoint.network)
+        if extend is None:
+            network.load_state_dict(checkpoint.network)
+        else:
+            extend(network, checkpoint.network)
     except RuntimeError:
         was = checkpoint.recipe["network"]
         raise DataError(
             f"network.start: the run {run} trained another network ({was['name']}, {was['width']}x{was['height']}, "
-            f"{was['dimension']} numbers); a run can only go on from one with the same [network]"
+            f"{was['dimension']} dimensions); a run can only start from a run with the same [network]"
         ) from None
 
 
 def stages_of(run: Path, checkpoint: Checkpoint) -> tuple[StageCard, ...]:
-    """The runs that a checkpoint's weights went through, the first one first and its own last.
+    """List the runs that a checkpoint's weights come from, the first one first and its own run last.
 
-    A run whose folder is gone ends the chain: what cannot be read is not told.
+    The list stops at a run whose folder no longer exists.
     """
     stages = [_stage(run, checkpoint)]
     seen = {run.absolute()}
     while (before := stored_recipe(checkpoint, run).network.start) is not None:
-        # A run that was started anew from its own successor would lead round in a circle.
+        # Two runs that were started from each other would give an endless loop.
         if before.absolute() in seen:
             break
         try:

@@ -1,4 +1,4 @@
-"""Recipes as checkpoints keep them: of this version, and of earlier ones whose keys have changed."""
+"""Recipes stored in checkpoints, including those of earlier versions whose keys have changed."""
 
 from pathlib import Path
 from typing import Any
@@ -7,20 +7,20 @@ from facespace.errors import DataError
 from facespace.train.engine.checkpoint import Checkpoint
 from facespace.train.recipe import LOSS_SECTIONS, Recipe, parse_recipe
 
-# A resumed run may go on for longer, checkpoint otherwise, and use another precision, which is reported.
+# Keys that may change when a run is resumed; a change of precision gives a warning.
 _FREE = {"steps", "checkpoint_every", "keep_checkpoints", "precision"}
 _PATHS = (("data", "train"), ("data", "validation"), ("data", "old"), ("network", "start"))
 
 
 def stored_recipe(checkpoint: Checkpoint, run: Path) -> Recipe:
-    """The recipe that a checkpoint of a run was made by.
+    """Return the recipe stored in a checkpoint.
 
-    Earlier versions wrote every option of every loss, and `data.offset`; both are left out here.
+    Earlier versions stored every option of every loss, and `data.offset`; both are dropped here.
 
     Raises
     ------
     RecipeError
-        It is no recipe of this version or an earlier one.
+        The stored recipe is not valid in this version or an earlier one.
     """
     values = {key: dict(value) if isinstance(value, dict) else value for key, value in checkpoint.recipe.items()}
     values.get("data", {}).pop("offset", None)
@@ -29,18 +29,18 @@ def stored_recipe(checkpoint: Checkpoint, run: Path) -> Recipe:
     if section is not None:
         values["loss"] = {key: value for key, value in loss.items() if key in section.model_fields}
         if not section.model_validate(values["loss"]).mines:
-            # It was ignored.
+            # Earlier versions ignored it.
             values.pop("mining", None)
     return parse_recipe(values, f"of {run}")
 
 
 def moved_template(checkpoint: Checkpoint) -> bool:
-    """Whether a checkpoint is of a run that trained with `data.offset`, an option that is no more."""
+    """Return whether a checkpoint's run was trained with `data.offset`, an option that was removed."""
     return any(checkpoint.recipe["data"].get("offset", ()))
 
 
 def without_folders(recipe: dict[str, Any]) -> dict[str, Any]:
-    """A recipe for others to read: its files by their names, not by where they lie on somebody's machine."""
+    """Replace each path of a recipe by its last part, so that it can be published without private folder names."""
     told = {**recipe, "data": dict(recipe["data"]), "network": dict(recipe["network"])}
     for section, key in _PATHS:
         told[section][key] = _names(told[section].get(key))
@@ -48,25 +48,25 @@ def without_folders(recipe: dict[str, Any]) -> dict[str, Any]:
 
 
 def recipe_as_trained(checkpoint: Checkpoint) -> dict[str, Any]:
-    """A checkpoint's recipe for others to read, with the precision that was used in the place of 'auto'."""
+    """Return a checkpoint's recipe for publication, without folders and with the precision that was used."""
     recipe = without_folders(checkpoint.recipe)
     return {**recipe, "precision": precision_of(checkpoint)}
 
 
 def precision_of(checkpoint: Checkpoint) -> str:
-    """The precision that a checkpoint was trained in: 'fp32' or 'bf16'."""
+    """Return the precision that a checkpoint was trained in: 'fp32' or 'bf16'."""
     return str(checkpoint.extra.get("precision", checkpoint.recipe.get("precision", "fp32")))
 
 
 def check_same_recipe(checkpoint: Checkpoint, run: Path, now: Recipe) -> None:
-    """Refuse to go on with another recipe: it would mix two runs.
+    """Check that a run is resumed with its own recipe.
 
-    A run may go on for longer or checkpoint otherwise, and its data may have moved to another folder.
+    The number of steps, the checkpoints and the precision may change, and the data may have moved to another folder.
 
     Raises
     ------
     DataError
-        Names the keys that differ, with their values.
+        The recipe has changed; the message names the keys and their values.
     """
     before = _flat(without_folders(stored_recipe(checkpoint, run).model_dump(mode="json")))
     wanted = _flat(without_folders(now.model_dump(mode="json")))
@@ -79,8 +79,8 @@ def check_same_recipe(checkpoint: Checkpoint, run: Path, now: Recipe) -> None:
     ]
     if changed:
         raise DataError(
-            f"the recipe has changed since this run began ({'; '.join(changed)}); resume it with its own "
-            "recipe, or start another run"
+            f"the recipe has changed since this run began ({'; '.join(changed)}); resume with the original "
+            "recipe, or start a new run"
         )
 
 

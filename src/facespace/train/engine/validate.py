@@ -1,4 +1,4 @@
-"""How good the space is on people it is not trained on, while it is trained."""
+"""Validation during training: VAL on people who are not in the training set."""
 
 from dataclasses import dataclass
 
@@ -11,10 +11,10 @@ from facespace.metric import squared_distance_blocks
 from facespace.train.data.dataset import FaceSet
 from facespace.train.data.inputs import as_input
 
-# Faces embedded at a time: enough to keep a CPU busy, little memory.
+# Faces embedded at a time: enough to keep a CPU busy, with little memory.
 CHUNK = 128
 
-# The FARs that validation reports, and the one that the best checkpoint is chosen by.
+# The FARs that validation reports, and the key that selects the best checkpoint.
 FARS = (1e-1, 1e-2, 1e-3, 1e-4)
 BEST_BY = "val_at_1e-03"
 
@@ -22,16 +22,17 @@ BEST_BY = "val_at_1e-03"
 def embed_all(
     network: nn.Module, faces: FaceSet, rows: NDArray[np.int64], device: torch.device, bf16: bool = False
 ) -> Tensor:
-    """Embed faces with the network as it is, in evaluation mode; it is left in the mode it was in.
+    """Embed faces in evaluation mode, without augmentation; the network's mode is restored.
 
     Parameters
     ----------
     network : nn.Module
     faces : FaceSet
     rows : int64, shape (n,)
-        Which of them.
+        Indices of the faces to embed.
     device : torch.device
     bf16 : bool
+        Run the network in bfloat16.
 
     Returns
     -------
@@ -49,7 +50,7 @@ def embed_all(
 
 
 def validation_rates(embeddings: NDArray[np.float32], labels: NDArray[np.int64]) -> dict[str, float]:
-    """VAL at FAR 1e-1 to 1e-3 over all pairs of faces (paper section 4.1), as far as there are pairs.
+    """Compute VAL at FAR 1e-1 to 1e-4 over all pairs of faces (paper section 4.1), if there are enough pairs.
 
     Parameters
     ----------
@@ -59,7 +60,7 @@ def validation_rates(embeddings: NDArray[np.float32], labels: NDArray[np.int64])
     Returns
     -------
     dict
-        'val_at_1e-01' and so on; a FAR that fewer than ten impostor pairs would decide is left out.
+        Keys 'val_at_1e-01' and so on. A FAR for which fewer than ten impostor pairs would be accepted is left out.
     """
     counts = _Counts()
     for rows, block in squared_distance_blocks(embeddings, embeddings):
@@ -70,9 +71,31 @@ def validation_rates(embeddings: NDArray[np.float32], labels: NDArray[np.int64])
     return counts.rates()
 
 
+def validate(
+    network: nn.Module, others: FaceSet, count: int, seed: int, device: torch.device, bf16: bool
+) -> dict[str, float]:
+    """VAL of a network on other people, as `validation_rates`.
+
+    Parameters
+    ----------
+    network : nn.Module
+    others : FaceSet
+    count : int
+        Faces drawn from them by the seed, the same ones each time; 0 takes all.
+    seed : int
+    device : torch.device
+    bf16 : bool
+    """
+    rows = np.arange(len(others.labels))
+    if 0 < count < len(rows):
+        rows = np.sort(np.random.default_rng([seed, 8]).choice(rows, count, replace=False))
+    points = embed_all(network, others, rows, device, bf16)
+    return validation_rates(points.cpu().numpy(), others.labels[rows])
+
+
 @dataclass
 class _Counts:
-    """Histograms of distances, fine enough that a threshold errs by a thousandth of a bit of VAL at most."""
+    """Histograms of distances, with bins so fine that their effect on VAL is negligible."""
 
     bins: int = 1 << 18
 
@@ -91,7 +114,7 @@ class _Counts:
         for far in FARS:
             if genuine[-1] == 0 or far * impostor[-1] < 10:
                 continue
-            # The last bin up to which no more than that share of impostors is accepted.
+            # The last bin at which the share of accepted impostors does not exceed the FAR.
             cut = int(np.searchsorted(impostor, far * impostor[-1], side="right")) - 1
             rates[f"val_at_{far:.0e}"] = float(genuine[cut] / genuine[-1]) if cut >= 0 else 0.0
         return rates

@@ -1,8 +1,8 @@
-"""Convergence care: see that training fails, go back, and go on more gently.
+"""The watchdog of a training run: detect divergence, roll back, and continue with a lower rate and easier triplets.
 
-Triplet training collapses when all points meet: every distance is near 0, every triplet breaks the margin by just
-the margin, and the gradient no longer says where to go. It starves when no triplet is left that breaks the margin,
-and it explodes like any other training. `Care` watches for these from step to step; the loop asks it what to do.
+Triplet training collapses when all embeddings become equal: every distance is near 0, every triplet violates the
+margin by exactly the margin, and the gradient has no direction. Like any training, it can also diverge. The training
+loop passes every step's record to `Care.failure` and rolls back when it reports a failure.
 """
 
 import math
@@ -15,24 +15,26 @@ from torch import Tensor
 
 from facespace.train.recipe import CareSection
 
-# Collapsed: the mean squared distance between people has fallen below this share of what it was at the start,
-# or, whatever that was, below the floor where float32 can still tell points apart well.
+# Collapsed: the mean squared distance between people is below this share of the smaller of its first value and the
+# margin, or below an absolute floor where float32 no longer resolves distances well.
 COLLAPSED_SHARE, COLLAPSED = 0.1, 1e-3
 
-# Pinned: all triplets active, and people hardly farther from each other than from themselves.
+# Stuck at the margin: nearly all triplets are active, and different people are hardly farther apart than photos of
+# one person.
 PINNED_ACTIVE, PINNED_GAP = 0.98, 0.02
 
-# A run that begins pinned is not failing yet: it has this many windows to find a direction.
+# Many runs begin stuck at the margin and recover, so this check starts after so many windows.
 GRACE_WINDOWS = 5
 
 
 @dataclass(frozen=True)
 class Rollback:
-    """What went wrong, and what was done about it.
+    """One rollback: the reason, and the settings from then on.
 
-    at, to : steps
-    why : in words, with the numbers
-    rate_scale, easing : factor on the learning rate, and on the hardness of the mining, from here on
+    at, to : step of the failure, step of the restored checkpoint
+    why : the reason, with figures
+    rate_scale : factor on the recipe's learning rate from now on
+    easing : factor on the hardness of the mining from now on
     """
 
     at: int
@@ -43,13 +45,13 @@ class Rollback:
 
 
 class Care:
-    """Watches the records of steps; holds how far rate and mining have been eased.
+    """Detects failing training from the records of the steps, and keeps the list of rollbacks.
 
     Parameters
     ----------
     section : CareSection
     margin : float or None
-        Of the loss; None for one without, whose distances may shrink as they like.
+        Margin of the loss. None for a loss without one; then only the absolute floor counts as collapse.
     """
 
     def __init__(self, section: CareSection, margin: float | None):
@@ -66,17 +68,17 @@ class Care:
 
     @property
     def easing(self) -> float:
-        """Factor on the hardness of the mining: 1 as the recipe says, 0 semi-hard at most."""
+        """Factor on the recipe's mining hardness: 1 leaves it unchanged, 0 is semi-hard."""
         return self.rollbacks[-1].easing if self.rollbacks else 1.0
 
     def failure(self, record: dict[str, float]) -> str | None:
-        """What is wrong after this step, in words; None where nothing is.
+        """Return a description of the failure after this step, or None if training is healthy.
 
         Parameters
         ----------
         record : dict
-            The step's: step, loss, gradient_norm, negative_distance, and from a loss with triplets active and
-            positive_distance.
+            Record of the step with the keys step, loss, gradient_norm and negative_distance; for a loss that uses
+            triplets also active and positive_distance.
         """
         if not all(math.isfinite(record[key]) for key in ("loss", "gradient_norm", "negative_distance")):
             return f"the network's output or gradient is no longer finite at step {record['step']:.0f}"
@@ -90,8 +92,8 @@ class Care:
         least = max(COLLAPSED, small)
         if spread < least:
             return (
-                f"the space has collapsed: people are {spread:.1e} apart on average (squared distance, "
-                f"{self._first_spread:.2g} at the start)"
+                f"the space has collapsed: the mean squared distance between people is {spread:.1e} "
+                f"({self._first_spread:.2g} at the start)"
             )
         if self._margin is None or record["step"] < GRACE_WINDOWS * self._section.window:
             return None
@@ -99,13 +101,13 @@ class Care:
         active = _median(self._recent, "active")
         if active > PINNED_ACTIVE and gap < PINNED_GAP * self._margin:
             return (
-                f"the loss is pinned to the margin: {active:.0%} of the triplets are active, and people are only "
-                f"{gap:.1e} farther from others than from themselves"
+                f"the loss is stuck at the margin: {active:.0%} of the triplets are active, and different people are "
+                f"only {gap:.1e} farther apart (squared distance) than photos of one person"
             )
         return None
 
     def go_back(self, at: int, to: int, why: str) -> Rollback:
-        """Note a rollback: a lower rate and milder mining from here on."""
+        """Record a rollback, which lowers the learning rate and the mining hardness from now on."""
         rollback = Rollback(at, to, why, self.rate_scale * self._section.ease, self.easing * self._section.ease)
         self.rollbacks.append(rollback)
         self._recent.clear()
@@ -117,16 +119,15 @@ class Care:
         return len(self.rollbacks) < self._section.tries
 
     def diagnosis(self, why: str) -> str:
-        """Why training was given up, and what to change."""
+        """Explain why training stops, and what to change in the recipe."""
         told = "; ".join(f"step {r.at} to {r.to}, rate x {r.rate_scale:g}" for r in self.rollbacks) or "none"
         return (
-            f"training fails again and again: {why}. Rollbacks so far: {told}. Lower optimiser.rate, add "
-            "optimiser.warmup, start mining.hardness at 0, use larger batches, and look for wrong labels among "
-            "the faces"
+            f"training keeps failing: {why}. Rollbacks so far: {told}. Lower optimiser.rate, add optimiser.warmup, "
+            "start mining.hardness at 0, use larger batches, or look for wrong labels among the faces"
         )
 
     def state(self) -> dict[str, Any]:
-        """What a checkpoint keeps, as plain data."""
+        """Return the state to save in a checkpoint, as plain data."""
         return {
             "recent": list(self._recent),
             "first_spread": self._first_spread,
@@ -134,7 +135,7 @@ class Care:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take up a checkpoint's state."""
+        """Restore the state from a checkpoint."""
         self._recent = deque(state["recent"], maxlen=self._section.window)
         self._first_spread = state["first_spread"]
         self.rollbacks = [Rollback(**rollback) for rollback in state["rollbacks"]]
@@ -142,7 +143,7 @@ class Care:
 
 @torch.no_grad()
 def spread_of(embeddings: Tensor, labels: Tensor) -> dict[str, float]:
-    """How a batch fills the space.
+    """Measure how the embeddings of a batch are spread.
 
     Parameters
     ----------
@@ -152,9 +153,9 @@ def spread_of(embeddings: Tensor, labels: Tensor) -> dict[str, float]:
     Returns
     -------
     dict
-        positive_distance, negative_distance: mean squared distance within and between people (NaN where there
-        are none). rank: effective rank of the points about their mean, exp of the entropy of the shares of
-        variance: 1 where all lie on a line, up to d (Roy and Vetterli 2007).
+        positive_distance, negative_distance: mean squared distance within and between people (NaN if there are no
+        such pairs). rank: effective rank of the centred embeddings, exp of the entropy of the variance shares, from
+        1 (all on a line) to d (Roy and Vetterli 2007).
     """
     distances = (2 - 2 * embeddings @ embeddings.T).clamp(min=0)
     same = labels[:, None] == labels[None, :]

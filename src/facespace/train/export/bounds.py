@@ -1,8 +1,8 @@
-"""Bounds for what a network may compute inside, so that no photo makes it run away.
+"""Upper bounds on the activations of a network, for photos unlike the training faces.
 
-Batch normalisation is a fixed factor once training is over. A photo unlike those it was fixed for, such as one of
-glaring colours, then grows from layer to layer, by a thousand times at the end, and whatever it shows comes out as one
-and the same point: strangers at distance zero. An upper bound on each ReLU stops the growth where it begins.
+After training, batch normalisation multiplies by a constant. With unusual photos, for example of saturated colours,
+activations then grow from layer to layer, up to a thousandfold. All such photos get nearly the same embedding, so
+that different people are at distance zero. An upper bound on each ReLU stops the growth where it begins.
 """
 
 import numpy as np
@@ -13,24 +13,26 @@ from onnx import helper, numpy_helper
 
 from facespace.processors import session_threads
 
-# Times the largest value inside an ordinary face. docs/decisions/065-bounded-activations.md
+# Bound as a multiple of the largest activation of an ordinary face. docs/decisions/065-bounded-activations.md
 ROOM = 2.0
 
 
 def capped(network: bytes, faces: NDArray[np.float32], room: float = ROOM) -> bytes:
-    """The network with an upper bound on every ReLU: `room` times its largest output for the median face.
+    """Put an upper bound on every ReLU: `room` times its largest output for the median face.
 
     Parameters
     ----------
     network : bytes
         ONNX, with one input.
     faces : float32, shape (n, 3, height, width)
-        Ordinary faces as the network takes them; some hundred are enough.
+        Ordinary faces, prepared for the network; about a hundred are enough.
+    room : float
+        Bound as a multiple of the largest activation.
 
     Returns
     -------
     bytes
-        ONNX. As it was where it has no ReLU, or where one never gave anything.
+        ONNX. A network without ReLU, and a ReLU whose output is always 0, are left unchanged.
     """
     model = onnx.load_from_string(network)
     ends = [node for node in model.graph.node if node.op_type == "Relu"]
@@ -49,7 +51,7 @@ def capped(network: bytes, faces: NDArray[np.float32], room: float = ROOM) -> by
 
 
 def _largest(network: bytes, names: list[str], faces: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Largest number of each named result for each face, shape (n, len(names))."""
+    """Return the maximum of each named output for each face, shape (n, len(names))."""
     model = onnx.load_from_string(network)
     model.graph.output.extend(helper.make_empty_tensor_value_info(name) for name in names)
     options = ort.SessionOptions()
@@ -57,5 +59,5 @@ def _largest(network: bytes, names: list[str], faces: NDArray[np.float32]) -> ND
     options.intra_op_num_threads = session_threads(None)
     session = ort.InferenceSession(model.SerializeToString(), options, ["CPUExecutionProvider"])
     given = session.get_inputs()[0].name
-    # One face at a time: what is inside a network is large.
+    # One face at a time, because the activations of all layers are large.
     return np.array([[result.max() for result in session.run(names, {given: face[None]})] for face in faces])

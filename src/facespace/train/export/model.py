@@ -1,4 +1,4 @@
-"""From a training run to one model file."""
+"""Export a training run as one model file."""
 
 import logging
 import warnings
@@ -33,14 +33,14 @@ from facespace.train.export.whitening import whitened
 from facespace.train.networks import build_network
 from facespace.train.recipe import Recipe
 
-# Largest difference of any number of an embedding between torch and onnxruntime.
+# Largest allowed difference between torch and onnxruntime in any component of an embedding.
 AGREEMENT = 1e-5
-# Training faces that are compared, and by which the network's activations are bounded.
+# Number of training faces for that comparison and for the bounds on the activations.
 SOME = 128
 
 
 def restore(checkpoint: Checkpoint, run: Path) -> tuple[nn.Module, Recipe]:
-    """The network of a run's checkpoint, in evaluation mode, and the recipe it was trained by."""
+    """Return the network of a checkpoint, in evaluation mode, and the recipe it was trained with."""
     recipe = stored_recipe(checkpoint, run)
     size = recipe.network
     network = build_network(size.name, size.width, size.height, size.dimension)
@@ -49,9 +49,9 @@ def restore(checkpoint: Checkpoint, run: Path) -> tuple[nn.Module, Recipe]:
 
 
 def export(run: Path, path: Path, train: FaceSet, validation: FaceSet | None) -> Card:
-    """Write a run as a model file, and check it against torch.
+    """Export a run as a model file, after checking it against torch.
 
-    The checkpoint is the one of the highest VAL on the validation people, or the last where none was validated.
+    Exports the checkpoint with the highest VAL on the validation people, or the last one if none was validated.
 
     Parameters
     ----------
@@ -60,20 +60,20 @@ def export(run: Path, path: Path, train: FaceSet, validation: FaceSet | None) ->
     path : path
         The model file to write.
     train : FaceSet
-        The faces trained on: counted for the card, and some compared between torch and onnxruntime.
+        The training faces: counted for the card, and used to compare torch and onnxruntime.
     validation : FaceSet or None
-        People the network was not trained on, for thresholds and calibration; without them the card has
-        none and the model cannot judge a distance yet.
+        People who are not in the training set, to measure thresholds and calibration. Without them the card has no
+        thresholds and the model cannot give verdicts.
 
     Returns
     -------
     Card
-        As written into the file.
+        The card written to the file.
 
     Raises
     ------
     DataError
-        There is no checkpoint.
+        The run has no checkpoint.
     ModelError
         onnxruntime and torch disagree, or the file cannot be written.
     """
@@ -97,7 +97,9 @@ def export(run: Path, path: Path, train: FaceSet, validation: FaceSet | None) ->
     some = train.crops(slice(None, None, max(1, len(train.labels) // SOME)))
     difference = disagreement(network, engine, card, some)
     if difference > AGREEMENT:
-        raise ModelError(f"onnxruntime and torch differ by {difference:.1e}, more than {AGREEMENT:g}; not exported")
+        raise ModelError(
+            f"not exported: the embeddings of onnxruntime and torch differ by {difference:.1e}, more than {AGREEMENT:g}"
+        )
     onnx = capped(onnx, prepare(some, card))
     card = card.model_copy(update={"weights_sha256": weights_sha256(onnx)})
     engine = Engine(ModelFile(path, card, onnx), provider="cpu")
@@ -109,7 +111,7 @@ def export(run: Path, path: Path, train: FaceSet, validation: FaceSet | None) ->
 
 
 def new_card(recipe: Recipe, onnx: bytes, crop: str = CROP) -> Card:
-    """The card of a network made by a recipe: how to prepare a face for it, not yet what distances mean."""
+    """Return a card that says how to prepare faces for a recipe's network, still without thresholds."""
     return Card(
         name=recipe.name,
         version="1",
@@ -131,16 +133,19 @@ def new_card(recipe: Recipe, onnx: bytes, crop: str = CROP) -> Card:
 
 
 def to_onnx(network: nn.Module, width: int, height: int) -> bytes:
-    """A network in evaluation mode as ONNX, for any number of faces.
+    """Convert a network to ONNX, for any number of faces.
 
     Parameters
     ----------
-    network : maps float (n, 3, height, width) to (n, d)
+    network : nn.Module
+        In evaluation mode; maps float (n, 3, height, width) to (n, d).
+    width, height : int
+        Input size in pixels.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-        # Two faces, not one: an example of one would be taken for a fixed size.
+        # The exporter would treat an example batch of one as a fixed size.
         program = torch.onnx.export(
             network,
             (torch.zeros(2, 3, height, width),),
@@ -152,7 +157,7 @@ def to_onnx(network: nn.Module, width: int, height: int) -> bytes:
         )
     assert program is not None
     model = program.model_proto
-    # The exporter notes where on this machine each operator's Python code stands; that is nobody's business.
+    # The exporter records the path of each operator's Python code on this machine: private, so it is removed.
     for node in model.graph.node:
         del node.metadata_props[:]
     model.producer_name, model.producer_version = "facespace", ""
@@ -161,7 +166,7 @@ def to_onnx(network: nn.Module, width: int, height: int) -> bytes:
 
 
 def disagreement(network: nn.Module, engine: Engine, card: Card, crops: NDArray[np.uint8]) -> float:
-    """Largest absolute difference between torch's embeddings and the engine's.
+    """Return the largest absolute difference between torch's embeddings and the engine's.
 
     Parameters
     ----------
@@ -173,5 +178,5 @@ def disagreement(network: nn.Module, engine: Engine, card: Card, crops: NDArray[
 
 
 def _decisions(engine: Engine, validation: FaceSet, data: str) -> DecisionsCard:
-    described = f"{len(validation.people)} people set aside from training: {data}"
+    described = f"{len(validation.people)} people held out from training: {data}"
     return decide(engine.embed(validation.crops()), validation.labels, described)

@@ -1,4 +1,4 @@
-"""The last turn of a small space: directions in which photos of one person vary are drawn together."""
+"""Whitening of a trained space: scale down the directions in which photos of one person vary."""
 
 from dataclasses import replace
 
@@ -14,14 +14,14 @@ from facespace.train.engine.validate import embed_all
 from facespace.train.networks.layers import OnSphere
 from facespace.train.recipe import AugmentSection, Recipe
 
-# Which chance of a recipe's seed this is; training draws the others.
+# Purpose added to the recipe's seed; training uses other numbers.
 _PURPOSE = 9
 
 
 class Mirrored(nn.Module):
-    """A network, asked twice: (n, 3, h, w) to (n, d) with L2 norm 1, halfway between a face and its mirror image.
+    """Averages the embeddings of a face and its mirror image: (n, 3, h, w) to (n, d) with L2 norm 1.
 
-    Which way a head is turned says nothing of whose it is.
+    This makes the embedding independent of the side a head is turned to.
     """
 
     def __init__(self, network: nn.Module):
@@ -36,14 +36,15 @@ class Mirrored(nn.Module):
 
 
 class Whitened(nn.Module):
-    """A network, and a linear map of its points: (n, 3, h, w) to (n, d) with L2 norm 1.
+    """A network followed by a linear map and L2 normalisation: (n, 3, h, w) to (n, d) with L2 norm 1.
 
     Parameters
     ----------
-    network : maps (n, 3, h, w) to (n, d)
+    network : nn.Module
+        Maps (n, 3, h, w) to (n, d).
     mean : float32, shape (d,)
     matrix : float32, shape (d, d)
-        Applied to points as rows: (points - mean) @ matrix.
+        Embeddings become (embeddings - mean) @ matrix.
     """
 
     def __init__(self, network: nn.Module, mean: NDArray[np.float32], matrix: NDArray[np.float32]):
@@ -64,19 +65,18 @@ class Whitened(nn.Module):
 def whitening(
     points: NDArray[np.float32], labels: NDArray[np.int64], shrinkage: float
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Within-class covariance normalisation (Hatch, Kajarekar and Stolcke, 2006): its mean and matrix.
+    """Compute within-class covariance normalisation (Hatch, Kajarekar and Stolcke, 2006).
 
-    After it, photos of one person spread alike in every direction, so a squared distance counts each direction by how
-    little it says of the photo and how much of the person.
+    After it, photos of one person vary equally in all directions, so directions in which they vary much count less in
+    a squared distance.
 
     Parameters
     ----------
     points : float32, shape (n, d)
     labels : int64, shape (n,)
-        People, with two points or more for most.
+        The person of each embedding; most people should have two or more.
     shrinkage : float
-        Share of the mean variance added to every direction: what so few photos say of the faint ones is not
-        to be believed.
+        Share of the mean variance added to every direction, because few photos give poor estimates of small variances.
 
     Returns
     -------
@@ -94,10 +94,10 @@ def whitening(
 
 
 def whitened(network: nn.Module, recipe: Recipe, faces: FaceSet) -> nn.Module:
-    """A trained network with the whitening its recipe asks for; the network itself where it asks for none.
+    """Add the recipe's whitening to a trained network; return it unchanged if the recipe has none.
 
-    Each training face counts as it is and in `copies` versions changed at random as in training: the network has
-    learnt the faces themselves by heart, and their points say too little of how photos of a person vary.
+    Whitening uses each training face and `copies` augmented versions of it. The network has memorised the faces
+    themselves, so their embeddings vary less than those of new photos.
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ def whitened(network: nn.Module, recipe: Recipe, faces: FaceSet) -> nn.Module:
         In evaluation mode.
     recipe : Recipe
     faces : FaceSet
-        The people it was trained on.
+        The training faces.
     """
     section = recipe.whitening
     if section is None:
@@ -113,7 +113,7 @@ def whitened(network: nn.Module, recipe: Recipe, faces: FaceSet) -> nn.Module:
     if section.mirror:
         network = Mirrored(network).eval()
     rng = np.random.default_rng([recipe.seed, _PURPOSE])
-    # One version in memory at a time.
+    # A generator, so that only one version is in memory at a time.
     versions = (_changed(faces, recipe.augment, rng) if copy else faces for copy in range(section.copies + 1))
     rows = np.arange(len(faces.labels))
     points = np.concatenate([embed_all(network, each, rows, torch.device("cpu")).numpy() for each in versions])
@@ -122,7 +122,7 @@ def whitened(network: nn.Module, recipe: Recipe, faces: FaceSet) -> nn.Module:
 
 
 def _changed(faces: FaceSet, options: AugmentSection, rng: np.random.Generator) -> FaceSet:
-    """The same faces, each changed at random, as the network takes them."""
+    """Return the same faces, augmented, at the network's input size."""
     draw = Draw.of(len(faces.labels), rng)
     pixels = distorted(faces.pixels[:], faces.margin, faces.input_size, options, draw)
     return replace(faces, pixels=pixels, margin=0, size=None)

@@ -1,4 +1,4 @@
-"""The losses that shape the space, by name."""
+"""Losses, by name."""
 
 from facespace.train.losses.baselines import arcface, contrastive, cross_entropy
 from facespace.train.losses.batch import Batch, Loss

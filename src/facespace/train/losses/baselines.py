@@ -1,7 +1,7 @@
-"""What the triplet loss is compared with.
+"""Baseline losses to compare the triplet loss with.
 
-ArcFace and the contrastive loss are pytorch-metric-learning's, which keeps them well; the classifier with a
-bottleneck is what the paper argues against (section 1).
+ArcFace and the contrastive loss come from pytorch-metric-learning. The classifier with a bottleneck layer is the
+approach that the paper argues against (section 1).
 """
 
 import torch
@@ -12,14 +12,14 @@ from torch.nn import functional
 
 from facespace.train.losses.batch import Batch, Loss
 
-# Of the cosines between unit vectors, before a softmax; learnt on.
+# Initial value of the learnt factor on the cosines before the softmax.
 _FIRST_SCALE = 16.0
 
 
 class BottleneckClassifier(Loss):
-    """Cross-entropy over the training people, on top of the embedding as a bottleneck layer.
+    """Cross-entropy over the training people, with the embedding as the bottleneck layer.
 
-    The classifier is thrown away after training; that what is left measures likeness is hoped for, not trained.
+    The classifier is discarded after training. The loss does not train distances between embeddings directly.
     """
 
     def __init__(self, people: int, dimension: int, smoothing: float):
@@ -35,7 +35,7 @@ class BottleneckClassifier(Loss):
 
 
 class _Kept(Loss):
-    """A loss of pytorch-metric-learning behind our signature."""
+    """Adapts a loss of pytorch-metric-learning to our signature."""
 
     def __init__(self, loss: nn.Module):
         super().__init__()
@@ -47,15 +47,15 @@ class _Kept(Loss):
 
 
 def cross_entropy(people: int, dimension: int, smoothing: float = 0.0) -> Loss:
-    """Cross-entropy over `people` classes with the embedding of `dimension` numbers as its bottleneck."""
+    """Return the cross-entropy over `people` classes with an embedding of `dimension` as the bottleneck."""
     return BottleneckClassifier(people, dimension, smoothing)
 
 
 def arcface(people: int, dimension: int, angle: float = 28.6, scale: float = 64.0) -> Loss:
-    """Additive angular margin of `angle` degrees on scaled cosines (Deng et al. 2019, equation 3)."""
+    """Return ArcFace: an additive angular margin of `angle` degrees on scaled cosines (Deng et al. 2019, eq. 3)."""
     return _Kept(ArcFaceLoss(people, dimension, margin=angle, scale=scale))
 
 
 def contrastive(margin: float = 1.0) -> Loss:
-    """Pull same-person pairs together, push others apart up to a squared distance (Hadsell et al. 2006)."""
+    """Return the contrastive loss, with the margin as a squared distance (Hadsell et al. 2006)."""
     return _Kept(ContrastiveLoss(pos_margin=0, neg_margin=margin, distance=LpDistance(power=2)))

@@ -1,4 +1,4 @@
-"""What a loss is given: everything about one batch, at the embeddings."""
+"""The input of a loss: the embeddings of one batch, with labels and triplet miner."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,15 +13,15 @@ from facespace.train.mining import Triplets
 
 @dataclass(frozen=True)
 class Batch:
-    """One batch, after the network.
+    """One batch, embedded.
 
     embeddings : float tensor, shape (b, d), L2 norm 1, differentiable
-    labels : int64 tensor, shape (b,), from 0 to the number of training people
-    margin : alpha of this step; 0 for a loss without one
-    mine : gives triplets from squared distances (n, n) and labels (n,), the first of which are the batch's faces in
-        their order; called by the losses that learn from triplets
-    teacher : float tensor, shape (b, d), L2 norm 1: the same faces in another space, as `Loss.teacher_points` has
-        them, where the data have one
+    labels : int64 tensor, shape (b,), 0 to the number of training people - 1
+    margin : margin (alpha) of this step; 0 for a loss without one
+    mine : maps squared distances (n, n) and labels (n,) to triplets; the first b rows must be the batch's faces in
+        order. Called by losses that use triplets
+    teacher : float tensor, shape (b, d), L2 norm 1: the teacher's embeddings of the same faces, as returned by
+        `Loss.teacher_points`; None if the data have no teacher
     """
 
     embeddings: Tensor
@@ -32,23 +32,23 @@ class Batch:
 
 
 class Loss(nn.Module):
-    """Base of all losses: a `Batch` to (loss, triplets); the scalar is differentiable, triplets may be None.
+    """Base class of losses: maps a `Batch` to a differentiable scalar and its triplets, or None.
 
-    A loss may have weights of its own (a classifier has); they are trained, saved and restored with the network
-    and left out of the exported model. `by_triplets` says that it learns from triplets and a margin.
+    A loss may have weights of its own, such as a classifier. They are trained, saved and restored with the network
+    but not exported. `by_triplets` is True for losses that use triplets and a margin.
     """
 
     by_triplets = False
 
     def forward(self, batch: Batch) -> tuple[Tensor, Triplets | None]:
-        """The loss of a batch, and the triplets it looked at."""
+        """Return the loss of a batch and the triplets it used."""
         raise NotImplementedError
 
     def teacher_points(
         self, teacher: NDArray[np.float32], labels: NDArray[np.int64], dimension: int
     ) -> NDArray[np.float32]:
-        """A teacher's embeddings (n, t) of all training faces as this loss is to be given them, L2 norm 1.
+        """Convert a teacher's embeddings (n, t) of all training faces to the form this loss needs, L2 norm 1.
 
-        As they are, on the sphere, where a loss does not say otherwise.
+        By default they are only normalised.
         """
         return normalise(teacher)

@@ -1,4 +1,4 @@
-"""Learning from a teacher: its point of each face, its distances within the batch, and who it takes the face for."""
+"""Distillation: learn a teacher's embeddings, its distances within a batch, and its similarities to all people."""
 
 import numpy as np
 import torch
@@ -16,10 +16,10 @@ from facespace.train.mining import Triplets, squared_distance_matrix
 
 
 def distillation_loss(embeddings: Tensor, teacher: Tensor, relations: float) -> Tensor:
-    """Mean squared distance to the teacher's points, and mean squared error of the distances within the batch.
+    """Mean squared distance to the teacher's embeddings, plus mean squared error of the distances within the batch.
 
-    The first term is regression; the second asks only that faces stand to each other as the teacher has them, which a
-    small network can do where it cannot hit each point (Park, Kim, Lu and Cho 2019, equation 3, without their scaling:
+    The first term is regression. The second asks only for the same distances between faces, which a small network can
+    reach even if it cannot match each embedding (Park, Kim, Lu and Cho 2019, equation 3, without their scaling, since
     both spheres have radius 1).
 
     Parameters
@@ -41,11 +41,11 @@ def distillation_loss(embeddings: Tensor, teacher: Tensor, relations: float) -> 
 
 
 def likeness_loss(embeddings: Tensor, teacher: Tensor, templates: Tensor, scale: float) -> Tensor:
-    """How far the student's opinion of who a face might be is from the teacher's (Kullback-Leibler divergence).
+    """Kullback-Leibler divergence between the teacher's and the student's distribution over all training people.
 
-    An opinion is the softmax, over the templates of all training people, of the cosines times `scale`. Each face is
-    thus compared with everybody, not with the batch alone, and those count who might be confused with it (soft
-    targets: Hinton, Vinyals and Dean 2015, section 2; the templates stay where the teacher has them).
+    The distribution of a face is the softmax over the templates of all training people of `scale` times the cosine.
+    Each face is thus compared with all people, not only those in the batch, and the most similar people weigh most
+    (soft targets: Hinton, Vinyals and Dean 2015, section 2). The templates are fixed, from the teacher's embeddings.
 
     Parameters
     ----------
@@ -63,31 +63,37 @@ def likeness_loss(embeddings: Tensor, teacher: Tensor, templates: Tensor, scale:
 
 
 class DistillationLoss(Loss):
-    """`distillation_loss`; beside it, by weight, `likeness_loss` (`templates`) and the triplet loss (`triplets`)."""
+    """`distillation_loss` plus weighted `likeness_loss` (`templates`) and triplet loss (`triplets`)."""
 
     def __init__(self, relations: float = 1.0, triplets: float = 0.0, templates: float = 0.0, scale: float = 20.0):
         super().__init__()
         self._relations, self._triplets, self._likeness, self._scale = relations, triplets, templates, scale
         self._triplet_loss = TripletLoss()
-        # Found anew from the data at every start, so no part of a checkpoint.
+        # Computed from the data at every start, so not saved in checkpoints.
         self.register_buffer("templates", torch.zeros(0), persistent=False)
         self.templates: Tensor
 
     def teacher_points(
         self, teacher: NDArray[np.float32], labels: NDArray[np.int64], dimension: int
     ) -> NDArray[np.float32]:
-        """The teacher's space as a student of `dimension` numbers can have it; keeps each person's template of it."""
+        """Map the teacher's embeddings to `dimension` dimensions (see `targets`), and store each person's template."""
         points = targets(teacher, dimension)
         means, _ = means_of_people(points, labels)
         self.templates = torch.from_numpy(normalise(means).astype(np.float32)).to(self.templates.device)
         return points
 
     def forward(self, batch: Batch) -> tuple[Tensor, Triplets | None]:
-        """The loss of a batch, and its triplets where they count; DataError where the faces have no teacher."""
+        """Return the loss of a batch, and its triplets if their weight is not 0.
+
+        Raises
+        ------
+        DataError
+            The faces have no teacher's embeddings.
+        """
         if batch.teacher is None:
             raise DataError(
-                "the loss 'distillation' needs a teacher's embedding of every training face: teacher.npy beside the "
-                "table faces.csv, whose column teacher_row names the row"
+                "the loss 'distillation' needs a teacher's embedding of every training face: teacher.npy next to the "
+                "table faces.csv, whose column teacher_row gives the row"
             )
         imitation = distillation_loss(batch.embeddings, batch.teacher, self._relations)
         if self._likeness:

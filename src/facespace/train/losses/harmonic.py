@@ -10,22 +10,22 @@ from facespace.train.mining.harmonic import harmonic_triplets
 
 
 class HarmonicTripletLoss(Loss):
-    """`triplet_loss` on the triplets mined over the batch's new points and the old points of the same faces."""
+    """`triplet_loss` on triplets mined among the new and the old embeddings of the batch's faces."""
 
     by_triplets = True
 
     def forward(self, batch: Batch) -> tuple[Tensor, Triplets]:
-        """The loss of a batch and its triplets, as positions among new points and then old points.
+        """Return the loss of a batch and its triplets, as positions in the new embeddings followed by the old ones.
 
         Raises
         ------
         DataError
-            The faces have no old points, or of another dimension.
+            The faces have no old embeddings, or embeddings of another dimension.
         """
         if batch.teacher is None:
             raise DataError(
-                "the harmonic loss needs the faces' points in the old space: name the old model as data.old, or put "
-                "its embeddings beside the table of the training faces (teacher.npy)"
+                "the harmonic loss needs the old model's embeddings of the training faces: set data.old to the old "
+                "model, or put its embeddings next to the table of the training faces (teacher.npy)"
             )
         distances, triplets = harmonic_triplets(batch.embeddings, batch.teacher, batch.labels, batch.mine)
         return triplet_loss(distances, triplets, batch.margin), triplets

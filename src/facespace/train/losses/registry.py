@@ -1,4 +1,4 @@
-"""Losses by their section of a recipe."""
+"""Build the loss of a recipe."""
 
 from facespace.train.losses.baselines import arcface, contrastive, cross_entropy
 from facespace.train.losses.batch import Loss
@@ -16,15 +16,15 @@ from facespace.train.recipe import (
 
 
 def build_loss(section: LossSection, people: int, dimension: int) -> Loss:
-    """The loss of a recipe, its own weights (if it has any) drawn from torch's global generator.
+    """Build the loss of a recipe; its own weights, if any, are drawn from torch's global generator.
 
     Parameters
     ----------
     section : LossSection
     people : int
-        How many people are trained on; labels run from 0 to below that.
+        Number of training people; labels are 0 to people - 1.
     dimension : int
-        Numbers in an embedding.
+        Dimension of an embedding.
     """
     if isinstance(section, TripletSection):
         return TripletLoss(section.distance, section.soft)

@@ -19,8 +19,8 @@ def triplet_loss(
 ) -> Tensor:
     """Mean over anchor-positive pairs of max(0, |f(a)-f(p)|^2 - |f(a)-f(n)|^2 + margin).
 
-    Paper equation 3 sums; the mean has the same direction whatever the batch's size. Pairs that keep the margin
-    count as 0, so that steps shorten as fewer triplets are left to learn from.
+    Paper equation 3 is a sum; the mean makes the loss independent of the batch size. Pairs that satisfy the margin
+    count as 0, so steps become smaller as fewer active triplets are left.
 
     Parameters
     ----------
@@ -29,20 +29,20 @@ def triplet_loss(
     triplets : Triplets
     margin : float
     distance : 'squared' or 'plain'
-        The paper's squared distances, or their roots (then the margin is one of plain distances).
+        Squared distances as in the paper, or their square roots (then the margin is a plain distance too).
     soft : bool
-        log(1 + exp(.)) instead of max(0, .): pairs beyond the margin go on being pulled, ever less (Hermans, Beyer
-        and Leibe 2017, section 2).
+        Use log(1 + exp(.)) instead of max(0, .), which still pulls pairs beyond the margin, with decreasing force
+        (Hermans, Beyer and Leibe 2017, section 2).
 
     Returns
     -------
     float tensor, scalar
-        0, still differentiable, where there is no triplet.
+        0, still differentiable, if there are no triplets.
     """
     positive = distances[triplets.anchor, triplets.positive]
     negative = distances[triplets.anchor, triplets.negative]
     if distance == "plain":
-        # The root's slope is infinite at 0, which two equal photos reach.
+        # The square root has an infinite slope at 0, the distance of two equal photos.
         positive, negative = (positive + 1e-8).sqrt(), (negative + 1e-8).sqrt()
     violation = positive - negative + margin
     kept = functional.softplus(violation) if soft else torch.relu(violation)
@@ -50,7 +50,7 @@ def triplet_loss(
 
 
 class TripletLoss(Loss):
-    """`triplet_loss` on the triplets that the batch's miner finds."""
+    """`triplet_loss` on the triplets found by the batch's miner."""
 
     by_triplets = True
 
@@ -60,7 +60,7 @@ class TripletLoss(Loss):
         self._soft = soft
 
     def forward(self, batch: Batch) -> tuple[Tensor, Triplets]:
-        """The loss of a batch, and its triplets."""
+        """Return the loss of a batch and its triplets."""
         distances = squared_distance_matrix(batch.embeddings)
         triplets = batch.mine(distances, batch.labels)
         return triplet_loss(distances, triplets, batch.margin, self._distance, self._soft), triplets

@@ -1,8 +1,8 @@
-"""Which triplets training sees: the heart of it (paper section 3.2).
+"""Triplet mining: select the triplets to train on (paper section 3.2).
 
-Online miners look inside a batch, the offline miner through a whole pool of faces. Each is a pure function that
-returns index triplets with what it saw on the way; nothing in here is differentiated, and no triplet is listed
-that is not returned.
+Online miners search a batch; the offline miner searches a large pool of faces. Each miner is a pure function that
+returns triplets as indices, with statistics. Nothing here is differentiated, and memory is O(batch squared): triplets
+that are not returned are never listed.
 """
 
 from facespace.train.mining.offline import PoolTriplets, hard_triplets, suspected_labels

@@ -1,8 +1,8 @@
-"""Harmonic embedding: a new network whose points can be compared with those of an old one (paper appendix A).
+"""Harmonic embedding: a new network whose embeddings can be compared with an old network's (paper appendix A).
 
-A gallery of old embeddings need not be made anew: new photos are embedded by the new network and compared with the old
-points. The new network learns it by triplets that mix both: each of anchor, positive and negative may be a new
-point or the frozen old point of a face.
+A gallery of old embeddings does not have to be embedded again: new photos are embedded by the new network and compared
+with the old embeddings. The new network is trained with triplets that mix both: anchor, positive and negative may each
+be a new embedding or a face's fixed old embedding.
 """
 
 from collections.abc import Callable
@@ -20,37 +20,37 @@ from facespace.train.mining import Triplets, squared_distance_matrix
 
 
 def mixed(new: Tensor, old: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """New and old points of a batch as one set, in which a face stands twice.
+    """Concatenate the new and old embeddings of a batch; each face occurs twice.
 
     Parameters
     ----------
     new : float tensor, shape (b, d), L2 norm 1, differentiable
     old : float tensor, shape (b, d), L2 norm 1
-        The same faces in the old space; nothing flows back into them.
+        The same faces in the old space; they get no gradient.
     labels : int tensor, shape (b,)
 
     Returns
     -------
-    points : float tensor, shape (2b, d), new points first
+    points : float tensor, shape (2b, d), new embeddings first
     labels : int tensor, shape (2b,)
 
     Raises
     ------
     DataError
-        The spaces differ in dimension: their points cannot be compared.
+        The spaces differ in dimension, so that their embeddings cannot be compared.
     """
     if new.shape != old.shape:
         raise DataError(
-            f"the new network gives {new.shape[1]} numbers a face and the old space has {old.shape[1]}; to be compared "
-            "they must be equal: set network.dimension to the old space's"
+            f"the new network's embeddings have {new.shape[1]} dimensions and the old space's {old.shape[1]}; they can "
+            f"only be compared if both are equal: set network.dimension to {old.shape[1]}"
         )
     return torch.cat([new, old.detach().to(new.dtype)]), torch.cat([labels, labels])
 
 
 def learnable(triplets: Triplets, count: int) -> Triplets:
-    """Those triplets of a mixed set of 2 x `count` points that have a new point in them.
+    """Keep the triplets of a mixed set of 2 x `count` embeddings that contain a new embedding.
 
-    Three old points teach nothing: they do not move.
+    A triplet of three old embeddings has no gradient.
     """
     kept = (triplets.anchor < count) | (triplets.positive < count) | (triplets.negative < count)
     return replace(
@@ -64,21 +64,21 @@ def learnable(triplets: Triplets, count: int) -> Triplets:
 def harmonic_triplets(
     new: Tensor, old: Tensor, labels: Tensor, mine: Callable[[Tensor, Tensor], Triplets]
 ) -> tuple[Tensor, Triplets]:
-    """Distances and triplets of a batch over both spaces at once (paper figure 8).
+    """Return the distances and triplets of a batch over both spaces (paper figure 8).
 
-    The negatives come from new and old points alike. A face's own old point counts as a positive.
+    Negatives are taken from new and old embeddings. A face's own old embedding is one of its positives.
 
     Parameters
     ----------
-    new, old, labels : as for `mixed`
-    mine : as in `Batch`
-        Gives triplets from distances (2b, 2b) and labels (2b,).
+    new, old, labels : see `mixed`
+    mine : callable
+        Maps distances (2b, 2b) and labels (2b,) to triplets, as in `Batch`.
 
     Returns
     -------
-    distances : float tensor, shape (2b, 2b), squared, differentiable in the new points
+    distances : float tensor, shape (2b, 2b), squared, differentiable with respect to `new`
     triplets : Triplets
-        As positions in the mixed set; none consists of old points only.
+        Positions in the mixed set; no triplet consists of old embeddings only.
     """
     points, both = mixed(new, old, labels)
     distances = squared_distance_matrix(points)
@@ -91,20 +91,21 @@ def compatibility(
     labels: NDArray[np.int64],
     fars: tuple[float, ...] = (1e-2, 1e-3),
 ) -> dict[str, dict[float, float]]:
-    """VAL at each FAR within and between the spaces, over all pairs of different photos.
+    """Measure VAL at each FAR within and between two spaces, over all pairs of different photos.
 
     Parameters
     ----------
     new, old : float32, shape (n, d), L2 norm 1
-        The same faces, of people trained on by neither network.
+        Embeddings of the same faces, of people in neither network's training set.
     labels : int64, shape (n,)
-    fars : false accept rates
+    fars : tuple of float
+        False accept rates.
 
     Returns
     -------
     dict
-        'new to new', 'old to new' (a gallery of old points searched by new ones) and 'old to old', each with VAL by
-        FAR; every comparison has its own threshold.
+        'new to new', 'old to new' (new probes against a gallery of old embeddings) and 'old to old', each with VAL by
+        FAR. Each comparison has its own threshold.
     """
     same = labels[:, None] == labels[None, :]
     once = np.triu(np.ones(same.shape, bool), k=1)

@@ -1,8 +1,8 @@
-"""Offline mining: hard triplets from a whole pool of embeddings (paper section 3.2).
+"""Offline hard negative mining: hard triplets from a large pool of embeddings (paper section 3.2).
 
-Every N steps training stops, embeds a pool with the network as it is, and looks there for the hard positives and
-negatives that no batch would hold. The search is exact and goes through the pool in blocks, for as many anchors
-as the next N steps need: beside the embeddings themselves it holds a few numbers an anchor.
+Every N steps, training embeds a pool of faces with the current network and searches it for hard positives and
+negatives, which rarely meet in one batch. The search is exact and works in blocks, for as many anchors as the next N
+steps need. Besides the embeddings it needs only a few numbers per anchor.
 """
 
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from torch import Tensor
 # Distances held at a time: 64 MB of float32.
 BLOCK_CELLS = 1 << 24
 
-# Nearest faces of other people looked at for each anchor.
+# Nearest faces of other people considered for each anchor.
 NEIGHBOURS = 16
 
 
@@ -45,24 +45,24 @@ def hard_triplets(
     hardness: float = 1.0,
     floor: float = 0.0,
 ) -> PoolTriplets:
-    """For each anchor the farthest positive and a hard negative in the pool.
+    """For each anchor, find the farthest positive and a hard negative in the pool.
 
     Parameters
     ----------
     embeddings : float tensor, shape (n, d), L2 norm 1
     labels : int tensor, shape (n,)
     anchors : int tensor, shape (a,)
-        Positions in the pool; anchors whose person has one face only give no triplet.
+        Positions in the pool. Anchors whose person has a single face give no triplet.
     margin : float
-        Only triplets that break it are returned.
+        Only triplets that violate it are returned.
     hardness, floor : float
-        As for the online miners: of the 16 nearest faces of other people the nearest one is taken that is
-        farther than both `floor` and (1 - hardness) times the positive; where none is, the last of them.
+        As for the online miners: among the 16 nearest faces of other people, the negative is the nearest one that is
+        farther than both `floor` and (1 - hardness) times the positive's distance; if there is none, the last of them.
 
     Returns
     -------
     PoolTriplets
-        At most one for each anchor, in the order of `anchors`.
+        At most one triplet per anchor, in the order of `anchors`.
     """
     positive, positive_distance = _farthest_positives(embeddings, labels, anchors)
     found, near = _nearest_others(embeddings, labels, anchors, NEIGHBOURS)
@@ -77,8 +77,13 @@ def hard_triplets(
 
 @dataclass(frozen=True)
 class Suspect:
-    """A face whose label looks wrong: position in the pool, its label, the other person it is among, and the
-    squared distances to its nearest own face and to the third nearest face of that other person."""
+    """A face whose label is probably wrong.
+
+    face : position in the pool
+    label, other : its label, and the person whose faces are nearest
+    own_distance : squared distance to the nearest face with its own label
+    other_distance : squared distance to the third nearest face of the other person
+    """
 
     face: int
     label: int
@@ -89,22 +94,24 @@ class Suspect:
 
 @torch.no_grad()
 def suspected_labels(embeddings: Tensor, labels: Tensor, faces: Tensor, votes: int = 3) -> list[Suspect]:
-    """Faces that lie among another person: their `votes` nearest faces of others are all of one person, and all
-    nearer than their nearest own face.
+    """Find faces that are probably labelled wrong.
+
+    A face is suspected if its `votes` nearest faces of other people all belong to one person, and all are nearer than
+    the nearest face with its own label.
 
     Parameters
     ----------
     embeddings : float tensor, shape (n, d), L2 norm 1
     labels : int tensor, shape (n,)
     faces : int tensor, shape (f,)
-        Positions in the pool to look at.
+        Positions in the pool to check.
     votes : int
-        At least 2: one near stranger is a likeness, several of one person are a label.
+        At least 2: a single near face of another person may only look similar.
 
     Returns
     -------
     list of Suspect
-        The most suspect first: largest own distance for its other distance.
+        Sorted by `other_distance` - `own_distance`, the most suspicious first.
     """
     found, near = _nearest_others(embeddings, labels, faces, votes)
     own = _nearest_own(embeddings, labels, faces)
@@ -124,9 +131,9 @@ def suspected_labels(embeddings: Tensor, labels: Tensor, faces: Tensor, votes: i
 
 
 def _nearest_others(embeddings: Tensor, labels: Tensor, faces: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """The k nearest faces of other people, nearest first: positions and squared distances, both (f, k).
+    """Return positions and squared distances of the k nearest faces of other people, both (f, k), nearest first.
 
-    Where the pool has fewer, the distance is infinite.
+    If the pool has fewer, the remaining distances are infinite.
     """
     k = min(k, len(labels))
     positions = torch.empty((len(faces), k), dtype=torch.int64, device=embeddings.device)
@@ -138,7 +145,7 @@ def _nearest_others(embeddings: Tensor, labels: Tensor, faces: Tensor, k: int) -
 
 
 def _nearest_own(embeddings: Tensor, labels: Tensor, faces: Tensor) -> Tensor:
-    """Squared distance to the nearest other face of the same person; infinite where there is none."""
+    """Return the squared distance to the nearest other face of the same person; infinite if there is none."""
     nearest = torch.full((len(faces),), torch.inf, dtype=embeddings.dtype, device=embeddings.device)
     for other, apart in _own_faces(embeddings, labels, faces):
         nearest = torch.where((other >= 0) & (apart < nearest), apart, nearest)
@@ -146,7 +153,7 @@ def _nearest_own(embeddings: Tensor, labels: Tensor, faces: Tensor) -> Tensor:
 
 
 def _farthest_positives(embeddings: Tensor, labels: Tensor, anchors: Tensor) -> tuple[Tensor, Tensor]:
-    """The farthest face of each anchor's person: position (-1 where there is no other), squared distance."""
+    """Return the position (-1 if there is none) and squared distance of each anchor's farthest positive."""
     positions = torch.full_like(anchors, -1)
     distances = torch.full((len(anchors),), -1.0, dtype=embeddings.dtype, device=embeddings.device)
     for other, apart in _own_faces(embeddings, labels, anchors):
@@ -157,7 +164,10 @@ def _farthest_positives(embeddings: Tensor, labels: Tensor, anchors: Tensor) -> 
 
 
 def _own_faces(embeddings: Tensor, labels: Tensor, faces: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-    """Turn by turn another face of each face's person: its position (-1 where there is none), squared distance."""
+    """Iterate over the other faces of each face's person, one per face at a time.
+
+    Yields positions (-1 if a person has no further face) and squared distances.
+    """
     order = labels.argsort(stable=True)
     own, ordered = labels[faces].contiguous(), labels[order].contiguous()
     start, end = torch.searchsorted(ordered, own), torch.searchsorted(ordered, own, right=True)

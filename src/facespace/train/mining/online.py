@@ -1,11 +1,11 @@
-"""Online mining: triplets from inside a batch of B, in O(B^2) time (times a logarithm) and memory.
+"""Online mining: triplets from a batch of B faces, in O(B^2 log B) time and O(B^2) memory.
 
-Two numbers say how hard the negatives are, for every miner that chooses them by distance:
+Two parameters control how hard the negatives are, for every miner that selects them by distance:
 
-- `hardness` h: only negatives farther than (1 - h) times the positive's distance are taken. 0 is the paper's
-  semi-hard; 1 is the nearest negative there is, the hardest.
-- `floor`: negatives nearer than this squared distance are never taken. The very nearest negatives are often the
-  same person under a wrong label, and learning to push those apart tears the space.
+- `hardness` h: a negative must be farther than (1 - h) times the positive's distance. 0 is the paper's semi-hard
+  selection; 1 allows the nearest negative, the hardest.
+- `floor`: negatives closer than this squared distance are never selected. The closest negatives are often the same
+  person under a wrong label, and training on them damages the space.
 """
 
 from collections.abc import Callable
@@ -21,11 +21,11 @@ PairsChoice = Literal["all", "one"]
 # distances (b, b), labels (b,), margin, hardness, floor, pairs, generator
 Miner = Callable[[Tensor, Tensor, float, float, float, PairsChoice, torch.Generator | None], Triplets]
 
-# More than these many triplets of a batch are sampled, not listed: 4 M of them take 96 MB as indices.
+# With more triplets than this, a batch is sampled instead of listed: indices of 4 M triplets take 96 MB.
 LARGEST_LISTING = 1 << 22
 
-# Wu et al. 2017, section 4.2 and the authors' settings: distances below 0.5 count as 0.5, so that noise is not
-# drawn all the time, and beyond 1.4 a negative no longer gives a loss.
+# Wu et al. 2017, section 4.2 and the authors' settings: distances below 0.5 count as 0.5, so that label noise is not
+# oversampled; beyond 1.4 a negative gives no loss.
 NEAREST_WEIGHTED, FARTHEST_WEIGHTED = 0.5, 1.4
 
 
@@ -39,10 +39,10 @@ def semi_hard(
     pairs: PairsChoice = "all",
     generator: torch.Generator | None = None,
 ) -> Triplets:
-    """For every anchor-positive pair the nearest negative that is farther than the positive (paper section 3.2).
+    """For each anchor-positive pair, take the nearest negative that is farther than the positive (paper section 3.2).
 
-    Pairs whose nearest such negative is already beyond the margin teach nothing and are left out. Where all
-    negatives are nearer than that, the farthest of them is taken: the least wrong start.
+    Pairs whose nearest such negative is beyond the margin give no loss and are left out. If all negatives are closer
+    than the positive, the farthest one is taken.
 
     Parameters
     ----------
@@ -50,20 +50,20 @@ def semi_hard(
         Squared distances.
     labels : int tensor, shape (b,)
     margin : float
-        Alpha of paper equation 1.
+        Alpha in paper equation 1.
     hardness : float, 0 to 1
-        How much nearer than the positive a negative may be; see above.
+        How much closer than the positive a negative may be; see the module's description.
     floor : float
         Squared distance below which no negative is taken.
     pairs : 'all' or 'one'
-        All anchor-positive pairs (the paper's choice), or one random positive for each anchor.
+        All anchor-positive pairs (as in the paper), or one random positive per anchor.
     generator : torch.Generator or None
-        Draws the positive where there is one a pair.
+        Draws the positives if `pairs` is 'one'.
 
     Returns
     -------
     Triplets
-        At most one for each ordered anchor-positive pair.
+        At most one per ordered anchor-positive pair.
     """
     same, candidates = pair_masks(labels)
     candidates = _thin(candidates, pairs, generator)
@@ -91,10 +91,10 @@ def batch_hard(
     pairs: PairsChoice = "all",
     generator: torch.Generator | None = None,
 ) -> Triplets:
-    """For every anchor its farthest positive and its nearest negative (Hermans, Beyer and Leibe 2017, equation 5).
+    """For each anchor, take its farthest positive and nearest negative (Hermans, Beyer and Leibe 2017, equation 5).
 
-    Parameters and result as for `semi_hard`; there is one pair for each anchor whatever `pairs` says, and
-    `hardness` below 1 takes a milder negative for that farthest positive.
+    Parameters and result are as for `semi_hard`, except that `pairs` is ignored: there is one pair per anchor. A
+    `hardness` below 1 selects an easier negative for the farthest positive.
     """
     same, candidates = pair_masks(labels)
     anchor = torch.nonzero(candidates.any(dim=1)).flatten()
@@ -124,10 +124,10 @@ def batch_all(
     pairs: PairsChoice = "all",
     generator: torch.Generator | None = None,
 ) -> Triplets:
-    """Every triplet of the batch that breaks the margin (Hermans, Beyer and Leibe 2017, equation 6).
+    """Take every triplet of the batch that violates the margin (Hermans, Beyer and Leibe 2017, equation 6).
 
-    Parameters and result as for `semi_hard`, but a pair gives as many triplets as it has such negatives. They are
-    counted before any is listed; beyond four million a uniform sample of that many is drawn instead.
+    Parameters and result are as for `semi_hard`, but a pair gives a triplet for each such negative. Triplets are
+    counted before they are listed; of more than four million, a uniform sample of that size is drawn.
     """
     same, candidates = pair_masks(labels)
     candidates = _thin(candidates, pairs, generator)
@@ -163,13 +163,12 @@ def distance_weighted(
     generator: torch.Generator | None = None,
     dimension: int = 128,
 ) -> Triplets:
-    """For every anchor-positive pair one negative drawn with a chance that evens out how far negatives lie.
+    """For each anchor-positive pair, draw one negative so that all distances are about equally likely.
 
-    On a sphere of many dimensions nearly all negatives lie at about the same distance; drawn by the inverse of
-    that density, near, middling and far ones come alike often (Wu, Manmatha, Smola and Kraehenbuehl 2017,
-    equation 6).
+    On a sphere of many dimensions nearly all negatives are at about the same distance. Each is drawn with a
+    probability inverse to the density of its distance (Wu, Manmatha, Smola and Kraehenbuehl 2017, equation 6).
 
-    Parameters and result as for `semi_hard`.
+    Parameters and result are as for `semi_hard`.
     """
     same, candidates = pair_masks(labels)
     candidates = _thin(candidates, pairs, generator)
@@ -178,7 +177,7 @@ def distance_weighted(
     log_density = (dimension - 2) / 2 * apart.log() + (dimension - 3) / 2 * (1 - apart / 4).log()
     drawable = ~same & (distances >= floor)
     useful = drawable & (distances <= FARTHEST_WEIGHTED**2)
-    # An anchor all of whose negatives are too far still needs one to be drawn; it will be inactive.
+    # If all negatives of an anchor are too far, one must still be drawn; it will be inactive.
     useful = torch.where(useful.any(dim=1, keepdim=True), useful, drawable)
     logits = (-log_density).masked_fill(~useful, -torch.inf)
     chances = (logits - logits.amax(dim=1, keepdim=True).clamp(min=-1e30)).exp()
@@ -200,7 +199,7 @@ def distance_weighted(
     return Triplets(anchor[active], positive[active], negative[active], stats, stats.pairs)
 
 
-# The hardness of each miner where a recipe gives none.
+# Default hardness of each miner.
 OWN_HARDNESS = {"semi-hard": 0.0, "batch-hard": 1.0, "batch-all": 1.0, "distance-weighted": 1.0}
 
 MINERS: dict[str, Miner] = {
@@ -221,12 +220,12 @@ def mine(
     pairs: PairsChoice,
     generator: torch.Generator,
 ) -> Triplets:
-    """The triplets of a batch by the miner of that name; parameters as for `semi_hard`."""
+    """Mine a batch with the named miner; parameters as for `semi_hard`."""
     return MINERS[name](distances, labels, margin, hardness, floor, pairs, generator)
 
 
 def _thin(candidates: Tensor, pairs: PairsChoice, generator: torch.Generator | None) -> Tensor:
-    """All anchor-positive pairs, or a random one for each anchor."""
+    """Return all anchor-positive pairs, or a random one per anchor."""
     if pairs == "all":
         return candidates
     draw = torch.rand(candidates.shape, generator=generator).to(candidates.device)

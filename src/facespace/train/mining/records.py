@@ -1,4 +1,4 @@
-"""What a miner returns."""
+"""The result of a miner, and functions that all miners share."""
 
 from dataclasses import dataclass
 
@@ -8,11 +8,11 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class MiningStats:
-    """What the batch looked like to the miner.
+    """Statistics of a mined batch.
 
-    pairs : anchor-positive pairs considered
-    active : share of the pairs with a triplet that breaks the margin, the only ones that teach anything
-    hard : share of the pairs whose nearest negative is nearer than the positive
+    pairs : number of anchor-positive pairs considered
+    active : share of the pairs with a triplet that violates the margin; only these give a loss
+    hard : share of the pairs whose nearest negative is closer than the positive
     """
 
     pairs: int
@@ -22,10 +22,10 @@ class MiningStats:
 
 @dataclass(frozen=True)
 class Triplets:
-    """Triplets as positions in the batch, int64 tensors of shape (t,), with what was seen on the way.
+    """Triplets as positions in the batch, int64 tensors of shape (t,), with statistics.
 
-    `weight_of` is what a sum over the triplets is divided by to give the mean loss: the pairs considered where
-    each gives at most one triplet, the triplets themselves where a pair gives many.
+    `weight_of` is the divisor that turns a sum over the triplets into the mean loss: the number of pairs considered
+    if each gives at most one triplet, else the number of triplets.
     """
 
     anchor: Tensor
@@ -38,7 +38,7 @@ class Triplets:
         return len(self.anchor)
 
     def joined(self, anchor: Tensor, positive: Tensor, negative: Tensor) -> "Triplets":
-        """These triplets, and others found elsewhere that count one each."""
+        """Append triplets from another source; each adds 1 to `weight_of`."""
         return Triplets(
             torch.cat([self.anchor, anchor]),
             torch.cat([self.positive, positive]),
@@ -49,7 +49,7 @@ class Triplets:
 
 
 def squared_distance_matrix(embeddings: Tensor) -> Tensor:
-    """Squared Euclidean distances between all rows, differentiable.
+    """Compute squared Euclidean distances between all rows, differentiable.
 
     Parameters
     ----------
@@ -63,9 +63,9 @@ def squared_distance_matrix(embeddings: Tensor) -> Tensor:
 
 
 def pair_masks(labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Boolean (b, b): who is the same person, and which ordered pairs are anchor and positive.
+    """Return two boolean masks (b, b): pairs of the same person, and ordered anchor-positive pairs.
 
-    An anchor without any negative in the batch makes no triplet and no pair.
+    An anchor without a negative in the batch is in no anchor-positive pair.
     """
     same = labels[:, None] == labels[None, :]
     itself = torch.eye(len(labels), dtype=torch.bool, device=labels.device)
@@ -73,5 +73,5 @@ def pair_masks(labels: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def stats_of(considered: int, active: int, hard: int) -> MiningStats:
-    """Statistics of a batch: of the anchor-positive pairs `considered`, so many active and hard."""
+    """Compute the statistics from the numbers of pairs considered, active and hard."""
     return MiningStats(pairs=considered, active=active / max(considered, 1), hard=hard / max(considered, 1))

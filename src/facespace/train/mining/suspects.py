@@ -1,4 +1,4 @@
-"""Faces whose labels look wrong, as a table for a person to look through."""
+"""Write the faces whose labels are probably wrong to a table, for manual review."""
 
 import csv
 from collections.abc import Sequence
@@ -15,22 +15,22 @@ COLUMNS = ("photo", "person", "looks_like", "own_distance", "other_distance")
 
 
 def write_suspects(path: Path, suspects: Sequence[Suspect], pool: NDArray[np.int64], faces: FaceSet) -> None:
-    """Write the suspects of a pool, the most suspect first; an earlier list goes.
+    """Write the suspects of a pool, the most suspicious first; replaces an earlier table.
 
     Parameters
     ----------
     path : path
-        A CSV file: photo, person it is labelled as, person it lies among, and the squared distances to the nearest
-        face of the one and the third nearest of the other.
+        A CSV file with the columns photo, person (its label), looks_like (the other person), own_distance (squared, to
+        the nearest face with the same label) and other_distance (squared, to the third nearest face of the other).
     suspects : sequence of Suspect
     pool : int64, shape (n,)
-        Which training faces the positions in the pool are.
+        Training faces in the pool.
     faces : FaceSet
 
     Raises
     ------
     DataError
-        The disk refused.
+        The file cannot be written.
     """
     partial = path.with_name(f".{path.name}.partial")
     try:

@@ -1,4 +1,4 @@
-"""How large a network is and how much work a face costs it."""
+"""Count the parameters and the multiply-adds of a network."""
 
 from dataclasses import dataclass
 
@@ -9,12 +9,12 @@ from torch.utils.flop_counter import FlopCounterMode
 
 @dataclass(frozen=True)
 class Size:
-    """Of one network at one input size.
+    """The size of a network for one input size.
 
-    parameters : trainable numbers
-    multiply_adds : of all convolutions and linear layers for one face; what the paper's tables call FLOPS
-        (counted as separate multiplications and additions it would be twice as many). Normalisation,
-        pooling and activations are not counted, as there
+    parameters : number of trainable parameters
+    multiply_adds : of all convolutions and linear layers for one face, called FLOPS in the paper's tables (counting
+        multiplications and additions separately would give twice as many). As there, normalisation, pooling and
+        activations are not counted
     """
 
     parameters: int
@@ -22,9 +22,9 @@ class Size:
 
 
 def size_of(network: nn.Module, width: int, height: int, channels: int = 3) -> Size:
-    """Count a network's parameters, and the multiply-adds of one face of channels x height x width.
+    """Count a network's parameters, and the multiply-adds for one face of channels x height x width.
 
-    Every part is run once, in evaluation mode; the network comes back in the mode it had.
+    Runs the network once in evaluation mode, and restores its mode.
     """
     mode = network.training
     network.eval()

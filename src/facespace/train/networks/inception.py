@@ -12,12 +12,12 @@ from facespace.train.networks.layers import OnSphere, conv_norm_relu, halved
 
 @dataclass(frozen=True)
 class Module:
-    """A row of table 2: channels of each branch, 0 for a branch that is not there.
+    """A row of table 2: channels of each branch, 0 for an absent branch.
 
     one : 1x1
     three, five : (1x1 reduction, 3x3 or 5x5)
     pooling : 'max', or 'L2' (see `L2Pool`), always 3x3
-    projection : 1x1 after the pooling; 0 passes all channels on
+    projection : 1x1 after the pooling; 0 for none, which keeps all channels
     stride : of the 3x3, the 5x5 and the pooling
     """
 
@@ -50,19 +50,19 @@ _HALVINGS = 5
 
 
 class L2Pool(nn.Module):
-    """The root of the mean square of each 3x3 neighbourhood, at a stride of 1; keeps the size.
+    """Root mean square of each 3x3 neighbourhood, at a stride of 1; keeps the size.
 
-    The paper sums the squares; the mean only scales, which the projection after it takes up.
+    The paper sums the squares. The mean differs only by a factor, which the following projection absorbs.
     """
 
     def forward(self, features: Tensor) -> Tensor:
         """Float (n, c, h, w) to the same shape."""
-        # The root's slope is infinite at 0, where ReLU leaves whole neighbourhoods.
+        # The square root has an infinite slope at 0, and after ReLU whole neighbourhoods are 0.
         return torch.sqrt(functional.avg_pool2d(features.square(), 3, stride=1, padding=1) + 1e-6)
 
 
 class Inception(nn.Module):
-    """One module: its branches side by side, joined by channels."""
+    """One Inception module: parallel branches, concatenated by channels."""
 
     def __init__(self, before: int, module: Module):
         super().__init__()
@@ -93,9 +93,8 @@ def nn2(width: int, height: int, dimension: int) -> nn.Module:
 
     (n, 3, height, width) -> (n, dimension) with L2 norm 1. At 160x160 it is NN3.
 
-    The table has local response normalisation in two places and says nothing more of normalisation; here every
-    convolution is followed by batch normalisation instead, without which so deep a network hardly starts to
-    learn.
+    The table has local response normalisation in two places and no other normalisation. Here every convolution is
+    followed by batch normalisation instead; without it such a deep network hardly starts to learn.
     """
     trunk, channels = _trunk(_STEM, _SECOND, _NN2)
     return nn.Sequential(*trunk, *_averaged(channels, dimension))
@@ -106,8 +105,8 @@ def nn4(width: int, height: int, dimension: int) -> nn.Module:
 
     (n, 3, height, width) -> (n, dimension) with L2 norm 1.
 
-    The paper does not say where the higher layers begin. Without 5x5 from inception 4e on, the work is the paper's
-    285 million; normalisation as in NN2.
+    The paper does not say where the higher layers begin. Without 5x5 from inception 4e on, the number of multiply-adds
+    is the paper's 285 million. Normalisation is as in NN2.
     """
     trunk, channels = _trunk(_STEM, _SECOND, _NN4)
     return nn.Sequential(*trunk, *_averaged(channels, dimension))
@@ -118,9 +117,9 @@ def nns1(width: int, height: int, dimension: int) -> nn.Module:
 
     (n, 3, height, width) -> (n, dimension) with L2 norm 1.
 
-    The paper gives these two counts and the input size, and no table. Here: NN2 with half its channels, up to 4e, and
-    no 5x5, which the paper calls a minor loss; then a hidden layer over all positions, as in NN1. Only such a
-    layer brings so many parameters with so little work.
+    The paper gives these two counts and the input size, but no table. Here: NN2 up to 4e with half its channels and
+    without 5x5, which the paper calls a minor loss; then a hidden layer over all positions, as in NN1. Only such a
+    layer has so many parameters for so few multiply-adds.
     """
     trunk, channels = _trunk(*_narrowed(8, _NN2[:8]))
     return nn.Sequential(*trunk, *_with_hidden_layer(channels, width, height, 1664, dimension))
@@ -131,15 +130,15 @@ def nns2(width: int, height: int, dimension: int) -> nn.Module:
 
     (n, 3, height, width) -> (n, dimension) with L2 norm 1.
 
-    As for NNS1 the paper gives no table; it writes the input as 140x116, taken here as height by width, as faces
-    are. Here: 3a to 3c and 4e of NN2 with three sixteenths of their channels, no 5x5, and a hidden layer.
+    As for NNS1, the paper gives no table. It writes the input as 140x116, read here as height by width, since faces
+    are taller than wide. Here: 3a to 3c and 4e of NN2 with 3/16 of their channels, without 5x5, and a hidden layer.
     """
     trunk, channels = _trunk(*_narrowed(3, (*_NN2[:3], _NN2[7])))
     return nn.Sequential(*trunk, *_with_hidden_layer(channels, width, height, 1408, dimension))
 
 
 def _narrowed(sixteenths: int, modules: tuple[Module, ...]) -> tuple[int, tuple[int, int], tuple[Module, ...]]:
-    """A trunk with so many sixteenths of the channels, and without 5x5."""
+    """Scale the channels of a trunk by sixteenths / 16, and drop the 5x5 branches."""
 
     def less(channels: int) -> int:
         return channels * sixteenths // 16
@@ -158,7 +157,7 @@ def _narrowed(sixteenths: int, modules: tuple[Module, ...]) -> tuple[int, tuple[
 
 
 def _trunk(stem: int, second: tuple[int, int], modules: tuple[Module, ...]) -> tuple[list[nn.Module], int]:
-    """All up to the last map, and its channels."""
+    """Build the layers up to the last feature map; return them and its channels."""
     layers: list[nn.Module] = [
         conv_norm_relu(3, stem, 7, stride=2),
         nn.MaxPool2d(3, 2, padding=1),

@@ -10,7 +10,7 @@ _STEM, _HEAD = 64, 512
 
 
 class Bottleneck(nn.Module):
-    """Widen by 1x1, filter each channel by 3x3, narrow by 1x1; added to its input where the shapes agree."""
+    """Inverted residual: expand by 1x1, depthwise 3x3, project by 1x1; a shortcut if the shapes agree."""
 
     def __init__(self, before: int, channels: int, expansion: int, stride: int):
         super().__init__()
@@ -33,9 +33,9 @@ def mobile_face(width: int, height: int, dimension: int) -> nn.Module:
 
     (n, 3, height, width) -> (n, dimension) with L2 norm 1.
 
-    The last map is not averaged: a depthwise convolution as large as the map weighs each position by its own
-    number, since the middle of a face says more than its rim. The published network has PReLU; on a CPU its training
-    step took five times as long as with ReLU, and its inference three times (docs/decisions/060).
+    The last feature map is reduced by global depthwise convolution, not by averaging, because the middle of a face says
+    more than its edge. The published network uses PReLU; on a CPU a training step took five times as long with it as
+    with ReLU, and inference three times as long (docs/decisions/060).
     """
     layers: list[nn.Module] = [conv_norm_relu(3, _STEM, 3, stride=2), conv_norm_relu(_STEM, _STEM, 3, groups=_STEM)]
     before = _STEM

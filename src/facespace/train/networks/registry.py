@@ -1,17 +1,17 @@
-"""Networks by name, or from a module of the user's own."""
+"""Networks by name, or from a user's module."""
 
 import importlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from facespace.errors import RecipeError
 from facespace.train.networks.count import Size, size_of
 from facespace.train.networks.inception import nn2, nn4, nns1, nns2
 from facespace.train.networks.mobile_face import mobile_face
-from facespace.train.networks.residual import resnet_18, small_resnet
+from facespace.train.networks.residual import deepen, deeper_small_resnet, resnet_18, small_resnet
 from facespace.train.networks.small_cnn import small_cnn, small_cnn_batch
 from facespace.train.networks.zeiler_fergus import nn1
 from facespace.validation import nearest_name
@@ -22,17 +22,18 @@ Builder = Callable[[int, int, int], nn.Module]
 
 @dataclass(frozen=True)
 class NetworkRecord:
-    """A network that can be named in a recipe.
+    """A network that a recipe can name.
 
-    build : (width, height, dimension) -> network with fresh weights
-    width, height : input size in pixels that it is meant for; others work where the layers leave anything
-        of them
+    build : (width, height, dimension) -> network with random weights
+    width, height : intended input size in pixels; other sizes work if they are not too small for the layers
+    begin_as : for the name of a smaller network, the function that makes this one compute what given weights compute
     """
 
     name: str
     width: int
     height: int
     build: Builder
+    begin_as: dict[str, Callable[[nn.Module, dict[str, Tensor]], None]] = field(default_factory=dict)
 
 
 NETWORKS: dict[str, NetworkRecord] = {
@@ -42,6 +43,7 @@ NETWORKS: dict[str, NetworkRecord] = {
         NetworkRecord("small-cnn-batch", 48, 56, small_cnn_batch),
         NetworkRecord("mobile-face", 112, 112, mobile_face),
         NetworkRecord("small-resnet", 112, 112, small_resnet),
+        NetworkRecord("deeper-small-resnet", 112, 112, deeper_small_resnet, {"small-resnet": deepen}),
         NetworkRecord("resnet-18", 112, 112, resnet_18),
         NetworkRecord("nn1", 220, 220, nn1),
         NetworkRecord("nn2", 224, 224, nn2),
@@ -54,35 +56,35 @@ NETWORKS: dict[str, NetworkRecord] = {
 
 
 def network_record(name: str) -> NetworkRecord:
-    """The record of a registered network, or of a user's function named as 'package.module:function'.
+    """Look up a registered network, or a user's function given as 'package.module:function'.
 
     The function takes (width, height, dimension) and returns a module that maps float (n, 3, height, width) to
-    (n, dimension) with L2 norm 1; the module is imported, so name only code that you trust. Its default input
-    is 112x112.
+    (n, dimension) with L2 norm 1. The Python module is imported, so name only code that you trust. Its default input
+    size is 112x112.
 
     Raises
     ------
     RecipeError
-        No network has that name, or the module or function cannot be imported.
+        There is no network of that name, or the module or function cannot be imported.
     """
     if ":" in name:
         return NetworkRecord(name, 112, 112, _imported(name))
     if name not in NETWORKS:
         raise RecipeError(
             f"network.name: there is no network {name!r}{nearest_name(name, list(NETWORKS))} "
-            "(one of your own is named as package.module:function)"
+            "(write your own network as package.module:function)"
         )
     return NETWORKS[name]
 
 
 def build_network(name: str, width: int, height: int, dimension: int) -> nn.Module:
-    """A network with fresh weights, drawn from torch's global generator.
+    """Build a network, with random weights from torch's global generator.
 
     Raises
     ------
     RecipeError
-        As for `network_record`; or the input is too small for the network's layers; or a user's function
-        gave no module.
+        As for `network_record`; or the input is too small for the network's layers; or a user's function did not
+        return a module.
     """
     record = network_record(name)
     try:
@@ -93,12 +95,12 @@ def build_network(name: str, width: int, height: int, dimension: int) -> nn.Modu
             f"it is meant for {record.width}x{record.height}"
         ) from error
     if not isinstance(network, nn.Module):
-        raise RecipeError(f"network.name: {name} gave a {type(network).__name__}, not a torch.nn.Module")
+        raise RecipeError(f"network.name: {name} returned a {type(network).__name__}, not a torch.nn.Module")
     return network
 
 
 def network_size(name: str, width: int, height: int, dimension: int) -> Size:
-    """`size_of` a network without ever filling it with numbers; errors as for `build_network`."""
+    """Return `size_of` a network without allocating its weights; errors as for `build_network`."""
     with torch.device("meta"):
         return size_of(build_network(name, width, height, dimension), width, height)
 

@@ -1,19 +1,20 @@
-"""Residual networks for faces: a compact one after ArcFace's (Deng et al., 2019), and one of a million parameters."""
+"""Residual networks for faces: a compact one after ArcFace's (Deng et al., 2019), and a small one for CPUs."""
 
 from torch import Tensor, nn
 
 from facespace.train.networks.layers import OnSphere, conv_norm, conv_norm_relu, halved, weighed
 
-# Half the channels of the published IR-18: 4.4 million parameters instead of 14, a quarter of the work.
+# Half the channels of the published IR-18: 4.4 million parameters instead of 14, a quarter of the multiply-adds.
 _CHANNELS = (32, 64, 128, 256)
 _BLOCKS = 2
-# Channels and blocks of each stage of the network for CPUs; a stage halves the size.
+# Channels and blocks of each stage of the network for CPUs; each stage halves the size.
 _SMALL_STAGES = ((32, 2), (64, 3), (128, 3))
+_DEEPER_STAGES = ((32, 2), (64, 4), (128, 5))
 _SMALL_STEM, _SMALL_HEAD = 16, 384
 
 
 class ImprovedResidual(nn.Module):
-    """Normalise, two 3x3 convolutions, add: ArcFace's 'improved residual' block; the second convolution strides."""
+    """ArcFace's 'improved residual' block: normalisation, two 3x3 convolutions (the second with stride), shortcut."""
 
     def __init__(self, before: int, channels: int, stride: int):
         super().__init__()
@@ -34,8 +35,8 @@ def resnet_18(width: int, height: int, dimension: int) -> nn.Module:
 
     (n, 3, height, width) -> (n, dimension) with L2 norm 1.
 
-    The first convolution keeps the full size, as for all IR networks: 112 pixels leave little to throw away. The
-    last map goes into one linear layer, which knows positions.
+    As in all IR networks, the first convolution keeps the full size, because 112 pixels are few. The last feature map
+    goes into one linear layer with weights for each position.
     """
     layers: list[nn.Module] = [conv_norm_relu(3, _CHANNELS[0], 3)]
     before = _CHANNELS[0]
@@ -50,7 +51,7 @@ def resnet_18(width: int, height: int, dimension: int) -> nn.Module:
 
 
 class Residual(nn.Module):
-    """Two 3x3 convolutions added to their input (He, Zhang, Ren and Sun, 2016); the first one strides."""
+    """Residual block: two 3x3 convolutions, the first with stride, and a shortcut (He, Zhang, Ren and Sun, 2016)."""
 
     def __init__(self, before: int, channels: int, stride: int):
         super().__init__()
@@ -66,21 +67,62 @@ class Residual(nn.Module):
 
 
 def small_resnet(width: int, height: int, dimension: int) -> nn.Module:
-    """Plain convolutions of few channels: 1.2 million parameters, 0.11 billion multiply-adds at 112x112.
+    """A residual network with few channels: 1.2 million parameters, 0.11 billion multiply-adds at 112x112.
 
     (n, 3, height, width) -> (n, dimension) with L2 norm 1.
 
-    A processor does a dense 3x3 convolution near its peak and a depthwise one far below it, so this trains six times
-    as fast as `mobile_face` and embeds twice as fast, with as many parameters (docs/decisions/063). The last map is
-    weighed position by position, as there.
+    A CPU computes dense 3x3 convolutions near its peak speed and depthwise ones far below it. So this network trains
+    six times as fast as `mobile_face` and embeds twice as fast, with about as many parameters (docs/decisions/063).
+    The last feature map is reduced by global depthwise convolution, as there.
     """
+    return _small(_SMALL_STAGES, width, height, dimension)
+
+
+def deeper_small_resnet(width: int, height: int, dimension: int) -> nn.Module:
+    """`small_resnet` with three more blocks: 1.8 million parameters, 0.15 billion multiply-adds at 112x112.
+
+    (n, 3, height, width) -> (n, dimension) with L2 norm 1.
+
+    It can begin as a trained `small_resnet` (`deepen`).
+    """
+    return _small(_DEEPER_STAGES, width, height, dimension)
+
+
+def deepen(network: nn.Module, weights: dict[str, Tensor]) -> None:
+    """Make a new `deeper_small_resnet` compute exactly what a `small_resnet` with these weights computes.
+
+    The blocks that the shallower network lacks add nothing at first: the scale of their last normalisation is 0 (Chen,
+    Goodfellow and Shlens 2016, section 2.3, with a residual block as the identity).
+
+    Raises
+    ------
+    RuntimeError
+        The weights are not those of a `small_resnet` of the same size.
+    """
+    # Position in the deeper network of each part of the shallower one; 0 is the first convolution.
+    places, old, new = {0: 0}, 1, 1
+    for (_, few), (_, many) in zip(_SMALL_STAGES, _DEEPER_STAGES, strict=True):
+        places |= {old + block: new + block for block in range(few)}
+        for block in range(few, many):
+            # `path` is two convolutions, each with its normalisation.
+            nn.init.zeros_(network.get_parameter(f"{new + block}.path.1.1.weight"))
+        old, new = old + few, new + many
+    moved = dict(network.state_dict())
+    for name, values in weights.items():
+        part, rest = name.split(".", 1)
+        # What follows the blocks keeps its distance from the last of them.
+        moved[f"{places.get(int(part), int(part) - old + new)}.{rest}"] = values
+    network.load_state_dict(moved)
+
+
+def _small(stages: tuple[tuple[int, int], ...], width: int, height: int, dimension: int) -> nn.Module:
     layers: list[nn.Module] = [conv_norm_relu(3, _SMALL_STEM, 3, 2)]
     before = _SMALL_STEM
-    for channels, blocks in _SMALL_STAGES:
+    for channels, blocks in stages:
         for block in range(blocks):
             layers.append(Residual(before, channels, 2 if block == 0 else 1))
             before = channels
-    size = 1 + len(_SMALL_STAGES)
+    size = 1 + len(stages)
     return nn.Sequential(
         *layers,
         conv_norm_relu(before, _SMALL_HEAD, 1),

@@ -1,4 +1,4 @@
-"""A small plain convolutional network for small data: a few hundred photos, a minute on a laptop."""
+"""A small convolutional network for small data sets: a few hundred photos, a minute of training on a laptop."""
 
 from typing import Literal
 
@@ -11,18 +11,22 @@ _DROPOUT = 0.4
 
 
 class SmallCNN(nn.Module):
-    """Four stages of convolution, normalisation and pooling, one linear layer, L2 (paper figure 2).
+    """Four stages of convolution, normalisation and pooling, a linear layer, L2 normalisation (paper figure 2).
 
     (n, 3, height, width) -> (n, dimension) with L2 norm 1.
 
-    Each face is first brought to mean 0 and deviation 1, so that a darker print of a photo is the same photo.
+    Each face is first standardised to mean 0 and standard deviation 1, so that brightness and contrast do not matter.
 
     Parameters
     ----------
+    width, height : int
+        Input size in pixels.
+    dimension : int
+        Dimension of an embedding.
     norm : 'group' or 'batch'
-        Normalise by groups of channels within a face, or over the batch. Batches of a few people have other
-        statistics than faces one by one, so batch normalisation changes the distances from training to use, by a
-        constant factor mostly; for people never seen it orders them better all the same (docs/explanation/demo.md).
+        Group normalisation (within a face) or batch normalisation. Batches of a few people have other statistics than
+        single faces, so with batch normalisation distances in use differ from those in training, mostly by a constant
+        factor. It still ranks unseen people better (docs/explanation/demo.md).
     """
 
     def __init__(self, width: int, height: int, dimension: int, norm: Literal["group", "batch"] = "group"):
@@ -39,8 +43,7 @@ class SmallCNN(nn.Module):
             before = channels
         self.stages = nn.Sequential(*stages)
         self.dropout = nn.Dropout(_DROPOUT)
-        # Averaging over all positions would forget where an eyebrow was; a face that fills the frame is
-        # told apart by just that.
+        # No average over positions: in a face that fills the frame, the position of a feature is informative.
         cells = (width // 2 ** len(_CHANNELS)) * (height // 2 ** len(_CHANNELS))
         self.embedding = nn.Linear(before * cells, dimension)
 
@@ -53,10 +56,10 @@ class SmallCNN(nn.Module):
 
 
 def small_cnn(width: int, height: int, dimension: int) -> nn.Module:
-    """A `SmallCNN` that normalises each face by itself, with fresh weights."""
+    """Return a `SmallCNN` with group normalisation and random weights."""
     return SmallCNN(width, height, dimension)
 
 
 def small_cnn_batch(width: int, height: int, dimension: int) -> nn.Module:
-    """A `SmallCNN` that normalises over the batch, with fresh weights."""
+    """Return a `SmallCNN` with batch normalisation and random weights."""
     return SmallCNN(width, height, dimension, norm="batch")

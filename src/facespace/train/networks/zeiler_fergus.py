@@ -1,19 +1,19 @@
-"""The paper's NN1 (table 1): a Zeiler and Fergus network with 1x1 convolutions between the others."""
+"""The paper's NN1 (table 1): a Zeiler-Fergus network with additional 1x1 convolutions."""
 
 import torch
 from torch import Tensor, nn
 
 from facespace.train.networks.layers import OnSphere, conv_norm_relu, halved
 
-# Channels of each 3x3 convolution after the first two, each behind a 1x1 that keeps the channels; 'pool' halves.
+# Channels of each 3x3 convolution after the first two; each follows a 1x1 that keeps the channels. 'pool' halves.
 _ROWS: tuple[int | str, ...] = (384, "pool", 256, 256, 256, "pool")
-# Outputs of a fully connected layer, and alternatives of which maxout takes the largest ('32x128, p = 2').
+# Outputs of a fully connected layer, and pieces of maxout ('maxout p = 2', 32x128, in the table).
 _HIDDEN, _PIECES = 32 * 128, 2
 _HALVINGS = 5
 
 
 class Maxout(nn.Module):
-    """A linear layer with `_PIECES` alternatives for each output, of which the largest counts."""
+    """Maxout: the maximum of `_PIECES` linear functions for each output."""
 
     def __init__(self, before: int, outputs: int):
         super().__init__()
@@ -29,8 +29,8 @@ def nn1(width: int, height: int, dimension: int) -> nn.Module:
 
     (n, 3, height, width) -> (n, dimension) with L2 norm 1.
 
-    Where the table has local response normalisation, twice, every convolution here is followed by batch
-    normalisation.
+    The table has local response normalisation in two places. Here every convolution is followed by batch normalisation
+    instead.
     """
     layers: list[nn.Module] = [
         conv_norm_relu(3, 64, 7, stride=2),

@@ -1,4 +1,4 @@
-"""Muon: convolutions turned by the same small angle in every direction at once (Jordan et al., 2024)."""
+"""Muon: momentum with orthogonalised updates for convolutions and linear layers (Jordan et al., 2024)."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -7,33 +7,33 @@ import torch
 from torch import Tensor, nn
 from torch.optim.adamw import adamw
 
-# Iterations and coefficients by which a matrix's singular values come near 1 (Jordan et al., 2024).
+# Newton-Schulz iterations and coefficients that bring singular values near 1 (Jordan et al., 2024).
 _ITERATIONS = 5
 _QUINTIC = (3.4445, -4.7750, 2.0315)
-# The rate of scales and biases, as a share of the matrices'.
+# Learning rate of scales and biases, relative to that of the matrices.
 _VECTOR_RATE = 1 / 60
 _VECTOR_BETAS = (0.9, 0.999)
 
 
 class Muon(torch.optim.Optimizer):
-    """Momentum whose singular values are all made 1, for matrices; Adam for everything else.
+    """Muon for matrices, with all singular values of the update set to 1; Adam for all other weights.
 
-    A gradient of a convolution is nearly of low rank: a few directions that every face agrees on, and many faint ones
-    that tell people apart. With all of them made equally long the faint ones are learnt from the first step.
+    The gradient of a convolution has nearly low rank: a few directions common to all faces, and many weak ones that
+    separate people. Updates with equal singular values learn the weak ones from the first step.
 
-    A convolution's weights (c, b, k, k) count as a matrix (c, b k k). Each matrix keeps the length (Frobenius norm)
-    that it began with and only turns: meant for networks where normalisation follows, which undoes its length anyway.
-    Depthwise convolutions, scales and biases are moved by Adam, at a sixtieth of the rate.
+    The weights of a convolution (c, b, k, k) are treated as a matrix (c, b k k). Each matrix keeps its initial
+    Frobenius norm; only its direction changes. This suits layers followed by normalisation, which removes the norm
+    anyway. Depthwise convolutions, scales and biases are updated by Adam at a sixtieth of the rate.
 
     Parameters
     ----------
     parameters : iterable of nn.Parameter
     lr : float
-        How far a matrix moves in a step, as a share of its length; 0.1 is usual.
+        Length of a matrix's update relative to its norm; 0.1 is usual.
     momentum : float
-        Of the matrices, in Nesterov's form.
+        Nesterov momentum of the matrices.
     weight_decay : float
-        Of what Adam moves; a matrix has none, as its length stays.
+        For the weights that Adam updates. Matrices keep their norm, so they need none.
     """
 
     def __init__(self, parameters: Iterable[nn.Parameter], lr: float, momentum: float = 0.6, weight_decay: float = 0.0):
@@ -41,12 +41,12 @@ class Muon(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> None:  # type: ignore[override]
-        """Move every weight that has a gradient; without a closure."""
+        """Update every weight that has a gradient. A closure is not supported."""
         if closure is not None:
             raise ValueError("Muon takes no closure")
         for group in self.param_groups:
             moved = [weight for weight in group["params"] if weight.grad is not None]
-            # Matrices of one shape turn together: a GPU would wait for the many small products otherwise.
+            # Update matrices of equal shape together: many small products would keep a GPU waiting.
             alike: dict[torch.Size, list[nn.Parameter]] = {}
             for weight in filter(_is_matrix, moved):
                 alike.setdefault(weight.shape, []).append(weight)
@@ -56,7 +56,7 @@ class Muon(torch.optim.Optimizer):
             self._adam(others, group["lr"] * _VECTOR_RATE, group["weight_decay"])
 
     def _turn(self, weights: list[nn.Parameter], rate: float, momentum: float) -> None:
-        """Turn matrices of one shape."""
+        """Update matrices of equal shape."""
         ahead = []
         for weight in weights:
             state = self.state[weight]
@@ -77,7 +77,7 @@ class Muon(torch.optim.Optimizer):
             weight.copy_(values.reshape(weight.shape))
 
     def _adam(self, weights: list[nn.Parameter], rate: float, decay: float) -> None:
-        """Move scales and biases."""
+        """Update scales and biases."""
         states = [self.state[weight] for weight in weights]
         for weight, state in zip(weights, states, strict=True):
             if not state:
@@ -93,9 +93,9 @@ class Muon(torch.optim.Optimizer):
 
 
 def orthogonalised(matrix: Tensor) -> Tensor:
-    """The nearest matrix whose singular values are 1, roughly (0.7 to 1.2): float (..., m, n) to (..., m, n).
+    """Return the nearest matrix with all singular values near 1 (0.7 to 1.2): float (..., m, n) to (..., m, n).
 
-    A few steps of Newton's and Schulz's iteration instead of a singular value decomposition.
+    Uses a few Newton-Schulz iterations instead of a singular value decomposition.
     """
     a, b, c = _QUINTIC
     tall = matrix.shape[-2] > matrix.shape[-1]
@@ -112,5 +112,5 @@ def _lengths(matrices: Tensor) -> Tensor:
 
 
 def _is_matrix(weight: Tensor) -> bool:
-    # One input channel: depthwise, a bundle of small filters rather than a map from channels to channels.
+    # One input channel means a depthwise convolution: separate small filters, not a map between channels.
     return weight.ndim >= 2 and weight.shape[1] > 1

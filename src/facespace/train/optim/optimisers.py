@@ -1,4 +1,4 @@
-"""How weights move: optimisers by name, and what changes from step to step."""
+"""Optimisers by name, and the schedules of learning rate, margin and mining hardness."""
 
 import math
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ from facespace.train.recipe import LossSection, MiningSection, OptimiserSection
 
 
 def build_optimiser(section: OptimiserSection, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-    """The optimiser of a recipe over these weights, its rate still to be set for each step."""
+    """Build the optimiser of a recipe; the training loop sets its learning rate at each step."""
     weights, rate, decay = list(parameters), section.rate, section.weight_decay
     if section.name == "adagrad":
         return torch.optim.Adagrad(weights, lr=rate, weight_decay=decay)
@@ -24,7 +24,7 @@ def build_optimiser(section: OptimiserSection, parameters: Iterable[nn.Parameter
 
 
 def rate_at(step: int, steps: int, section: OptimiserSection) -> float:
-    """The learning rate of a step (from 0): a linear rise over the warm-up, then the schedule."""
+    """Return the learning rate of a step (from 0): linear warm-up, then the schedule."""
     if step < section.warmup:
         return section.rate * (step + 1) / (section.warmup + 1)
     if section.schedule == "constant":
@@ -35,18 +35,18 @@ def rate_at(step: int, steps: int, section: OptimiserSection) -> float:
 
 
 def moving(first: float, last: float | None, step: int, steps: int) -> float:
-    """A number that moves evenly from `first` at step 0 to `last` at the last step; `first` where that is None."""
+    """Interpolate linearly from `first` at step 0 to `last` at the last step; constant `first` if `last` is None."""
     return first if last is None else first + (last - first) * step / max(steps - 1, 1)
 
 
 def margin_at(loss: LossSection, step: int, steps: int) -> float | None:
-    """Alpha of a step (from 0); None for a loss without a margin."""
+    """Return the margin (alpha) of a step (from 0); None for a loss without one."""
     margin = getattr(loss, "margin", None)
     return None if margin is None else moving(margin, getattr(loss, "final_margin", None), step, steps)
 
 
 def hardness_at(mining: MiningSection, step: int, steps: int) -> float:
-    """How hard the negatives of the online miner are at a step (from 0); the miner's own where the recipe says none."""
+    """Return the hardness of the online miner at a step (from 0); the miner's default if the recipe sets none."""
     own = OWN_HARDNESS[mining.online]
     first = own if mining.hardness is None else mining.hardness
     return moving(first, mining.final_hardness, step, steps)

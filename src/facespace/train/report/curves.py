@@ -1,4 +1,4 @@
-"""The curves of a training run as matplotlib figures. Needs the extra `report`."""
+"""Curves of a training run as matplotlib figures. Needs the extra `report`."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -12,14 +12,14 @@ from facespace.evaluate.report.plots import PALETTE
 
 Records = list[dict[str, Any]]
 
-# Points of a curve; more steps than that are averaged, as nobody could tell them apart.
+# Points of a curve. Longer runs are averaged down to this number, since a plot cannot show more.
 MOST_POINTS = 400
 _UNDONE = "#999999"
 
 
 @dataclass(frozen=True)
 class Curve:
-    """One plot: its title, what to read from it, and its lines as the history's names with words for them."""
+    """One plot: its title, a caption, and its lines as keys of the history with their labels."""
 
     title: str
     words: str
@@ -32,39 +32,39 @@ class Curve:
 CURVES = (
     Curve(
         "Loss",
-        "The mean over a batch. It falls little, as mining looks for what is still wrong; in a collapse it stays at "
-        "the margin.",
+        "The mean over a batch. It falls slowly, because mining selects the triplets that are still wrong. In a "
+        "collapse it stays at the margin.",
         {"loss": "loss"},
     ),
     Curve(
         "Active triplets",
-        "The share of anchor-positive pairs that break the margin, and of those with a negative nearer than the "
-        "positive. Near 0 nothing is left to learn; near 1 for long, nothing is learnt.",
-        {"active": "break the margin", "hard": "negative nearer than positive"},
+        "The share of anchor-positive pairs that violate the margin, and of pairs with a negative closer than the "
+        "positive. Near 0 there is nothing left to learn. If it stays near 1, the network is not learning.",
+        {"active": "violate the margin", "hard": "negative closer than positive"},
     ),
     Curve(
         "Distances",
-        "Mean squared distance of two faces of a batch. Both near 0: the space collapses.",
+        "Mean squared distance between two faces of a batch. If both are near 0, the space has collapsed.",
         {"positive_distance": "same person", "negative_distance": "different people"},
     ),
     Curve(
-        "VAL on people not trained on",
-        "The share of same-person pairs accepted at each false accept rate.",
+        "VAL on validation people",
+        "The share of same-person pairs accepted at each false accept rate, for people not in the training set.",
         {f"val_at_{far}": f"FAR {far}" for far in ("1e-01", "1e-02", "1e-03")},
         marked=True,
     ),
-    Curve("Learning rate", "As the schedule and rollbacks have it.", {"rate": "rate"}),
-    Curve("Gradient", "Its norm over all weights, before any clipping.", {"gradient_norm": "norm"}, None, log=True),
-    Curve("Effective rank", "How many directions of the space a batch's points fill.", {"rank": "rank"}),
+    Curve("Learning rate", "After warm-up, schedule and rollbacks.", {"rate": "rate"}),
+    Curve("Gradient norm", "Over all weights, before clipping.", {"gradient_norm": "norm"}, None, log=True),
+    Curve("Effective rank", "How many dimensions the embeddings of a batch use.", {"rank": "rank"}),
 )
 
 
 def all_curves(kept: Records, undone: Records) -> list[tuple[str, str, Figure]]:
-    """(title, what to read from it, figure) of each curve that the run has numbers for.
+    """Return (title, caption, figure) of each curve that the run has figures for.
 
     Parameters
     ----------
-    kept, undone : records of steps that count, and of those that were gone back from
+    kept, undone : records of the steps that count, and of the steps undone by a rollback
     """
     return [
         (curve.title, curve.words, _drawn(curve, kept, undone))
@@ -74,7 +74,7 @@ def all_curves(kept: Records, undone: Records) -> list[tuple[str, str, Figure]]:
 
 
 def thinned(steps: NDArray[np.float64], values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """At most `MOST_POINTS` points: means over runs of neighbours."""
+    """Reduce a curve to at most `MOST_POINTS` points, each the mean of consecutive steps."""
     width = -(-len(steps) // MOST_POINTS)
     if width <= 1:
         return steps, values
@@ -92,7 +92,7 @@ def _drawn(curve: Curve, kept: Records, undone: Records) -> Figure:
         for number, (name, words) in enumerate(curve.lines.items()):
             steps, values = _numbers(undone, name)
             if len(steps):
-                label = "gone back from" if number == 0 else None
+                label = "undone by a rollback" if number == 0 else None
                 axes.plot(*thinned(steps, values), ".", color=_UNDONE, markersize=3, label=label)
             style = "o-" if curve.marked else "-"
             axes.plot(*thinned(*_numbers(kept, name)), style, color=PALETTE[number], markersize=4, label=words)

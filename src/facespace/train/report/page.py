@@ -1,4 +1,4 @@
-"""What a training run did, as one HTML page: curves, events, time by part, and the triplets it learns from now.
+"""The report of a training run as one HTML page: curves, rollbacks, time by part of a step, and current triplets.
 
 Needs the extra `report`.
 """
@@ -26,10 +26,10 @@ from facespace.train.optim.optimisers import hardness_at, margin_at
 from facespace.train.recipe import Recipe
 from facespace.train.report import curves
 
-# Triplets shown, and of one anchor's person at most so many.
+# Number of triplets shown, and the limit per anchor's person.
 SHOWN, SHOWN_A_PERSON = 12, 1
 
-# Parts of a step, as history names them, and what they are.
+# Parts of a step: keys of the history, and their labels.
 PARTS = {
     "data_seconds": "waiting for faces",
     "search_seconds": "searching the pool",
@@ -53,9 +53,9 @@ class ShownTriplet:
 
 
 def write_page(run: Path, recipe: Recipe, network: nn.Module, faces: FaceSet, command: str) -> Path:
-    """Write RUN/training.html from the run's history and its network.
+    """Write RUN/training.html from a run's history and network.
 
-    The page holds photos of the training faces, which are biometric data: it is readable by its owner alone.
+    The page contains photos of training faces, which are biometric data, so only its owner can read the file.
 
     Parameters
     ----------
@@ -63,26 +63,27 @@ def write_page(run: Path, recipe: Recipe, network: nn.Module, faces: FaceSet, co
         Folder of the run; its history.jsonl is read.
     recipe : Recipe
     network : nn.Module
-        As trained.
+        The trained network.
     faces : FaceSet
-        The faces trained on.
+        The training faces.
     command : str
-        How the run was made, for the page's foot.
+        The command that made the run, shown at the end of the page.
 
     Returns
     -------
-    path of the page
+    path
+        The page.
 
     Raises
     ------
     DataError
-        There is no history, or the disk refused.
+        There is no history, or the page cannot be written.
     """
     records = read_history(run / "history.jsonl")
     kept, undone = split(records)
     rates = _rates(kept)
     environment = Environment(
-        # The look of all pages is that of the evaluation's report.
+        # All reports share the style sheet of the evaluation's report.
         loader=ChoiceLoader(
             [PackageLoader("facespace.train.report", "."), PackageLoader("facespace.evaluate.report", ".")]
         ),
@@ -118,7 +119,7 @@ def write_page(run: Path, recipe: Recipe, network: nn.Module, faces: FaceSet, co
 
 
 def split(records: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """The steps that count, and those that a rollback undid, both in the order in which they were made."""
+    """Split records into the steps that count and those undone by a rollback, both in order of time."""
     kept: list[dict[str, Any]] = []
     undone: list[dict[str, Any]] = []
     for record in records:
@@ -131,7 +132,7 @@ def split(records: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[dic
 
 
 def time_by_part(kept: list[dict[str, Any]]) -> list[tuple[str, float, float]]:
-    """For each part of a step: its name, seconds in all, share of all steps' time; what is left comes last."""
+    """Return the label, total seconds and share of time of each part of a step; the rest comes last."""
     total = sum(record.get("seconds", 0.0) for record in kept)
     parts = [(words, sum(record.get(name, 0.0) for record in kept)) for name, words in PARTS.items()]
     parts.append(("anything else", max(total - sum(seconds for _, seconds in parts), 0.0)))
@@ -139,9 +140,9 @@ def time_by_part(kept: list[dict[str, Any]]) -> list[tuple[str, float, float]]:
 
 
 def shown_triplets(network: nn.Module, faces: FaceSet, recipe: Recipe) -> list[ShownTriplet]:
-    """Triplets that the network would learn from next, the hardest first, each of another person.
+    """Return triplets that the network would be trained on next, the hardest first, each of another person.
 
-    Mined in the batch after the last, as the recipe mines online, but without random changes to the faces.
+    They are mined in the batch after the last one by the recipe's online miner, without augmentation.
     """
     rows = IdentityBatches(faces.labels, recipe.batch.people, recipe.batch.photos, recipe.seed).batch(recipe.steps)
     device = next(network.parameters()).device
@@ -180,7 +181,7 @@ def shown_triplets(network: nn.Module, faces: FaceSet, recipe: Recipe) -> list[S
 
 
 def _rates(kept: list[dict[str, Any]]) -> dict[str, list[tuple[float, int]]]:
-    """By FAR: every VAL measured, with its step, in order."""
+    """Return every measured VAL with its step, in order, by FAR."""
     found: dict[str, list[tuple[float, int]]] = {}
     for record in kept:
         for key, value in record.items():
@@ -190,7 +191,7 @@ def _rates(kept: list[dict[str, Any]]) -> dict[str, list[tuple[float, int]]]:
 
 
 def _flat(values: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
-    """Settings as ('section.key', 'value')."""
+    """Flatten settings to pairs ('section.key', 'value')."""
     rows: list[tuple[str, str]] = []
     for key, value in values.items():
         rows += _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else [(f"{prefix}{key}", str(value))]

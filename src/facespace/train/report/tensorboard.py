@@ -1,4 +1,4 @@
-"""Records for TensorBoard, where somebody wants them."""
+"""Optional export of the training history to TensorBoard."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,7 +9,7 @@ from facespace.errors import FacespaceError
 
 @contextmanager
 def writing_to(folder: Path | None) -> Iterator[Callable[[dict[str, float]], None]]:
-    """What is to be called with each step's record; does nothing where `folder` is None.
+    """Yield a function to call with each step's record; it does nothing if `folder` is None.
 
     Raises
     ------
@@ -22,7 +22,7 @@ def writing_to(folder: Path | None) -> Iterator[Callable[[dict[str, float]], Non
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ModuleNotFoundError:
-        raise FacespaceError("TensorBoard's records need its package: pip install tensorboard") from None
+        raise FacespaceError("writing TensorBoard records needs its package: pip install tensorboard") from None
     writer = SummaryWriter(str(folder))
 
     def note(record: dict[str, float]) -> None:

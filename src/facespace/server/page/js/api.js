@@ -1,8 +1,8 @@
-// The service's API: one function for all calls, pictures that are fetched once, and errors that say what to do.
+// The API client: one function for all requests, a cache of images, and errors with advice.
 
 import { askKey, currentKey } from "./key.js";
 
-/** An error that the service answered (RFC 9457), or that happened on the way. */
+/** An error response of the service (RFC 9457), or a network error. */
 export class Problem extends Error {
   constructor({ title, detail, status, type, instance }) {
     super(detail || title);
@@ -13,7 +13,7 @@ export class Problem extends Error {
 const PATIENCE = 3;
 const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 
-/** Call the service; gives its answer or raises a Problem. `body` is sent as JSON, `form` is a FormData. */
+/** Send a request. Returns the response or throws a Problem. `body` is sent as JSON; `form` is a FormData. */
 export async function call(method, path, { query, body, form, signal, raw = false } = {}) {
   const url = new URL(path, location.href);
   for (const [name, value] of Object.entries(query ?? {})) {
@@ -30,7 +30,7 @@ export async function call(method, path, { query, body, form, signal, raw = fals
     } catch (error) {
       if (error.name === "AbortError") throw error;
       throw new Problem({
-        title: "The service does not answer",
+        title: "The service is not responding",
         detail: "Check that it is running and that you are connected. Nothing you entered is lost.",
       });
     }
@@ -40,7 +40,7 @@ export async function call(method, path, { query, body, form, signal, raw = fals
     if ((response.status === 429 || response.status === 503) && tries < PATIENCE && wait <= 10) {
       await pause(1000 * wait);
     } else if (response.status === 401 && (currentKey() !== key || (await askKey(key ? problem.detail : "")))) {
-      // Try again with the key that was entered in the meantime.
+      // Try again with the key that was entered meanwhile.
     } else {
       throw problem;
     }
@@ -52,11 +52,11 @@ async function problemOf(response) {
     const said = await response.json();
     if (said && (said.title || said.detail)) return new Problem({ ...said, status: response.status });
   } catch {
-    // Not JSON: something between this page and the service answered.
+    // Not JSON, so the response is not from the service but from a proxy in between.
   }
   return new Problem({
-    title: `Unexpected answer ${response.status} ${response.statusText}`.trim(),
-    detail: "This answer is not from facespace. Check the proxy between the service and this page.",
+    title: `Unexpected response ${response.status} ${response.statusText}`.trim(),
+    detail: "This response is not from facespace. Check the proxy between the service and this page.",
     status: response.status,
   });
 }
@@ -69,14 +69,14 @@ export function formOf(files, texts = {}) {
   return form;
 }
 
-// Pictures need the key too, so they are fetched, six at a time, and kept while the page is open.
+// Images need the API key too, so they are fetched with JavaScript, six at a time, and cached.
 
 const KEPT = 600;
 const pictures = new Map();
 const line = [];
 let underway = 0;
 
-/** A URL that an <img> can show, for a picture of the service; null where there is none. */
+/** Return a URL for an <img> with an image of the service, or null if there is none. */
 export function picture(path) {
   if (!pictures.has(path)) {
     if (pictures.size >= KEPT) {
@@ -92,7 +92,7 @@ export function picture(path) {
   return pictures.get(path);
 }
 
-/** Forget the pictures: another key may not be allowed to see them. */
+/** Clear the cache of images: another key may not be allowed to see them. */
 export const forgetPictures = () => pictures.clear();
 
 async function next() {
@@ -102,7 +102,7 @@ async function next() {
   try {
     done(URL.createObjectURL(await call("GET", path, { raw: true })));
   } catch (error) {
-    // Fetched again next time, except where there is no picture.
+    // Fetch it again next time, unless it does not exist.
     if (error.status !== 404) pictures.delete(path);
     done(null);
   }

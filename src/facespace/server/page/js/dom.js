@@ -1,8 +1,8 @@
-// Make elements in one line, redraw them without losing focus, and announce things to screen readers.
+// Create elements, redraw them without losing focus, and announce messages to screen readers.
 
 const SVG = "http://www.w3.org/2000/svg";
 
-/** An element: h("p.soft", {on: {click}}, "text", child). SVG elements are named "svg:path". */
+/** Create an element: h("p.soft", {on: {click}}, "text", child). SVG elements are named "svg:path". */
 export function h(name, given, ...children) {
   let attributes = given;
   if (given === null || typeof given !== "object" || given instanceof Node || Array.isArray(given)) {
@@ -32,12 +32,12 @@ function add(element, children) {
   }
 }
 
-// Where the keyboard's focus was when its place was redrawn, by the element that was filled.
+// The name of the control that had focus when an element was redrawn, by that element.
 const focusOf = new WeakMap();
 
 /**
- * New content in place of the old. Focus inside stays on the control of the same key, name or words, also where that
- * control is only there again after a later `fill` of the same element.
+ * Replace the content of an element. Focus moves to the new control with the same key, label or text, even if that
+ * control only appears in a later `fill` of the same element.
  */
 export function fill(element, ...children) {
   const focused = document.activeElement;
@@ -57,7 +57,7 @@ export function fill(element, ...children) {
   return element;
 }
 
-/** What a control is known by when it is drawn again: its `data-key`, its label, or its words. */
+/** The name by which a redrawn control is recognised: its `data-key`, label or text. */
 function nameOf(control) {
   const words = control.dataset.key ?? control.getAttribute("aria-label") ?? (control.labels?.[0] ?? control).textContent.trim();
   return `${control.localName} ${words}`;
@@ -71,10 +71,10 @@ export function say(text) {
 }
 
 let ids = 0;
-/** An id that nothing else on the page has. */
+/** An id that is unique on the page. */
 export const newId = (of) => `${of}-${++ids}`;
 
-/** A short message at the bottom of the page; with `undo`, a button to take back what was done. */
+/** A short message at the bottom of the page; with `undo`, it has an undo button. */
 export function toast(text, undo) {
   const shown = h("div.toast.enter", {}, h("span", text));
   const away = setTimeout(() => shown.remove(), undo ? 12000 : 5000);

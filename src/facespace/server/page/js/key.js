@@ -1,4 +1,4 @@
-// The API key: asked for if the service needs one, kept for this tab only, forgotten when the tab is closed.
+// The API key: requested if the service needs one, and kept in this tab only until it is closed.
 
 import { fill, h, newId } from "./dom.js";
 
@@ -8,7 +8,7 @@ let asking = null;
 export const currentKey = () => sessionStorage.getItem(PLACE) ?? "";
 export const forgetKey = () => sessionStorage.removeItem(PLACE);
 
-/** Ask for a key, once for all requests that wait for it; true if one was entered. `wrong` says why the last one failed. */
+/** Ask for a key, once for all waiting requests. Returns true if one was entered. `wrong` is the last error. */
 export function askKey(wrong = "") {
   asking ??= dialog(wrong).finally(() => (asking = null));
   return asking;

@@ -1,4 +1,4 @@
-// Shows the view of the address, the bar with all views, and the switch between light and dark.
+// The router: shows the view for the current URL, the navigation bar and the switch between light and dark.
 
 import { forgetPictures } from "./api.js";
 import { fill, h, say } from "./dom.js";
@@ -85,7 +85,7 @@ function tools(service) {
   };
   const key = async () => {
     if (currentKey()) {
-      // Everything the page holds was answered to this key, so it goes too.
+      // Reload to discard all data that was fetched with this key.
       forgetKey();
       location.reload();
     } else if (await askKey()) {

@@ -1,11 +1,11 @@
-// What the service is, what the key may do, and the model's card: fetched once for each key.
+// The capabilities of the service, the scopes of the key and the model card, fetched once per key.
 
 import { call } from "./api.js";
 
 let service = null;
 let model = null;
 
-/** What the service is and what the caller may do. */
+/** The capabilities of the service and the scopes of the caller. */
 export const serviceNow = () => (service ??= once(call("GET", "v1/service"), () => (service = null)));
 
 /** The model with its card and curves. */
@@ -15,7 +15,7 @@ export function forget() {
   service = model = null;
 }
 
-/** Whether the caller may do something: verify, read, enrol, admin. */
+/** Whether the caller has a scope: verify, read, enrol or admin. */
 export const may = async (scope) => (await serviceNow()).scopes.includes(scope);
 
 function once(promise, failed) {

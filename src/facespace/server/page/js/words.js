@@ -1,4 +1,4 @@
-// Numbers, times and results in words.
+// Formatting of numbers, times and results.
 
 const GROUPED = new Intl.NumberFormat("en");
 
@@ -8,25 +8,25 @@ export const grouped = (n) => GROUPED.format(n);
 /** A squared distance. */
 export const distance = (d) => d.toFixed(d < 1 ? 3 : 2);
 
-/** A probability in per cent; never 0 and never 100. The number and its sign stay on one line. */
+/** A probability in per cent, never 0 or 100. A no-break space keeps the number and its sign together. */
 export function percent(p) {
   if (p > 0.999) return "over 99.9\u00a0%";
   if (p < 0.001) return "under 0.1\u00a0%";
   return `${(100 * p).toFixed(p > 0.99 || p < 0.01 ? 1 : 0)}\u00a0%`;
 }
 
-/** With a capital letter, for the beginning of a sentence. */
+/** Capitalise the first letter. */
 export const capital = (text) => text.charAt(0).toLocaleUpperCase() + text.slice(1);
 
 const FIGURE = new Intl.NumberFormat("en", { maximumSignificantDigits: 4 });
 
-/** A measured figure with four significant digits at most. */
+/** A measured figure with at most four significant digits. */
 export const figure = (value) => (Number.isInteger(value) ? GROUPED : FIGURE).format(value);
 
 /** A false accept rate as odds. */
 export const oneIn = (rate) => `1 in ${GROUPED.format(Math.round(1 / rate))}`;
 
-// For services that do not say the outcome in words.
+// For older services, whose answers have no headline.
 const HEADLINES = { same: "Same person", unclear: "Too close to call", different: "Different people" };
 
 /** The outcome of a comparison: "same", "unclear" or "different", its headline, and a sentence about both error rates. */
@@ -40,7 +40,7 @@ function byThreshold(found) {
     + `Of pairs of different people, ${oneIn(found.far)} are within it.`;
 }
 
-/** The quality of a face in words, with its faults. */
+/** Describe the quality of a face and its defects. */
 export function quality(q) {
   if (!q) return "Quality unknown";
   const faults = [];

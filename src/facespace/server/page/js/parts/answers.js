@@ -1,10 +1,10 @@
-// Earlier answers about the groups: what each one says, with its faces, and a button to take it back.
+// Earlier answers about the groups, with their faces and a button to undo each of them.
 
 import { h } from "../dom.js";
 import { count } from "../words.js";
 import { action } from "./states.js";
 
-/** The standing answers that are about one of these faces, the newest first. */
+/** The answers about any of these faces that have not been undone, newest first. */
 export function about(decisions, faces) {
   const shown = new Set(faces);
   return decisions.filter((entry) => !entry.undone && facesOf(entry).some((face) => shown.has(face))).reverse();
@@ -14,7 +14,7 @@ function facesOf(entry) {
   return [...(entry.pairs ?? []).flatMap((pair) => [pair.a, pair.b]), ...(entry.naming ? [entry.naming.face] : [])];
 }
 
-/** What an answer says, and the faces to show for it. */
+/** The text of an answer, and the faces to show with it. */
 function told(entry) {
   const pairs = entry.pairs ?? [];
   if (entry.naming) return [`Named ${entry.naming.name}`, [entry.naming.face]];
@@ -25,7 +25,7 @@ function told(entry) {
   return [words, [(other[0] ?? pairs[0]).a]];
 }
 
-/** A list of answers; `face(number)` draws a face, `undo(decision)` takes an answer back. */
+/** A list of answers; `face(number)` draws a face, `undo(decision)` undoes an answer. */
 export function answerList(entries, face, undo) {
   return h("ul.answers", entries.map((entry) => {
     const [words, faces] = told(entry);

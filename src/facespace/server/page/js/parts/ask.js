@@ -1,4 +1,4 @@
-// Dialogs that ask: yes or no, a name, or which person.
+// Dialogs: confirm an action, enter a name, or choose a person.
 
 import { call } from "../api.js";
 import { fill, h, newId } from "../dom.js";
@@ -24,7 +24,7 @@ function dialog(title, content, action, danger) {
 /** Yes or no. */
 export const ask = ({ title, text, action, danger = false }) => dialog(title, h("p", text), action, danger);
 
-/** A list of the gallery's people that a text field suggests from; `onFound(people)` gets those that match. */
+/** A list of people in the gallery as suggestions for a text field; `onFound(people)` gets the matches. */
 export function suggestPeople(input, onFound = () => {}) {
   const list = h("datalist", { id: newId("people") });
   input.setAttribute("list", list.id);
@@ -45,7 +45,7 @@ export function suggestPeople(input, onFound = () => {}) {
   return list;
 }
 
-/** A name in a dialog, or null. With `suggest` the gallery's people are suggested. */
+/** Ask for a name; null if cancelled. `suggest` suggests people in the gallery. */
 export async function askName({ title, label, value = "", action, suggest = false }) {
   const id = newId("name");
   const input = h("input.input", { id, value, required: true, autocomplete: "off", maxLength: 200 });
@@ -55,7 +55,7 @@ export async function askName({ title, label, value = "", action, suggest = fals
   return (await answer) ? input.value.trim() : null;
 }
 
-/** Who else `person` is: {other, keep}, where `keep` is the one whose name stays; or null. */
+/** Ask whom to merge `person` with: {other, keep}, where `keep` is the one whose name stays; or null. */
 export async function askMerge(person) {
   const id = newId("merge");
   const input = h("input.input", { id, required: true, autocomplete: "off", maxLength: 200, "aria-describedby": `${id}-hint` });
@@ -66,7 +66,7 @@ export async function askMerge(person) {
   const chosen = () => people.find((other) => other.name === input.value.trim().normalize("NFC"));
   const check = () => {
     const other = chosen();
-    input.setCustomValidity(input.value.trim() && !other ? "Nobody is enrolled under exactly this name." : "");
+    input.setCustomValidity(input.value.trim() && !other ? "There is no enrolled person with exactly this name." : "");
     // Suggestions may arrive after the user chose a name: the choice stays as long as the other person does.
     if (other?.person === offered) return;
     offered = other?.person;
@@ -79,13 +79,13 @@ export async function askMerge(person) {
   });
   input.addEventListener("input", check);
   const answer = dialog(`Merge ${person.name} with another person`, [
-    h("div.field", h("label", { htmlFor: id }, "Other person"), input, list, h("p.hint", { id: `${id}-hint` }, "Somebody who is enrolled already. You can undo the merge later.")),
+    h("div.field", h("label", { htmlFor: id }, "Other person"), input, list, h("p.hint", { id: `${id}-hint` }, "A person who is already enrolled. You can undo the merge later.")),
     names], "Merge");
   input.focus();
   return (await answer) && chosen() ? { other: chosen(), keep: kept } : null;
 }
 
-/** Which of several people's names stays after a merge; the first is chosen. */
+/** Choose which name to keep after a merge; the first is the default. */
 export function nameToKeep(people, onKeep) {
   const group = newId("keep");
   return h("fieldset.keep-name", h("legend", "Name to keep"), people.map((person, i) => h("label.check", {},

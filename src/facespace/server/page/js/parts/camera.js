@@ -6,10 +6,10 @@ import { icon } from "../icons.js";
 const WORDS = {
   NotAllowedError: "The browser blocks the camera. Allow it in the address bar, or choose a photo instead.",
   NotFoundError: "No camera was found.",
-  NotReadableError: "Another program uses the camera. Close it and try again.",
+  NotReadableError: "The camera is used by another program. Close it and try again.",
 };
 
-/** A File, or null if no photo was taken. */
+/** Return a File, or null if no photo was taken. */
 export async function takePhoto() {
   const id = newId("camera");
   const video = h("video", { muted: true, playsInline: true, "aria-label": "Camera picture" });

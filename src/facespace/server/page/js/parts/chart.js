@@ -6,7 +6,7 @@ import { distance, oneIn } from "../words.js";
 const s = (name, attributes, ...children) => h(`svg:${name}`, attributes, ...children);
 const path = (points) => points.map(([x, y], i) => `${i ? "L" : "M"}${x.toFixed(1)} ${y.toFixed(1)}`).join("");
 
-/** A figure that redraws when its width changes, so that its text keeps its size. */
+/** A figure that is redrawn when its width changes, so that its text keeps its size. */
 function chart(height, label, draw) {
   const figure = h("figure.chart");
   let drawn = 0;
@@ -29,7 +29,7 @@ function ticks(most, wanted = 6) {
 
 /**
  * The distances of pairs of the same person and of different people, with the threshold, the rejection and the distance
- * of this pair where they are given. A card without histograms gets the curve of probabilities.
+ * of this pair if given. For a card without histograms, the probability curve is drawn instead.
  */
 export function distances(model, { found, threshold, rejection, thresholds = [] } = {}) {
   const between = rejection != null && rejection > threshold;
@@ -47,7 +47,7 @@ export function distances(model, { found, threshold, rejection, thresholds = [] 
     let end = -Infinity;
     for (const { far, threshold: at } of [...thresholds].sort((a, b) => a.threshold - b.threshold)) {
       parts.push(s("line", { x1: x(at), x2: x(at), y1: roof - 14, y2: base, class: "mark thin" }));
-      // A label without room is left out: the table says all of them.
+      // Omit labels without room; the table has all thresholds.
       if (x(at) - end < 64) continue;
       parts.push(s("text", { x: x(at), y: roof - 20, class: "tick", "text-anchor": "middle" }, oneIn(far).replace("1 in ", "1/")));
       end = x(at);
@@ -58,7 +58,7 @@ export function distances(model, { found, threshold, rejection, thresholds = [] 
       words.push(s("text", { x: Math.min(Math.max(middle, 64), width - 64), y: roof - 14, class: "name between", "text-anchor": "middle" }, "too close to call"));
       for (const at of [threshold, rejection]) parts.push(s("line", { x1: x(at), x2: x(at), y1: roof - 8, y2: base, class: "mark threshold" }));
     }
-    // The two labels look away from each other.
+    // Place the two labels on opposite sides.
     const left = found !== undefined && found <= threshold;
     const add = ([line, name]) => {
       parts.push(line);
@@ -70,12 +70,12 @@ export function distances(model, { found, threshold, rejection, thresholds = [] 
       parts.push(s("circle", { cx: x(found), cy: base, r: 6, class: "dot" }));
     }
     parts.push(s("text", { x: width - 8, y: height - 6, class: "tick", "text-anchor": "end" }, "squared distance"));
-    // Above every line, so that none goes through a word.
+    // Draw the text last, so that no line crosses it.
     return [...parts, ...words];
   });
 }
 
-/** Shapes, and the words on them. */
+/** The shapes and their labels. */
 function hills(bars, most, x, base, roof, width) {
   const peak = Math.max(...bars.genuine, ...bars.impostor);
   const middle = (i) => x((bars.edges[i] + bars.edges[i + 1]) / 2);
@@ -105,7 +105,7 @@ function mark(at, roof, base, width, kind, words, before, lower = 0) {
   ];
 }
 
-/** How far the axis goes: to where the last per mille of the pairs lies. */
+/** The end of the axis, beyond which there are less than 0.2 % of the pairs. */
 function reach(model, found = 0, threshold = 0) {
   const least = Math.max(found, threshold) * 1.12;
   if (!model.distribution) return Math.max(least, ...model.probability.filter((p) => p.probability > 0.002).map((p) => p.distance));
@@ -117,12 +117,12 @@ function reach(model, found = 0, threshold = 0) {
 function described(model, found, threshold, rejection) {
   const words = ["Squared distances of pairs of the same person and of different people, measured for this model."];
   if (threshold !== undefined) words.push(`The threshold for the same person is ${distance(threshold)}.`);
-  if (rejection != null) words.push(`Beyond ${distance(rejection)} they are different people.`);
+  if (rejection != null) words.push(`Beyond ${distance(rejection)}, they are different people.`);
   if (found !== undefined) words.push(`These two are at ${distance(found)}.`);
   return words.join(" ");
 }
 
-/** VAL against FAR, the rates of the card marked. */
+/** The ROC curve, VAL against FAR, with the rates of the card marked. */
 export function roc(model, thresholds) {
   const [height, left, foot] = [330, 52, 48];
   const points = model.roc.filter((point) => point.far > 0);
@@ -130,7 +130,7 @@ export function roc(model, thresholds) {
   const y = (val) => 12 + (height - foot - 12) * (1 - val);
   const at = (entry) => nearest(points, entry.threshold);
   const words = thresholds.map((entry) => `at ${oneIn(entry.far)}, ${(100 * at(entry).val).toFixed(1)} per cent`).join("; ");
-  return chart(height, `ROC: accepted pairs of the same person, by accepted pairs of strangers: ${words}.`, (width) => {
+  return chart(height, `ROC curve: accepted pairs of the same person, by accepted pairs of different people: ${words}.`, (width) => {
     const x = (far) => left + ((width - left - 12) * (Math.log10(Math.max(far, lowest)) - Math.log10(lowest))) / -Math.log10(lowest);
     const parts = [0, 0.25, 0.5, 0.75, 1].flatMap((val) => [
       s("line", { x1: left, x2: width - 12, y1: y(val), y2: y(val), class: "grid" }),
@@ -142,7 +142,7 @@ export function roc(model, thresholds) {
     const drawn = points.filter((point) => point.far >= lowest);
     parts.push(s("path", { d: path(drawn.map((point) => [x(point.far), y(point.val)])), class: "line genuine" }));
     for (const entry of thresholds) parts.push(s("circle", { cx: x(entry.far), cy: y(at(entry).val), r: 5, class: "dot" }));
-    parts.push(s("text", { x: width - 12, y: height - 6, class: "tick", "text-anchor": "end" }, "accepted pairs of strangers (FAR)"));
+    parts.push(s("text", { x: width - 12, y: height - 6, class: "tick", "text-anchor": "end" }, "accepted pairs of different people (FAR)"));
     return parts;
   });
 }

@@ -1,4 +1,4 @@
-// Enrol a person: a name and photos. Nothing is cleared before the service has confirmed it.
+// The enrolment dialog. Input is only cleared when the service has confirmed the enrolment.
 
 import { call, formOf } from "../api.js";
 import { fill, h, newId } from "../dom.js";
@@ -8,7 +8,7 @@ import { chosenPhotos, well } from "./well.js";
 
 const draft = { name: "", files: [] };
 
-/** The dialog; gives the service's answer, or null. A draft that was not sent is kept for the next time. */
+/** Show the dialog. Returns the response, or null. An unsent draft is kept for the next time. */
 export function enrolDialog(service, { name, files } = {}) {
   if (name !== undefined) draft.name = name;
   if (files) draft.files = files;
@@ -73,11 +73,11 @@ export function enrolDialog(service, { name, files } = {}) {
   fill(box, h("form", { on: { submit } },
     h("h2", { id: `${id}-title` }, "Enrol a person"),
     h("div.field", h("label", { htmlFor: `${id}-name` }, "Name"), nameField,
-      h("p.hint", "If this name is enrolled already, the photos are added to that person.")),
-    h("div.field", h("span.label", "Photos"), h("p.hint", `One face in each photo. Photos from different days work best. Up to ${grouped(service.limits.photos)} photos.`), photos),
+      h("p.hint", "If this name is already enrolled, the photos are added to that person.")),
+    h("div.field", h("span.label", "Photos"), h("p.hint", `One face per photo. Photos from different days work best. Up to ${grouped(service.limits.photos)} photos.`), photos),
     service.keeps_pictures
-      ? h("div.check", keep, h("label", { htmlFor: `${id}-keep` }, "Keep a small picture of each face. The photos themselves are never stored."))
-      : h("p.small.soft", "Photos are not stored, and this service stores no pictures of faces."),
+      ? h("div.check", keep, h("label", { htmlFor: `${id}-keep` }, "Store a thumbnail of each face. The photos themselves are never stored."))
+      : h("p.small.soft", "This service stores neither photos nor thumbnails of faces."),
     status,
     h("div.row.end", h("button.button", { type: "button", on: { click: () => box.close() } }, "Cancel"), send)));
   draw();
@@ -91,7 +91,7 @@ export function enrolDialog(service, { name, files } = {}) {
   }));
 }
 
-/** What the user should look at after an enrolment, each as [heading, {name, reason}]. */
+/** Remarks about an enrolment, each as [heading, {name, reason}]. */
 export function remarks(answer) {
   return [
     ...answer.failures.map((entry) => ["Not used", entry]),
@@ -102,13 +102,13 @@ export function remarks(answer) {
   ];
 }
 
-/** A refused enrolment; where the photos look like somebody else, `anyway` enrols them all the same. */
+/** A failed enrolment. If the photos look like somebody else, `anyway` enrols them anyway. */
 export function refusal(error, anyway) {
   const doubtful = /looks? like/.test(error.detail ?? "") && error.status < 500;
   return failed(error, null, "h3", anyway && doubtful && action("Enrol anyway", anyway));
 }
 
-/** The remarks as the content of a dialog; `accept` enrols what was left out because it looks like somebody else. */
+/** The remarks as the content of a dialog; `accept` also enrols the photos that look like somebody else. */
 export function remarkList(answer, id, close, status, accept) {
   return h("div", {},
     h("h2", { id: `${id}-title`, tabIndex: -1 }, `${answer.person.name}: ${count(answer.added, "face")} added`),

@@ -1,4 +1,4 @@
-// Enrol a group of a clustering: a name, and the faces that belong to it.
+// The dialog to enrol a group of a clustering job.
 
 import { call } from "../api.js";
 import { fill, h, newId } from "../dom.js";
@@ -7,10 +7,10 @@ import { suggestPeople } from "./ask.js";
 import { refusal, remarks, remarkList } from "./enrol.js";
 import { waiting } from "./states.js";
 
-/** The dialog; gives what the service answered, or null. `face(number, alt)` draws a face. */
+/** Show the dialog. Returns the response, or null. `face(number, alt)` draws a face. */
 export function enrolGroup(service, base, cluster, face) {
   const id = newId("group");
-  // A face that more likely belongs to somebody else must be chosen on purpose.
+  // A face that probably belongs to somebody else is not selected by default.
   const chosen = new Set(cluster.faces.filter((entry) => entry.membership >= 0.5).map((entry) => entry.face));
   const box = h("dialog", { "aria-labelledby": `${id}-title` });
   const input = h("input.input", { id: `${id}-name`, value: cluster.name ?? "", autocomplete: "off", required: true, maxLength: 200 });
@@ -47,7 +47,7 @@ export function enrolGroup(service, base, cluster, face) {
     try {
       const body = { faces: [...chosen], name: input.value, keep: service.keeps_pictures && keep.checked, accept_doubtful: acceptDoubtful };
       answer = await call("POST", `${base}/enrol`, { body });
-      // The second time, the faces of the first are there already, which is nothing to tell.
+      // The second time, do not report the faces of the first time as already enrolled.
       if (remarks(answer).length && !acceptDoubtful) {
         fill(box, remarkList(answer, id, () => box.close(), wrong, () => enrol(true)));
         box.querySelector("h2").focus();
@@ -62,13 +62,13 @@ export function enrolGroup(service, base, cluster, face) {
   fill(box, h("form", { on: { submit } },
     h("h2", { id: `${id}-title` }, "Enrol this group"),
     h("div.field", h("label", { htmlFor: input.id }, "Name"), input, suggestPeople(input),
-      h("p.hint", "If this name is enrolled already, the faces are added to that person.")),
+      h("p.hint", "If this name is already enrolled, the faces are added to that person.")),
     h("div.field", h("span.label", "Faces"),
-      h("p.hint", "Click a face to leave it out.", doubtful > 0 && ` ${count(doubtful, "face")} may be somebody else: left out unless you click ${doubtful === 1 ? "it" : "them"}.`),
+      h("p.hint", "Click a face to leave it out.", doubtful > 0 && ` ${count(doubtful, "face")} may be somebody else and will be left out unless you click ${doubtful === 1 ? "it" : "them"}.`),
       h("ul.thumbs", cluster.faces.map(choice))),
     service.keeps_pictures
-      ? h("div.check", keep, h("label", { htmlFor: keep.id }, "Keep a small picture of each face."))
-      : h("p.small.soft", "This service stores no pictures of faces."),
+      ? h("div.check", keep, h("label", { htmlFor: keep.id }, "Store a thumbnail of each face."))
+      : h("p.small.soft", "This service does not store thumbnails of faces."),
     wrong,
     h("div.row.end", h("button.button", { type: "button", on: { click: () => box.close() } }, "Cancel"), send)));
   counted();

@@ -6,7 +6,7 @@ import { urlOf } from "./well.js";
 /**
  * file : the photo, upright as the browser shows it
  * found : {width, height, faces} from the service, or null before there is an answer
- * chosen : place of the marked face; label(i) : words at a face; first(i) : whether its label gets the best place;
+ * chosen : index of the marked face; label(i) : text of a face; first(i) : whether its label is placed first;
  * onPick(i) : makes the boxes buttons
  */
 export function photo(file, found, { chosen = -1, label = () => "", first = () => false, onPick, alt = "" } = {}) {
@@ -71,7 +71,7 @@ function arrange(element, boxes, badges, order) {
     style.removeProperty("max-width");
     let best = spot(badges[i], faces, i, placed, width, height);
     if (best.names > 0) {
-      // No room for the whole name: the beginning of it.
+      // Truncate a name that does not fit.
       style.setProperty("max-width", `${Math.max(56, faces[i][2] - faces[i][0])}px`);
       best = spot(badges[i], faces, i, placed, width, height);
     }
@@ -81,7 +81,7 @@ function arrange(element, boxes, badges, order) {
   }
 }
 
-/** The best place for a label: {area, names, cost}, where `names` is how much of other labels it covers. */
+/** The best place for a label: {area, names, cost}, where `names` is the covered area of other labels. */
 function spot(badge, faces, i, placed, width, height) {
   const [left, top, right, bottom] = faces[i];
   const [wide, tall] = [badge.offsetWidth, badge.offsetHeight];

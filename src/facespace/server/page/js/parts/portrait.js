@@ -1,10 +1,10 @@
-// A face in a square: its picture once it is in view; initials before that, and for faces without a picture.
+// A square portrait: its image is loaded when it comes into view. Until then, or without an image, it shows initials.
 
 import { picture } from "../api.js";
 import { fill, h } from "../dom.js";
 import { initials } from "../words.js";
 
-/** Stands for the name of a face without one. */
+/** Placeholder for a face without a name. */
 export const NOBODY = "·";
 
 const WAITING = new WeakMap();
@@ -31,9 +31,9 @@ function tint(name) {
   return `tint${sum % 6}`;
 }
 
-/** The portrait of a person; `path` is the picture's, or null. `alt` is empty where the name is next to it. */
+/** The portrait of a person. `path` is the path of the image, or null. `alt` is empty if the name is next to it. */
 export function portrait(name, path, alt = "") {
-  // A face without a name has no colour of its own.
+  // Faces without a name have no colour.
   const element = h("span.portrait", { class: name === NOBODY ? "" : tint(name) }, h("span", { "aria-hidden": "true" }, initials(name)));
   if (path) {
     WAITING.set(element, { path, alt });

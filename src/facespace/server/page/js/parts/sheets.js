@@ -1,4 +1,4 @@
-// The groups of a clustering: questions that make them better, names, and ways to keep them.
+// The groups of a clustering job: questions that improve them, names, enrolment and downloads.
 
 import { call } from "../api.js";
 import { fill, h, newId, say, toast } from "../dom.js";
@@ -11,11 +11,11 @@ import { action, empty, failed, waiting } from "./states.js";
 
 const AT_FIRST = 18;
 
-// Questions fetched beside those that were skipped, and the most that the service gives.
+// Questions to fetch in addition to skipped ones, and the maximum of the service.
 const AHEAD = 20;
 const MOST = 200;
 
-/** Show a finished job in `body`; `forget` starts over; `extra` are more ways to keep the groups. */
+/** Show a finished job in `body`; `forget` starts over; `extra` returns more download buttons. */
 export async function sheets(body, { service, job, signal, forget, extra = () => null }) {
   const base = `v1/cluster/${job.job}`;
   const wrong = h("div", { "aria-live": "polite" });
@@ -37,14 +37,14 @@ export async function sheets(body, { service, job, signal, forget, extra = () =>
   fill(body,
     h("div.row", summary, h("div.row.push", undoButton, action("Group other photos", forget))),
     h("div.notice.keep", {},
-      h("p", `These groups are deleted on ${when(job.expires)}. To keep them, `, mayEnrol && "enrol people, or ", "download all groups: the pictures of the faces, and a table of who is in which photo."),
+      h("p", `These groups are deleted on ${when(job.expires)}. To keep them, `, mayEnrol && "enrol people, or ", "download all groups: thumbnails of the faces and a table of the people in each photo."),
       keeping),
     wrong, asking, people);
   await load();
 
-  /** Do something and show what changed. `faces` are those it is about: earlier answers about them may be in the way. */
+  /** Do something and redraw. `faces` are the faces involved: earlier answers about them may contradict it. */
   function act(work, faces, done = () => {}) {
-    // An answer pressed twice is one answer.
+    // Ignore a second click while the first is processed.
     if (!busy) current = carryOut(work, faces, done);
     return current;
   }
@@ -66,14 +66,14 @@ export async function sheets(body, { service, job, signal, forget, extra = () =>
     const found = error.status === 409 && faces ? about(decisions, faces) : [];
     if (!found.length) return failed(error, null);
     return h("div.notice.wrong.enter", { role: "alert" },
-      h("h2", "An earlier answer says otherwise"),
+      h("h2", "This contradicts an earlier answer"),
       h("p", "Undo the answer that is wrong, then try again."),
       answerList(found, face, undo),
       h("details", h("summary.small", "Details"), h("p.small", error.message)));
   }
 
   async function undo(decision) {
-    // The button is there while the groups are still being drawn: a click on it must not be lost.
+    // Wait for the groups to be drawn, so that a click on the button is not lost.
     await current;
     const body = decision === undefined ? {} : { decision };
     return act(() => call("POST", `${base}/undo`, { body }), null, (taken) => {
@@ -203,7 +203,7 @@ export async function sheets(body, { service, job, signal, forget, extra = () =>
       earlier(cluster));
   }
 
-  /** Where a wrong answer has put two people into one group, it is undone right there. */
+  /** The answers about a group, so that a wrong one can be undone there. */
   function earlier(cluster) {
     const found = about(decisions, facesOf(cluster));
     const key = `answers-${cluster.cluster}`;
@@ -225,7 +225,7 @@ export async function sheets(body, { service, job, signal, forget, extra = () =>
     enrolled.set(cluster.cluster, done.person);
     toast(`${done.person.name}: ${count(done.added, "face")} enrolled.`);
     const name = done.person.name;
-    // The download has the name too. Where an answer forbids it, the group keeps the name it has.
+    // Use the name for the download too. If an answer forbids it, the group keeps its name.
     if (cluster.name !== name) await call("POST", `${base}/name`, { body: { cluster: cluster.cluster, name } }).catch(() => {});
     await load();
   }
@@ -234,15 +234,15 @@ export async function sheets(body, { service, job, signal, forget, extra = () =>
     const doubt = entry.membership < 0.5;
     const words = `${entry.photo}: ${percent(entry.membership)} probable`;
     const split = () => act(() => call("POST", `${base}/split`, { body: { faces: [entry.face] } }), facesOf(cluster),
-      ({ decision }) => toast("This face is now somebody else.", () => undo(decision)));
+      ({ decision }) => toast("This face is now a separate person.", () => undo(decision)));
     return h("li", { class: doubt ? "doubt" : "", title: words }, face(entry.face, words),
       cluster.faces.length > 1 && h("button.icon", {
-        type: "button", "aria-label": `Not ${titleOf(cluster)}: ${entry.photo}`, title: "Somebody else", data: { key: `split-${entry.face}` }, on: { click: split },
+        type: "button", "aria-label": `Not ${titleOf(cluster)}: ${entry.photo}`, title: "Different person", data: { key: `split-${entry.face}` }, on: { click: split },
       }, icon("close")));
   }
 }
 
-/** Save a Blob as a file of the user's. */
+/** Download a Blob as a file. */
 export function save(blob, name) {
   const url = URL.createObjectURL(blob);
   h("a", { href: url, download: name }).click();

@@ -1,4 +1,4 @@
-// What to show while an answer is on its way, when there is none, and when something failed.
+// Elements for loading, empty and failed states, and the heading of a view.
 
 import { h } from "../dom.js";
 import { icon } from "../icons.js";
@@ -8,14 +8,14 @@ export function waiting(text) {
   return h("p.waiting", { role: "status" }, h("span.spinner", { "aria-hidden": "true" }), `${text} …`);
 }
 
-/** What failed, in the service's words, with a button to try again and `more` buttons. */
+/** An error message, with a button to try again and `more` buttons. */
 export function failed(error, again, level = "h2", ...more) {
   if (!error.title) console.error(error);
   const heading = error.title ?? "This page has a bug";
   const name = error.instance?.split(":").pop();
   return h("div.notice.wrong.enter", { role: "alert" },
     h(level, heading),
-    // Details may have several lines, such as one for each photo.
+    // Details can have several lines, such as one per photo.
     h("p", { style: { "white-space": "pre-line" } }, error.detail ?? error.message),
     name && h("p", h("code", `Request ${name}`)),
     (again || more.length > 0) && h("div.row", more, again && action("Try again", again)),
@@ -25,12 +25,12 @@ export function failed(error, again, level = "h2", ...more) {
 /** A small button. */
 export const action = (text, work, kind = "") => h("button.button.small", { type: "button", class: kind, on: { click: work } }, text);
 
-/** Nothing to show, and what to do about it. */
+/** An empty state with advice. */
 export function empty(drawing, title, text, ...more) {
   return h("div.empty", icon(drawing), h("h2", title), h("p", text), more);
 }
 
-/** The head of a view. */
+/** The heading of a view. */
 export function head(title, lede, tool) {
   const words = [h("h1", title), lede && h("p.lede", lede)];
   return tool ? h("header.head.with-action", h("div", words), tool) : h("header.head", words);

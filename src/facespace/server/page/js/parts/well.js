@@ -1,4 +1,4 @@
-// Where photos go in: dropped, chosen, pasted, a whole folder, or from the camera.
+// Photo input: drag and drop, file dialog, paste, folders and the camera.
 
 import { fill, h, newId, say } from "../dom.js";
 import { icon } from "../icons.js";
@@ -9,14 +9,14 @@ export const ACCEPTED = "image/*,.heic,.heif";
 
 const isPhoto = (file) => file.type.startsWith("image/") || /\.(heic|heif|avif|jfif|jpe|pgm|ppm|tiff?)$/i.test(file.name);
 
-/** The photos among some files, and how many files are no photos. Hidden files, such as .DS_Store, do not count. */
+/** The photos among some files, and the number of other files. Hidden files, such as .DS_Store, are ignored. */
 function sorted(files) {
   const seen = [...files].filter((file) => !file.name.startsWith("."));
   const photos = seen.filter(isPhoto);
   return [photos, seen.length - photos.length];
 }
 
-/** Call `onFiles(photos, others)` for photos dropped on an element, with folders read whole, or pasted while it is shown. */
+/** Call `onFiles(photos, others)` for photos and folders dropped on an element, or pasted while it is shown. */
 export function hearPhotos(element, onFiles, { signal, paste = false } = {}) {
   let depth = 0;
   const over = (on) => element.classList.toggle("over", on);
@@ -33,7 +33,7 @@ export function hearPhotos(element, onFiles, { signal, paste = false } = {}) {
     event.stopPropagation();
     depth = 0;
     over(false);
-    // Entries must be read before the first wait: the browser empties the list afterwards.
+    // Read the entries before the first await: the browser clears the list afterwards.
     const entries = [...(event.dataTransfer?.items ?? [])].map((item) => item.webkitGetAsEntry?.());
     const files = [...(event.dataTransfer?.files ?? [])];
     take(entries.some((entry) => entry?.isDirectory) ? await filesIn(entries) : files);
@@ -56,7 +56,7 @@ async function filesIn(entries) {
     }
     const reader = entry.createReader();
     for (;;) {
-      // A browser gives at most 100 entries at a time.
+      // Browsers return at most 100 entries at a time.
       const some = await new Promise((done, failed) => reader.readEntries(done, failed)).catch(() => []);
       if (!some.length) break;
       found.push(...(await filesIn(some)));
@@ -72,7 +72,7 @@ function chooser(text, label, key, onFiles, more = {}) {
     type: "file", id, accept: ACCEPTED, data: { key }, ...more,
     on: { change: () => {
       const files = [...input.files];
-      // The same file again must be heard of, too.
+      // Reset the input, so that choosing the same file again fires an event.
       input.value = "";
       if (files.length) onFiles(files);
     } },
@@ -81,11 +81,11 @@ function chooser(text, label, key, onFiles, more = {}) {
 }
 
 /**
- * A place to put photos into.
+ * A drop zone for photos.
  *
- * label : what belongs here, such as "First photo"; several : whether more than one; folder : whether a folder can be
- * chosen; note : a line below, such as the most that can be sent; onFiles(photos, others) : gets the photos, and how
- * many files were no photos
+ * label : its name, such as "First photo"; several : whether it takes more than one photo; folder : whether a folder can
+ * be chosen; note : a line below, such as a limit; onFiles(photos, others) : called with the photos and the number of
+ * other files
  */
 export function well({ label, several = false, folder = false, low = false, note, onFiles, signal, paste = false }) {
   const take = (files, others = 0) => {
@@ -119,7 +119,7 @@ export function well({ label, several = false, folder = false, low = false, note
   return element;
 }
 
-/** A well that holds a photo: another one can be chosen or dropped, or it can be removed. */
+/** A drop zone with a photo, which can be replaced or removed. */
 export function filledWell({ label, shown, onFiles, onClear, signal }) {
   const clear = h("button.icon", { type: "button", "aria-label": `Remove: ${label}`, title: "Remove", on: { click: onClear } }, icon("close"));
   const element = h("div.well.filled", { role: "group", "aria-label": label }, shown,
@@ -128,22 +128,22 @@ export function filledWell({ label, shown, onFiles, onClear, signal }) {
   return element;
 }
 
-/** Open the file dialog of the well with this label, where it is shown. */
+/** Open the file dialog of the drop zone with this label, if it is shown. */
 export function chooseAgain(label) {
   document.querySelector(`input[type="file"][data-key="choose ${CSS.escape(label)}"]`)?.click();
 }
 
 const urls = new WeakMap();
-/** A URL that shows a file of this machine; the same one each time. */
+/** A URL that shows a local file, the same one each time. */
 export function urlOf(file) {
   if (!urls.has(file)) urls.set(file, URL.createObjectURL(file));
   return urls.get(file);
 }
 
-// Photos are large: a browser that draws hundreds of them runs out of memory.
+// Drawing hundreds of large photos would exhaust the memory of the browser.
 const SHOWN = 24;
 
-/** Small pictures of the first chosen photos, each with a button to remove it. */
+/** Thumbnails of the first selected photos, each with a button to remove it. */
 export function chosenPhotos(files, onRemove) {
   const more = files.length - SHOWN;
   return [

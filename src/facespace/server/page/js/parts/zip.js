@@ -1,11 +1,11 @@
-// A ZIP of files that are not compressed: photos are compressed already. The files are not copied into memory.
+// Create an uncompressed ZIP (photos are already compressed) without copying the files into memory.
 
 const TABLE = Uint32Array.from({ length: 256 }, (_, n) => {
   for (let bit = 0; bit < 8; bit++) n = n & 1 ? (n >>> 1) ^ 0xedb88320 : n >>> 1;
   return n;
 });
 
-// Beyond it a ZIP needs another format.
+// Larger files need the ZIP64 format.
 const MOST_BYTES = 0xffffffff;
 const MOST_FILES = 0xffff;
 
@@ -19,7 +19,7 @@ async function checksum(blob) {
   }
 }
 
-/** Numbers of two and four bytes, as [value, bytes], the lowest byte first. */
+/** Little-endian numbers of two or four bytes, given as [value, bytes]. */
 function bytes(...numbers) {
   const view = new DataView(new ArrayBuffer(numbers.reduce((sum, [, size]) => sum + size, 0)));
   let at = 0;
@@ -32,9 +32,9 @@ function bytes(...numbers) {
 }
 
 /**
- * A ZIP as a Blob, from entries [path, file] with "/" between folders. `onEntry(i)` is called before each.
+ * Return a ZIP as a Blob, from entries [path, file] with "/" between folders. `onEntry(i)` is called before each.
  *
- * Raises an Error where there is more than the format takes: 65,535 files or 4 GB.
+ * Throws an Error if there is more than the format allows: 65,535 files or 4 GB.
  */
 export async function zip(entries, onEntry = () => {}) {
   const total = entries.reduce((sum, [path, file]) => sum + file.size + 3 * path.length + 100, 0);

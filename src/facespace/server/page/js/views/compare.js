@@ -9,8 +9,8 @@ import { chooseAgain, filledWell, well } from "../parts/well.js";
 import { modelNow } from "../session.js";
 import { capital, count, distance, oneIn, outcome, percent, quality } from "../words.js";
 
-// Outlives the view, so that photos and answer are still there when the user comes back. `faces` are the numbers of
-// the faces the user chose, from 1 in reading order; null for the largest.
+// Kept when the user leaves the view, so that photos and result are still there on return. `faces` are the numbers of
+// the chosen faces, from 1 in reading order; null for the largest.
 const kept = { files: [null, null], faces: [null, null], answer: null, far: null };
 const NAMES = ["First photo", "Second photo"];
 const SIDES = ["a", "b"];
@@ -80,7 +80,7 @@ export async function show(root, { service, signal }) {
     say(`${headline}. ${words}`);
   }
 
-  /** The failure, with a button to choose another photo for each one that is at fault. */
+  /** The error, with a button to choose another photo for each unusable one. */
   function failedFor(error) {
     const atFault = SIDES.map((_, i) => i).filter((i) => error.detail?.includes(`photo '${SIDES[i]}'`));
     SIDES.forEach((side, i) => (error.detail = error.detail?.replaceAll(`photo '${side}'`, NAMES[i].toLowerCase())));
@@ -99,7 +99,7 @@ export async function show(root, { service, signal }) {
         h("p", words),
         notes.length > 0 && h("ul.notes", notes.map((note) => h("li", note))),
         h("dl.facts", {},
-          h("dt", "Probability"), h("dd", `${percent(found.probability)} that it is one person, if both answers were equally likely before`),
+          h("dt", "Probability"), h("dd", `${percent(found.probability)} that it is one person, if both outcomes were equally likely beforehand`),
           h("dt", "Distance"), h("dd", distance(found.distance)),
           h("dt", "Same person"), h("dd", `up to ${distance(found.threshold)}`),
           found.rejection != null && [h("dt", "Different people"), h("dd", `beyond ${distance(found.rejection)}`)]),
@@ -120,11 +120,11 @@ export async function show(root, { service, signal }) {
       kept.far = Number(select.value);
       kept.answer = null;
       ask();
-    } } }, service.fars.map((far) => h("option", { value: String(far), selected: far === kept.far }, `${oneIn(far)} pairs of strangers`)));
+    } } }, service.fars.map((far) => h("option", { value: String(far), selected: far === kept.far }, `${oneIn(far)} pairs of different people`)));
     return h("div.field.inline", h("label", { htmlFor: id }, "False matches allowed"), select);
   }
 
-  fill(root, head("Compare two photos", "See if they show the same person. If a photo has several faces, the largest is compared. Nothing is stored."), places, answer);
+  fill(root, head("Compare two photos", "Check whether two photos show the same person. If a photo has several faces, the largest is compared. Nothing is stored."), places, answer);
   // A pasted photo goes to the first empty place.
   document.addEventListener("paste", (event) => {
     const [file] = [...(event.clipboardData?.files ?? [])].filter((found) => found.type.startsWith("image/"));
@@ -134,7 +134,7 @@ export async function show(root, { service, signal }) {
   await ask();
 }
 
-/** How many faces a photo has and which one was compared; null where it has one only. */
+/** A remark on the faces in a photo and which one was compared; null if it has only one. */
 function facesIn(found, side, i) {
   const faces = found[side].faces.length;
   if (faces < 2) return null;

@@ -1,4 +1,4 @@
-// Group photos by person: choose photos, follow the work, show the groups.
+// Group photos by person: choose photos, show the progress, show the groups.
 
 import { call, formOf } from "../api.js";
 import { fill, h, say } from "../dom.js";
@@ -8,7 +8,7 @@ import { save, sheets } from "../parts/sheets.js";
 import { zip } from "../parts/zip.js";
 import { count, grouped, megabytes, when } from "../words.js";
 
-// `sent` are the files of the job that was started last, to put them into folders afterwards.
+// `sent` are the files of the last job, for the download of photos by person.
 const kept = { files: [], job: null, sent: { job: null, files: [] } };
 const STATES = { queued: "waiting", running: "in progress", done: "done", cancelled: "stopped", failed: "failed" };
 const ASK_EVERY = 600;
@@ -17,10 +17,10 @@ const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 
 export async function show(root, { service, rest, signal }) {
   const body = h("div.stack.wide");
-  const title = head("Group photos", "Sort photos by the people in them. You do not need to say how many people there are. The photos are not stored; small pictures of the faces are, until the groups are deleted.");
+  const title = head("Group photos", "Sort photos by the people in them. You do not need to say how many people there are. Photos are not stored. Thumbnails of the faces are stored until the groups are deleted.");
   fill(root, title, body);
   if (!service.scopes.includes("enrol")) {
-    fill(body, h("p.notice", "Your key cannot group photos: it needs the scope “enrol”."));
+    fill(body, h("p.notice", "Your API key cannot group photos: it needs the scope “enrol”."));
     return;
   }
   const { photos: most, cluster_bytes: mostBytes = Infinity, photo_bytes: largest } = service.limits;
@@ -88,7 +88,7 @@ export async function show(root, { service, rest, signal }) {
         h("span", h("strong", count(job.photos, "photo")), ` from ${when(job.created)}, ${STATES[job.state]}. `, h("span.small.soft", `Deleted on ${when(job.expires)}.`)),
         h("button.button.small.push", { type: "button", on: { click: () => follow((kept.job = job.job)) } }, "Open"))))));
     } catch {
-      // The list is optional: new groups can be made without it.
+      // The list of earlier jobs is optional.
     }
   }
 
@@ -102,7 +102,7 @@ export async function show(root, { service, rest, signal }) {
         job = await call("GET", `v1/cluster/${name}`, { signal });
         if (job.state !== "queued" && job.state !== "running") break;
         bar.value = job.photos ? job.looked_at / job.photos : 0;
-        status.textContent = job.state === "queued" ? "Waiting for other work to finish" : `${grouped(job.looked_at)} of ${count(job.photos, "photo")} done`;
+        status.textContent = job.state === "queued" ? "Waiting for other jobs to finish" : `${grouped(job.looked_at)} of ${count(job.photos, "photo")} done`;
         await pause(ASK_EVERY);
         if (signal.aborted) return;
       }
@@ -119,7 +119,7 @@ export async function show(root, { service, rest, signal }) {
     };
     if (job.state !== "done") {
       kept.job = null;
-      const why = job.state === "cancelled" ? "Stopped" : job.reason ?? "It failed";
+      const why = job.state === "cancelled" ? "Stopped" : job.reason ?? "The job failed";
       fill(body, h("div.notice", { class: job.state === "failed" ? "wrong" : "", role: "alert" }, h("h2", why),
         h("p", "Your photos are still selected."), h("div.row", action("Back to the photos", again))));
       return;
@@ -131,7 +131,7 @@ export async function show(root, { service, rest, signal }) {
   }
 }
 
-/** A button that saves the photos, which this page still has, in a folder for each person. */
+/** A button that downloads the photos, which this page still has, in one folder per person. */
 function photosByPerson(clusters, files) {
   const button = action("Download photos by person", async () => {
     const words = button.textContent;
@@ -149,12 +149,12 @@ function photosByPerson(clusters, files) {
   return button;
 }
 
-/** Entries [path, file] of a ZIP: a folder for each person with more than one face or a name; the other photos apart. */
+/** Entries [path, file] of a ZIP: a folder for each person with a name or more than one face, and one for other photos. */
 export function inFolders(clusters, files) {
   const named = byName(files);
   const entries = new Map();
   const used = new Set();
-  // Two names may be the same once they are fit for a file system.
+  // Different names can become the same when they are cleaned.
   const put = (folder, photo) => {
     let path = `${folder}/${clean(photo)}`;
     for (let number = 2; entries.has(path); number++) path = `${folder}/${clean(`${photo} (${number})`)}`;
@@ -173,7 +173,7 @@ export function inFolders(clusters, files) {
   return [...entries];
 }
 
-/** Files by the names that the service gives them: of equal names the second becomes "name (2)". */
+/** Files by the names that the service uses: the second file with the same name becomes "name (2)". */
 function byName(files) {
   const named = new Map();
   for (const file of files) {
@@ -184,5 +184,5 @@ function byName(files) {
   return named;
 }
 
-/** A file name for every file system; a number stays before the ending. */
+/** A file name that is valid on every file system; a number stays before the extension. */
 const clean = (name) => name.replace(/[\\/:*?"<>|\u0000-\u001f]/g, "_").replace(/^(.*)(\.\w+) \((\d+)\)$/, "$1 ($3)$2").replace(/^\.+|[. ]+$/g, "_") || "_";

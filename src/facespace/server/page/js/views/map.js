@@ -1,4 +1,4 @@
-// Explore the gallery on a map: people who are near each other may look alike.
+// A map of the gallery: people who are close to each other may look alike.
 
 import { call } from "../api.js";
 import { fill, h, say } from "../dom.js";
@@ -12,7 +12,7 @@ const KEYS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDo
 const MOST = 2000;
 
 export async function show(root, { service, signal }) {
-  const title = head("Explore", "A map of everybody in the gallery. People near each other may look alike; people far apart do not.");
+  const title = head("Explore", "A map of the people in the gallery. People who are close to each other may look alike; people far apart do not.");
   if (!service.gallery) {
     fill(root, title, noGallery());
     return;
@@ -26,7 +26,7 @@ export async function show(root, { service, signal }) {
     try {
       const found = await call("GET", "v1/people/map", { query: { limit: MOST }, signal });
       if (found.points.length < 2) {
-        fill(body, empty("map", "Too few people", "A map needs at least two people. Enrol somebody first."));
+        fill(body, empty("map", "Too few people", "A map needs at least two people. Enrol more people first."));
         return;
       }
       draw(body, found, signal);
@@ -42,7 +42,7 @@ function draw(body, found, signal) {
   const panel = h("aside.map-panel.card", { "aria-live": "polite" });
   let chosen = -1;
 
-  // A person is a button: one of them is in the tab order, arrows go to the nearest in their direction.
+  // Each person is a button. One is in the tab order; arrow keys move to the nearest in their direction.
   const dots = points.map((point, i) => h("button.map-dot", {
     type: "button", tabIndex: i ? -1 : 0, "aria-label": `${point.name}, ${count(point.faces, "face")}`,
     on: { click: () => choose(i), focus: () => choose(i) },
@@ -136,14 +136,14 @@ function draw(body, found, signal) {
   signal.addEventListener("abort", () => fill(body));
 }
 
-/** The centre of some points, and the distance they reach from it. */
+/** The centre of some points and their extent. */
 function extent(points) {
   const range = (axis) => [Math.min(...points.map((p) => p[axis])), Math.max(...points.map((p) => p[axis]))];
   const [[left, right], [top, bottom]] = [range("x"), range("y")];
   return [{ x: (left + right) / 2, y: (top + bottom) / 2 }, Math.max(right - left, bottom - top, 1e-9) / 2];
 }
 
-/** The points whose name fits below them without covering another face or name. */
+/** The points whose names fit below them without covering another face or name. */
 function named(at, size, points) {
   const taken = at.map(([x, y]) => [x - size / 2, y - size / 2, x + size / 2, y + size / 2]);
   const room = new Set();
@@ -159,7 +159,7 @@ function named(at, size, points) {
   return room;
 }
 
-/** The nearest point in a direction, those straight ahead first; -1 where there is none. */
+/** The nearest point in a direction, preferring points straight ahead; -1 if there is none. */
 function towards(points, from, dx, dy) {
   let best = [-1, Infinity];
   points.forEach((point, i) => {

@@ -134,7 +134,7 @@ export async function show(root, { service, signal }) {
       } } }, "Merge"));
       return;
     }
-    // The name of the person with the most faces is the first choice.
+    // By default, keep the name of the person with the most faces.
     const people = [...picked.values()].sort((a, b) => b.faces - a.faces);
     const ready = people.length > 1;
     if (!people.includes(keep)) [keep] = people;
@@ -154,7 +154,7 @@ export async function show(root, { service, signal }) {
   } } });
   const action = mayEnrol && h("button.button.main", { type: "button", on: { click: () => enrol() } }, icon("add"), "Enrol");
   fill(root,
-    head("People", "Everybody in the gallery.", action || h("span")),
+    head("People", "Everyone in the gallery.", action || h("span")),
     h("div.people-bar", h("label.unseen", { htmlFor: id }, "Search by name"), search, total, h("div.push", tools)),
     list);
   if (mayEnrol) hearPhotos(root.closest("main"), (files) => enrol(files), { signal, paste: true });

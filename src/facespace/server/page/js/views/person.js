@@ -1,4 +1,4 @@
-// One person: their name, their faces, and who was merged into them.
+// One person: name, faces and merges.
 
 import { call } from "../api.js";
 import { fill, h, toast } from "../dom.js";

@@ -1,4 +1,4 @@
-// Search the gallery for the faces of a photo.
+// Search the gallery for the faces in a photo.
 
 import { call, formOf } from "../api.js";
 import { fill, h, newId, say, toast } from "../dom.js";
@@ -16,7 +16,7 @@ const PLACE = "Photo to search for";
 const UNKNOWN = "Unknown";
 
 export async function show(root, { service, signal }) {
-  const title = head("Search", "Find out who is in a photo. Each face is compared with everybody in the gallery. The photo is not stored; the audit log records that there was a search.");
+  const title = head("Search", "Find out who is in a photo. Each face is compared with everyone in the gallery. The photo is not stored; the audit log records that a search took place.");
   if (!service.gallery) {
     fill(root, title, noGallery());
     return;
@@ -100,7 +100,7 @@ export async function show(root, { service, signal }) {
           ),
         ),
         face.candidates.length > 0 && h("div", h("h3", "Closest people"),
-          h("p.small.soft", `The percentage is the probability that it is one person, if both answers were equally likely before. With ${count(found.people, "person", "people")} in the gallery, a match needs a distance of ${distance(found.threshold)} or less.`)),
+          h("p.small.soft", `The percentage is the probability that it is the same person, if both outcomes were equally likely beforehand. With ${count(found.people, "person", "people")} in the gallery, a match needs a distance of ${distance(found.threshold)} or less.`)),
         h("ol.candidates", face.candidates.map((candidate, i) => candidateCard(candidate, found, i === 0 && face.person === candidate.person))),
       ),
       strictness(() => {
@@ -140,16 +140,16 @@ export async function show(root, { service, signal }) {
   await ask();
 }
 
-/** Places of the faces, known people before unknown ones, each in reading order. */
+/** Indexes of the faces, known people before unknown ones, each in reading order. */
 function knownFirst(found) {
   const places = found.faces.map((_, i) => i);
   return [...places.filter((i) => found.faces[i].name), ...places.filter((i) => !found.faces[i].name)];
 }
 
 function sentence(face, found) {
-  if (!found.people) return "The gallery is empty. Enrol somebody first.";
-  const rate = `At this setting at most ${oneIn(found.fpir)} strangers gets a name.`;
-  if (face.name) return `The closest of ${count(found.people, "person", "people")}, and close enough. ${rate}`;
+  if (!found.people) return "The gallery is empty. Enrol a person first.";
+  const rate = `At this setting, at most ${oneIn(found.fpir)} unknown people is given a name.`;
+  if (face.name) return `The best match among ${count(found.people, "person", "people")}, within the threshold. ${rate}`;
   return `Nobody among ${count(found.people, "person", "people")} is close enough (${distance(found.threshold)} or less). ${rate}`;
 }
 
@@ -177,17 +177,17 @@ function strictness(onChange) {
   const select = h("select.input", { id, on: { change: () => {
     kept.fpir = Number(select.value);
     onChange();
-  } } }, rates.map((rate) => h("option", { value: String(rate), selected: rate === kept.fpir }, `${oneIn(rate)} strangers`)));
-  return h("div.field.inline", h("label", { htmlFor: id }, "Wrong names allowed"), select);
+  } } }, rates.map((rate) => h("option", { value: String(rate), selected: rate === kept.fpir }, `${oneIn(rate)} unknown people`)));
+  return h("div.field.inline", h("label", { htmlFor: id }, "False identifications allowed"), select);
 }
 
-/** Shown by views that need a gallery where the service has none. */
+/** The empty state of views that need a gallery, for a service without one. */
 export function noGallery() {
-  return empty("people", "No gallery", "This service was started without a gallery, so it knows nobody. You can still compare photos and group them.",
+  return empty("people", "No gallery", "This service was started without a gallery, so it cannot recognise people. You can still compare and group photos.",
     h("p", h("code", "facespace serve --gallery people.db")));
 }
 
-/** The part of a photo around one face, so that the face is the only one. */
+/** Crop a photo to one face, so that it is the only one. */
 async function around(file, { width, height }, face) {
   const [left, top, right, bottom] = face.box;
   const margin = 0.5 * Math.max(right - left, bottom - top);

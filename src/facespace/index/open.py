@@ -1,0 +1,56 @@
+"""A saved index of either kind, opened from its folder."""
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+
+from facespace.index.exact import ExactIndex
+from facespace.index.files import DESCRIPTION, FORMAT, checksum
+from facespace.index.hnsw import HnswIndex, open_hnsw
+from facespace.index.rows import Rows
+
+
+def open_index(
+    folder: str | os.PathLike[str], stamp: str | None = None, memory_map: bool = True
+) -> ExactIndex | HnswIndex | None:
+    """Open a saved index, or give None where it is absent, damaged, or of another stamp.
+
+    Parameters
+    ----------
+    folder : path
+    stamp : str or None
+        What the points must have been derived from; None takes any.
+    memory_map : bool
+        Leave the points in the file, read as they are needed and shared between processes. The first change
+        copies them to memory.
+
+    Returns
+    -------
+    ExactIndex, HnswIndex or None
+    """
+    folder = Path(folder)
+    try:
+        description = json.loads((folder / DESCRIPTION).read_bytes())
+        if description["format"] != FORMAT or (stamp is not None and description["stamp"] != stamp):
+            return None
+        paths = {}
+        for name, entry in description["files"].items():
+            paths[name] = path = folder / entry["name"]
+            if path.stat().st_size != entry["bytes"] or checksum(path) != entry["crc32"]:
+                return None
+        tiles, ids, alive = (
+            np.load(paths[name], mmap_mode="r" if memory_map else None) for name in ("tiles", "ids", "alive")
+        )
+        rows = Rows.of(tiles, ids, alive)
+        index = (
+            ExactIndex.over(rows)
+            if description["kind"] == ExactIndex.kind
+            else open_hnsw(rows, paths["graph"], description, memory_map)
+        )
+        if index is not None:
+            index.stamp = description["stamp"]
+        return index
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError):
+        return None
