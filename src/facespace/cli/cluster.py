@@ -48,7 +48,8 @@ Person = Annotated[int, typer.Argument(help="A cluster number.")]
 @app.command("cluster")
 def cluster_command(
     folder: Annotated[
-        str, typer.Argument(help="A folder of photos. With --engine ray also s3://..., or a .parquet file from `faces`.")
+        str,
+        typer.Argument(help="A folder of photos. With --engine ray also s3://..., or a .parquet file from `faces`."),
     ],
     out: Annotated[
         Path | None,
@@ -57,7 +58,8 @@ def cluster_command(
         ),
     ] = None,
     engine: Annotated[
-        Engine, typer.Option(help="Threads of this machine, or Ray. Ray writes clusters.parquet to --out instead of an album.")
+        Engine,
+        typer.Option(help="Threads of this machine, or Ray. Ray writes clusters.parquet to --out instead of an album."),
     ] = Engine.threads,
     workers: Annotated[
         int | None, typer.Option(min=1, help="With --engine ray: processes on this machine. Default: one per core.")

@@ -193,7 +193,9 @@ def index_command(
     key_file: KeyFile = None,
     kind: Annotated[
         str | None,
-        typer.Option(help="exact or hnsw; with a vector engine exact or approximate. Default: depends on the number of people."),
+        typer.Option(
+            help="exact or hnsw; with a vector engine exact or approximate. Default: depends on the number of people."
+        ),
     ] = None,
     engine: Annotated[
         str | None,
