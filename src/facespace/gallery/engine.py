@@ -134,7 +134,8 @@ class EngineIndex:
             )
         self._store, self._engine = store, engine
         self._checked = False
-        self._own_mark: str | None = None
+        # A number that this gallery alone has, made when it is first needed.
+        self._mark = store.setting("mark", secrets.token_hex(8))
 
     def __len__(self) -> int:
         # The threshold follows from how many people there are, not from how many an engine has got.
@@ -238,7 +239,7 @@ class EngineIndex:
         """Whether an engine's points are this store's, of its space; GalleryError where they are somebody else's."""
         if state.format > FORMAT:
             raise GalleryError(f"{self._engine.where} was written by a newer facespace; upgrade facespace")
-        if state.gallery != self._mark():
+        if state.gallery != self._mark:
             raise GalleryError(
                 f"{self._engine.where} holds the points of another gallery than {self._store.where}; name another "
                 "place for each gallery, or delete that one if its gallery is gone"
@@ -247,13 +248,7 @@ class EngineIndex:
 
     def _new_state(self, kind: str = "exact") -> State:
         self._checked = False
-        return State(self._mark(), self._store.space_id, 0, kind)
-
-    def _mark(self) -> str:
-        """A number that this gallery alone has, made when it is first needed."""
-        if self._own_mark is None:
-            self._own_mark = self._store.setting("mark", secrets.token_hex(8))
-        return self._own_mark or ""
+        return State(self._mark, self._store.space_id, 0, kind)
 
 
 def engine_of(store: Store, opened: Callable[[str], Engine] = open_engine) -> EngineIndex | None:

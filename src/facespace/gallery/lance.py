@@ -5,6 +5,7 @@ answer more searches, and the object store keeps the points.
 """
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -29,6 +30,9 @@ _PIECE = 4
 
 # Partitions searched: at least so many, and one in so many. Of all points that makes some 4 %.
 _LEAST_PROBES, _ONE_IN = 20, 25
+
+# Versions to delete: all but the newest. LanceDB warns of 0, as a reader of an older one fails; ours reads again.
+_ALL_OLD = timedelta(microseconds=1)
 
 # Ids of one DELETE.
 _AT_ONCE = 1_000
@@ -111,7 +115,8 @@ class LanceEngine:
             table = self._points()
             probes = self._probes(table)
             for row, query in enumerate(queries):
-                asked = table.search(query, vector_column_name="point").distance_type("l2").limit(k).select(["id"])
+                asked = table.search(query, vector_column_name="point").distance_type("l2").limit(k)
+                asked = asked.select(["id", "_distance"])
                 if probes:
                     asked = asked.nprobes(probes)
                 ids = asked.to_arrow()["id"].to_numpy()
@@ -138,13 +143,13 @@ class LanceEngine:
                 table.create_index(
                     metric="l2", vector_column_name="point", index_type="IVF_PQ", num_sub_vectors=pieces, replace=True
                 )
-            table.optimize(cleanup_older_than=timedelta(0))
+            table.optimize(cleanup_older_than=_ALL_OLD)
             self._note(state)
 
     def compact(self) -> None:
         """Delete the versions in which points that were taken out still stand."""
         with self._explaining("write"):
-            self._points().optimize(cleanup_older_than=timedelta(0))
+            self._points().optimize(cleanup_older_than=_ALL_OLD)
 
     def _probes(self, table: Any) -> int:
         """How many partitions to search; 0 where all points are compared."""
@@ -159,7 +164,7 @@ class LanceEngine:
         self._base.create_table(_STATE, [{"state": json.dumps(vars(state))}], mode="overwrite")
 
     def _names(self) -> set[str]:
-        return set(self._base.table_names(limit=100))
+        return set(self._base.list_tables().tables)
 
     def _points(self) -> Any:
         if self._opened is None:
@@ -192,6 +197,8 @@ class LanceEngine:
 
 
 def _lancedb() -> Any:
+    # Otherwise it writes a line to standard error for each table that it makes.
+    os.environ.setdefault("LANCEDB_LOG", "error")
     try:
         import lancedb
     except ImportError:

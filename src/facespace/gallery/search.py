@@ -175,7 +175,7 @@ class Search:
             No such engine, its package is not installed, or the gallery is encrypted; nothing is changed then.
         """
         shared = EngineIndex(self._store, open_engine(address)) if address else shared_index(self._store)
-        self._store.set(engine.SETTING, address)
+        self._store.change_setting(engine.SETTING, address or "")
         with self._lock.writing():
             self._shared, self._version = shared, None
 

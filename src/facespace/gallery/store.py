@@ -274,21 +274,21 @@ class Store:
         codes = np.array([found[person] for person in ids.tolist()], np.int8).reshape(-1, self.dimension)
         return ids, codes
 
-    def setting(self, name: str, first: str | None = None) -> str | None:
-        """What was set under a name; where nothing was, `first` is, if given."""
+    def setting(self, name: str, first: str = "") -> str:
+        """The value of a setting. If it has none, `first` becomes its value; an empty text is none."""
         with self.reading():
             found = self.sql.run("SELECT value FROM setting WHERE name = ?", (name,))
-        if not found and first is not None:
+        if not found and first:
             with self.writing("write the settings of"):
                 self.sql.run("INSERT INTO setting (name, value) VALUES (?, ?) ON CONFLICT DO NOTHING", (name, first))
                 found = self.sql.run("SELECT value FROM setting WHERE name = ?", (name,))
-        return str(found[0][0]) if found else None
+        return str(found[0][0]) if found else ""
 
-    def set(self, name: str, value: str | None) -> None:
-        """Set something for all who open the gallery; None takes it back."""
+    def change_setting(self, name: str, value: str) -> None:
+        """Set a value for everybody who opens the gallery; an empty text removes it."""
         with self.writing("write the settings of"):
             self.sql.run("DELETE FROM setting WHERE name = ?", (name,))
-            if value is not None:
+            if value:
                 self.sql.run("INSERT INTO setting (name, value) VALUES (?, ?)", (name, value))
 
     def some_templates(self, most: int) -> list[Template]:
