@@ -1,10 +1,10 @@
-"""Claim: a gallery gives the same answers in SQLite and in PostgreSQL with pgvector. Measures the cost of each.
+"""Claim: a gallery gives the same answers in SQLite, PostgreSQL with pgvector, and with LanceDB; the cost of each.
 
     python benchmarks/databases.py [--sizes 1000,10000]
 
 Uses the same people (synthetic, one face each, see synthetic.py) and the same searches in one run: SQLite with the
-search in this process, PostgreSQL with exact search by pgvector, and with pgvector's graph. Enrolment is measured per
-person, in transactions of 1,000 people and of one. A search is all of `Gallery.identify` except the network: index,
+search in this process, the same file searched by LanceDB (all points, and an inverted file), PostgreSQL with exact
+search by pgvector, and with pgvector's graph. Enrolment is measured per person, in transactions of 1,000 people and of one. A search is all of `Gallery.identify` except the network: index,
 metadata, names, audit log. Every transaction is synced to disk. The script starts a PostgreSQL server of its own.
 """
 
@@ -45,12 +45,16 @@ def main() -> None:
             faces = made.faces(centres, rng)
             asked = made.faces(centres[rng.choice(size, SEARCHES)], rng)
             truth = None
-            for where, place, kind in (
-                ("SQLite, exact", str(Path(folder) / f"{size}.db"), "exact"),
-                ("PostgreSQL, pgvector exact", database(server, size), "exact"),
-                ("PostgreSQL, pgvector graph", database(server, size, make=False), "hnsw"),
+            file, engine = str(Path(folder) / f"{size}.db"), f"lancedb:{folder}/{size}"
+            for where, place, kind, engine_of_it in (
+                ("SQLite, exact", file, "exact", None),
+                ("SQLite, LanceDB exact", file, "exact", engine),
+                ("SQLite, LanceDB approximate", file, "approximate", engine),
+                ("PostgreSQL, pgvector exact", database(server, size), "exact", None),
+                ("PostgreSQL, pgvector graph", database(server, size, make=False), "hnsw", None),
             ):
-                figures, answers = measure(place, kind, faces, asked, enrol=kind == "exact")
+                enrol = kind == "exact" and engine_of_it is None
+                figures, answers = measure(place, kind, faces, asked, enrol, engine_of_it)
                 truth = answers if truth is None else truth
                 same = np.mean([a[0] == b[0] for a, b in zip(answers, truth, strict=True)])
                 off = max(abs(a[1] - b[1]) for a, b in zip(answers, truth, strict=True) if a[0] == b[0])
@@ -67,7 +71,7 @@ def database(server: str, size: int, make: bool = True) -> str:
 
 
 def measure(
-    place: str, kind: str, faces: np.ndarray, asked: np.ndarray, enrol: bool
+    place: str, kind: str, faces: np.ndarray, asked: np.ndarray, enrol: bool, engine: str | None
 ) -> tuple[str, list[tuple[str, float]]]:
     store = open_store(place, "a" * 64, faces.shape[1])
     together = alone = float("nan")
@@ -83,6 +87,8 @@ def measure(
         alone = 1000 * (time.perf_counter() - begun) / SINGLY
     begun = time.perf_counter()
     search = Search(store, TAIL, None)
+    if engine is not None:
+        search.use(engine)
     search.build(kind)
     built = time.perf_counter() - begun
     times, answers = [], []
