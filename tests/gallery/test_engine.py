@@ -15,7 +15,7 @@ import pytest
 from points import DIMENSION, SPACE, NamedSpace, new_faces
 
 from facespace.errors import GalleryError
-from facespace.gallery import Gallery, open_store, upgrade
+from facespace.gallery import Gallery, backup, open_store, upgrade
 from facespace.gallery.engine import EngineIndex, State, open_engine
 
 pytest.importorskip("lancedb", reason="the extra lancedb is not installed")
@@ -112,9 +112,35 @@ def test_a_removed_person_is_in_no_file_of_the_engine(tmp_path, place):
         mark = normalise(dequantise(codes))[0].astype(np.float32).tobytes()[:16]
         files = [path for path in (tmp_path / "engine").rglob("*") if path.is_file()]
         assert any(mark in path.read_bytes() for path in files)
-        gallery.remove("P5")
+        assert gallery.remove("P5").overwritten
         files = [path for path in (tmp_path / "engine").rglob("*") if path.is_file()]
         assert not any(mark in path.read_bytes() for path in files)
+
+
+def test_a_removal_says_where_the_engine_still_holds_the_person(tmp_path, place, monkeypatch):
+    with with_engine(tmp_path / "people.db", place) as gallery:
+        monkeypatch.setattr("facespace.gallery.lance._REWRITTEN", 10)
+        assert not gallery.remove("P5").overwritten
+        (tmp_path / "engine").rename(tmp_path / "elsewhere")
+        (tmp_path / "engine").write_text("no folder")
+        assert not gallery.remove("P6").overwritten
+        assert {"P5", "P6"}.isdisjoint(person.name for person in gallery.people())
+        (tmp_path / "engine").unlink()
+        (tmp_path / "elsewhere").rename(tmp_path / "engine")
+        assert gallery.identify("P5/8+P6/8")[0].person is None
+        assert points_of(gallery) == sorted(person.id for person in gallery.people())
+
+
+def test_an_engine_that_is_ahead_of_a_restored_store_is_written_again(tmp_path, place):
+    with with_engine(tmp_path / "people.db", place) as gallery:
+        backup(gallery.store, tmp_path / "copy.db")
+        gallery.store.add("Late", new_faces("Late"))
+        gallery.merge("P2", "P4")
+        assert gallery.identify("Late/3")[0].person == "Late"
+    with Gallery(tmp_path / "copy.db", NamedSpace()) as gallery:
+        assert gallery.identify("Late/3+P2/8")[0].person is None
+        assert gallery.identify("P2/8")[0].person == "P2"
+        assert points_of(gallery) == sorted(person.id for person in gallery.people())
 
 
 @pytest.mark.parametrize("lost", ["all", "state", "points", "rows"])
@@ -215,7 +241,7 @@ def test_a_large_gallery_is_not_written_to_an_empty_engine_unasked(tmp_path, pla
     with Gallery(tmp_path / "people.db", NamedSpace()) as gallery:
         gallery.store.add_all(people())
         gallery.index.use(place)
-        with pytest.raises(GalleryError, match="holds none of the 40 people .*facespace gallery index -g"):
+        with pytest.raises(GalleryError, match="does not hold the 40 people .*facespace gallery index -g"):
             gallery.identify("P3/8")
         gallery.index.build()
         assert gallery.identify("P3/8")[0].person == "P3"

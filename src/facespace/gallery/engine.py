@@ -94,8 +94,8 @@ class Engine(Protocol):
         """Make the structures of the state's kind over all points, and note the state."""
         ...
 
-    def compact(self) -> None:
-        """Overwrite or delete what points that were taken out lie in."""
+    def compact(self) -> bool:
+        """Delete the files that hold points which were taken out; whether none is left."""
         ...
 
 
@@ -156,9 +156,16 @@ class EngineIndex:
             The engine cannot be reached or written; or it is empty and there are too many people to write them
             unasked. Nothing in the store is touched.
         """
+        begins = 0
         while not self._is_current():
             with self._store.writing("index"):
                 state = self._begun(filling)
+                begins += state.number == 0
+                if begins > 2:
+                    raise GalleryError(
+                        f"{self._engine.where} keeps other points than were written to it; delete it, or name another "
+                        "place with: facespace gallery index --engine"
+                    )
                 number, templates, gone = self._store.templates_since(state.number, TOGETHER)
                 if number != state.number:
                     codes = np.array([t.code for t in templates], np.int8).reshape(-1, self._store.dimension)
@@ -202,33 +209,39 @@ class EngineIndex:
             state = self._begun(filling=True)
             self._engine.build(replace(state, kind=kind))
 
-    def forget(self) -> None:
-        """Take out whoever was removed, and free what they lay in."""
-        self.follow()
-        self._engine.compact()
+    def forget(self) -> bool:
+        """Delete whoever was removed from the engine's files; whether nothing of them is left there."""
+        try:
+            self.follow()
+            with self._store.writing("index"):
+                return self._engine.compact()
+        except GalleryError:
+            # The person is gone from the store all the same, and is found by nobody.
+            return False
 
     def _is_current(self) -> bool:
-        """Whether the engine holds what the store holds, as far as that can be told without reading all of it."""
+        """Whether the engine holds what the store holds, as far as numbers say without reading all points."""
         state = self._engine.state()
         if state is None or not self._is_ours(state) or state.number != self._store.last_change():
             return False
-        if not self._checked:
-            # An engine that was restored from an old copy, or lost a part, may say what is not so.
-            if self._engine.count() != self._store.count():
-                with self._store.writing("index"):
-                    self._engine.begin(self._new_state(state.kind), self._store.dimension)
-                return False
-            self._checked = True
-        return True
+        return self._checked
+
+    def _is_whole(self, state: State) -> bool:
+        """Whether an engine that says that it is current has as many points as the store; while nobody writes."""
+        if self._checked or state.number < self._store.last_change():
+            return True
+        # An engine or a store that was restored from an older copy, or lost a part, may say what is not so.
+        self._checked = state.number == self._store.last_change() and self._engine.count() == self._store.count()
+        return self._checked
 
     def _begun(self, filling: bool) -> State:
-        """The engine's state, which is begun where there is none or its points are of another space."""
+        """The engine's state. It is begun again if it has none, lost points, or holds points of another space."""
         state = self._engine.state()
-        if state is not None and self._is_ours(state):
+        if state is not None and self._is_ours(state) and self._is_whole(state):
             return state
         if not filling and self._store.count() > FILLED_UNASKED:
             raise GalleryError(
-                f"{self._engine.where} holds none of the {self._store.count():,} people of {self._store.where}; write "
+                f"{self._engine.where} does not hold the {self._store.count():,} people of {self._store.where}; write "
                 f"them with: facespace gallery index -g {self._store.where}"
             )
         state = self._new_state(state.kind if state else "exact")
@@ -254,4 +267,5 @@ class EngineIndex:
 def engine_of(store: Store, opened: Callable[[str], Engine] = open_engine) -> EngineIndex | None:
     """The engine that a gallery names in its settings; None where it names none."""
     address = store.setting(SETTING)
-    return EngineIndex(store, opened(address)) if address else None
+    # A gallery that may only be read cannot be followed by an engine; it is searched in memory.
+    return EngineIndex(store, opened(address)) if address and not store.read_only else None

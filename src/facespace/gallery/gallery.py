@@ -342,8 +342,7 @@ class Gallery:
         A saved index goes too, as it holds the person; `facespace gallery index` builds it again.
         """
         removal = changes.remove(self.store, self._id(person))
-        self.index.forget()
-        return removal
+        return removal if self.index.forget() else replace(removal, overwritten=False)
 
     def rename(self, person: int | str, name: str) -> Person:
         """Give a person another name; GalleryError where somebody else has it."""

@@ -34,6 +34,9 @@ _LEAST_PROBES, _ONE_IN = 20, 25
 # Versions to delete: all but the newest. LanceDB warns of 0, as a reader of an older one fails; ours reads again.
 _ALL_OLD = timedelta(microseconds=1)
 
+# A removal rewrites all points up to so many people: some 50 MB.
+_REWRITTEN = 100_000
+
 # Ids of one DELETE.
 _AT_ONCE = 1_000
 
@@ -87,6 +90,7 @@ class LanceEngine:
             # First what says that the points are whole.
             self._base.drop_table(_STATE, ignore_missing=True)
             self._opened = self._base.create_table(_POINTS, schema=schema, mode="overwrite")
+            self._opened.optimize(cleanup_older_than=_ALL_OLD)
             self._note(state)
 
     def change(self, ids: Ids, points: Floats, gone: Ids, state: State) -> None:
@@ -98,7 +102,7 @@ class LanceEngine:
             if len(ids):
                 flat = pa.FixedSizeListArray.from_arrays(pa.array(points.ravel(), pa.float32()), points.shape[1])
                 rows = pa.Table.from_arrays([pa.array(ids, pa.int64()), flat], schema=table.schema)
-                if state.number and table.count_rows():
+                if table.count_rows():
                     writing = table.merge_insert("id").when_matched_update_all().when_not_matched_insert_all()
                     writing.execute(rows)
                 else:
@@ -138,18 +142,30 @@ class LanceEngine:
             for index in table.list_indices():
                 table.drop_index(index.name)
             if state.kind == "approximate" and table.count_rows():
-                dimension = table.schema.field("point").type.list_size
-                pieces = next(dimension // piece for piece in (_PIECE, 2, 1) if dimension % piece == 0)
-                table.create_index(
-                    metric="l2", vector_column_name="point", index_type="IVF_PQ", num_sub_vectors=pieces, replace=True
-                )
+                self._index(table)
             table.optimize(cleanup_older_than=_ALL_OLD)
             self._note(state)
 
-    def compact(self) -> None:
-        """Delete the versions in which points that were taken out still stand."""
+    def compact(self) -> bool:
+        """Delete the files that hold points which were taken out; whether none is left."""
         with self._explaining("write"):
-            self._points().optimize(cleanup_older_than=_ALL_OLD)
+            table = self._points()
+            # LanceDB only marks rows as deleted, and rewrites a file once a tenth of it is.
+            small = table.count_rows() <= _REWRITTEN
+            if small:
+                indexed = bool(list(table.list_indices()))
+                self._opened = table = self._base.create_table(_POINTS, table.to_arrow(), mode="overwrite")
+                if indexed and table.count_rows():
+                    self._index(table)
+            table.optimize(cleanup_older_than=_ALL_OLD)
+            return small
+
+    def _index(self, table: Any) -> None:
+        dimension = table.schema.field("point").type.list_size
+        pieces = next(dimension // piece for piece in (_PIECE, 2, 1) if dimension % piece == 0)
+        table.create_index(
+            metric="l2", vector_column_name="point", index_type="IVF_PQ", num_sub_vectors=pieces, replace=True
+        )
 
     def _probes(self, table: Any) -> int:
         """How many partitions to search; 0 where all points are compared."""

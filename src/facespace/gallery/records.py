@@ -108,8 +108,9 @@ class Removal:
     person : the name
     faces : how many
     backups : made before; they still hold the person
-    overwritten : whether no byte of it is left in the gallery's files; if not, another process is reading for long, and
-        the rest is overwritten after the next change, or when the gallery is next opened
+    overwritten : whether no byte of it is left in the gallery's files and its index. If not, another process is reading
+        for long, and the rest is overwritten after the next change, or when the gallery is next opened; or a vector
+        engine could not be reached or is large, and `facespace gallery index` writes it again without the person
     """
 
     person: str

@@ -179,12 +179,12 @@ class Search:
         with self._lock.writing():
             self._shared, self._version = shared, None
 
-    def forget(self) -> None:
-        """Delete the saved index, in which somebody who was removed still stands."""
-        if self._shared is not None:
-            self._shared.forget()
+    def forget(self) -> bool:
+        """Delete the saved index, which still holds removed people. Returns whether no index holds them any more."""
+        gone = self._shared is None or self._shared.forget()
         if self._folder and self._folder.is_dir():
             shutil.rmtree(self._folder)
+        return gone
 
     def nearest(self, embeddings: NDArray[np.float32], k: int) -> list[Nearest]:
         """The k nearest people of each face; embeddings float32, shape (n, d)."""
