@@ -279,8 +279,9 @@ def remove_command(
     say(f"removed {removal.person} with {removal.faces} faces from {gallery}")
     if not removal.overwritten:
         warn(
-            f"another process is reading {gallery}, so deleted bytes remain in {gallery}-wal until it has finished "
-            "and the gallery is opened again"
+            f"deleted bytes remain: either another process is reading {gallery}, and they are in {gallery}-wal until it "
+            f"has finished and the gallery is opened again; or its vector engine still holds them until: "
+            f"{command_line('facespace gallery index', '-g', gallery)}"
         )
     for backup in removal.backups:
         warn(f"the backup {backup} still contains them; delete it too if they must be removed everywhere")
