@@ -4,8 +4,9 @@
 
 Uses the same people (synthetic, one face each, see synthetic.py) and the same searches in one run: SQLite with the
 search in this process, the same file searched by LanceDB (all points, and an inverted file), PostgreSQL with exact
-search by pgvector, and with pgvector's graph. Enrolment is measured per person, in transactions of 1,000 people and of one. A search is all of `Gallery.identify` except the network: index,
-metadata, names, audit log. Every transaction is synced to disk. The script starts a PostgreSQL server of its own.
+search by pgvector, and with pgvector's graph. Enrolment is measured per person, in transactions of 1,000 people and of
+one. A search is all of `Gallery.identify` except the network: index, metadata, names, audit log. Every transaction is
+synced to disk. The script starts a PostgreSQL server of its own.
 """
 
 import argparse
