@@ -5,6 +5,7 @@ searches for one block of points, and writes a file; its memory depends on the b
 are not made again, so a run that was stopped, or lost its driver or a machine, goes on where it was.
 """
 
+import functools
 import hashlib
 import json
 import os
@@ -120,7 +121,7 @@ def _begun(points: Floats, radius: float, exact: bool, folder: Path) -> Path:
             work.mkdir(parents=True, exist_ok=True)
             arrays = {"points": points} if exact else _fields_of(lay_out(normalise(points), np.random.default_rng(0)))
             for name, array in arrays.items():
-                _written(work / f"{name}.npy", lambda path, array=array: np.save(path, array, allow_pickle=False))
+                _written(work / f"{name}.npy", functools.partial(_save, array=array))
             # Written last: where it is, the rest is whole.
             _written(work / "plan.json", lambda path: path.write_text(json.dumps(plan)))
     except OSError as error:
@@ -189,9 +190,13 @@ def _read(path: Path) -> dict[str, NDArray[Any]]:
 def _write(path: Path, **arrays: NDArray[Any]) -> None:
     def write(temporary: Path) -> None:
         with temporary.open("wb") as file:
-            np.savez(file, **arrays)
+            np.savez(file, **arrays)  # type: ignore[arg-type]
 
     _written(path, write)
+
+
+def _save(path: Path, array: NDArray[Any]) -> None:
+    np.save(path, array, allow_pickle=False)
 
 
 def _written(path: Path, write: Callable[[Path], Any]) -> None:
