@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: demo model test check format docs benchmarks clean
+.PHONY: demo model test check format docs dist benchmarks clean
 
 demo: $(VENV)/.demo
 	$(BIN)/facespace demo --run runs/demo
@@ -32,6 +32,11 @@ format: $(VENV)/.dev
 # The pages are written to build/site; view them with: .venv/bin/mkdocs serve
 docs: $(VENV)/.docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+# A release: source archive and wheel in dist/, with their metadata checked.
+dist: $(VENV)/.dev
+	$(BIN)/python -m build
+	$(BIN)/python -m twine check --strict dist/*
 
 benchmarks: $(VENV)/.dev
 	$(PIP) install -q -c constraints.txt -r benchmarks/requirements.txt

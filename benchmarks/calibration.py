@@ -23,17 +23,17 @@ def weights(same: np.ndarray) -> np.ndarray:
     return np.where(same, 0.5 / same.sum(), 0.5 / (~same).sum())
 
 
-def log_loss(told: np.ndarray, same: np.ndarray) -> float:
-    clipped = np.clip(told, 1e-3, 1 - 1e-3)
+def log_loss(predicted: np.ndarray, same: np.ndarray) -> float:
+    clipped = np.clip(predicted, 1e-3, 1 - 1e-3)
     return float(-weights(same) @ np.where(same, np.log(clipped), np.log(1 - clipped)))
 
 
-def calibration_error(told: np.ndarray, same: np.ndarray) -> float:
+def calibration_error(predicted: np.ndarray, same: np.ndarray) -> float:
     """Expected calibration error over ten bins."""
-    w, bins, error = weights(same), np.minimum((told * 10).astype(int), 9), 0.0
+    w, bins, error = weights(same), np.minimum((predicted * 10).astype(int), 9), 0.0
     for number in np.unique(bins):
         inside = bins == number
-        error += abs(w[inside] @ told[inside] - w[inside] @ same[inside])
+        error += abs(w[inside] @ predicted[inside] - w[inside] @ same[inside])
     return error
 
 
@@ -53,11 +53,11 @@ def main() -> None:
         isotonic = IsotonicRegression(increasing=False, out_of_bounds="clip", y_min=0, y_max=1)
         isotonic.fit(distances[fit], pairs.same[fit], sample_weight=weights(pairs.same[fit]))
         same = pairs.same[judge]
-        for name, told in (
+        for name, predicted in (
             ("logistic", logistic.probability(distances[judge])),
             ("isotonic", isotonic.predict(distances[judge])),
         ):
-            found[name].append((log_loss(told, same), calibration_error(told, same)))
+            found[name].append((log_loss(predicted, same), calibration_error(predicted, same)))
     for name, figures in found.items():
         losses, errors = np.array(figures).T
         print(

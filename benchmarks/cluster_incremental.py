@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from clustering import load
-from facespace.clustering.arrange import Knowledge, arrange, carry, join, loosened
+from facespace.album import cut_of
+from facespace.clustering.arrange import Constraints, arrange, carry, join, loosened
 from facespace.clustering.threshold import Cut
 from facespace.evaluate.decisions import decide
 from facespace.evaluate.metrics.grouping import bcubed_f
@@ -32,7 +33,7 @@ def in_batches(points: np.ndarray, batches: int, cut: Cut, again: bool) -> tuple
             first = arrange(seen, cut)
             labels, used = first.labels, first.cut
         else:
-            nothing = Knowledge.nothing(len(seen))
+            nothing = Constraints.nothing(len(seen))
             used = min(used, cut.of_sizes(np.unique(ids, return_counts=True)[1].astype(float)))
             number = np.unique(before, return_inverse=True)[1] - 1
             labels = join(seen, loosened(seen, number, used, nothing) if again else number, used, nothing)
@@ -49,7 +50,7 @@ def main() -> None:
     parser.add_argument("--batches", type=int, default=10)
     options = parser.parse_args()
     points, people = load(options.data, "val", None)
-    cut = Cut.of_card(decide(points, people, "validation people"))
+    cut = cut_of(decide(points, people, "validation people"))
     print("order    all F   kept F  batches F  agreement  merged clusters  s/batch    s all")
     for seed in range(5):
         order = np.random.default_rng(seed).permutation(len(points))
@@ -57,11 +58,11 @@ def main() -> None:
         kept = in_batches(mixed, options.batches, cut, False)[0]
         ids, merged, seconds = in_batches(mixed, options.batches, cut, True)
         started = time.perf_counter()
-        anew = arrange(mixed, cut).labels
+        at_once = arrange(mixed, cut).labels
         whole = time.perf_counter() - started
         print(
-            f"{seed:5} {bcubed_f(truth, anew):8.4f} {bcubed_f(truth, kept):8.4f} {bcubed_f(truth, ids):10.4f} "
-            f"{bcubed_f(anew, ids):10.4f} {merged:16} {seconds:8.2f} {whole:8.2f}",
+            f"{seed:5} {bcubed_f(truth, at_once):8.4f} {bcubed_f(truth, kept):8.4f} {bcubed_f(truth, ids):10.4f} "
+            f"{bcubed_f(at_once, ids):10.4f} {merged:16} {seconds:8.2f} {whole:8.2f}",
             flush=True,
         )
 

@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from clustering import load
-from facespace.clustering.arrange import Knowledge, arrange
+from facespace.album import cut_of
+from facespace.clustering.arrange import Constraints, arrange
 from facespace.clustering.confidence import Question, questions
-from facespace.clustering.threshold import Cut
 from facespace.evaluate.decisions import decide
 from facespace.evaluate.metrics.grouping import bcubed_f
 
@@ -43,7 +43,7 @@ def main() -> None:
     parser.add_argument("--set", default="val")
     parser.add_argument("--most", type=int, default=320)
     options = parser.parse_args()
-    cut = Cut.of_card(decide(*load(options.data, "val", None), "validation people"))
+    cut = cut_of(decide(*load(options.data, "val", None), "validation people"))
     points, people = load(options.data, options.set, options.lfw)
     shown = [0, *(ROUND * 2**power for power in range(20) if ROUND * 2**power <= options.most)]
     print(f"{len(points):,} faces of {people.max() + 1:,} people; BCubed F by number of questions:")
@@ -53,10 +53,10 @@ def main() -> None:
         together, apart = np.empty((0, 2), np.int64), np.empty((0, 2), np.int64)
         found, yes = {}, 0
         for count in range(0, options.most + 1, ROUND):
-            known = Knowledge(together, apart, np.full(len(points), -1))
+            known = Constraints(together, apart, np.full(len(points), -1))
             now = arrange(points, cut, known)
             found[count] = bcubed_f(people, now.labels)
-            asked = questions(points, now.labels, cut, now.cut, known, most=10_000)
+            asked = questions(points, now.labels, cut, now.cut, known, limit=10_000)
             pairs = np.array([(q.a, q.b) for q in ordered(asked, order, rng)[:ROUND]], np.int64).reshape(-1, 2)
             same = people[pairs[:, 0]] == people[pairs[:, 1]]
             yes += int(same.sum()) if count < options.most else 0

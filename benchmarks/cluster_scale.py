@@ -19,10 +19,10 @@ from pathlib import Path
 
 import numpy as np
 
+from facespace.album import cut_of
 from facespace.clustering.graph import candidate_graph
 from facespace.clustering.linkage import average_linkage
 from facespace.clustering.ray import graph_with_ray
-from facespace.clustering.threshold import Cut
 from facespace.evaluate.decisions import decide
 from facespace.evaluate.metrics.grouping import bcubed_f
 from facespace.metric import normalise
@@ -41,7 +41,7 @@ def drawn(count: int, data: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 def measure(folder: Path, engine: str) -> dict[str, float]:
-    cut = Cut.of_card(DecisionsCard.model_validate_json((folder / "card.json").read_text()))
+    cut = cut_of(DecisionsCard.model_validate_json((folder / "card.json").read_text()))
     points = np.load(folder / "points.npy")
     started, work = time.perf_counter(), time.process_time()
     if engine == "ray":

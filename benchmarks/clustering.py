@@ -22,9 +22,9 @@ from pathlib import Path
 
 import numpy as np
 
+from facespace.album import cut_of
 from facespace.clustering.graph import candidate_graph, neighbour_graph
 from facespace.clustering.linkage import average_linkage, components
-from facespace.clustering.threshold import Cut
 from facespace.evaluate.decisions import decide
 from facespace.evaluate.metrics.grouping import bcubed_f, grouping
 from facespace.metric import normalise
@@ -75,7 +75,7 @@ def ours(points: np.ndarray, cut: float | None) -> np.ndarray:
     top = CARD.clustering.threshold * (1 if cut is None else cut)
     merges = average_linkage(points, candidate_graph(points, top), top)
     if cut is None:
-        top = Cut.of_card(CARD).of(merges, points)
+        top = cut_of(CARD).of(merges, points)
     return merges.cut(top)
 
 
@@ -83,7 +83,7 @@ def ours_neighbours(points: np.ndarray, cut: float | None) -> np.ndarray:
     """As `ours`, always on the graph of nearest neighbours."""
     top = CARD.clustering.threshold
     merges = average_linkage(points, neighbour_graph(points, top), top)
-    return merges.cut(Cut.of_card(CARD).of(merges, points))
+    return merges.cut(cut_of(CARD).of(merges, points))
 
 
 def squared(share: float) -> float:

@@ -137,7 +137,7 @@ def report(out: Path, pictures: Path) -> None:
     print(f"| mining | seeds | {' | '.join(f'VAL at FAR {far}' for far in FARS)} | seconds | rollbacks |")
     print("|---|---|---|---|---|---|")
     for name, runs in done.items():
-        cells = [told([at(run, far) for run in runs.values()]) for far in FARS]
+        cells = [mean_text([at(run, far) for run in runs.values()]) for far in FARS]
         seconds = np.median([run[-1]["training_seconds"] for run in runs.values()])
         histories = (read_history(out / f"{name}-{seed}" / "history.jsonl") for seed in runs)
         events = sum("event" in record for history in histories for record in history)
@@ -147,7 +147,7 @@ def report(out: Path, pictures: Path) -> None:
         both = [seed for seed in runs if seed in done["online"]]
         if name != "online" and both:
             differences = [[at(runs[seed], far) - at(done["online"][seed], far) for seed in both] for far in FARS]
-            print(f"| {name} | {' | '.join(told(values, '+') for values in differences)} |")
+            print(f"| {name} | {' | '.join(mean_text(values, '+') for values in differences)} |")
     pictures.mkdir(parents=True, exist_ok=True)
     curves = {name: list(runs.values()) for name, runs in done.items() if runs}
     for far in FARS:
@@ -160,7 +160,7 @@ def at(run: list[dict[str, float]], far: str) -> float:
     return float(np.interp(IMAGES, [record["images"] for record in run], [record[f"val_at_{far}"] for record in run]))
 
 
-def told(values: list[float], sign: str = "") -> str:
+def mean_text(values: list[float], sign: str = "") -> str:
     """Format the mean with its 95 % interval over seeds (Student's t)."""
     if len(values) < 2:
         return " ".join(f"{value:{sign}.4f}" for value in values)

@@ -187,8 +187,8 @@ def look(path: Path, data: Path, out: Path) -> None:
         model = read_model(path)
         write_model(path, model.onnx, model.card.model_copy(update={"decisions": decisions}))
         print(f"{path.name}: calibration error on LFW View 2 {evaluation.reliability.error:.4f}")
-    told = {each.name: each.value for each in figures}
-    record = {"model": path.name, "weights": model.card.weights_sha256, "time": time.strftime("%F %T"), **told}
+    measured = {each.name: each.value for each in figures}
+    record = {"model": path.name, "weights": model.card.weights_sha256, "time": time.strftime("%F %T"), **measured}
     with (out / "looks.jsonl").open("a") as file:
         file.write(json.dumps({**record, "accuracy_se": found.accuracy_se}) + "\n")
     for group in evaluation.breakdowns:

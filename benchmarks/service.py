@@ -87,8 +87,8 @@ def closed(given: argparse.Namespace, gallery: Path, photos: list[bytes]) -> Non
                 for what in ("verify", "identify"):
                     asyncio.run(ask(base, what, photos, given.clients, 3))
                     took = asyncio.run(ask(base, what, photos, given.clients, given.seconds))
-                    told = (len(took) / given.seconds, *np.percentile(took, [50, 99]))
-                    rates.setdefault((what, kind), []).append(told)
+                    measured = (len(took) / given.seconds, *np.percentile(took, [50, 99]))
+                    rates.setdefault((what, kind), []).append(measured)
     print(f"{given.clients} clients, {given.people:,} people, medians of {given.rounds} alternating rounds")
     print(f"{'':10}{'':20}{'requests/s':>11}{'p50 ms':>9}{'p99 ms':>9}")
     best: dict[str, float] = {}
@@ -113,8 +113,8 @@ def overload(given: argparse.Namespace, gallery: Path, photos: list[bytes], rate
         sent = sum(counts.values())
         print(f"\noverload: identify at {rate:.0f} requests/s for {2 * given.seconds:.0f} s, {sent} sent")
         print(f"  {4 * sent / (2 * given.seconds * rate):.1f} times the capacity measured above")
-        for said, count in sorted(counts.items()):
-            print(f"  {said:24}{count:7}")
+        for outcome, count in sorted(counts.items()):
+            print(f"  {outcome:24}{count:7}")
         print(f"  accepted: p50 {1000 * np.median(took):.0f} ms, p99 {1000 * np.percentile(took, 99):.0f} ms")
         print(f"  memory: {before:.0f} MB before, {most:.0f} MB peak, {after:.0f} MB after")
         print(f"  ready afterwards: {httpx.get(f'{base}/readyz').status_code == 200}")
@@ -259,12 +259,13 @@ async def stop_meanwhile(base: str, photos: list[bytes], process: subprocess.Pop
             for number in range(STOPPED)
         ]
         # Wait until the service has read all requests.
-        while f'facespace_inside{{line="photos"}} {len(tasks)}.0' not in (await client.get(f"{base}/metrics")).text:
+        accepted = f'facespace_requests_in_progress{{queue="photos"}} {len(tasks)}.0'
+        while accepted not in (await client.get(f"{base}/metrics")).text:
             await asyncio.sleep(0.05)
         process.send_signal(signal.SIGTERM)
         answers = await asyncio.gather(*tasks, return_exceptions=True)
-    said = [type(a).__name__ if isinstance(a, BaseException) else str(a.status_code) for a in answers]
-    return Counter(said), len(said)
+    outcomes = [type(a).__name__ if isinstance(a, BaseException) else str(a.status_code) for a in answers]
+    return Counter(outcomes), len(outcomes)
 
 
 def resident(pid: int) -> float:

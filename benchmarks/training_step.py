@@ -21,10 +21,10 @@ from pytorch_metric_learning.losses import TripletMarginLoss
 from pytorch_metric_learning.miners import TripletMarginMiner
 from torch import Tensor
 
-from facespace.train.data.augment import Draw, distorted
+from facespace.train.data.augment import Draw, augmented
 from facespace.train.data.dataset import read_faces
 from facespace.train.data.inputs import as_input
-from facespace.train.data.prefetch import Ahead
+from facespace.train.data.prefetch import Prefetcher
 from facespace.train.data.sampling import IdentityBatches
 from facespace.train.engine.distributed import Workers
 from facespace.train.engine.gradient import batch_gradient
@@ -62,7 +62,7 @@ def main() -> None:
     def prepare(step: int) -> tuple[np.ndarray, np.ndarray]:
         chosen = batches.batch(step)
         draw = Draw.of(len(chosen), np.random.default_rng([1, step]))
-        return chosen, distorted(faces.pixels[chosen], faces.margin, (112, 112), AUGMENT, draw)
+        return chosen, augmented(faces.pixels[chosen], faces.margin, (112, 112), AUGMENT, draw)
 
     networks, seconds, lossy = {}, {"ours": [], "theirs": []}, {"ours": [], "theirs": []}
     for name in seconds:
@@ -72,13 +72,13 @@ def main() -> None:
     losses = {"ours": ours, "theirs": theirs()}
     busy: dict[str, list[float]] = {"ours": [], "theirs": []}
     waited, count = [], 0
-    with Ahead(prepare) as ahead:
+    with Prefetcher(prepare) as prefetcher:
         # The first step of each is a warm-up and not counted.
         for step in range(2 * (options.steps + 1)):
             name = ("ours", "theirs")[step % 2]
             network, optimiser = networks[name]
             began, worked = time.perf_counter(), time.process_time()
-            chosen, pixels = ahead.get(step, then=step + 1)
+            chosen, pixels = prefetcher.get(step, then=step + 1)
             ready = time.perf_counter()
             labels = torch.from_numpy(faces.labels[chosen])
             inside: list[float] = []

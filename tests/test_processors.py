@@ -1,4 +1,4 @@
-"""How many processors may be used: by affinity and by control groups of both versions."""
+"""Number of usable processors: by affinity, and by control groups of both versions."""
 
 import math
 import os
@@ -21,9 +21,9 @@ def write(root, files):
     [
         ("0::/", {"cpu.max": "150000 100000\n"}, 1.5),
         ("0::/", {"cpu.max": "max 100000\n"}, math.inf),
-        # A group is bound by those it stands in.
+        # The limits of a group's parents apply too.
         ("0::/pod/box", {"cpu.max": "max 100000", "pod/cpu.max": "2000 1000", "pod/box/cpu.max": "9000 1000"}, 2),
-        # In a container the path may be that of the host.
+        # In a container the path may be the host's.
         ("0::/docker/0123", {"cpu.max": "50000 100000"}, 0.5),
         ("4:cpu,x:/box", {"cpu,x/box/cpu.cfs_quota_us": "300", "cpu,x/box/cpu.cfs_period_us": "100"}, 3),
         ("4:cpu:/", {"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, math.inf),
@@ -49,19 +49,19 @@ def test_a_process_bound_to_one_processor_has_one_thread_everywhere():
         "from facespace.server.settings import Settings\n"
         "print(available(), session_threads(None), session_threads(3), Settings().doing)"
     )
-    told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
+    numbers = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
     whole = os.cpu_count() == 1
-    assert told == ["1", "0" if whole else "1", "3", "2"]
+    assert numbers == ["1", "0" if whole else "1", "3", "2"]
 
 
-def test_a_quota_below_one_processor_still_gives_a_thread(monkeypatch):
+def test_a_quota_below_one_processor_gives_one_thread(monkeypatch):
     monkeypatch.setattr("facespace.processors.quota", lambda groups, own: 0.2)
     assert available() == 1
     monkeypatch.setattr("facespace.processors.quota", lambda groups, own: math.inf)
     assert session_threads(None) in {0, available()}
 
 
-def test_nothing_else_asks_the_machine_how_many_processors_it_has():
+def test_no_other_code_reads_the_machines_processor_count():
     from pathlib import Path
 
     import facespace

@@ -1,4 +1,4 @@
-"""What the README says works: its code is run as it stands, with the shipped model, on photos of a real size."""
+"""The README's code and commands work as written, with the shipped model, on photos of realistic size."""
 
 import os
 import re
@@ -29,7 +29,7 @@ def enlarged(photo, target):
 
 @pytest.fixture
 def a_reader(orl, model_path, tmp_path, monkeypatch):
-    """A folder with a reader's own photos, and what `make demo` leaves, with a network of random weights."""
+    """A folder with a reader's photos and the output of `make demo`, with a network of random weights."""
     people = lay_out(tmp_path / "runs" / "demo" / "photos" / "unseen", 31, 40)
     (tmp_path / "runs" / "demo" / "model.onnx").write_bytes(model_path.read_bytes())
     enlarged(people / "s33" / "1.pgm", tmp_path / "ada1.jpg")
@@ -45,13 +45,13 @@ def a_reader(orl, model_path, tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_the_python_code_runs_and_answers_as_it_says(a_reader, capsys):
+def test_the_python_code_runs_and_prints_what_it_says(a_reader, capsys):
     for code in blocks("python"):
         exec(compile(code, "README.md", "exec"), {})
     printed = capsys.readouterr().out
     assert printed.startswith("Same person\n")
     assert re.search(r"^Ada \(", printed, flags=re.M)
-    assert re.search(r"^nobody we know \(", printed, flags=re.M)
+    assert re.search(r"^unknown \(", printed, flags=re.M)
     assert printed.count("photos of one person, such as") == 2
     assert "pairs of different people" in printed
 

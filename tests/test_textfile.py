@@ -1,4 +1,4 @@
-"""Text files as people's programs save them."""
+"""Text files in the encodings that programs use."""
 
 import tomllib
 
@@ -8,24 +8,24 @@ from facespace.textfile import read_text, read_toml, slashed
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
-def test_text_is_read_whatever_mark_it_begins_with(tmp_path, encoding):
+def test_text_is_read_with_any_byte_order_mark(tmp_path, encoding):
     (tmp_path / "a.txt").write_bytes("Zoë\n".encode(encoding))
     assert read_text(tmp_path / "a.txt") == "Zoë\n"
 
 
-def test_another_encoding_is_an_error_and_not_other_letters(tmp_path):
+def test_another_encoding_is_an_error(tmp_path):
     (tmp_path / "a.txt").write_bytes("Zoë".encode("latin-1"))
     with pytest.raises(UnicodeDecodeError):
         read_text(tmp_path / "a.txt")
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
-def test_toml_is_read_whatever_mark_it_begins_with(tmp_path, encoding):
+def test_toml_is_read_with_any_byte_order_mark(tmp_path, encoding):
     (tmp_path / "a.toml").write_bytes('name = "Zoë"\n'.encode(encoding))
     assert read_toml(tmp_path / "a.toml") == {"name": "Zoë"}
 
 
-def test_a_windows_path_in_double_quotes_is_told_how_to_be_written(tmp_path):
+def test_a_windows_path_in_double_quotes_gets_advice(tmp_path):
     (tmp_path / "a.toml").write_text('train = "C:\\Users\\me"\n')
     with pytest.raises(tomllib.TOMLDecodeError, match=r"line 1.*write a path in single quotes"):
         read_toml(tmp_path / "a.toml")

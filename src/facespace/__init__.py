@@ -1,4 +1,4 @@
-"""facespace: one space for faces, three answers by distance in it.
+"""Verify, recognise and cluster faces by distance in one embedding space.
 
 >>> import facespace as fs
 >>> space = fs.load("model.onnx")                     # doctest: +SKIP
@@ -25,17 +25,75 @@ from facespace.errors import (
 )
 
 if TYPE_CHECKING:
-    from facespace.album import Album, Clusters, cluster
-    from facespace.gallery import Gallery, Identification
-    from facespace.space import Face, Space, Verification, load
+    from facespace.album import Added, Album, AlbumCluster, AlbumFace, Clusters, Decision, MaybeSame, Member, cluster
+    from facespace.faces import Quality
+    from facespace.gallery import (
+        Candidate,
+        Doubt,
+        EnrolledPerson,
+        Enrolment,
+        Event,
+        Gallery,
+        Identification,
+        IdentifiedPhoto,
+        KeptFace,
+        LowQualityError,
+        NewFace,
+        NotEnrolledError,
+        PeoplePage,
+        Person,
+        PersonVerification,
+        Removal,
+        UndoneEnrolment,
+    )
+    from facespace.images import Limits
+    from facespace.space import Compared, Face, Failure, PhotoFaces, Space, Verification, load
 
 __version__ = version("facespace")
 
 # Imported when they are first used: a client, or a command that needs no model, starts without onnxruntime.
 _ON_FIRST_USE = {
-    "album": ("Album", "Clusters", "cluster"),
-    "gallery": ("Gallery", "Identification"),
-    "space": ("Face", "Space", "Verification", "load"),
+    "album": (
+        "Added",
+        "Album",
+        "AlbumCluster",
+        "AlbumFace",
+        "Clusters",
+        "Decision",
+        "MaybeSame",
+        "Member",
+        "cluster",
+    ),
+    "faces": ("Quality",),
+    "gallery": (
+        "Candidate",
+        "Doubt",
+        "EnrolledPerson",
+        "Enrolment",
+        "Event",
+        "Gallery",
+        "Identification",
+        "IdentifiedPhoto",
+        "KeptFace",
+        "NewFace",
+        "NotEnrolledError",
+        "LowQualityError",
+        "PeoplePage",
+        "Person",
+        "PersonVerification",
+        "Removal",
+        "UndoneEnrolment",
+    ),
+    "images": ("Limits",),
+    "space": (
+        "Compared",
+        "Face",
+        "Failure",
+        "PhotoFaces",
+        "Space",
+        "Verification",
+        "load",
+    ),
 }
 _PACKAGES = (
     "album",
@@ -52,23 +110,49 @@ _PACKAGES = (
 )
 
 __all__ = [
+    "Added",
     "Album",
+    "AlbumCluster",
     "AlbumError",
+    "AlbumFace",
+    "Candidate",
     "Clusters",
+    "Compared",
     "DataError",
+    "Decision",
+    "Doubt",
     "EmbeddingError",
+    "EnrolledPerson",
+    "Enrolment",
+    "Event",
     "Face",
     "FacespaceError",
     "FacespaceWarning",
+    "Failure",
     "Gallery",
     "GalleryError",
     "Identification",
+    "IdentifiedPhoto",
     "ImageError",
+    "KeptFace",
+    "Limits",
+    "LowQualityError",
+    "MaybeSame",
+    "Member",
     "ModelError",
+    "NewFace",
     "NoFaceError",
+    "NotEnrolledError",
+    "PeoplePage",
+    "Person",
+    "PersonVerification",
+    "PhotoFaces",
+    "Quality",
     "RecipeError",
+    "Removal",
     "SeveralFacesError",
     "Space",
+    "UndoneEnrolment",
     "UnknownPersonError",
     "Verification",
     "cluster",

@@ -1,31 +1,31 @@
-"""What can go wrong, named for what the user can do about it.
+"""The package's exceptions, one for each kind of thing the user can act on.
 
-Every message says what was wrong, where (a path, a key, a line) and what to do.
+Every message says what is wrong, where (a path, a key, a line) and what to do.
 """
 
 
 class FacespaceError(Exception):
-    """The parent of every error this package raises on purpose."""
+    """Base class of every error that this package raises on purpose."""
 
 
 class ImageError(FacespaceError):
-    """A photo cannot be used: not an image, truncated, or larger than the limits allow."""
+    """A photo cannot be used: it is not an image, it is truncated, or it exceeds the limits."""
 
 
 class NoFaceError(FacespaceError):
-    """A photo was read, but no face was found in it."""
+    """No face was found in a photo."""
 
 
 class SeveralFacesError(FacespaceError):
-    """A photo shows several faces where one is needed and none was chosen."""
+    """A photo shows several faces where one is needed, and the caller did not choose one."""
 
 
 class ModelError(FacespaceError):
-    """A model file is missing, damaged, without a card, or of another space."""
+    """A model file is missing, damaged, without a card, or from another space."""
 
 
 class EmbeddingError(FacespaceError, ValueError):
-    """An embedding passed in cannot be used: wrong size, not of norm 1, or not finite numbers."""
+    """An embedding cannot be used: it has the wrong size, its L2 norm is not 1, or a value is not finite."""
 
 
 class GalleryError(FacespaceError):
@@ -33,11 +33,11 @@ class GalleryError(FacespaceError):
 
 
 class UnknownPersonError(GalleryError):
-    """There is nobody with that id in the gallery, or nobody any more."""
+    """The gallery has no person with this id, or that person was deleted."""
 
 
 class AlbumError(FacespaceError):
-    """An album cannot be opened or changed as asked, or what was said contradicts what was said before."""
+    """An album cannot be opened or changed as asked, or a decision contradicts an earlier one."""
 
 
 class RecipeError(FacespaceError):
@@ -45,8 +45,8 @@ class RecipeError(FacespaceError):
 
 
 class DataError(FacespaceError):
-    """A data set, or the figures computed from it, cannot answer what was asked."""
+    """A data set, or the figures computed from it, cannot answer the question."""
 
 
 class FacespaceWarning(UserWarning):
-    """Something the user should know that does not stop the work."""
+    """A condition that the user should know about and that does not stop the work."""

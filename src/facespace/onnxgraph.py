@@ -1,4 +1,4 @@
-"""ONNX networks as nodes and numbers: enough to read one, change it and write it, with no ONNX library."""
+"""Read, change and write the nodes and weights of an ONNX file without the onnx package."""
 
 from dataclasses import dataclass
 
@@ -18,11 +18,11 @@ _FLOAT32 = 1
 
 @dataclass(frozen=True)
 class Node:
-    """An operation.
+    """An operation of the graph.
 
-    operation : its name in ONNX, such as Conv
+    operation : its ONNX operator, such as Conv
     inputs, outputs : names of tensors
-    attributes : as they are in the file
+    attributes : encoded, as in the file
     """
 
     operation: str
@@ -33,11 +33,11 @@ class Node:
 
 @dataclass(frozen=True)
 class Network:
-    """A network.
+    """A network's nodes and weights.
 
-    nodes : in the order in which they are computed
-    tensors : the weights by name, float32
-    rest_of_graph, rest_of_model : what is not understood here (inputs, outputs, versions), as it is in the file
+    nodes : in order of execution
+    tensors : weights by name, float32
+    rest_of_graph, rest_of_model : the other fields (inputs, outputs, versions), encoded as in the file
     """
 
     nodes: list[Node]
@@ -47,12 +47,12 @@ class Network:
 
 
 def read_network(onnx: bytes, where: str) -> Network:
-    """Take an ONNX file apart.
+    """Parse an ONNX file.
 
     Raises
     ------
     ModelError
-        Not an ONNX file, or one with weights that are not float32.
+        The file is not ONNX, or has weights that are not float32.
     """
     nodes, tensors, rest_of_graph, rest_of_model = [], {}, [], []
     for number, start, end, begin in fields(onnx, where):
@@ -72,7 +72,7 @@ def read_network(onnx: bytes, where: str) -> Network:
 
 
 def write_network(network: Network) -> bytes:
-    """The ONNX file of a network; weights that no node uses are left out."""
+    """Encode a network as an ONNX file; weights that no node uses are dropped."""
     used = {name for node in network.nodes for name in node.inputs}
     parts = [field(_NODE, _encoded_node(node)) for node in network.nodes]
     parts += [
@@ -114,7 +114,7 @@ def _tensor(message: bytes, where: str) -> tuple[str, NDArray[np.float32]]:
             # Packed floats and raw data are the same bytes.
             data += message[start:end]
     if kind != _FLOAT32 or len(data) != 4 * np.prod(shape, dtype=int):
-        raise ModelError(f"{where}: the weights {name!r} are not float32 numbers in the file itself")
+        raise ModelError(f"{where}: the weights {name!r} must be float32 and stored in the file itself")
     return name, np.frombuffer(data, "<f4").reshape(shape)
 
 

@@ -1,4 +1,4 @@
-"""How many processors this process may use: those of the machine, less what its affinity and its container allow."""
+"""The number of processors this process may use, given its CPU affinity and its container's limits."""
 
 import math
 import os
@@ -8,20 +8,20 @@ _GROUPS, _OWN_GROUPS = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 
 
 def available() -> int:
-    """Processors that this process may keep busy, at least 1: the one number that thread pools are sized by.
+    """Number of processors that this process may keep busy, at least 1. All thread pools are sized by it.
 
-    The least of what the machine has, what the process is bound to (taskset, a cpuset), and the processor time that
-    its control group allows (`docker run --cpus`, a limit of Kubernetes), rounded up.
+    The minimum of the machine's processors, the CPU affinity (taskset, cpusets), and the CPU limit of the control
+    group (`docker run --cpus`, Kubernetes limits), rounded up.
     """
     bound = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, math.ceil(min(bound, quota(_GROUPS, _OWN_GROUPS))))
 
 
 def session_threads(wanted: int | None) -> int:
-    """Threads of an onnxruntime session, as its `intra_op_num_threads` takes them.
+    """Number of threads for an onnxruntime session, for its option `intra_op_num_threads`.
 
-    0, its own choice of one for each physical core, only where the whole machine may be used: otherwise it would take
-    all cores of the machine, and try to bind its threads to them.
+    0 lets onnxruntime start one thread for each physical core. That is right only if this process may use the whole
+    machine; otherwise onnxruntime would still use all cores and try to pin its threads to them.
     """
     if wanted is not None:
         return wanted
@@ -30,14 +30,14 @@ def session_threads(wanted: int | None) -> int:
 
 
 def quota(groups: Path, own: Path) -> float:
-    """Processors that a control group allows, the least of it and of those it stands in; infinite without a limit.
+    """CPU limit of a control group and its parents, in processors; infinite if there is none.
 
     Parameters
     ----------
     groups : path
-        Where control groups are mounted, of version 2 or 1.
+        Mount point of the control groups, version 1 or 2.
     own : path
-        The list of this process's groups, as `/proc/self/cgroup` gives it.
+        File that lists this process's groups, in the format of `/proc/self/cgroup`.
     """
     try:
         lines = own.read_text().splitlines()
@@ -53,7 +53,7 @@ def quota(groups: Path, own: Path) -> float:
         else:
             continue
         for base in bases:
-            # In a container the path may be that of the host, which is not mounted here: then the root counts.
+            # In a container the path may be the host's, which is not mounted here: then the root's limit applies.
             group = base / path.lstrip("/")
             for folder in {group, *group.parents, base}:
                 if folder.is_relative_to(base):
@@ -62,7 +62,7 @@ def quota(groups: Path, own: Path) -> float:
 
 
 def _quota_2(folder: Path) -> float:
-    """Of version 2: 'QUOTA PERIOD' in microseconds, or 'max PERIOD'."""
+    """Limit in cgroup version 2: 'QUOTA PERIOD' in microseconds, or 'max PERIOD'."""
     try:
         limit, period = (folder / "cpu.max").read_text().split()
         return math.inf if limit == "max" else int(limit) / int(period)
@@ -71,7 +71,7 @@ def _quota_2(folder: Path) -> float:
 
 
 def _quota_1(folder: Path) -> float:
-    """Of version 1: two files, -1 where there is no limit."""
+    """Limit in cgroup version 1: two files; -1 means no limit."""
     try:
         limit, period = (int((folder / f"cpu.cfs_{name}_us").read_text()) for name in ("quota", "period"))
         return limit / period if limit > 0 else math.inf

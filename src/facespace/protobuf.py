@@ -1,6 +1,6 @@
-"""ONNX files as what they are, protobuf messages: fields are read, dropped and appended, and the rest is left alone.
+"""Read and edit ONNX files as protobuf messages: fields are read, dropped and appended; the rest stays unchanged.
 
-So no ONNX library is needed to read a model's card or to change a node of a network.
+This reads a model's card, or changes a node of a network, without the onnx package.
 """
 
 from collections.abc import Iterator
@@ -11,12 +11,12 @@ _VARINT, _EIGHT_BYTES, _LENGTH_DELIMITED, _FOUR_BYTES = 0, 1, 2, 5
 
 
 def fields(message: bytes, where: str) -> Iterator[tuple[int, int, int, int]]:
-    """The fields of a message: (number, start and end of the content, start of the whole field).
+    """Iterate over the fields of a message: (number, start and end of the content, start of the whole field).
 
     Raises
     ------
     ModelError
-        Cut short or damaged; the message names `where`.
+        The message is truncated or damaged; the error names `where`.
     """
     at = 0
     try:
@@ -38,21 +38,21 @@ def fields(message: bytes, where: str) -> Iterator[tuple[int, int, int, int]]:
             yield number, at, at + size, begin
             at += size
     except (IndexError, ValueError):
-        raise ModelError(f"{where} is not a whole ONNX file: it is damaged at byte {at:,}; get it again") from None
+        raise ModelError(f"{where} is not a complete ONNX file: it is damaged at byte {at:,}; get it again") from None
 
 
 def field(number: int, content: bytes) -> bytes:
-    """A field of bytes: a string, a message or an array of numbers."""
+    """Encode a field of bytes: a string, a message or an array of numbers."""
     return _encoded(number << 3 | _LENGTH_DELIMITED) + _encoded(len(content)) + content
 
 
 def varint_field(number: int, value: int) -> bytes:
-    """A field of one whole number, 0 or above."""
+    """Encode a field that holds one non-negative integer."""
     return _encoded(number << 3 | _VARINT) + _encoded(value)
 
 
 def varint(message: bytes, at: int) -> tuple[int, int]:
-    """The whole number that is written at a place, and where it ends."""
+    """Decode the integer at a position; returns it and the position after it."""
     value = shift = 0
     while True:
         byte = message[at]

@@ -1,4 +1,4 @@
-"""Text files that people write by hand, as the programs they use save them."""
+"""Read text files written by hand, in the encodings that editors use."""
 
 import codecs
 import os
@@ -8,14 +8,14 @@ from typing import Any
 
 
 def read_text(path: str | os.PathLike[str]) -> str:
-    """The text of a file: UTF-8 with or without a byte-order mark, or UTF-16 with one.
+    """Read a text file: UTF-8 with or without a byte-order mark, or UTF-16 with one.
 
     Raises
     ------
     OSError
         The file cannot be read.
     UnicodeDecodeError
-        It is in another encoding.
+        The file has another encoding.
     """
     content = Path(path).read_bytes()
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
@@ -24,14 +24,14 @@ def read_text(path: str | os.PathLike[str]) -> str:
 
 
 def read_toml(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """The values of a TOML file.
+    """Read a TOML file.
 
     Raises
     ------
     OSError, UnicodeDecodeError
         As for `read_text`.
     tomllib.TOMLDecodeError
-        It is not TOML; the message says where, and how to write a Windows path where a backslash may be the reason.
+        The file is not TOML. The message says where, and explains Windows paths if a backslash may be the cause.
     """
     text = read_text(path)
     try:
@@ -42,11 +42,11 @@ def read_toml(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def slashed(name: str) -> str:
-    r"""A photo's name with forward slashes, as all its readers have it: PERSON\photo.jpg is PERSON/photo.jpg."""
+    r"""Return a photo's name with forward slashes: PERSON\photo.jpg becomes PERSON/photo.jpg."""
     return name.replace("\\", "/").removeprefix("./")
 
 
-# What to do about a Windows path in TOML's double quotes.
+# How to write a Windows path in TOML.
 BACKSLASHES = (
     "a backslash in double quotes begins an escape: write a path in single quotes, 'C:\\faces', or with forward "
     'slashes, "C:/faces"'

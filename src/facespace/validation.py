@@ -1,4 +1,4 @@
-"""Readable messages for records that pydantic refuses: the key, what is wrong, the nearest known name."""
+"""Readable messages for pydantic's validation errors: the key, what is wrong, and the nearest known name."""
 
 import difflib
 from collections.abc import Mapping
@@ -8,15 +8,15 @@ from pydantic import BaseModel, Tag, ValidationError
 
 
 def explain(error: ValidationError, model: type[BaseModel], removed: Mapping[str, str] | None = None) -> str:
-    """One line for each problem.
+    """Describe a validation error, one line for each problem.
 
     Parameters
     ----------
     error : ValidationError
     model : type of BaseModel
-        What was being read; its keys are the candidates for 'did you mean'.
+        The model that was validated; its keys are the candidates for 'did you mean'.
     removed : mapping or None
-        Keys of earlier versions ('section.key'), and what to do about them.
+        Keys that earlier versions had ('section.key'), each with what to do instead.
 
     Returns
     -------
@@ -26,7 +26,7 @@ def explain(error: ValidationError, model: type[BaseModel], removed: Mapping[str
 
 
 def nearest_name(name: str, known: list[str]) -> str:
-    """': did you mean X?' for the nearest known name, else the known names; ready to append to a message."""
+    """Return '; did you mean X?' for the nearest known name, or the list of known names, to append to a message."""
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     if close:
         return f"; did you mean {close[0]!r}?"
@@ -49,9 +49,9 @@ def _line(problem: Any, model: type[BaseModel], removed: Mapping[str, str]) -> s
         tags = [tag.strip(" '") for tag in problem["ctx"]["expected_tags"].split(",")]
         return f"{path}.name: there is no {path} {problem['ctx']['tag']!r}{nearest_name(problem['ctx']['tag'], tags)}"
     if kind == "union_tag_not_found":
-        return f"{path}: it must be a section with a name (it is {_short(problem['input'])})"
+        return f"{path}: must be a section with a name (it is {_short(problem['input'])})"
     message = problem["msg"].removeprefix("Value error, ")
-    # Of a whole record its values say nothing.
+    # The values of a whole record are too long to be of use.
     return f"{path}: {message}" + (f" (it is {_short(problem['input'])})" if location else "")
 
 
@@ -61,13 +61,13 @@ def _short(value: object) -> str:
 
 
 def _without_tags(location: tuple[int | str, ...], model: type[BaseModel]) -> tuple[list[str], Any, str | None]:
-    """A location as the user wrote it, without the tags by which pydantic tells the members of a union apart.
+    """Translate pydantic's location into the keys that the user wrote, without the tags of tagged unions.
 
     Returns
     -------
-    keys : of each level
-    section : the (nested) record in which the last key stands
-    choice : "FIELD 'TAG'" where that record was chosen by a tag, else None
+    keys : the keys of all levels
+    section : the (nested) record that holds the last key
+    choice : "FIELD 'TAG'" where that record was selected by a tag, else None
     """
     keys: list[str] = []
     current: Any = model

@@ -24,7 +24,7 @@ def clouds(rng, spread=0.05, people=PEOPLE, faces=FACES):
 
 
 def put(path, space, points, photos, first=0):
-    """Photos as an album keeps them, without the work of finding faces."""
+    """Store photos as an album does, without detecting faces."""
     store = AlbumStore(path, space.id, space.dimension)
     for photo in sorted(set(photos)):
         faces = [NewFace((0, 0, 9, 9), p, None) for p, own in zip(points, photos, strict=True) if own == photo]
@@ -34,7 +34,7 @@ def put(path, space, points, photos, first=0):
 
 @pytest.fixture
 def path(tmp_path, space, rng):
-    """An album of five people with six faces each, every one in a photo of its own."""
+    """An album of five people with six faces each, every face in its own photo."""
     put(tmp_path / "album.db", space, clouds(rng), range(PEOPLE * FACES))
     return tmp_path / "album.db"
 
@@ -58,7 +58,7 @@ def test_everybody_is_found(album):
     assert sorted(map(sorted, groups(album).values())) == [list(range(6 * p + 1, 6 * p + 7)) for p in range(5)]
 
 
-def test_a_merge_holds_through_clustering_anew_and_can_be_undone(album):
+def test_a_merge_survives_reclustering_and_can_be_undone(album):
     before = groups(album)
     first, second = home(album, 1), home(album, 7)
     decision = album.merge([first, second])
@@ -73,7 +73,7 @@ def test_a_merge_holds_through_clustering_anew_and_can_be_undone(album):
     assert groups(album) == before
 
 
-def test_an_earlier_decision_can_be_undone_and_later_ones_stand(album):
+def test_an_earlier_decision_can_be_undone_without_later_ones(album):
     before = groups(album)
     a, b, c, d = (home(album, face) for face in (1, 7, 13, 19))
     first = album.merge([a, b])
@@ -105,7 +105,7 @@ def test_a_moved_face_stays_where_it_was_put(album):
     assert home(album, 1) == source
 
 
-def test_answers_to_questions_join_and_part(album):
+def test_answers_merge_and_split_clusters(album):
     album.same(1, 7)
     assert home(album, 1) == home(album, 12)
     album.undo()
@@ -115,7 +115,7 @@ def test_answers_to_questions_join_and_part(album):
     assert number in {home(album, 1), home(album, 2)}
 
 
-def test_a_decision_that_contradicts_is_refused_with_the_chain_and_changes_nothing(album):
+def test_a_contradicting_decision_is_refused_with_the_chain_of_reasons(album):
     album.same(1, 7)
     album.same(7, 13)
     before = groups(album)
@@ -125,7 +125,7 @@ def test_a_decision_that_contradicts_is_refused_with_the_chain_and_changes_nothi
     assert len(album.history()) == 2
 
 
-def test_names_hold_and_clusters_of_one_name_are_one(album):
+def test_names_persist_and_clusters_with_one_name_are_merged(album):
     first, second = home(album, 1), home(album, 7)
     named = {c.number: c.representative.number for c in album.clusters()}
     album.name(first, "Ada")
@@ -140,7 +140,7 @@ def test_names_hold_and_clusters_of_one_name_are_one(album):
     assert home(album, 7) == second
 
 
-def test_names_of_a_gallery_are_seeds(album, rng):
+def test_names_from_a_gallery_name_clusters(album, rng):
     points = clouds(rng)
     album.know({"Ada": points[0:2], "王芳": points[6:7]})
     names = {cluster.number: cluster.name for cluster in album.clusters()}
@@ -151,7 +151,7 @@ def test_names_of_a_gallery_are_seeds(album, rng):
     assert {cluster.name for cluster in album.clusters()} == {"Ada", None}
 
 
-def test_two_faces_of_one_photo_are_never_one_person_unless_said(tmp_path, space, rng):
+def test_two_faces_of_one_photo_are_different_people_unless_decided_otherwise(tmp_path, space, rng):
     points = normalise(np.ones((4, 128)) + 0.01 * rng.normal(size=(4, 128)))
     put(tmp_path / "album.db", space, points, [0, 0, 1, 2])
     with Album(tmp_path / "album.db", space, threshold=0.5) as album:
@@ -163,7 +163,7 @@ def test_two_faces_of_one_photo_are_never_one_person_unless_said(tmp_path, space
         assert home(album, 1) != home(album, 2)
 
 
-def test_photos_that_come_later_join_and_numbers_stay(path, space, rng):
+def test_new_photos_join_clusters_and_numbers_stay(path, space, rng):
     with Album(path, space, threshold=0.5) as album:
         album.know({})
         before = groups(album)
@@ -196,7 +196,7 @@ def test_the_most_typical_face_comes_first_and_a_stranger_last(tmp_path, space, 
         assert cluster.cohesion > 0.5
 
 
-def test_questions_are_about_clusters_that_may_be_one_and_never_about_what_is_known(tmp_path, space, rng):
+def test_questions_are_about_likely_merges_and_never_about_settled_pairs(tmp_path, space, rng):
     points = clouds(rng, people=3)
     points[6:12] = normalise(points[6:12] + 0.55 * points[0:6])
     put(tmp_path / "album.db", space, points, range(18))
@@ -215,20 +215,20 @@ def test_questions_are_about_clusters_that_may_be_one_and_never_about_what_is_kn
     [
         (lambda album: album.merge([999, 1]), "no cluster 999"),
         (lambda album: album.same(1, 999), "no face 999"),
-        (lambda album: album.split([1, 7]), "of one cluster"),
-        (lambda album: album.split([1, 2, 3, 4, 5, 6]), "whole cluster"),
-        (lambda album: album.move(list(range(1, 7)), home(album, 1)), "only the faces to move"),
-        (lambda album: album.name(home(album, 1), "  "), "not blank"),
+        (lambda album: album.split([1, 7]), "in one cluster"),
+        (lambda album: album.split([1, 2, 3, 4, 5, 6]), "all faces of the cluster"),
+        (lambda album: album.move(list(range(1, 7)), home(album, 1)), "has only the faces to move"),
+        (lambda album: album.name(home(album, 1), "  "), "not be blank"),
         (lambda album: album.undo(), "nothing to undo"),
-        (lambda album: album.undo(7), "no decision 7 stands"),
+        (lambda album: album.undo(7), "no decision 7 is in force"),
     ],
 )
-def test_what_cannot_be_done_is_a_clear_error(album, call, message):
+def test_an_impossible_decision_is_a_clear_error(album, call, message):
     with pytest.raises(AlbumError, match=message):
         call(album)
 
 
-def test_photos_are_looked_at_once_and_again_when_they_change(people, tmp_path, space):
+def test_photos_are_processed_once_and_again_after_they_change(people, tmp_path, space):
     folder = shutil.copytree(people, tmp_path / "photos")
     (folder / "bad.jpg").write_text("no photo")
     seen = []
@@ -249,7 +249,7 @@ def test_photos_are_looked_at_once_and_again_when_they_change(people, tmp_path, 
             album.add(tmp_path / "absent")
 
 
-def test_photos_that_were_moved_are_known_by_their_content_and_keep_what_was_said(people, tmp_path, space):
+def test_moved_photos_are_recognised_by_content_and_keep_decisions(people, tmp_path, space):
     folder = shutil.copytree(people / "s1", tmp_path / "photos")
     with Album(tmp_path / "album.db", space) as album:
         album.add(folder)
@@ -257,7 +257,7 @@ def test_photos_that_were_moved_are_known_by_their_content_and_keep_what_was_sai
         before = groups(album)
         (folder / "2020").mkdir()
         (folder / "1.pgm").rename(folder / "2020" / "renamed.pgm")
-        # Two change places, one is touched.
+        # Two swap places, one is touched.
         (folder / "2.pgm").rename(folder / "x")
         (folder / "3.pgm").rename(folder / "2.pgm")
         (folder / "x").rename(folder / "3.pgm")
@@ -286,7 +286,7 @@ def test_a_copy_is_another_photo_and_a_photo_in_place_of_another_replaces_it(peo
         assert sum(map(len, groups(album).values())) == 10
 
 
-def test_photos_that_are_gone_are_reported_and_can_be_forgotten(people, tmp_path, space):
+def test_missing_photos_are_reported_and_can_be_forgotten(people, tmp_path, space):
     folder = shutil.copytree(people / "s1", tmp_path / "photos")
     with Album(tmp_path / "album.db", space) as album:
         album.add(folder)
@@ -305,7 +305,7 @@ def test_photos_that_are_gone_are_reported_and_can_be_forgotten(people, tmp_path
         assert album.missing() == []
 
 
-def test_an_album_of_before_digests_knows_a_moved_photo_by_size_and_time(people, tmp_path, space):
+def test_an_album_without_digests_recognises_a_moved_photo_by_size_and_time(people, tmp_path, space):
     folder = shutil.copytree(people / "s1", tmp_path / "photos")
     with Album(tmp_path / "album.db", space) as album:
         album.add(folder)
@@ -318,7 +318,7 @@ def test_an_album_of_before_digests_knows_a_moved_photo_by_size_and_time(people,
         assert (added.faces, len(added.moved)) == (0, 1)
 
 
-def test_an_album_takes_names_that_are_not_utf8(people, tmp_path, space):
+def test_an_album_supports_names_that_are_not_utf8(people, tmp_path, space):
     name = os.fsdecode(b"caf\xe9 \x1b[31m.pgm")
     (tmp_path / "photos").mkdir()
     shutil.copy(people / "s1" / "1.pgm", tmp_path / "photos" / name)
@@ -338,14 +338,14 @@ def test_an_album_takes_names_that_are_not_utf8(people, tmp_path, space):
     assert link.resolve().name == name
 
 
-def test_photos_refused_as_truncated_are_looked_at_again_where_they_may_be_taken(cases, tmp_path, model_path):
+def test_photos_rejected_as_truncated_are_processed_again_if_allowed(cases, tmp_path, model_path):
     with Album(tmp_path / "album.db", load(model_path)) as album:
         assert "truncated" in album.add([cases / "missing_end_marker.jpg"]).failures[0].reason
     with Album(tmp_path / "album.db", load(model_path, truncated=True)) as album:
         assert album.add([cases / "missing_end_marker.jpg"]).failures == ()
 
 
-def test_an_interrupted_add_goes_on_where_it_was(people, tmp_path, space):
+def test_an_interrupted_add_can_be_continued(people, tmp_path, space):
     class Stopped(Exception):
         pass
 
@@ -371,5 +371,5 @@ def test_a_gallery_is_not_an_album(people, tmp_path, space):
 
     with fs.Gallery(tmp_path / "people.db", space) as gallery:
         gallery.enrol("Ada", [people / "s1" / "1.pgm"])
-    with pytest.raises(AlbumError, match="no album"):
+    with pytest.raises(AlbumError, match="not a facespace album"):
         Album(tmp_path / "people.db", space)

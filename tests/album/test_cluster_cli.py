@@ -1,4 +1,4 @@
-"""The commands say the same words as the album and hold no logic."""
+"""The album commands are a thin layer over the library."""
 
 import json
 import shutil
@@ -26,8 +26,8 @@ def run(model_path, tmp_path, monkeypatch):
 
 
 def test_an_album_from_folder_to_sheet(run, people, tmp_path):
-    told = json.loads(run("cluster", people, "--out", "out", "--json"))
-    assert told["added"]["faces"] == 60
+    answer = json.loads(run("cluster", people, "--out", "out", "--json"))
+    assert answer["added"]["faces"] == 60
     assert (tmp_path / "out" / "index.html").is_file()
     assert "60 already known" in run("cluster", people, "--out", "out")
     album = "out/album.db"
@@ -50,7 +50,7 @@ def test_an_album_from_folder_to_sheet(run, people, tmp_path):
     assert "index.html" in run("album", "sheet", album, "again")
 
 
-def test_an_album_inside_its_photos_does_not_eat_its_own_output(run, people, tmp_path):
+def test_an_album_inside_its_photos_ignores_its_own_output(run, people, tmp_path):
     folder = shutil.copytree(people / "s1", tmp_path / "photos")
     for _ in range(3):
         done = json.loads(run("cluster", folder, "--out", folder / "people", "--json"))
@@ -60,7 +60,7 @@ def test_an_album_inside_its_photos_does_not_eat_its_own_output(run, people, tmp
     assert sum(len(group) for group in done["groups"]) == 10
 
 
-def test_photos_that_are_gone_are_listed_and_forgotten(run, people, tmp_path):
+def test_missing_photos_are_listed_and_forgotten(run, people, tmp_path):
     folder = shutil.copytree(people / "s1", tmp_path / "photos")
     run("cluster", folder, "--out", "out")
     (folder / "1.pgm").unlink()
@@ -81,7 +81,7 @@ def test_names_come_from_a_gallery(run, people):
     assert "Ada" in run("album", "show", "out/album.db")
 
 
-def test_what_contradicts_is_refused(run, people):
+def test_a_contradiction_is_refused(run, people):
     run("cluster", people, "--out", "out", "--json")
     run("album", "same", "out/album.db", 1, 2)
     with pytest.raises(AlbumError, match="contradicts"):
@@ -120,7 +120,7 @@ def test_a_folder_without_an_album_is_named(run, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["faces", "people"])
-def test_photos_that_lie_where_a_sheet_would_be_written_are_not_deleted(run, people, tmp_path, name):
+def test_photos_where_a_sheet_would_be_written_are_not_deleted(run, people, tmp_path, name):
     folder = shutil.copytree(people / "s1", tmp_path / "photos" / name).parent
     with pytest.raises(AlbumError, match=rf"{name} would be replaced"):
         run("cluster", folder, "--out", folder)

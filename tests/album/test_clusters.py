@@ -29,7 +29,7 @@ def test_a_bad_photo_is_reported_and_the_rest_are_grouped(space, people, tmp_pat
     assert [failure.photo for failure in clusters.failures] == [tmp_path / "bad.jpg"]
 
 
-def test_without_one_good_photo_it_is_a_clear_error(space, tmp_path):
+def test_without_a_usable_photo_clustering_is_a_clear_error(space, tmp_path):
     with pytest.raises(DataError, match="no photos under"):
         cluster(space, tmp_path)
     (tmp_path / "bad.jpg").write_text("no photo")
@@ -37,7 +37,7 @@ def test_without_one_good_photo_it_is_a_clear_error(space, tmp_path):
         cluster(space, tmp_path)
 
 
-def test_points_and_faces_are_grouped_as_they_are(space, people):
+def test_embeddings_and_faces_can_be_clustered_directly(space, people):
     from facespace.clustering import agglomerative
 
     faces = [space.faces(people / person / f"{number}.pgm")[0] for person in ("s1", "s2") for number in (1, 2, 3)]
@@ -50,7 +50,7 @@ def test_points_and_faces_are_grouped_as_they_are(space, people):
 
 
 def test_points_need_a_threshold(space):
-    with pytest.raises(DataError, match="say where to cut"):
+    with pytest.raises(DataError, match="give a threshold"):
         cluster(np.eye(3))
-    with pytest.raises(DataError, match="name a folder"):
+    with pytest.raises(DataError, match="give photos: a folder"):
         cluster(space)

@@ -17,7 +17,7 @@ def sheet(people, tmp_path, space):
         return tmp_path / "out", album.clusters()
 
 
-def test_every_face_is_on_the_page_lazily_and_beside_it(sheet):
+def test_every_face_is_a_file_loaded_lazily_by_the_page(sheet):
     folder, clusters = sheet
     page = (folder / "index.html").read_text("utf-8")
     shown = re.findall(r'<img loading="lazy"[^>]* src="faces/(\d+)\.webp">', page)
@@ -27,7 +27,7 @@ def test_every_face_is_on_the_page_lazily_and_beside_it(sheet):
     assert "http" not in page
 
 
-def test_a_name_is_text_and_not_markup_nor_a_path(sheet):
+def test_a_name_is_escaped_in_markup_and_paths(sheet):
     folder, _ = sheet
     page = (folder / "index.html").read_text("utf-8")
     assert "Ada &lt;b&gt; &amp; 王芳/.." in page
@@ -35,21 +35,21 @@ def test_a_name_is_text_and_not_markup_nor_a_path(sheet):
     assert re.fullmatch(r"\d{5} Ada _b_ _ 王芳___", named)
 
 
-def test_links_table_and_json_tell_the_same(sheet):
+def test_links_table_and_json_agree(sheet):
     folder, clusters = sheet
     links = {path.name: len(list(path.iterdir())) for path in (folder / "people").glob("[0-9]*")}
     assert sorted(links.values()) == sorted(len(cluster.faces) for cluster in clusters)
     assert all(link.resolve().is_file() for link in (folder / "people").rglob("*.pgm"))
     with (folder / "clusters.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    told = json.loads((folder / "clusters.json").read_text("utf-8"))
+    written = json.loads((folder / "clusters.json").read_text("utf-8"))
     assert {(int(row["cluster"]), int(row["face"])) for row in rows} == {
-        (cluster["number"], face["number"]) for cluster in told["clusters"] for face in cluster["faces"]
+        (cluster["number"], face["number"]) for cluster in written["clusters"] for face in cluster["faces"]
     }
     assert len(rows) == 60
 
 
-def test_writing_again_leaves_nothing_old(sheet, tmp_path, space):
+def test_writing_again_removes_old_output(sheet, tmp_path, space):
     folder, clusters = sheet
     with Album(tmp_path / "album.db", space) as album:
         album.merge([clusters[0].number, clusters[1].number])
@@ -57,7 +57,7 @@ def test_writing_again_leaves_nothing_old(sheet, tmp_path, space):
         assert len(list((folder / "people").glob("[0-9]*"))) == len(album.clusters())
 
 
-def test_a_place_that_cannot_be_written_is_a_clear_error(people, tmp_path, space):
+def test_a_folder_that_cannot_be_written_is_a_clear_error(people, tmp_path, space):
     (tmp_path / "file").write_text("")
     with Album(tmp_path / "album.db", space) as album, pytest.raises(AlbumError, match="cannot write the sheet"):
         write_sheet(album, tmp_path / "file" / "out")

@@ -1,4 +1,4 @@
-"""Albums of photos that lie in memory alone."""
+"""Albums of photos that exist only in memory."""
 
 import pytest
 
@@ -10,7 +10,7 @@ def photos(people):
     return {f"{p}-{i}.pgm": (people / f"s{p}" / f"{i}.pgm").read_bytes() for p in (1, 2) for i in (1, 2, 3)}
 
 
-def test_photos_in_memory_are_grouped_as_those_in_files(space, people, photos, tmp_path):
+def test_uploads_are_grouped_like_files(space, people, photos, tmp_path):
     with Album(tmp_path / "a.db", space) as memory, Album(tmp_path / "b.db", space) as files:
         added = memory.add_uploads(photos, workers=1)
         files.add([people / f"s{name[0]}" / name[2:] for name in photos])
@@ -28,7 +28,7 @@ def test_photos_in_memory_are_grouped_as_those_in_files(space, people, photos, t
         assert memory.thumbnails([99]) == [None]
 
 
-def test_what_a_progress_raises_stops_the_work(space, photos, tmp_path):
+def test_an_exception_in_the_progress_callback_stops_the_work(space, photos, tmp_path):
     class Stopped(Exception):
         pass
 

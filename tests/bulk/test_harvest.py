@@ -1,4 +1,4 @@
-"""Faces of many photos, written down: formats, resuming, kill -9."""
+"""Writing the faces of many photos: formats, resuming, kill -9."""
 
 import json
 import os
@@ -61,7 +61,7 @@ def test_every_photo_is_a_line_with_its_faces_or_its_failure(album, aligned_spac
     assert Image.open(tmp_path / "crops" / face["crop"]).size == (40, 48)
 
 
-def test_a_parquet_table_has_a_row_for_every_face_and_every_photo_without(album, aligned_space, tmp_path):
+def test_a_parquet_table_has_a_row_for_every_face_and_every_photo_without_faces(album, aligned_space, tmp_path):
     pq = pytest.importorskip("pyarrow.parquet", reason="Parquet needs the extra `table`")
     done = harvest(sources_in(album), tmp_path / "faces.parquet", aligned_space)
     harvest(sources_in(album), tmp_path / "faces.jsonl", aligned_space)
@@ -79,7 +79,7 @@ def test_a_parquet_table_has_a_row_for_every_face_and_every_photo_without(album,
     assert [path.name for path in tmp_path.iterdir() if "partial" in path.name or "writing" in path.name] == []
 
 
-def test_what_was_stopped_goes_on_behind_the_last_photo_written(album, tmp_path):
+def test_an_interrupted_run_continues_after_the_last_photo_written(album, tmp_path):
     finder, out, whole = default_finder(), tmp_path / "faces.jsonl", tmp_path / "whole.jsonl"
     harvest(sources_in(album), whole, finder)
 
@@ -103,7 +103,7 @@ def test_what_was_stopped_goes_on_behind_the_last_photo_written(album, tmp_path)
     assert out.read_text() == whole.read_text()
 
 
-# Whoever runs the tests in the background has them ignore the interrupt, and their children too.
+# Background jobs ignore the interrupt signal, and so do their children.
 SCRIPT = """
 import signal, sys, time
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -114,7 +114,7 @@ harvest(sources_in(sys.argv[1]), sys.argv[2], default_finder(), on_photo=lambda 
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
-def test_a_killed_run_keeps_what_it_had(album, tmp_path, how):
+def test_a_killed_run_keeps_its_results(album, tmp_path, how):
     out, journal = tmp_path / "faces.jsonl", tmp_path / "faces.jsonl.partial"
     run = subprocess.Popen(
         [sys.executable, "-c", SCRIPT, album, out],
@@ -131,7 +131,7 @@ def test_a_killed_run_keeps_what_it_had(album, tmp_path, how):
     assert len(rows_of(out)) == done.before + done.photos == 14
 
 
-def test_an_output_that_exists_or_was_begun_otherwise_is_left_alone(album, aligned_space, tmp_path):
+def test_an_existing_or_different_output_is_not_overwritten(album, aligned_space, tmp_path):
     (tmp_path / "there.jsonl").write_text("")
     with pytest.raises(DataError, match="exists"):
         harvest([], tmp_path / "there.jsonl", default_finder())
@@ -147,7 +147,7 @@ def interrupt(row):
     raise KeyboardInterrupt
 
 
-def test_a_video_is_frames_with_times(portraits_film, tmp_path):
+def test_a_video_gives_frames_with_timestamps(portraits_film, tmp_path):
     done = harvest(sources_in(portraits_film, every=2), tmp_path / "faces.jsonl", default_finder())
     rows = rows_of(tmp_path / "faces.jsonl")
     assert [row["photo"] for row in rows] == ["film.mp4#0", "film.mp4#2", "film.mp4#4"]
@@ -171,7 +171,7 @@ def portraits_film(people, tmp_path):
     return tmp_path / "film.mp4"
 
 
-def test_a_name_that_is_no_text_is_written_and_read_again(tmp_path):
+def test_a_name_that_is_not_utf8_round_trips(tmp_path):
     photo = np.zeros((20, 20, 3), np.uint8)
     names = ["a\nb", "königin.png", os.fsdecode(b"\xff.png")]
     for ending in ("jsonl", "parquet"):

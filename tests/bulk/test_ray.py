@@ -1,4 +1,4 @@
-"""Two workers of Ray on this machine give what one process gives."""
+"""Two Ray workers on this machine give the same output as one process."""
 
 import pytest
 from PIL import Image
@@ -31,7 +31,7 @@ def album(people, tmp_path_factory):
     return folder
 
 
-def test_two_workers_write_what_one_process_writes(cluster, album, model_path, tmp_path):
+def test_two_workers_write_the_same_rows_as_one_process(cluster, album, model_path, tmp_path):
     from facespace.bulk.ray import harvest_with_ray
 
     read = read_model(model_path)
@@ -48,13 +48,15 @@ def test_the_groups_found_with_ray_are_those_of_one_process(cluster, album, mode
     import pyarrow.parquet as pq
 
     from facespace.album import cluster as cluster_here
+    from facespace.album import cut_of
     from facespace.bulk.groups import group_with_ray
 
     read = read_model(model_path)
     model = tmp_path / "aligned.onnx"
     write_model(model, read.onnx, read.card.model_copy(update={"detector": "mtcnn", "crop": "arcface-112"}))
     space, out = load(model, threads=1), tmp_path / "groups"
-    found = group_with_ray(str(album), out, space, model, workers=2)
+    cut = cut_of(space.card.require_decisions())
+    found = group_with_ray(str(album), out, space, model, cut, workers=2)
     rows = pq.read_table(found.out).to_pylist()
     alone = cluster_here(space, album)
     together = {}
@@ -71,12 +73,12 @@ def test_the_groups_found_with_ray_are_those_of_one_process(cluster, album, mode
     assert not (out / "work").exists()
 
     # The table of another command will do, and a folder is for one source.
-    again = group_with_ray(str(out / "faces.parquet"), tmp_path / "again", space, model)
+    again = group_with_ray(str(out / "faces.parquet"), tmp_path / "again", space, model, cut)
     assert pq.read_table(again.out).to_pylist() == rows
     with pytest.raises(DataError, match="holds the faces of .*name another folder"):
-        group_with_ray(str(out / "faces.parquet"), out, space, model)
+        group_with_ray(str(out / "faces.parquet"), out, space, model, cut)
     with pytest.raises(DataError, match="does not hold embeddings of this model"):
-        group_with_ray(str(out / "clusters.parquet"), tmp_path / "third", space, model)
+        group_with_ray(str(out / "clusters.parquet"), tmp_path / "third", space, model, cut)
 
 
 def test_a_folder_without_photos_is_an_error(tmp_path):

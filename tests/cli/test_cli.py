@@ -121,7 +121,7 @@ def test_verification_identification_and_clustering_work_without_torch(people, m
         "assert space.verify(people / 's1/1.pgm', people / 's1/1.pgm').same\n"
         "with fs.Gallery(tempfile.mkdtemp() + '/people.db', space) as gallery:\n"
         "    gallery.enrol('Ada', people / 's1/1.pgm')\n"
-        "    assert gallery.identify(people / 's1/1.pgm')[0].person == 'Ada'\n"
+        "    assert gallery.identify(people / 's1/1.pgm')[0].name == 'Ada'\n"
         "assert fs.cluster(space, people).groups\n"
         "print('answered')"
     )

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 from test_gallery_cli import ok, refused, runner
 
-from facespace.cli import asks
+from facespace.cli import prompts
 from facespace.cli.output import command_line
 from facespace.gallery import Doubt, Gallery
 from facespace.model import read_model, write_model
@@ -52,7 +52,7 @@ def test_enrolling_a_folder_prints_the_command_that_undoes_it(run, people, model
     shutil.copy(people / "s3" / "1.pgm", tmp_path / "folk")
     done = run("enrol", "--people", "folk", "-g", "my people.db", "--keep", "--accept-doubtful")
     assert "enrolled 2 of 2 people with 4 of 4 photos" in ok(done)
-    assert "1 photos that lie in no person's folder (1.pgm)" in done.stderr
+    assert "1 photos outside the people's folders (1.pgm)" in done.stderr
     shown = json.loads(ok(run("gallery", "show", "s1 it's", "-g", "my people.db", "--json")))
     assert [face["unlike_others"] for face in shown["faces"]] in ([False, False], [True, True])
     with Gallery(tmp_path / "my people.db", load(model_path)) as gallery:
@@ -68,9 +68,9 @@ def test_the_largest_or_a_numbered_face_is_enrolled(run, party, finding_path, pe
     model = ("-m", finding_path, "-g", "people.db")
     refused(run("enrol", "Ada", party, *model), "use --largest for the largest face, or --face NUMBER for another")
     refused(run("enrol", "Ada", party, "--largest", "--face", "1", *model), "give one of them")
-    undo = ok(run("enrol", "O'Hara", party, "--largest", "--least-quality", "0", *model))
+    undo = ok(run("enrol", "O'Hara", party, "--largest", "--min-quality", "0", *model))
     assert "facespace gallery undo-enrol 'O'\"'\"'Hara' -g people.db" in undo
-    ok(run("enrol", "Ada", party, "--face", "1", "--least-quality", "0", *model))
+    ok(run("enrol", "Ada", party, "--face", "1", "--min-quality", "0", *model))
     found = json.loads(ok(run("identify", party, *model, "--json")))["photos"][0]["faces"]
     nearest = [(face["face"], face["candidates"][0]["name"]) for face in found]
     assert nearest == [(1, "Ada"), (2, "O'Hara")]
@@ -133,11 +133,11 @@ def test_a_service_that_cannot_start_does_not_claim_to_listen(run, tmp_path, wor
 def test_a_user_at_a_terminal_is_asked(monkeypatch):
     faces = [SimpleNamespace(box=(0, 0, 10, 10)), SimpleNamespace(box=(20, 0, 30, 10))]
     answers = iter([7, 2, 0])
-    monkeypatch.setattr(asks.typer, "prompt", lambda *words, **settings: next(answers))
-    assert asks.which_face("Ada")("party.jpg", faces) == 1
-    assert asks.which_face("Ada")("party.jpg", faces) is None
-    monkeypatch.setattr(asks.typer, "confirm", lambda question, **settings: "Ada" in question)
-    assert asks.enrol_all_the_same(Doubt("Ada", ("a.jpg",), "looks like somebody else"))
+    monkeypatch.setattr(prompts.typer, "prompt", lambda *words, **settings: next(answers))
+    assert prompts.which_face("Ada")("party.jpg", faces) == 1
+    assert prompts.which_face("Ada")("party.jpg", faces) is None
+    monkeypatch.setattr(prompts.typer, "confirm", lambda question, **settings: "Ada" in question)
+    assert prompts.enrol_anyway(Doubt("Ada", ("a.jpg",), "looks like somebody else"))
 
 
 def test_a_printed_command_can_be_read_back_by_a_shell():
@@ -162,3 +162,11 @@ def test_a_folder_in_which_nobody_can_be_enrolled_is_an_error_and_creates_no_gal
     refused(run("enrol", "Ada", "absent.jpg", "-g", "new.db"), "absent.jpg")
     refused(run("gallery", "import", "absent.jsonl", "-g", "new.db"), "absent.jsonl")
     assert [path.name for path in tmp_path.iterdir()] == ["folk"]
+
+
+def test_json_has_the_old_names_of_fields_too(run, people, tmp_path):
+    ok(run("enrol", "Ada", people / "s1" / "1.pgm", "-g", "people.db", "--min-quality", "0"))
+    done = json.loads(ok(run("identify", people / "s1" / "1.pgm", "-g", "people.db", "--json")))
+    face = done["photos"][0]["faces"][0]
+    assert (face["person"], face["number"]) == (face["name"], face["person_id"])
+    assert face["candidates"][0]["person"] == face["candidates"][0]["person_id"]

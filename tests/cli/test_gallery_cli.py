@@ -201,9 +201,9 @@ def another_model(model_path, tmp_path):
 
 def test_a_gallery_moves_to_another_model_from_its_photos(run, people, another_model, filled, tmp_path):
     new = another_model("new.onnx")
-    refused(run("identify", people / "s1" / "4.pgm", "-g", "people.db", "-m", new), "holds points of the space")
+    refused(run("identify", people / "s1" / "4.pgm", "-g", "people.db", "-m", new), "holds embeddings of the space")
     assert "embedded 6 faces" in ok(run("gallery", "upgrade", "-g", "people.db", "-m", new))
-    refused(run("people", "-g", "people.db"), "holds points of the space")
+    refused(run("people", "-g", "people.db"), "holds embeddings of the space")
     found = json.loads(ok(run("identify", people / "s1" / "1.pgm", "-g", "people.db", "-m", new, "--json")))
     assert found["photos"][0]["faces"][0]["candidates"][0]["name"] == "Ada"
     assert "no errors found: 3 people, 6 faces" in ok(run("gallery", "check", "-g", "people.db", "-m", new))
@@ -226,16 +226,16 @@ def test_faces_whose_photos_are_gone_stop_an_upgrade_unless_they_may_be_dropped(
 def test_only_a_compatible_model_keeps_the_old_embeddings(run, model_path, another_model):
     refused(
         run("gallery", "upgrade", "--mix", "-g", "people.db", "-m", another_model("other.onnx")),
-        "does not say that its points can be compared",
+        "does not say that its embeddings can be compared",
     )
     # Without --model, the default model is used, which is not compatible either.
     with_default = run(
         "gallery", "upgrade", "--mix", "-g", "people.db", FACESPACE_MODEL=str(another_model("third.onnx"))
     )
-    refused(with_default, "does not say that its points can be compared")
+    refused(with_default, "does not say that its embeddings can be compared")
     harmonic = another_model("harmonic.onnx", comparable_with=read_model(model_path).card.space_id)
-    said = ok(run("gallery", "upgrade", "--mix", "-g", "people.db", "-m", harmonic))
-    assert f"now uses the model {read_model(harmonic).card.name}; old and new embeddings are compared" in said
+    text = ok(run("gallery", "upgrade", "--mix", "-g", "people.db", "-m", harmonic))
+    assert f"now uses the model {read_model(harmonic).card.name}; old and new embeddings are compared" in text
     assert listed(run, FACESPACE_MODEL=str(harmonic)) == {"Ada": 2, "Ben": 2, "Cleo": 2}
 
 

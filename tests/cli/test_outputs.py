@@ -143,12 +143,12 @@ def test_characters_that_a_terminal_cannot_show_are_escaped(people, model_path, 
 
 
 def test_an_unexpected_error_is_one_message_and_a_traceback_with_debug(run, monkeypatch):
-    from facespace.cli import answers
+    import facespace.space
 
     def broken(*given, **named):
         raise ValueError("something unforeseen")
 
-    monkeypatch.setattr(answers, "load", broken)
+    monkeypatch.setattr(facespace.space, "load", broken)
     status, _, errors = run("verify", "a", "b")
     assert status == 2
     assert "unexpected ValueError: something unforeseen" in errors

@@ -66,3 +66,37 @@ def test_only_the_first_process_shows_progress(output):
     with progress.training_progress(2, shown=False) as step:
         step(record(1))
     assert text.getvalue() == ""
+
+
+@pytest.mark.parametrize("total", [100, None])
+def test_a_log_of_photos_gets_a_line_every_half_minute(output, total):
+    text, now = output(terminal=False)
+    with progress.photo_progress("finding faces", total) as step:
+        for _ in range(100):
+            now[0] += 1
+            step()
+    left = ["0:01:10", "0:00:40", "0:00:10"]
+    assert text.getvalue().splitlines() == [
+        f"finding faces: {done} photos, 1.0 photos/s"
+        if total is None
+        else f"finding faces: {done} of 100 photos, 1.0 photos/s, {left[done // 30 - 1]} left"
+        for done in (30, 60, 90)
+    ]
+
+
+def test_a_log_of_embedding_gets_a_line_every_half_minute(output):
+    text, now = output(terminal=False)
+    with progress.embedding_progress() as step:
+        for done in (8, 16, 24):
+            now[0] += 20
+            step(done, 24)
+    assert text.getvalue() == "embedding: 16 of 24 photos, 0.4 photos/s, 0:00:20 left\n"
+
+
+def test_short_work_writes_nothing_to_a_log(output):
+    text, now = output(terminal=False)
+    with progress.photo_progress("enrolling", 3, "people") as step:
+        for _ in range(3):
+            now[0] += 5
+            step()
+    assert text.getvalue() == ""

@@ -25,7 +25,7 @@ def test_a_collection_like_the_cards_keeps_the_cards_cut(rng):
     assert Cut(0.4, odds, FALSE_ACCEPTS).of(*merges) == pytest.approx(0.4, abs=1e-3)
 
 
-def test_rarer_true_pairs_ask_for_a_stricter_cut(rng):
+def test_rarer_true_pairs_give_a_stricter_cut(rng):
     merges = merges_of(rng, 200, 2)
     cuts = [Cut(0.4, odds, FALSE_ACCEPTS).of(*merges) for odds in (0.003, 0.03, 0.3)]
     assert 0.4 > cuts[0] > cuts[1] > cuts[2] > 0
@@ -35,8 +35,8 @@ def test_more_true_pairs_never_loosen_the_cut(rng):
     assert Cut(0.4, 1e-4, FALSE_ACCEPTS).of(*merges_of(rng, 3, 40)) == 0.4
 
 
-def test_false_accepts_per_true_pair_stay_those_of_the_card_where_most_are_alone():
-    # With log FAR a straight line, ten times rarer pairs ask for a cut with a tenth of the false accepts.
+def test_false_accepts_per_true_pair_match_the_card_if_most_groups_are_single_faces():
+    # With log FAR a straight line, ten times rarer pairs need a cut with a tenth of the false accepts.
     straight = ((0.3, 1e-3), (0.4, 1e-2))
     sizes = np.repeat([1.0, 2.0], [80, 20])
     odds = 10 * 20 / (120 * 119 / 2 - 20)
@@ -50,7 +50,7 @@ def test_groups_of_several_faces_move_the_cut_less():
     assert Cut(0.4, odds, straight).of_sizes(sizes) == pytest.approx(0.4 - 0.1 * 1.6 / 4, abs=1e-3)
 
 
-def test_strangers_only_do_not_run_to_a_cut_of_nothing(rng):
+def test_strangers_only_do_not_lead_to_a_cut_of_zero(rng):
     assert Cut(0.4, 0.004, FALSE_ACCEPTS).of(*merges_of(rng, 300, 1)) > 0.2
 
 
@@ -60,7 +60,7 @@ def test_too_few_faces_for_a_pair_keep_the_cards_cut(rng, count):
     assert Cut(0.4, 0.1, FALSE_ACCEPTS).of(average_linkage(points, radius_graph(points, 1.0), 1.0), points) == 0.4
 
 
-def test_a_threshold_of_ones_own_never_moves(rng):
+def test_an_explicit_threshold_is_not_adapted(rng):
     assert Cut(0.4).of(*merges_of(rng, 300, 1)) == 0.4
 
 
@@ -72,26 +72,26 @@ def test_at_the_cut_the_odds_are_even_and_they_fall_with_distance():
 
 
 def alike(rng, people, common):
-    """One face each of people who have a direction in common."""
+    """One face each of people with a common component."""
     shared = common * normalise(np.random.default_rng(3).normal(size=(1, 64)))
     return normalise(shared + normalise(rng.normal(size=(people, 64))))
 
 
-def test_people_who_are_more_alike_than_the_cards_ask_for_a_stricter_cut(rng):
+def test_people_more_alike_than_the_cards_give_a_stricter_cut(rng):
     ordinary, similar = alike(rng, 300, 0.5), alike(rng, 300, 1.7)
     cut = Cut(0.4, 0.004, FALSE_ACCEPTS)
     assert cut.near_share(ordinary) < 0.01 < cut.near_share(similar)
     assert cut.of(*merged(similar)) < 0.95 * cut.of(*merged(ordinary))
 
 
-def test_the_share_of_near_pairs_is_that_of_comparing_all(rng):
+def test_the_fraction_of_near_pairs_matches_comparing_all(rng):
     points = alike(rng, 200, 1.5)
     a, b = np.triu_indices(200, 1)
     near = ((points[a] - points[b]) ** 2).sum(axis=1) <= 0.4
     assert Cut(0.4, 0.004, FALSE_ACCEPTS).near_share(points) == pytest.approx(near.mean(), rel=0.01)
 
 
-def test_pairs_of_one_person_are_not_taken_for_strangers_who_are_alike(rng):
+def test_pairs_of_one_person_do_not_count_as_similar_strangers(rng):
     merges, points = merges_of(rng, 50, 8)
     cut = Cut(0.4, (50 * 28) / (400 * 399 / 2 - 50 * 28), FALSE_ACCEPTS)
     assert cut.near_share(points) > 0.01

@@ -1,4 +1,4 @@
-"""Exact agglomerative clustering against scikit-learn and a slow, obvious version."""
+"""Exact agglomerative clustering against scikit-learn and a naive version."""
 
 import subprocess
 import sys
@@ -44,7 +44,7 @@ def obvious(points, threshold, linkage):
 
 @settings(deadline=None, max_examples=40)
 @given(seed=st.integers(0, 1000), count=st.integers(2, 14), threshold=st.floats(0.05, 3), linkage=linkages)
-def test_it_groups_as_the_obvious_version_does(seed, count, threshold, linkage):
+def test_groups_match_the_naive_version(seed, count, threshold, linkage):
     points = cloud(seed, count)
     found = agglomerative(points, threshold, linkage)
     assert adjusted_rand_score(obvious(points, threshold, linkage), found) == 1
@@ -52,7 +52,7 @@ def test_it_groups_as_the_obvious_version_does(seed, count, threshold, linkage):
 
 @settings(deadline=None, max_examples=40)
 @given(seed=st.integers(0, 1000), threshold=st.floats(0.05, 3), linkage=linkages)
-def test_it_groups_as_scikit_learn_does(seed, threshold, linkage):
+def test_groups_match_scikit_learn(seed, threshold, linkage):
     points = cloud(seed, 80)
     distances = squared_distances(points, points).astype(float)
     np.fill_diagonal(distances, 0)
@@ -70,7 +70,7 @@ def test_groups_are_numbered_by_first_appearance(seed, count):
     assert labels[0] == 0
 
 
-def test_a_threshold_of_the_diameter_makes_one_group_and_a_negative_one_none():
+def test_the_diameter_as_threshold_gives_one_group_and_a_negative_one_only_single_faces():
     points = cloud(0, 20)
     assert set(agglomerative(points, 4.01)) == {0}
     assert agglomerative(points, -1).tolist() == list(range(20))
@@ -81,8 +81,8 @@ def test_one_face_is_one_group_and_no_face_is_none():
     assert agglomerative(cloud(0, 1), 1).tolist() == [0]
 
 
-def test_too_many_faces_are_refused_before_any_memory_is_taken():
-    with pytest.raises(DataError, match=r"30,000 faces are too many .* holds 4 GB"):
+def test_too_many_faces_are_refused_before_allocating_memory():
+    with pytest.raises(DataError, match=r"30,000 faces are too many .* needs 4 GB"):
         agglomerative(np.ones((30_000, 2), np.float32), 1)
 
 

@@ -12,13 +12,13 @@ from facespace.metric import normalise, squared_distances
 
 
 def people(rng, count=12, faces=6, dimension=16, spread=0.5):
-    """Clouds on the sphere, some of them overlapping."""
+    """Clouds on the sphere, some of which overlap."""
     centres = rng.normal(size=(count, dimension))
     return normalise(np.repeat(centres, faces, 0) + spread * rng.normal(size=(count * faces, dimension)))
 
 
 def one_merge_at_a_time(points, threshold, apart=(), colour=None, start=None):
-    """The definition: of all pairs of groups that may merge, the nearest merges, again and again."""
+    """The definition: repeatedly merge the nearest pair of groups that may merge."""
     distances = squared_distances(points, points).astype(np.float64)
     for i, j in apart:
         distances[i, j] = distances[j, i] = np.inf
@@ -29,7 +29,7 @@ def one_merge_at_a_time(points, threshold, apart=(), colour=None, start=None):
         [[i] for i in range(len(points))] if start is None else [list(np.flatnonzero(start == g)) for g in set(start)]
     )
     while len(groups) > 1:
-        # Uncoloured members of a coloured group keep away from other colours too.
+        # Uncoloured members of a coloured group also keep away from other colours.
         height, i, j = min(
             (distances[np.ix_(groups[i], groups[j])].mean(), i, j) for i in range(len(groups)) for j in range(i)
         )
@@ -44,7 +44,7 @@ def one_merge_at_a_time(points, threshold, apart=(), colour=None, start=None):
 
 @pytest.mark.parametrize("threshold", [0.1, 0.3, 0.5, 0.8, 1.2, 4.0])
 @pytest.mark.parametrize("spread", [0.3, 0.6])
-def test_with_all_pairs_up_to_the_cut_it_is_exact_average_linkage(rng, threshold, spread):
+def test_with_all_pairs_up_to_the_cut_the_result_is_exact(rng, threshold, spread):
     points = people(rng, spread=spread)
     found = average_linkage(points, radius_graph(points, threshold), threshold).cut(threshold)
     np.testing.assert_array_equal(found, agglomerative(points, threshold))
@@ -59,7 +59,7 @@ def test_a_forest_grown_to_a_cut_gives_every_stricter_clustering(rng):
 
 @settings(deadline=None, max_examples=60)
 @given(data=st.data())
-def test_constraints_give_what_merging_one_pair_at_a_time_gives(data):
+def test_with_constraints_the_result_matches_merging_one_pair_at_a_time(data):
     rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
     count = data.draw(st.integers(2, 14))
     points = normalise(rng.normal(size=(count, 4)))
@@ -72,7 +72,7 @@ def test_constraints_give_what_merging_one_pair_at_a_time_gives(data):
     np.testing.assert_array_equal(found, one_merge_at_a_time(points, threshold, apart, colour))
 
 
-def test_groups_to_begin_with_stay_together_and_weigh_by_their_members(rng):
+def test_initial_groups_stay_together_and_count_all_members(rng):
     points = people(rng, count=6)
     start = first_appearance(np.arange(len(points)) // 2)
     graph = radius_graph(points, 0.6)
@@ -80,26 +80,26 @@ def test_groups_to_begin_with_stay_together_and_weigh_by_their_members(rng):
     np.testing.assert_array_equal(found, one_merge_at_a_time(points, 0.6, start=start))
 
 
-def test_points_that_are_not_of_unit_length_are_measured_as_they_are(rng):
+def test_points_of_any_norm_are_supported(rng):
     points = (people(rng) * rng.uniform(0.5, 2, size=(72, 1))).astype(np.float32)
     np.testing.assert_array_equal(
         average_linkage(points, radius_graph(points, 0.8), 0.8).cut(0.8), agglomerative(points, 0.8)
     )
 
 
-def test_copies_of_one_photo_come_together():
+def test_copies_of_one_photo_are_merged():
     points = np.repeat(normalise(np.eye(3)), 5, axis=0)
     found = average_linkage(points, radius_graph(points, 0.0), 0.0).cut(0.0)
     np.testing.assert_array_equal(found, np.repeat([0, 1, 2], 5))
 
 
-def test_pairs_the_graph_lacks_bring_nobody_together():
+def test_groups_without_a_pair_in_the_graph_do_not_merge():
     points = normalise(np.ones((4, 3)))
     graph = Graph(np.array([0]), np.array([2]), np.zeros(1, np.float32))
     np.testing.assert_array_equal(average_linkage(points, graph, 1.0).cut(1.0), [0, 1, 0, 2])
 
 
-def test_no_points_and_one_point_are_no_trouble():
+def test_no_points_and_one_point_are_supported():
     none, one = np.empty((0, 8), np.float32), np.ones((1, 8), np.float32)
     assert average_linkage(none, candidate_graph(none, 1.0), 1.0).cut(1.0).shape == (0,)
     np.testing.assert_array_equal(average_linkage(one, candidate_graph(one, 1.0), 1.0).cut(1.0), [0])
@@ -125,7 +125,7 @@ def test_the_graph_of_neighbours_holds_each_pair_once_and_within_the_radius(rng)
 
 @settings(deadline=None, max_examples=40)
 @given(st.integers(0, 2**32 - 1))
-def test_components_are_those_of_a_walk_over_the_graph(seed):
+def test_components_match_a_graph_traversal(seed):
     rng = np.random.default_rng(seed)
     count = int(rng.integers(1, 40))
     a, b = rng.integers(count, size=(2, int(rng.integers(0, 40))))
@@ -147,7 +147,7 @@ def test_components_are_those_of_a_walk_over_the_graph(seed):
     ids=["copies", "groups of copies", "all equally far apart", "copies whose products are rounded"],
 )
 def test_ties_are_merged_many_at_a_time(points, groups, monkeypatch):
-    """One merge a round would be cubic: 5,000 copies of a photo took a quarter of an hour."""
+    """One merge per round would be cubic: 5,000 copies of a photo took a quarter of an hour."""
     module = sys.modules["facespace.clustering.linkage"]
     rounds, merge = [], module._reciprocal
     monkeypatch.setattr(module, "_reciprocal", lambda *given: rounds.append(1) or merge(*given))
@@ -158,9 +158,9 @@ def test_ties_are_merged_many_at_a_time(points, groups, monkeypatch):
     assert len(rounds) < 60
 
 
-def test_copies_that_must_stay_apart_do(rng):
+def test_copies_that_must_stay_apart_stay_apart(rng):
     points = np.repeat(normalise(rng.normal(size=(1, 8))), 120, axis=0)
-    # Sixty photos that show the same face twice: of two faces of one photo, one goes to each of two people.
+    # Sixty photos that each show the same face twice: the two faces of a photo go to two people.
     apart = np.arange(120).reshape(60, 2)
     found = average_linkage(points, radius_graph(points, 0.5), 0.5, apart=apart).cut(0.5)
     assert (found[apart[:, 0]] != found[apart[:, 1]]).all()

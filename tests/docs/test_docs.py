@@ -45,7 +45,7 @@ def a_reader(orl, model_path, people, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("page", having("python"))
-def test_the_code_of_a_page_runs_from_its_top_to_its_end(page, a_reader, space):
+def test_the_python_code_of_a_page_runs(page, a_reader, space):
     # Names that a page may use without defining them.
     names = {"fs": fs, "space": space, "paths": ["party.jpg"], "points": np.eye(4, 8, dtype=np.float32)}
     for code in blocks(page, "python"):
@@ -61,7 +61,7 @@ def commands(page):
 
 
 @pytest.mark.parametrize("page", having("console", "sh"))
-def test_every_command_of_a_page_is_one(page, a_reader, monkeypatch):
+def test_every_command_on_a_page_is_valid(page, a_reader, monkeypatch):
     # As after `cluster --out people`.
     (a_reader / "people" / "album.db").touch()
     monkeypatch.setenv("FACESPACE_GALLERY", "people.db")
@@ -77,18 +77,18 @@ def test_every_command_of_a_page_is_one(page, a_reader, monkeypatch):
             pytest.fail(f"{line}: {getattr(error, 'message', error)}")
 
 
-def test_a_wrong_command_would_be_noticed():
+def test_a_wrong_command_is_detected():
     with pytest.raises(Exception, match="No such option"):
         command().commands["verify"].make_context("verify", ["a.jpg", "b.jpg", "--fra", "1e-3"])
 
 
 @pytest.mark.parametrize("page", having("toml"))
-def test_every_piece_of_toml_can_be_read(page):
+def test_every_toml_example_is_valid(page):
     for code in blocks(page, "toml"):
         tomllib.loads(code)
 
 
-def test_every_picture_is_there_for_light_and_for_dark():
+def test_every_picture_has_a_light_and_a_dark_version():
     shown = re.findall(
         r"\(\.\./pictures/([\w-]+)-(light|dark)\.svg#only-\2\)", (DOCS / "explanation" / "idea.md").read_text("utf-8")
     )
@@ -98,7 +98,7 @@ def test_every_picture_is_there_for_light_and_for_dark():
         assert (DOCS / "pictures" / f"{name}-{scheme}.svg").is_file()
 
 
-def test_the_files_that_the_architecture_names_exist():
+def test_files_named_in_the_architecture_exist():
     page = (DOCS / "explanation" / "architecture.md").read_text("utf-8")
     package = ROOT / "src" / "facespace"
     files = set(re.findall(r"`((?:\w+/)+(?:\w+\.py)?)`", page)) - {"tests/"}
@@ -108,7 +108,7 @@ def test_the_files_that_the_architecture_names_exist():
     assert [name for name in sorted(folders) if not (ROOT / name).is_dir()] == []
 
 
-def test_the_architecture_shows_the_layers_in_the_order_that_import_linter_holds():
+def test_the_architecture_page_shows_the_layers_of_import_linter():
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"]
     orders = [contract["layers"] for contract in contracts if contract["type"] == "layers"]
     pictures = list(blocks(DOCS / "explanation" / "architecture.md", "text"))
@@ -137,7 +137,7 @@ def site(tmp_path_factory):
     return folder
 
 
-def test_a_page_fetches_nothing_from_elsewhere(site):
+def test_pages_load_nothing_from_other_sites(site):
     fetched = re.compile(r"<(?:script|img|link|iframe|source)\b[^>]*?(?:src|href)=[\"']?(?:https?:)?//")
     pages = list(site.rglob("*.html"))
     assert len(pages) > 20
@@ -147,7 +147,7 @@ def test_a_page_fetches_nothing_from_elsewhere(site):
         assert not re.search(r"(?:@import|url\()\s*[\"']?(?:https?:)?//", sheet.read_text("utf-8")), sheet
 
 
-def test_the_reference_names_every_command_and_every_public_name(site):
+def test_the_reference_lists_every_command_and_public_name(site):
     shown = (site / "reference" / "cli.html").read_text("utf-8")
     for name, one in command().commands.items():
         for words in [name] if not hasattr(one, "commands") else [f"{name} {sub}" for sub in one.commands]:
@@ -157,7 +157,7 @@ def test_the_reference_names_every_command_and_every_public_name(site):
     assert not missing
 
 
-def test_what_is_kept_of_a_record_is_listed(site):
+def test_the_fields_of_records_are_listed(site):
     shown = (site / "reference" / "python.html").read_text("utf-8")
     verification = shown[shown.index('id="facespace.Verification"') :][:9000]
     assert "the false accept rate the threshold was chosen for" in verification

@@ -6,7 +6,7 @@ import pytest
 from facespace.errors import DataError
 from facespace.evaluate import protocols, read_columns, verification
 from facespace.evaluate.breakdown import Column, breakdowns
-from facespace.evaluate.photos import HeldPhotos
+from facespace.evaluate.photos import InMemoryPhotos
 from facespace.metric import normalise
 
 
@@ -35,7 +35,7 @@ def test_errors_of_groups_are_counts_at_one_threshold(figures):
     assert np.mean(v.impostor <= found.threshold) <= 1e-2
 
 
-def test_numbers_are_cut_in_three_by_the_worse_photo(figures):
+def test_numeric_columns_are_split_into_thirds_by_the_worse_photo(figures):
     v, _ = figures
     values = np.arange(100.0)
     (low, high) = breakdowns(v, [Column("n", values), Column("n", values, worse="higher")])
@@ -56,7 +56,9 @@ def test_unknown_values_are_in_no_group_and_one_group_is_no_breakdown(figures):
 
 
 def test_columns_are_read_for_photos_or_people(tmp_path):
-    asked = protocols.pairs_of_people(HeldPhotos({f"p{i}/{j}.jpg": b"" for i in range(4) for j in range(3)}, "here"))
+    asked = protocols.pairs_of_people(
+        InMemoryPhotos({f"p{i}/{j}.jpg": b"" for i in range(4) for j in range(3)}, "here")
+    )
     path = tmp_path / "columns.csv"
     path.write_text("person,age,gender\np0,20,f\np1,30,m\np3,,f\n")
     age, gender = read_columns(path, asked)
@@ -75,8 +77,8 @@ def test_columns_are_read_for_photos_or_people(tmp_path):
         ("person,age\nnobody,1\n", "contains no person of this evaluation; its first is 'nobody'"),
     ],
 )
-def test_columns_that_say_nothing_are_refused(tmp_path, text, message):
-    asked = protocols.pairs_of_people(HeldPhotos({"p/1.jpg": b""}, "here"))
+def test_useless_columns_are_clear_errors(tmp_path, text, message):
+    asked = protocols.pairs_of_people(InMemoryPhotos({"p/1.jpg": b""}, "here"))
     (tmp_path / "columns.csv").write_text(text)
     with pytest.raises(DataError, match=message):
         read_columns(tmp_path / "columns.csv", asked)

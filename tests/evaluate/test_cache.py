@@ -24,7 +24,7 @@ def same(a, b):
     )
 
 
-def test_what_is_kept_is_found_again_by_another_process(tmp_path):
+def test_another_process_finds_cached_faces(tmp_path):
     keys = [face_key(str(number).encode(), "mtcnn") for number in range(1200)]
     with EmbeddingCache("a" * 64, tmp_path) as cache:
         cache.keep(zip(keys[:1100], map(face, range(1100)), strict=True))
@@ -45,13 +45,13 @@ def test_another_space_preparation_or_photo_is_another_key(tmp_path):
         assert not cache.find([key])
 
 
-def test_what_other_code_made_is_not_taken(monkeypatch):
+def test_entries_of_another_version_are_not_used(monkeypatch):
     before = face_key(b"photo", "mtcnn")
     monkeypatch.setattr("facespace.evaluate.cache.code_version", lambda: "another")
     assert face_key(b"photo", "mtcnn") != before
 
 
-def test_a_damaged_file_is_begun_anew(tmp_path):
+def test_a_damaged_cache_is_replaced(tmp_path):
     with EmbeddingCache("a" * 64, tmp_path) as cache:
         cache.keep([(b"key", face(0))])
         path = cache.path
@@ -69,13 +69,13 @@ def test_only_its_owner_may_read_it(tmp_path):
     assert stat.S_IMODE((tmp_path / "cache").stat().st_mode) == 0o700
 
 
-def test_a_place_that_cannot_be_written_is_told(tmp_path):
+def test_a_read_only_folder_is_a_clear_error(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(DataError, match="set FACESPACE_CACHE to another folder, or disable the cache with --no-cache"):
         EmbeddingCache("a" * 64, tmp_path / "file" / "cache")
 
 
-def test_the_environment_names_the_place(monkeypatch, tmp_path):
+def test_the_environment_variable_sets_the_folder(monkeypatch, tmp_path):
     monkeypatch.setenv("FACESPACE_CACHE", str(tmp_path / "here"))
     with EmbeddingCache("a" * 64) as cache:
         assert cache.path.parent == tmp_path / "here"

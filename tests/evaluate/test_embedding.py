@@ -6,13 +6,13 @@ import pytest
 from facespace.errors import DataError
 from facespace.evaluate import EmbeddingCache, Preparation, embed_photos, open_photos
 from facespace.evaluate.embedding import Change
-from facespace.evaluate.photos import HeldPhotos
+from facespace.evaluate.photos import InMemoryPhotos
 
 
 @pytest.fixture
 def photos(people):
     found = open_photos(people)
-    return HeldPhotos({name: found.read(name) for name in found.names[:12]}, "here")
+    return InMemoryPhotos({name: found.read(name) for name in found.names[:12]}, "here")
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def test_points_are_those_of_the_space(space, photos):
     assert np.array_equal(found.crop(3), space.faces(photos.read(photos.names[3]), crops=True)[0].crop)
 
 
-def test_a_second_time_nothing_is_embedded_and_all_is_the_same(space, photos, tmp_path):
+def test_a_second_run_embeds_nothing_and_gives_the_same_result(space, photos, tmp_path):
     with EmbeddingCache(space.id, tmp_path) as cache:
         first = embed_photos(space, photos, photos.names, cache=cache)
         space_without_network = embed_photos(space, photos, photos.names, cache=cache)
@@ -50,7 +50,7 @@ def test_a_second_time_nothing_is_embedded_and_all_is_the_same(space, photos, tm
     assert first.how == space_without_network.how
 
 
-def test_a_run_that_was_stopped_goes_on_from_there(space, photos, tmp_path, monkeypatch):
+def test_an_interrupted_run_continues(space, photos, tmp_path, monkeypatch):
     monkeypatch.setattr("facespace.evaluate.embedding.CHUNK", 4)
 
     def stop(done, total):
@@ -63,11 +63,11 @@ def test_a_run_that_was_stopped_goes_on_from_there(space, photos, tmp_path, monk
         assert embed_photos(space, photos, photos.names, cache=cache).embedded == 4
 
 
-def test_a_photo_with_other_bytes_under_the_same_name_is_embedded_anew(space, photos, tmp_path):
+def test_a_changed_photo_is_embedded_again(space, photos, tmp_path):
     name = photos.names[0]
     with EmbeddingCache(space.id, tmp_path) as cache:
         embed_photos(space, photos, [name], cache=cache)
-        changed = HeldPhotos({name: photos.read(photos.names[5])}, "here")
+        changed = InMemoryPhotos({name: photos.read(photos.names[5])}, "here")
         again = embed_photos(space, changed, [name], cache=cache)
     assert again.embedded == 1
 
@@ -81,9 +81,9 @@ def test_a_change_is_seen_by_the_network_and_by_the_cache(space, photos, tmp_pat
     assert np.abs(plain.embeddings - turned.embeddings).max() > 0.01
 
 
-def test_what_cannot_be_had_is_counted_by_what_it_is(space, photos):
+def test_failures_are_counted_by_kind(space, photos):
     names = [photos.names[0], "s1/99.pgm", "Nobody/1.jpg", "s1/bad.jpg"]
-    held = HeldPhotos({photos.names[0]: photos.read(photos.names[0]), "s1/bad.jpg": b"no photo"}, "here")
+    held = InMemoryPhotos({photos.names[0]: photos.read(photos.names[0]), "s1/bad.jpg": b"no photo"}, "here")
     found = embed_photos(space, held, names)
     assert found.how == ("found", "missing", "missing", "unreadable")
     assert [failure.name for failure in found.failures] == names[1:]
@@ -94,7 +94,7 @@ def test_what_cannot_be_had_is_counted_by_what_it_is(space, photos):
         embed_photos(space, held, names[1:])
 
 
-def test_without_a_face_the_named_policy_decides(space, photos, blind, tmp_path):
+def test_the_policy_decides_about_photos_without_a_face(space, photos, blind, tmp_path):
     with EmbeddingCache(space.id, tmp_path) as cache:
         centred = embed_photos(space, photos, photos.names, Preparation("centre-crop"), cache)
         failed = embed_photos(space, photos, photos.names, Preparation("failure"), cache)
@@ -108,7 +108,7 @@ def test_without_a_face_the_named_policy_decides(space, photos, blind, tmp_path)
     assert (box[2] - box[0], box[3] - box[1]) == (46, 46), "half of 92, the shorter side"
 
 
-def test_landmarks_from_a_file_stand_in_for_the_detector(lfw, shared_data, space):
+def test_landmarks_from_a_file_replace_the_detector(lfw, shared_data, space):
     from facespace.evaluate import read_landmarks
 
     given = read_landmarks(shared_data / "lfw_landmarks.csv")

@@ -19,7 +19,7 @@ from facespace.evaluate import (
     verify_embeddings,
 )
 from facespace.evaluate.figures import finite
-from facespace.evaluate.photos import HeldPhotos
+from facespace.evaluate.photos import InMemoryPhotos
 from facespace.gallery import Gallery
 from facespace.metric import squared_distances
 
@@ -27,7 +27,7 @@ from facespace.metric import squared_distances
 @pytest.fixture(scope="module")
 def photos(people):
     found = open_photos(people)
-    return HeldPhotos({name: found.read(name) for name in found.names}, "people")
+    return InMemoryPhotos({name: found.read(name) for name in found.names}, "people")
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def answered(space, photos):
 
 @pytest.fixture
 def lfw_like(tmp_path):
-    """A list in LFW's format over ORL people 1 to 6, whose photos are named so."""
+    """A list in LFW's format for ORL people 1 to 6, with photos named accordingly."""
     lines = ["3\t2"]
     for first in (1, 3, 5):
         a, b = f"s{first}", f"s{first + 1}"
@@ -51,7 +51,7 @@ def named_like_lfw(photos, without=()):
     for name in photos.names:
         person, number = name.removesuffix(".pgm").split("/")
         content[f"{person}/{person}_{int(number):04d}.jpg"] = photos.read(name)
-    return HeldPhotos({name: photo for name, photo in content.items() if name not in without}, "people")
+    return InMemoryPhotos({name: photo for name, photo in content.items() if name not in without}, "people")
 
 
 def test_verification_is_that_of_the_points(answered, space, photos):
@@ -78,7 +78,7 @@ def test_searches_answer_as_a_gallery_does(answered, space, people):
     assert agreed >= len(s.probes) - 2
 
 
-def test_the_grouping_that_is_judged_is_the_one_that_cluster_gives(answered, space, people):
+def test_the_evaluated_clusters_are_those_of_cluster(answered, space, people):
     found = cluster(space, people)
     group_of = {
         member.photo.relative_to(people).as_posix(): at for at, group in enumerate(found.groups) for member in group
@@ -92,7 +92,7 @@ def test_a_card_with_a_cut_of_complete_linkage_is_refused_and_evaluated_without_
     complete = space.card.decisions.clustering.model_copy(update={"linkage": "complete"})
     decisions = space.card.decisions.model_copy(update={"clustering": complete})
     other = replace_card(space, space.card.model_copy(update={"decisions": decisions}))
-    with pytest.raises(ModelError, match="complete linkage, and faces are grouped by average linkage"):
+    with pytest.raises(ModelError, match="complete linkage, but faces are grouped by average linkage"):
         cluster(other, people)
     found = evaluate(other, protocols.groups_of_people(photos))
     assert found.groups is None
@@ -101,7 +101,7 @@ def test_a_card_with_a_cut_of_complete_linkage_is_refused_and_evaluated_without_
     assert cluster(other, people, threshold=0.001).threshold == 0.001
 
 
-def test_a_list_of_pairs_is_judged_by_its_own_folds(space, photos, lfw_like):
+def test_a_list_of_pairs_uses_its_own_folds(space, photos, lfw_like):
     found = evaluate(space, protocols.lfw(lfw_like, named_like_lfw(photos)), rounds=20)
     v = found.verification
     assert len(v.fold_accuracy) == 3
@@ -111,7 +111,7 @@ def test_a_list_of_pairs_is_judged_by_its_own_folds(space, photos, lfw_like):
     assert found.grouping is None
 
 
-def test_a_missing_photo_is_counted_and_its_pairs_are_accepted_by_no_threshold(space, photos, lfw_like):
+def test_a_missing_photo_is_counted_and_never_matches(space, photos, lfw_like):
     held = named_like_lfw(photos, without=("s1/s1_0001.jpg",))
     found = evaluate(space, protocols.lfw(lfw_like, held), rounds=20)
     v = found.verification
@@ -124,12 +124,12 @@ def test_a_missing_photo_is_counted_and_its_pairs_are_accepted_by_no_threshold(s
     assert v.accuracy.value <= whole.accuracy.value
 
 
-def test_fewer_impostor_pairs_than_a_rate_needs_are_told(answered):
-    assert "needs 1,000,000 impostor pairs; there are 1,500" in answered.verification.untold[1e-6]
+def test_a_rate_with_too_few_impostor_pairs_is_reported(answered):
+    assert "needs 1,000,000 impostor pairs; there are 1,500" in answered.verification.unmeasured[1e-6]
     assert list(answered.verification.val) == [1e-1, 1e-2, 1e-3]
 
 
-def test_figures_are_plain_json_with_the_names_promised(answered):
+def test_figures_are_json_with_documented_names(answered):
     found = json.loads(json.dumps(finite(as_figures(answered))))
     for name in ("protocol", "accuracy", "accuracy_se", "val", "auc", "eer", "pairs", "failures", "model"):
         assert name in found
@@ -141,12 +141,12 @@ def test_figures_are_plain_json_with_the_names_promised(answered):
     assert rows["VAL at FAR 1e-2"].value == f"{value:.4f}"
 
 
-def test_on_the_people_whom_the_card_was_measured_on_a_note_says_that_figures_flatter(answered, space):
+def test_a_note_warns_of_results_on_the_people_used_for_the_card(answered, space):
     from facespace.evaluate.evaluation import _notes, data_name
 
     assert not any("optimistic" in note for note in answered.notes)
-    told = space.card.decisions.model_copy(update={"data": data_name(answered.protocol)})
-    space_of_them = replace_card(space, space.card.model_copy(update={"decisions": told}))
+    changed = space.card.decisions.model_copy(update={"data": data_name(answered.protocol)})
+    space_of_them = replace_card(space, space.card.model_copy(update={"decisions": changed}))
     assert any("optimistic" in note for note in _notes(space_of_them, answered.protocol, answered.faces))
 
 
@@ -168,13 +168,13 @@ def test_at_the_cards_thresholds_both_errors_are_measured(answered, space):
         assert entry.fnmr.value == np.mean(answered.verification.genuine > entry.threshold)
 
 
-def test_the_preparation_is_told_in_words(space):
+def test_the_report_describes_the_preparation(space):
     assert "the largest is used" in Preparation().words(space)
     assert "failure to enrol" in Preparation("failure", central=True).words(space)
     assert "nearest to the centre" in Preparation(central=True).words(space)
 
 
-def test_points_of_a_peer_are_judged_by_the_same_protocol(photos, lfw_like, space):
+def test_embeddings_of_another_library_use_the_same_protocol(photos, lfw_like, space):
     asked = protocols.lfw(lfw_like, named_like_lfw(photos))
     found = evaluate(space, asked, rounds=20)
     again = verify_embeddings(asked, found.faces.embeddings, rounds=20)
@@ -183,8 +183,8 @@ def test_points_of_a_peer_are_judged_by_the_same_protocol(photos, lfw_like, spac
         verify_embeddings(protocols.groups_of_people(photos), found.faces.embeddings)
 
 
-def test_all_pairs_leave_out_faces_that_could_not_be_had(space, photos):
-    broken = HeldPhotos({n: b"no photo" if n == "s2/3.pgm" else photos.read(n) for n in photos.names}, "people")
+def test_all_pairs_leave_out_missing_faces(space, photos):
+    broken = InMemoryPhotos({n: b"no photo" if n == "s2/3.pgm" else photos.read(n) for n in photos.names}, "people")
     found = evaluate(space, protocols.pairs_of_people(broken), rounds=10)
     gone = broken.names.index("s2/3.pgm")
     pairs = found.verification.pairs
@@ -205,9 +205,9 @@ def replace_card(space, card):
 
 
 def test_extra_figures_are_shown(answered):
-    told = replace(answered, extra={"train_seconds": 61.7})
-    assert as_figures(told)["train_seconds"] == 61.7
-    assert any(row.name == "train seconds" and row.value == "62" for row in figure_rows(told))
+    changed = replace(answered, extra={"train_seconds": 61.7})
+    assert as_figures(changed)["train_seconds"] == 61.7
+    assert any(row.name == "train seconds" and row.value == "62" for row in figure_rows(changed))
 
 
 def pairs_of(tmp_path, photos, text):
@@ -216,7 +216,7 @@ def pairs_of(tmp_path, photos, text):
 
 
 @pytest.mark.parametrize(("same", "kind"), [(1, "same-person"), (0, "different-person")])
-def test_where_no_pair_of_a_kind_can_be_compared_the_first_photo_is_named(space, photos, tmp_path, same, kind):
+def test_an_error_names_the_first_missing_photo_if_no_pair_can_be_compared(space, photos, tmp_path, same, kind):
     there = (
         ["s1/1.pgm,s1/2.pgm,1", "s2/1.pgm,s2/2.pgm,1"] if not same else ["s1/1.pgm,s3/1.pgm,0", "s2/1.pgm,s4/1.pgm,0"]
     )
@@ -226,7 +226,7 @@ def test_where_no_pair_of_a_kind_can_be_compared_the_first_photo_is_named(space,
         evaluate(space, asked, rounds=5)
 
 
-def test_a_fold_that_cannot_be_judged_is_told(space, photos, tmp_path):
+def test_a_fold_without_an_accuracy_gives_a_note(space, photos, tmp_path):
     rows = ["s1/1.pgm,s1/2.pgm,1,1", "s1/1.pgm,s2/1.pgm,0,1", "s3/1.pgm,s3/2.pgm,1,2", "s3/1.pgm,s4/1.pgm,0,2"]
     asked = pairs_of(tmp_path, photos, "\n".join(["a,b,same,fold", *rows, "s5/1.pgm,s5/2.pgm,1,3"]))
     found = evaluate(space, asked, rounds=5)

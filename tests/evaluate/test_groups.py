@@ -131,7 +131,7 @@ def test_figures_become_a_card_and_say_what_they_hold_for(rng):
     assert all(len(group.rates) == 2 for group in card.groups)
 
 
-def test_too_few_faces_for_any_rate_are_told(rng):
+def test_too_few_faces_for_any_rate_are_a_clear_error(rng):
     faces = strangers(rng, each=5)
     with pytest.raises(DataError, match="no group by group, sex has enough faces"):
         measure_groups(faces)
@@ -156,7 +156,7 @@ def people_folder(orl, tmp_path_factory):
     return lay_out(tmp_path_factory.mktemp("twelve"), 1, 2)
 
 
-def test_a_table_is_read_with_the_photos_beside_it(table, space):
+def test_a_table_is_read_with_the_photos_next_to_it(table, space):
     listed = read_groups(table)
     (table.parent / "groups" / "3.png").unlink()
     faces, notes = embed_groups(space, listed)
@@ -182,13 +182,13 @@ def test_a_table_by_person_takes_one_photo_of_each(people_folder, tmp_path, spac
         ("photo,sex\nother.png,m\n", "contains no photo of"),
     ],
 )
-def test_a_table_that_cannot_be_used_is_told(table, text, message):
+def test_an_unusable_table_is_a_clear_error(table, text, message):
     table.write_text(text)
     with pytest.raises(DataError, match=message):
         read_groups(table)
 
 
-def test_photos_that_are_not_beside_the_table_are_asked_for(table):
+def test_missing_photos_of_a_table_are_a_clear_error(table):
     table.rename(table.with_name("others.csv"))
     with pytest.raises(DataError, match="name them with --group-images"):
         read_groups(table.with_name("others.csv"))

@@ -46,6 +46,6 @@ def test_the_landmarks_of_lfw_are_read(shared_data):
         ("", "has no column path"),
     ],
 )
-def test_a_file_that_is_wrong_is_told_by_line(tmp_path, text, message):
+def test_an_invalid_file_is_an_error_with_its_line(tmp_path, text, message):
     with pytest.raises(DataError, match=message):
         read_landmarks(write(tmp_path, text))

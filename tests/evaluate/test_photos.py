@@ -6,7 +6,7 @@ import zipfile
 import pytest
 
 from facespace.errors import DataError, FacespaceWarning, ImageError
-from facespace.evaluate.photos import FolderPhotos, HeldPhotos, MissingPhotoError, by_person, open_photos
+from facespace.evaluate.photos import FolderPhotos, InMemoryPhotos, MissingPhotoError, by_person, open_photos
 
 NAMES = ["Ada/2.jpg", "Ada/10.jpg", "Ben/1.png"]
 
@@ -26,31 +26,31 @@ def photos(request, tmp_path):
     return open_photos(tmp_path / "photos.zip")
 
 
-@pytest.mark.filterwarnings("ignore:.*(passed over|skipped):facespace.errors.FacespaceWarning")
-def test_a_folder_and_a_zip_file_are_read_alike(photos):
+@pytest.mark.filterwarnings("ignore:.*ignored in:facespace.errors.FacespaceWarning")
+def test_a_folder_and_a_zip_file_give_the_same_photos(photos):
     assert list(photos.names) == NAMES
     assert [photos.read(name) for name in NAMES] == [name.encode() for name in NAMES]
     assert by_person(photos) == {"Ada": NAMES[:2], "Ben": NAMES[2:]}
 
 
-@pytest.mark.filterwarnings("ignore:.*(passed over|skipped):facespace.errors.FacespaceWarning")
-def test_a_photo_that_is_not_there_is_told_from_a_person_who_is_not(photos):
+@pytest.mark.filterwarnings("ignore:.*ignored in:facespace.errors.FacespaceWarning")
+def test_a_missing_photo_and_a_missing_person_have_different_messages(photos):
     with pytest.raises(MissingPhotoError, match=r"Ada/3\.jpg: no such photo in "):
         photos.read("Ada/3.jpg")
     with pytest.raises(MissingPhotoError, match="there is no person Cid in "):
         photos.read("Cid/1.jpg")
 
 
-def test_what_is_passed_over_is_counted_and_named(tmp_path):
+def test_skipped_files_are_counted_and_named(tmp_path):
     (tmp_path / "Ada").mkdir()
     for name in ("1.jpg", "notes.txt"):
         (tmp_path / "Ada" / name).touch()
-    with pytest.warns(FacespaceWarning, match=r"1 files ending in \.txt \(notes\.txt\)"):
+    with pytest.warns(FacespaceWarning, match=r"ignored in .*: 1 \.txt files \(notes\.txt\)"):
         assert open_photos(tmp_path).names == ("Ada/1.jpg",)
     with zipfile.ZipFile(tmp_path / "photos.zip", "w") as archive:
         archive.writestr("Ada/1.jpg", "")
         archive.writestr("Ada/notes.txt", "")
-    with pytest.warns(FacespaceWarning, match=r"skipped in .*: 1 files that are not photos \(notes\.txt\)"):
+    with pytest.warns(FacespaceWarning, match=r"ignored in .*: 1 files that are not photos \(notes\.txt\)"):
         assert open_photos(tmp_path / "photos.zip").names == ("Ada/1.jpg",)
 
 
@@ -62,13 +62,13 @@ def test_a_photo_whose_name_is_not_utf8_is_read_by_its_text(tmp_path):
     assert photos.read(photos.names[0]) == b"content"
 
 
-def test_a_name_a_letter_off_is_pointed_to():
-    held = HeldPhotos({"Arnold_Schwarzenegger/1.jpg": b""}, "here")
+def test_a_misspelt_name_gets_a_suggestion():
+    held = InMemoryPhotos({"Arnold_Schwarzenegger/1.jpg": b""}, "here")
     with pytest.raises(MissingPhotoError, match=r"did you mean Arnold_Schwarzenegger\?"):
         held.read("Arnold_Schwarzeneger/1.jpg")
 
 
-def test_what_holds_no_photos_is_told(tmp_path):
+def test_a_source_without_photos_is_a_clear_error(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="no photos under"):
         _ = open_photos(tmp_path / "empty").names
@@ -82,7 +82,7 @@ def test_what_holds_no_photos_is_told(tmp_path):
     with pytest.raises(DataError, match="no photos in"):
         open_photos(tmp_path / "none.zip")
     with pytest.raises(DataError, match="one folder per person"):
-        by_person(HeldPhotos({"1.jpg": b""}, "here"))
+        by_person(InMemoryPhotos({"1.jpg": b""}, "here"))
 
 
 def test_a_damaged_member_is_an_image_error(tmp_path):

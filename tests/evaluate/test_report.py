@@ -51,7 +51,7 @@ def read(page):
     return reader
 
 
-def test_it_needs_nothing_from_outside(page, read):
+def test_the_report_is_self_contained(page, read):
     for tag, attributes in read.tags:
         assert tag not in ("script", "link", "iframe")
         for value in (attributes.get("src"), attributes.get("href"), attributes.get("xlink:href")):
@@ -65,7 +65,7 @@ def test_a_name_cannot_become_a_script(page):
     assert "<script" not in text
 
 
-def test_every_section_is_there(read):
+def test_the_report_has_every_section(read):
     text = " ".join(read.headings)
     for heading in ("Figures", "Verification", "Recognition", "Clustering", "A map of the space", "How these"):
         assert heading in text
@@ -73,7 +73,7 @@ def test_every_section_is_there(read):
     assert sum("(worst)" in heading for heading in read.headings) == 2
 
 
-def test_all_plots_are_there_and_are_pictures(read):
+def test_all_plots_are_images(read):
     plots = [attributes for tag, attributes in read.tags if tag == "img" and attributes.get("class") == "plot"]
     assert len(plots) == 7
     for plot in plots:
@@ -87,7 +87,7 @@ def test_every_photo_says_what_it_shows(read):
     assert all(attributes.get("alt") for attributes in images)
 
 
-def test_a_photo_that_could_not_be_used_is_told(page, evaluation):
+def test_a_report_lists_unusable_photos(page, evaluation):
     assert len(evaluation.failures) == 1
     assert "bad.jpg is not an image" in page.read_text()
 
@@ -96,7 +96,7 @@ def test_only_its_owner_may_read_it(page):
     assert stat.S_IMODE(page.stat().st_mode) == 0o600
 
 
-def test_a_disk_that_refuses_is_a_clear_error(evaluation, tmp_path):
+def test_a_write_error_is_a_clear_error(evaluation, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(DataError, match="cannot write the figures"):
         write_results(evaluation, tmp_path / "file" / "results", "")
@@ -108,7 +108,7 @@ def test_searches_are_of_enrolled_people_and_of_strangers(evaluation):
     assert evaluation.search.figures.mated + evaluation.search.figures.strangers == 58
 
 
-def test_plots_lie_beside_the_page_as_svg_and_png(page):
+def test_plots_are_saved_as_svg_and_png(page):
     names = {path.name for path in (page.parent / "plots").iterdir()}
     for name in ("roc", "det", "distances", "reliability", "cmc", "open_set", "map"):
         assert {f"{name}.svg", f"{name}.png"} <= names

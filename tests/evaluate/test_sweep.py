@@ -5,7 +5,7 @@ import pytest
 
 from facespace.errors import DataError
 from facespace.evaluate import open_photos, protocols
-from facespace.evaluate.photos import HeldPhotos
+from facespace.evaluate.photos import InMemoryPhotos
 from facespace.evaluate.results import write_sweep
 from facespace.evaluate.session import Session
 from facespace.evaluate.sweep import REPORTED, _changer, sweep_faces
@@ -15,7 +15,7 @@ from facespace.evaluate.sweep import REPORTED, _changer, sweep_faces
 def asked(people):
     found = open_photos(people)
     names = [name for name in found.names if int(name.rpartition("/")[2].removesuffix(".pgm")) <= 5]
-    return protocols.pairs_of_people(HeldPhotos({name: found.read(name) for name in names}, "people"))
+    return protocols.pairs_of_people(InMemoryPhotos({name: found.read(name) for name in names}, "people"))
 
 
 def test_fewer_pixels_are_fewer_pixels():
@@ -26,7 +26,7 @@ def test_fewer_pixels_are_fewer_pixels():
     assert small.std() < 0.6 * face.std()
 
 
-def test_less_quality_is_less_like_the_photo():
+def test_lower_jpeg_quality_is_less_similar_to_the_photo():
     # A smooth image, like a face.
     y, x = np.mgrid[:48, :40]
     face = (
@@ -38,7 +38,7 @@ def test_less_quality_is_less_like_the_photo():
     assert errors[0] > errors[1] > errors[2] > 0
 
 
-def test_ours_and_the_papers_row_stand_side_by_side(space, asked, tmp_path):
+def test_our_results_are_shown_next_to_the_papers(space, asked, tmp_path):
     swept = sweep_faces("pixels", asked, space)
     assert [point.x for point in swept.points] == sorted(REPORTED["pixels"])
     # The network's input has 1,920 pixels: more make no difference, fewer do.
@@ -55,7 +55,7 @@ def test_ours_and_the_papers_row_stand_side_by_side(space, asked, tmp_path):
     assert swept.as_figures()["reported"]["1600"] == 0.378
 
 
-def test_models_are_points_of_their_own(asked, model_path):
+def test_each_model_is_a_point(asked, model_path):
     swept = Session(asked, cached=False).sweep("dim", [model_path, model_path])
     assert [point.x for point in swept.points] == [128, 128]
     with pytest.raises(DataError, match="needs two or more models"):

@@ -25,7 +25,7 @@ def read(tmp_path, content, needed=("a", "b", "same")):
     ],
     ids=["plain", "mark", "spaces", "semicolons", "tabs", "sep line", "backslashes", "utf-16"],
 )
-def test_a_table_is_read_however_it_was_saved(tmp_path, content):
+def test_a_table_is_read_in_common_encodings_and_separators(tmp_path, content):
     (row,) = read(tmp_path, content).rows
     assert row.values == {"a": "p/1.jpg", "b": "Zoë/2.jpg", "same": "1"}
 
@@ -46,6 +46,6 @@ def test_a_comma_in_a_value_is_kept_where_semicolons_stand_between(tmp_path):
         (b"a,b,same\nZo\xeb,q,1\n", "save it as 'CSV UTF-8'"),
     ],
 )
-def test_what_cannot_be_read_is_told(tmp_path, content, message):
+def test_an_unreadable_table_is_a_clear_error(tmp_path, content, message):
     with pytest.raises(DataError, match=message):
         read(tmp_path, content)

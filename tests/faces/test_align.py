@@ -1,4 +1,4 @@
-"""From landmarks to the picture a network sees."""
+"""From landmarks to the network's input image."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ def umeyama(source, target):
     return np.column_stack([scale * rotation, target.mean(axis=0) - scale * rotation @ source.mean(axis=0)])
 
 
-def test_the_closed_form_is_umeyamas(rng):
+def test_the_closed_form_matches_umeyama(rng):
     source, target = rng.normal(size=(50, 5, 2)) * 40, rng.normal(size=(50, 5, 2)) * 40
     expected = np.stack([umeyama(a, b) for a, b in zip(source, target, strict=True)])
     assert similarity(source, target) == pytest.approx(expected, abs=1e-9)
@@ -30,7 +30,7 @@ def test_the_closed_form_is_umeyamas(rng):
 
 @settings(max_examples=100, deadline=None)
 @given(angle=st.floats(-3.1, 3.1), scale=st.floats(0.05, 20), x=finite, y=finite)
-def test_a_similarity_is_found_again_and_undone(angle, scale, x, y):
+def test_a_similarity_is_recovered_and_inverted(angle, scale, x, y):
     points = TEMPLATES["arcface-112"] * 112
     turn = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     moved = points @ turn.T + (x, y)
@@ -39,12 +39,12 @@ def test_a_similarity_is_found_again_and_undone(angle, scale, x, y):
     assert mapped(moved, inverse(matrix)) == pytest.approx(points, abs=1e-5)
 
 
-def test_points_that_are_one_point_are_only_moved():
+def test_coinciding_points_give_a_translation():
     matrix = similarity(np.ones((5, 2)), np.full((5, 2), 3.0))
     assert matrix == pytest.approx(np.array([[1, 0, 2], [0, 1, 2]]))
 
 
-def test_the_template_is_the_usual_one_at_its_own_size():
+def test_the_template_has_the_published_coordinates():
     points = np.array(
         [[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]]
     )
@@ -53,7 +53,7 @@ def test_the_template_is_the_usual_one_at_its_own_size():
 
 
 @pytest.mark.parametrize("size", [(112, 112), (56, 56), (224, 224), (96, 112), (150, 100)])
-def test_landmarks_land_on_the_template_at_any_size(size):
+def test_landmarks_match_the_template_at_any_size(size):
     width, height = size
     points = TEMPLATES["arcface-112"] * 300 + (40, 90)
     there = mapped(points, TemplateCrop("arcface-112").matrix(points, width, height))
@@ -70,7 +70,7 @@ def dotted(size, point, radius):
 
 @pytest.mark.parametrize("angle", [0, 0.4, -1.2, 3])
 @pytest.mark.parametrize("scale", [0.6, 2, 5.5])
-def test_a_dot_on_a_landmark_is_drawn_where_the_template_says(angle, scale):
+def test_a_dot_on_a_landmark_is_drawn_at_the_templates_position(angle, scale):
     turn = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     template = TEMPLATES["arcface-112"] * 112 - 0.5
     points = (template - 56) @ turn.T + 500
@@ -84,7 +84,7 @@ def test_a_dot_on_a_landmark_is_drawn_where_the_template_says(angle, scale):
         assert found == pytest.approx(expected, abs=0.1)
 
 
-def test_shrinking_a_lot_averages_instead_of_skipping():
+def test_shrinking_by_a_large_factor_averages_pixels():
     stripes = np.zeros((900, 900, 3), np.uint8)
     stripes[:, ::2] = 255
     for shrink in (1.5, 2, 3.3, 7.9):
@@ -92,12 +92,12 @@ def test_shrinking_a_lot_averages_instead_of_skipping():
         assert np.abs(drawn[2:-2, 2:-2].astype(int) - 127.5).max() < (70 if shrink < 2 else 40)
 
 
-def test_without_scaling_or_turning_pixels_are_kept(rng):
+def test_a_pure_translation_keeps_pixels(rng):
     image = rng.integers(0, 256, (40, 50, 3), dtype=np.uint8)
     assert (warp(image, np.array([[1.0, 0, -5], [0, 1, -7]]), 20, 30) == image[7:37, 5:25]).all()
 
 
-def test_outside_the_photo_is_black_or_its_edge():
+def test_outside_the_photo_is_black_or_the_edge_pixel():
     image = np.full((20, 20, 3), 200, np.uint8)
     moved = np.array([[1.0, 0, 10], [0, 1, 10]])
     assert warp(image, moved, 30, 30)[:9].max() == 0
@@ -106,7 +106,7 @@ def test_outside_the_photo_is_black_or_its_edge():
     assert warp(image, far, 8, 8).max() == 0
 
 
-def test_a_tight_crop_holds_the_box_without_stretching_it():
+def test_a_tight_crop_contains_the_box_without_stretching():
     image = np.zeros((200, 200, 3), np.uint8)
     image[50:150, 80:120] = 255
     crop = CROPS["tight-crop"](image, np.array([80, 50, 120, 150], np.float32), None, 100, 100)

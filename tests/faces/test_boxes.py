@@ -10,7 +10,7 @@ from facespace.faces import boxes as module
 from facespace.faces.boxes import overlaps, suppress
 
 
-def test_the_overlap_of_two_boxes_is_what_they_share():
+def test_overlap_matches_the_definition():
     a = np.array([[0, 0, 10, 10]], float)
     b = np.array([[5, 0, 15, 10], [2, 2, 4, 4], [20, 0, 30, 10]], float)
     assert overlaps(a, b)[0] == pytest.approx([50 / 150, 4 / 100, 0])
@@ -35,7 +35,7 @@ def slow_suppress(boxes, scores, threshold):
     corners=hnp.arrays(np.int64, st.tuples(st.integers(0, 40), st.just(4)), elements=st.integers(0, 20)),
     block=st.sampled_from([1, 7, 512]),
 )
-def test_suppression_keeps_what_comparing_one_by_one_keeps(corners, block):
+def test_suppression_matches_the_naive_version(corners, block):
     boxes = np.concatenate([corners[:, :2], corners[:, :2] + corners[:, 2:]], axis=1).astype(float)
     scores = np.random.default_rng(0).random(len(boxes))
     with pytest.MonkeyPatch.context() as patch:

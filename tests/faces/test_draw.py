@@ -1,4 +1,4 @@
-"""Pictures of what was found."""
+"""Drawing detected faces."""
 
 import numpy as np
 
@@ -12,7 +12,7 @@ def a_face(box, value):
     return FaceCrop(box, landmarks, 0.9, quality, np.zeros((1, 1, 3), np.uint8))
 
 
-def test_boxes_are_coloured_by_quality_and_the_photo_itself_is_left_alone():
+def test_boxes_are_coloured_by_quality_and_the_original_is_unchanged():
     photo = np.full((120, 100, 3), 50, np.uint8)
     colours = []
     for value in (0.1, 0.5, 0.9, None):
@@ -28,7 +28,7 @@ def test_boxes_are_coloured_by_quality_and_the_photo_itself_is_left_alone():
     assert blue[2] > blue[0]
 
 
-def test_faces_over_the_border_are_drawn_as_far_as_they_go():
+def test_faces_across_the_border_are_clipped():
     photo = np.zeros((50, 50, 3), np.uint8)
     drawn = draw_faces(photo, [a_face((-30.0, -30.0, 80.0, 80.0), 0.4), a_face((0.0, 0.0, 50.0, 50.0), None)])
     assert drawn.any()

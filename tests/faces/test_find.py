@@ -1,4 +1,4 @@
-"""Image to faces."""
+"""From image to faces."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from facespace.faces import CROPS, Detections, WholePhoto, find_faces
 
 
 class Fixed:
-    """A detector that says what it was told, for what no real detector can be made to say."""
+    """A detector with fixed output, for cases that no real detector produces."""
 
     def __init__(self, boxes):
         self.boxes = np.array(boxes, np.float32).reshape(-1, 4)
@@ -44,5 +44,5 @@ def test_a_box_over_the_border_is_cut_at_the_border():
     assert (face.pixels == picture()[:20, :20]).all()
 
 
-def test_no_face_is_no_face():
+def test_a_photo_without_a_face_gives_an_empty_list():
     assert find_faces(picture(), Fixed([]), CROPS["box"], 8, 8) == []

@@ -1,19 +1,20 @@
-"""Detectors made elsewhere, one tiny generated network a layout.
+"""Detectors made elsewhere, one tiny generated network per layout.
 
-Each network gives, whatever it sees, the outputs that stand for two known faces: encoded here from the definitions,
-the opposite way of the adapter.
+Each network always outputs two known faces, encoded here from the definitions, in the opposite direction of the
+adapter.
 """
 
 import numpy as np
 import pytest
 
 from facespace.errors import ModelError
-from facespace.faces import ForeignDetector
+from facespace.faces import ForeignDetector, detector_from
+from facespace.faces.detector_file import shipped_detector
 
 onnx = pytest.importorskip("onnx", reason="generating networks needs onnx (extra `train`)")
 
 SIDE = 64
-# left, top, right, bottom, of which the first is at stride 8 and the second at stride 16.
+# left, top, right, bottom; the first is at stride 8, the second at stride 16.
 FACES = np.array([[10, 12, 26, 30], [28, 20, 60, 60]], np.float32)
 POINTS = np.array([[[0.3, 0.4], [0.7, 0.4], [0.5, 0.6], [0.35, 0.8], [0.65, 0.8]]], np.float32)
 LANDMARKS = FACES[:, None, :2] + POINTS * (FACES[:, None, 2:] - FACES[:, None, :2])
@@ -75,7 +76,20 @@ def yunet():
     return [outputs[stride][kind] for kind in range(4) for stride in (8, 16, 32)]
 
 
-LAYOUTS = {"scrfd": scrfd, "retinaface": retinaface, "yunet": yunet}
+def centerface():
+    cells = SIDE // 4
+    heat, sizes, offsets, points = (np.zeros((1, width, cells, cells), np.float32) for width in (1, 2, 2, 10))
+    for face in (0, 1):
+        # The middle lies anywhere in its cell, half a cell from the cell's own middle at most.
+        column, row = (CENTRES[face] // 4).astype(int)
+        heat[0, 0, row, column] = SCORES[face]
+        sizes[0, :, row, column] = np.log((FACES[face, 2:] - FACES[face, :2])[::-1] / 4)
+        offsets[0, :, row, column] = (CENTRES[face] / 4 - (column, row) - 0.5)[::-1]
+        points[0, :, row, column] = POINTS[0][:, ::-1].ravel()
+    return [heat, sizes, offsets, points]
+
+
+LAYOUTS = {"scrfd": scrfd, "retinaface": retinaface, "yunet": yunet, "centerface": centerface}
 CARD = """
 layout = "{layout}"
 width = 64
@@ -87,7 +101,7 @@ std = [128, 128, 128]
 
 
 def written(folder, layout, outputs, colour="RGB"):
-    """A network that gives these outputs, plus nothing times what it sees, with its card."""
+    """A network with constant outputs, and its card."""
     helper, kind = onnx.helper, onnx.TensorProto.FLOAT
     nodes = [
         helper.make_node("ReduceMean", ["picture"], ["mean"], keepdims=0),
@@ -121,9 +135,9 @@ def test_faces_are_decoded_in_pixels_of_the_photo(layout, tmp_path):
     assert twice.landmarks == pytest.approx(LANDMARKS * 2 - 0.5, abs=1e-3)
 
 
-def test_boxes_that_overlap_or_are_unsure_are_left_out(tmp_path):
+def test_overlapping_and_low_scoring_boxes_are_dropped(tmp_path):
     outputs = scrfd()
-    # The first anchor of the same cell says the same, less surely; another is below the score of the card.
+    # The first anchor of the same cell finds it with a lower score; another is below the card's minimum score.
     sure = int(outputs[0].argmax())
     for kind, value in ((0, 0.7), (3, outputs[3][sure]), (6, outputs[6][sure])):
         outputs[kind][sure - 1] = value
@@ -132,7 +146,7 @@ def test_boxes_that_overlap_or_are_unsure_are_left_out(tmp_path):
     assert found.boxes == pytest.approx(FACES, abs=1e-3)
 
 
-def test_a_detector_serves_a_space_by_its_path(tmp_path, model_path):
+def test_a_space_can_use_a_detector_by_its_path(tmp_path, model_path):
     from facespace.space import load
 
     space = load(model_path, detector=str(written(tmp_path, "yunet", yunet())))
@@ -140,13 +154,27 @@ def test_a_detector_serves_a_space_by_its_path(tmp_path, model_path):
     assert space.id == load(model_path).id
 
 
+def test_a_detector_of_our_own_serves_by_its_path_without_a_card_beside_it(tmp_path, portraits, lay_out_faces):
+    path = tmp_path / "mine.onnx"
+    path.write_bytes(shipped_detector().read_bytes())
+    (found,) = detector_from(path)([lay_out_faces(portraits)[0]])
+    assert len(found.boxes) == len(portraits)
+    with pytest.raises(ModelError, match="cannot read the detector .*absent.onnx"):
+        detector_from(tmp_path / "absent.onnx")
+
+
 def test_outputs_of_another_layout_are_refused(tmp_path):
-    for layout, other in (("scrfd", "yunet"), ("yunet", "retinaface"), ("retinaface", "scrfd")):
-        with pytest.raises(ModelError, match=f"does not give what its card says, the layout '{layout}'"):
+    for layout, other in (
+        ("scrfd", "yunet"),
+        ("yunet", "retinaface"),
+        ("retinaface", "scrfd"),
+        ("centerface", "yunet"),
+    ):
+        with pytest.raises(ModelError, match=f"do not match its card, the layout '{layout}'"):
             ForeignDetector(written(tmp_path, layout, LAYOUTS[other]()))
 
 
-def test_a_detector_without_a_card_is_shown_one(tmp_path):
+def test_a_missing_detector_card_is_shown_in_the_error(tmp_path):
     path = written(tmp_path, "scrfd", scrfd())
     (tmp_path / "detector.toml").unlink()
     with pytest.raises(ModelError, match='layout = "scrfd"'):

@@ -11,7 +11,7 @@ from facespace.faces.align import TemplateCrop
 
 @pytest.fixture(scope="module")
 def detector():
-    return Mtcnn(threads=1)
+    return Mtcnn()
 
 
 @pytest.mark.parametrize("scale", [0.5, 1, 2.5])
@@ -38,18 +38,18 @@ def test_landmarks_are_eyes_nose_and_mouth_in_that_order(detector, portraits, la
 
 
 def test_a_mirrored_photo_has_mirrored_landmarks(detector, portraits, lay_out_faces):
-    # What is off by a pixel in one direction here is off in every crop.
+    # A systematic error of a pixel in one direction would affect every crop.
     image, _ = lay_out_faces(portraits, 2)
     (plain,), (mirrored,) = detector([image]), detector([np.ascontiguousarray(image[:, ::-1])])
     back = mirrored.landmarks[:, [1, 0, 2, 4, 3]].copy()
     back[..., 0] = image.shape[1] - 1 - back[..., 0]
     plain_order, back_order = plain.landmarks[:, 2, 0].argsort(), back[:, 2, 0].argsort()
     gaps = plain.landmarks[plain_order] - back[back_order]
-    # Between the eyes of these lie about 85 pixels.
+    # The distance between the eyes is about 85 pixels here.
     assert np.abs(gaps.mean(axis=(0, 1))).max() < 2.5
 
 
-def test_photos_together_give_what_each_gives_alone(detector, portraits, lay_out_faces):
+def test_a_batch_gives_the_same_results_as_single_photos(detector, portraits, lay_out_faces):
     images = [lay_out_faces(portraits[:2])[0], lay_out_faces(portraits[2:6], 0.7)[0], np.zeros((30, 30, 3), np.uint8)]
     together = detector(images)
     for image, found in zip(images, together, strict=True):
@@ -60,14 +60,14 @@ def test_photos_together_give_what_each_gives_alone(detector, portraits, lay_out
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 3), (5, 400, 3), (19, 19, 3), (300, 300, 3)])
-def test_where_no_face_is_none_is_found(detector, shape, rng):
+def test_no_face_is_found_in_noise_and_plain_images(detector, shape, rng):
     for image in (np.zeros(shape, np.uint8), rng.integers(0, 256, shape, dtype=np.uint8)):
         (found,) = detector([image])
         assert found.boxes.shape == (0, 4)
         assert found.landmarks.shape == (0, 5, 2)
 
 
-def test_faces_below_the_smallest_size_are_not_looked_for(portraits, lay_out_faces):
+def test_faces_below_the_smallest_size_are_not_detected(portraits, lay_out_faces):
     image, _ = lay_out_faces(portraits, 0.5)
     (found,) = Mtcnn(smallest=120)([image])
     assert len(found.boxes) == 0
@@ -80,22 +80,20 @@ def test_faces_in_the_dark_are_found(detector, portraits, lay_out_faces, light):
     assert len(found.boxes) == len(portraits)
 
 
-def test_a_black_picture_shows_nobody(detector, rng):
+def test_a_black_picture_has_no_faces(detector, rng):
     assert len(detector([np.zeros((200, 200, 3), np.uint8)])[0].boxes) == 0
     assert len(detector([rng.integers(0, 4, (200, 200, 3), np.uint8)])[0].boxes) == 0
 
 
 @settings(max_examples=25, deadline=None)
 @given(width=st.integers(12, 320), height=st.integers(12, 40))
-def test_the_first_network_in_strips_says_what_it_says_of_the_whole(detector, width, height):
+def test_the_first_network_gives_the_same_results_in_strips(detector, width, height):
     image = np.random.default_rng(width * height).integers(0, 256, (height, width, 3), dtype=np.uint8)
     for whole, strips in zip(detector._run(0, image[None]), detector._look_everywhere(image), strict=True):
         assert (whole == strips).all()
 
 
-def test_a_picture_larger_than_any_that_is_looked_at_whole_is_looked_at_more_coarsely(
-    monkeypatch, portraits, lay_out_faces
-):
+def test_a_very_large_picture_is_searched_at_a_coarser_level(monkeypatch, portraits, lay_out_faces):
     image, _ = lay_out_faces(portraits[:2])
     rows, columns = image.shape[:2]
     monkeypatch.setattr(mtcnn, "LARGEST_LEVEL", rows * columns * 0.09)

@@ -1,4 +1,4 @@
-"""How far a face can be trusted."""
+"""Quality of a face."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ def judged(photo, landmarks, score=0.999) -> Quality:
     return judge(np.asarray(photo), landmarks, score)
 
 
-def test_what_is_measured_is_in_its_units(face):
+def test_measures_have_the_documented_units(face):
     photo, landmarks = face
     quality = judged(photo, landmarks)
     assert quality.eye_distance == pytest.approx(np.linalg.norm(landmarks[1] - landmarks[0]))
@@ -39,14 +39,14 @@ def test_blur_lowers_the_sharpness(face):
     assert sharpness[-1] < 0.5 * sharpness[0]
 
 
-def test_light_is_seen(face):
+def test_brightness_and_contrast_are_measured(face):
     photo, landmarks = face
     dark, bright = (photo.point(lambda value, f=factor: value * f) for factor in (0.15, 1.6))
     assert judged(dark, landmarks).brightness < 0.15 < judged(bright, landmarks).brightness
     assert judged(dark, landmarks).contrast < judged(photo, landmarks).contrast
 
 
-def test_a_covered_eye_is_a_hint_of_occlusion(face):
+def test_a_covered_eye_raises_occlusion(face):
     photo, landmarks = face
     covered = photo.copy()
     x, y = landmarks[0]
@@ -54,7 +54,7 @@ def test_a_covered_eye_is_a_hint_of_occlusion(face):
     assert judged(covered, landmarks).occlusion > judged(photo, landmarks).occlusion + 0.1
 
 
-def test_a_small_dark_turned_face_is_worth_less(face):
+def test_a_small_dark_turned_face_has_lower_quality(face):
     photo, landmarks = face
     good = judged(photo, landmarks).value
     small = judged(photo.resize((46, 56)), landmarks / 4).value
@@ -62,12 +62,12 @@ def test_a_small_dark_turned_face_is_worth_less(face):
     assert judged(photo.point(lambda value: value * 0.15), landmarks).value < good
 
 
-def test_the_value_is_a_share_of_ordinary_photos():
+def test_the_value_is_a_percentile_of_ordinary_photos():
     assert len(RISKS) == 11
     assert (np.diff(RISKS) > 0).all()
 
 
-def test_a_face_without_any_detail_is_judged_too():
+def test_a_face_without_detail_has_a_finite_quality():
     landmarks = np.array([[30, 30], [60, 30], [45, 45], [35, 60], [55, 60]], np.float32)
     quality = judged(np.zeros((90, 90, 3), np.uint8), landmarks)
     assert np.isfinite(list(vars(quality).values())).all()

@@ -1,4 +1,4 @@
-"""Real photos, as people hand them in: turned, dark, nearly grey, badly compressed, crowded.
+"""Real photos as users have them: rotated, dark, nearly grey, badly compressed, crowded.
 
 Skips without ../shared/data.
 """
@@ -22,7 +22,7 @@ def finder():
 
 @pytest.fixture(scope="module")
 def photos(lfw, shared_data):
-    """Thirty photos of LFW with the table's landmarks of the main face."""
+    """Thirty photos of LFW with the reference landmarks of the main face."""
     with (shared_data / "lfw_landmarks.csv").open() as file:
         table = {
             row["path"]: np.array([[float(row[f"{name}_x"]), float(row[f"{name}_y"])] for name in NAMES])
@@ -33,7 +33,7 @@ def photos(lfw, shared_data):
 
 
 def found_at(found, truth, share=0.3):
-    """Whether a face is found whose landmarks are the true ones up to a share of the eye distance."""
+    """Whether a face is found whose landmarks match the reference up to a fraction of the eye distance."""
     apart = np.linalg.norm(truth[1] - truth[0])
     gaps = [np.linalg.norm(face.landmarks - truth, axis=1).mean() for face in found.faces]
     return bool(gaps) and min(gaps) < share * apart
@@ -45,7 +45,7 @@ def test_the_main_face_is_found_with_its_landmarks(finder, photos):
 
 
 @pytest.mark.parametrize("orientation", [3, 6, 8])
-def test_photos_turned_by_exif_are_turned_back(finder, photos, orientation):
+def test_exif_orientations_are_undone(finder, photos, orientation):
     photo, truth = photos[0]
     turned = photo.rotate({3: 180, 6: 90, 8: -90}[orientation], expand=True)
     exif, target = Image.Exif(), io.BytesIO()
@@ -68,20 +68,20 @@ def spoilt(how, photo):
 
 
 @pytest.mark.parametrize("how", ["dark", "nearly grey", "JPEG quality 10"])
-def test_spoilt_photos_still_show_their_faces(finder, photos, how):
+def test_faces_are_found_in_degraded_photos(finder, photos, how):
     some = photos[:15]
     assert sum(found_at(finder.find(spoilt(how, photo)), truth) for photo, truth in some) >= 13
 
 
-def test_a_face_upside_down_is_not_taken_for_an_upright_one(finder, photos):
+def test_an_upside_down_face_is_not_mistaken_for_an_upright_one(finder, photos):
     for photo, _ in photos[:5]:
         for face in finder.find(photo.rotate(180)).faces:
-            # Whatever is found stands the right way up in its own landmarks.
+            # Whatever is found must be upright by its own landmarks.
             assert face.landmarks.shape == (5, 2)
             assert np.isfinite(face.landmarks).all()
 
 
-def test_a_crowd_of_all_sizes_is_found(finder, photos):
+def test_a_group_with_faces_of_all_sizes_is_found(finder, photos):
     sizes = (24, 32, 48, 96, 190)
     canvas, truths = Image.new("RGB", (1500, 900), (110, 120, 130)), []
     for number, (photo, truth) in enumerate(photos[:15]):
@@ -91,8 +91,8 @@ def test_a_crowd_of_all_sizes_is_found(finder, photos):
         piece = photo.resize((side, side), Image.Resampling.BILINEAR).crop((0, 0, 300, 300) if side > 300 else None)
         canvas.paste(piece, (left, top))
         truths.append((truth + 0.5) * (side / 250) - 0.5 + (left, top))
-    crowd = finder.find(canvas)
-    assert sum(found_at(crowd, truth) for truth in truths) >= 12
+    group = finder.find(canvas)
+    assert sum(found_at(group, truth) for truth in truths) >= 12
 
 
 def test_drawn_landscapes_show_no_face(finder, rng):

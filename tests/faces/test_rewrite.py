@@ -1,4 +1,4 @@
-"""Networks rewritten for speed compute what they computed before."""
+"""Rewritten networks give the same results as the originals."""
 
 import numpy as np
 import onnx
@@ -22,7 +22,7 @@ def outputs(content: bytes, pixels: np.ndarray) -> list[np.ndarray]:
 
 
 def chain(slopes: np.ndarray, pools: bool, channels: int = 5) -> bytes:
-    """Convolution, PRelu, perhaps pooling, and a convolution, with random weights."""
+    """Convolution, PRelu, optional pooling, and a convolution, with random weights."""
     rng = np.random.default_rng(0)
     weights = {
         "w": rng.normal(size=(channels, 3, 3, 3)),
@@ -47,7 +47,7 @@ def chain(slopes: np.ndarray, pools: bool, channels: int = 5) -> bytes:
 
 
 @pytest.mark.parametrize("name", SHAPES)
-def test_the_detectors_networks_give_the_same_numbers(name, rng):
+def test_the_rewritten_detector_networks_give_the_same_results(name, rng):
     content = (_weights_folder() / name).read_bytes()
     pixels = rng.normal(0, 0.6, SHAPES[name]).astype(np.float32)
     new = rewritten(content, name)
@@ -59,7 +59,7 @@ def test_the_detectors_networks_give_the_same_numbers(name, rng):
 
 @pytest.mark.parametrize("pools", [False, True])
 @pytest.mark.parametrize("slopes", [[-2, -0.3, 0, 0.4, 1], [3, 1.5, 0.2, -0.5, 1.01]])
-def test_slopes_on_either_side_of_zero_and_one_are_kept(slopes, pools, rng):
+def test_slopes_of_any_sign_and_size_are_preserved(slopes, pools, rng):
     content = chain(np.array(slopes)[:, None, None], pools)
     pixels = rng.normal(0, 2, (2, 3, 11, 9)).astype(np.float32)
     new = rewritten(content, "chain.onnx")
@@ -67,7 +67,7 @@ def test_slopes_on_either_side_of_zero_and_one_are_kept(slopes, pools, rng):
     assert outputs(new, pixels)[0] == pytest.approx(outputs(content, pixels)[0], abs=1e-4)
 
 
-def test_what_is_read_is_written_as_it_was():
+def test_reading_and_writing_round_trips():
     content = (_weights_folder() / "onet.onnx").read_bytes()
     before, after = (
         onnx.load_from_string(content),
@@ -85,7 +85,7 @@ def test_what_is_read_is_written_as_it_was():
 
 def test_a_damaged_file_and_weights_of_another_type_are_refused():
     content = (_weights_folder() / "pnet.onnx").read_bytes()
-    with pytest.raises(ModelError, match="pnet.onnx is not a whole ONNX file"):
+    with pytest.raises(ModelError, match="pnet.onnx is not a complete ONNX file"):
         rewritten(content[:-100], "pnet.onnx")
     model = onnx.load_from_string(content)
     first = model.graph.initializer[0]

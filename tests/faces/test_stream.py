@@ -1,4 +1,4 @@
-"""Many photos to faces: order, failures, memory, stopping."""
+"""Faces of many photos: order, failures, memory, stopping."""
 
 import io
 import itertools
@@ -24,7 +24,7 @@ def finder():
 
 @pytest.fixture(scope="module")
 def photos(portraits, lay_out_faces):
-    """A photo each of no, one, two and three faces, as PNG bytes, and one that is damaged."""
+    """Photos of no, one, two and three faces, as PNG bytes, and a damaged one."""
     made = [np.full((60, 80, 3), 99, np.uint8), *(lay_out_faces(portraits[:count])[0] for count in (1, 2, 3))]
     encoded = []
     for image in made:
@@ -47,7 +47,7 @@ def same(a, b):
 
 
 @pytest.mark.parametrize("workers", [1, 3])
-def test_a_stream_gives_in_order_what_one_photo_after_the_other_gives(finder, photos, workers):
+def test_a_stream_matches_single_photos_in_order(finder, photos, workers):
     many = photos * 5
     found = list(find_stream(finder, iter(many), workers))
     assert [result.photo for result in found] == many
@@ -69,7 +69,7 @@ def test_no_photos_give_no_faces(finder):
     assert finder.find_all([]) == []
 
 
-def test_photos_are_taken_only_as_they_are_needed():
+def test_photos_are_read_only_as_needed():
     taken = itertools.count()
     last = 0
 
@@ -87,7 +87,7 @@ def test_photos_are_taken_only_as_they_are_needed():
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("find")]
 
 
-def test_large_photos_are_not_held_together(monkeypatch, photos):
+def test_large_photos_are_processed_one_at_a_time(monkeypatch, photos):
     sizes = []
 
     class Counting(Mtcnn):
@@ -121,7 +121,7 @@ def test_an_interrupt_ends_the_stream_and_its_threads(finder, photos):
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("find")]
 
 
-def test_a_48_megapixel_photo_is_looked_at_in_bounded_memory(people, tmp_path):
+def test_a_48_megapixel_photo_needs_bounded_memory(people, tmp_path):
     photo = Image.new("RGB", (8064, 6048), (128, 128, 128))
     photo.paste(Image.open(people / "s1" / "1.pgm").resize((1380, 1680)), (4000, 2000))
     photo.save(tmp_path / "phone.jpg", quality=80)
@@ -142,7 +142,7 @@ def test_a_48_megapixel_photo_is_looked_at_in_bounded_memory(people, tmp_path):
     assert int(done.stdout) < 500_000
 
 
-def test_a_truncated_photo_is_taken_where_the_finder_may(cases):
+def test_a_truncated_photo_is_accepted_if_the_finder_allows_it(cases):
     photo = cases / "missing_end_marker.jpg"
     assert "truncated" in default_finder().find_all([photo])[0].failure
     assert replace(default_finder(), truncated=True).find(photo).faces

@@ -1,4 +1,4 @@
-"""Photos stored on their side or upside down, with nothing that says so."""
+"""Photos stored on their side or upside down without an EXIF orientation."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from facespace.faces import CROPS, Finder, Mtcnn, default_finder
 
 
 class Counting(Mtcnn):
-    """Says how many pixels it was asked to look at."""
+    """Counts the pixels it was asked to search."""
 
     def __init__(self):
         super().__init__()
@@ -19,7 +19,7 @@ class Counting(Mtcnn):
 
 
 def there(points, image, turns):
-    """Where points of an image are once it is turned: the pixels themselves are carried along and looked up."""
+    """Positions of points of an image after rotating it, found by rotating a marked image."""
     rows, columns = (np.rot90(grid, turns) for grid in np.indices(image.shape[:2]))
     found = []
     for x, y in points:
@@ -30,33 +30,33 @@ def there(points, image, turns):
 
 
 @pytest.mark.parametrize("turns", [1, 2, 3])
-def test_faces_of_a_photo_stored_turned_are_found_where_they_are(portraits, lay_out_faces, turns):
+def test_faces_of_a_rotated_photo_are_found_in_its_own_pixels(portraits, lay_out_faces, turns):
     image, _ = lay_out_faces(portraits[:3])
     finder = default_finder()
     upright, turned = finder.find(image), finder.find(np.rot90(image, turns).copy())
     assert (turned.width, turned.height) == (np.rot90(image, turns).shape[1::-1])
     assert len(upright.faces) == len(turned.faces) == 3
     for a, b in zip(upright.faces, turned.faces, strict=True):
-        # The picture of the face is the same; eyes, nose and mouth are named as in an upright face.
+        # The face image is the same; eyes, nose and mouth are named as in an upright face.
         assert (a.pixels == b.pixels).all()
         assert np.abs(there(a.landmarks, image, turns) - b.landmarks).max() < 0.75
         corners = np.array(a.box).reshape(2, 2)
         moved = there(np.clip(corners, 0, np.array(image.shape[1::-1]) - 1), image, turns)
         assert np.abs(np.concatenate([moved.min(axis=0), moved.max(axis=0)]) - b.box).max() < 1.6
-        # Turned against the clock: a quarter is -90 degrees.
+        # Anticlockwise: a quarter turn is -90 degrees.
         gap = b.quality.roll - a.quality.roll + 90 * turns
         assert abs((gap + 180) % 360 - 180) < 0.1
         assert b.quality.value == a.quality.value
 
 
-def test_a_crop_that_is_not_turned_by_landmarks_is_upright_too(portraits, lay_out_faces):
+def test_a_box_crop_of_a_rotated_photo_is_upright(portraits, lay_out_faces):
     image, _ = lay_out_faces(portraits[:1], 2)
     finder = Finder(Mtcnn(), CROPS["box"], 64, 64)
     (upright,), (turned,) = finder.find(image).faces, finder.find(image[::-1, ::-1].copy()).faces
     assert (upright.pixels == turned.pixels).all()
 
 
-def test_a_photo_scaled_down_first_has_its_turned_faces_in_pixels_of_the_photo(portraits, lay_out_faces):
+def test_a_scaled_down_rotated_photo_has_faces_in_pixels_of_the_photo(portraits, lay_out_faces):
     image, _ = lay_out_faces(portraits[:2], 3)
     stored = np.rot90(image).copy()
     whole, reduced = default_finder().find(stored), default_finder(longest=400).find(stored)
@@ -65,21 +65,21 @@ def test_a_photo_scaled_down_first_has_its_turned_faces_in_pixels_of_the_photo(p
     assert len(reduced.faces) == 2
 
 
-def test_a_photo_with_a_sure_face_is_looked_at_once(portraits, lay_out_faces):
+def test_a_photo_with_a_confident_face_is_detected_once(portraits, lay_out_faces):
     image, _ = lay_out_faces(portraits[:3])
     detector = Counting()
     assert len(Finder(detector, CROPS["arcface-112"], 112, 112).find(image).faces) == 3
     assert detector.pixels == image.shape[0] * image.shape[1]
 
 
-def test_a_photo_without_a_face_costs_less_than_a_second_look_at_full_size(rng):
+def test_a_photo_without_faces_costs_less_than_a_second_detection_at_full_size(rng):
     for image in (np.full((200, 300, 3), 90, np.uint8), rng.integers(0, 256, (200, 300, 3), np.uint8)):
         detector = Counting()
         assert Finder(detector, CROPS["arcface-112"], 112, 112).find(image).faces == ()
         assert detector.pixels <= 2 * 200 * 300
 
 
-def test_a_detector_that_names_no_scores_is_asked_once(portraits, lay_out_faces):
+def test_a_detector_without_second_look_scores_runs_once(portraits, lay_out_faces):
     class Plain(Counting):
         second_look = None
 

@@ -1,6 +1,6 @@
-"""Threads that search a gallery, in one process, while others change it; and counts of what went wrong.
+"""Search and change one gallery from many threads of one process, and count errors.
 
-python tests/gallery/concurrency.py ROUNDS    # a longer run of both, by hand
+python tests/gallery/concurrency.py ROUNDS    # a longer run by hand
 """
 
 import sys
@@ -15,7 +15,7 @@ HERE = Path(__file__).parent
 
 @dataclass
 class Searches:
-    """How many searches there were for somebody who is enrolled all the time, and how many did not find them."""
+    """Numbers of searches for a person who is always enrolled, and of searches that did not find them."""
 
     asked: int = 0
     missed: int = 0
@@ -23,7 +23,7 @@ class Searches:
 
 @dataclass
 class Changes:
-    """Rounds of changes, searches beside them, removals; the errors that were raised, and what was left behind."""
+    """Numbers of rounds, concurrent searches and removals; errors raised; deleted names found in the files."""
 
     rounds: int = 0
     searches: int = 0
@@ -34,7 +34,7 @@ class Changes:
 
 @contextmanager
 def running(*targets):
-    """Call each target again and again in a thread of its own until the block ends."""
+    """Call each target repeatedly in its own thread until the block ends."""
     stop = threading.Event()
 
     def repeat(target):
@@ -53,7 +53,7 @@ def running(*targets):
 
 
 def search_while_changing(path, changes, readers=2):
-    """Search for Ada, in a tight loop, while her photos are added one by one and she is merged and parted again."""
+    """Search for Ada in a tight loop while her photos are added one by one and she is merged and unmerged."""
     from points import NamedSpace, new_faces
 
     from facespace.gallery import Gallery
@@ -81,9 +81,9 @@ def search_while_changing(path, changes, readers=2):
 
 
 def change_from_many_threads(path, rounds, writers=4, readers=3):
-    """Enrol, rename, merge, undo and remove from some threads while others search, list and read the audit log.
+    """Enrol, rename, merge, undo and remove in some threads while others search, list and read the audit log.
 
-    After each removal the bytes of the write-ahead log are searched for the name that is gone.
+    After each removal, the write-ahead log is searched for the deleted name.
     """
     from points import NamedSpace, new_faces
 

@@ -1,6 +1,6 @@
-"""A process that changes a gallery at random and says what it has done; and a judge of what it leaves when killed.
+"""A worker that changes a gallery at random and reports each change, and a checker for what it leaves when killed.
 
-python tests/gallery/faults.py KILLS [SEED]    # kill it at so many random moments, and count
+python tests/gallery/faults.py KILLS [SEED]    # kill it at this many random moments, and count
 """
 
 import json
@@ -19,7 +19,7 @@ HERE = Path(__file__).parent
 
 
 def work(path: str, seed: int) -> None:
-    """Enrol, delete, merge, undo, rename and upgrade for ever; a line before each change and one after it."""
+    """Enrol, delete, merge, undo, rename and upgrade forever; print a line before and after each change."""
     from points import NamedSpace, new_faces
 
     from facespace.gallery import Gallery, space_of, upgrade
@@ -61,7 +61,7 @@ def work(path: str, seed: int) -> None:
 
 
 class Model:
-    """What a gallery must hold: people with their number of faces, and the merges that can be undone."""
+    """Expected content of a gallery: people with their number of faces, and the merges that can be undone."""
 
     def __init__(self) -> None:
         self.people: dict[str, int] = {}
@@ -97,7 +97,7 @@ class Model:
 
 @dataclass
 class Counts:
-    """Kills; changes acknowledged; kills in the middle of a change, and how many of these changes were there after."""
+    """Kills; acknowledged changes; kills during a change, and how many of those changes were applied."""
 
     kills: int = 0
     acknowledged: int = 0
@@ -106,7 +106,7 @@ class Counts:
 
 
 def torment(folder: Path, kills: int, seed: int = 0, longest: float = 0.4) -> Counts:
-    """Kill the worker at random moments and check the gallery each time; AssertionError where something is lost."""
+    """Kill the worker at random moments and check the gallery each time; AssertionError if something is lost."""
     from points import NamedSpace
 
     from facespace.gallery import Gallery, check, space_of

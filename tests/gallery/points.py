@@ -1,4 +1,4 @@
-"""Spaces and faces for tests that need no network: a photo's name says whose face it is."""
+"""Spaces and faces for tests that need no network: the name of a photo says whose face it shows."""
 
 import hashlib
 from types import SimpleNamespace
@@ -26,15 +26,15 @@ def new_faces(person, count=1, **settings):
 
 
 class NamedSpace:
-    """A space whose photos are texts such as 'Ada/1' or, with several faces, 'Ada/1+Ben/2'."""
+    """A space whose photos are text such as 'Ada/1' or, with several faces, 'Ada/1+Ben/2'."""
 
     def __init__(self, name=SPACE, dimension=DIMENSION, threshold=0.5, impostors=None):
         self.id, self.dimension = name, dimension
         self._threshold = threshold
-        told = impostors or Impostors(
+        from_card = impostors or Impostors(
             (0.1, 0.01, 0.001), (1, 2, 4), ((1.5, 1.3, 1.1), (1.45, 1.25, 1.05), (1.4, 1.2, 1.0))
         )
-        self.card = SimpleNamespace(impostors=lambda: told)
+        self.card = SimpleNamespace(impostors=lambda: from_card)
         self.lost = set()
 
     def threshold(self, far=None):

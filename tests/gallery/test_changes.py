@@ -1,4 +1,4 @@
-"""Who is who changes, is taken back, and leaves no trace where it must not."""
+"""Changes to people: they can be undone, and deleted data leave no trace."""
 
 import json
 from contextlib import suppress
@@ -19,38 +19,38 @@ def gallery(tmp_path):
 
 
 class Undo(Exception):
-    """Takes a transaction back."""
+    """Raised to roll a transaction back."""
 
 
 def names(gallery):
     return {person.name: person.faces for person in gallery.people()}
 
 
-def test_a_renamed_person_keeps_number_and_faces(gallery):
+def test_a_renamed_person_keeps_id_and_faces(gallery):
     before = gallery.store.find("Ada")
     gallery.rename("Ada", "Augusta")
     assert gallery.store.find("Augusta").id == before.id
-    assert gallery.identify("Ada/5")[0].person == "Augusta"
+    assert gallery.identify("Ada/5")[0].name == "Augusta"
     with pytest.raises(GalleryError, match="merge the two instead"):
         gallery.rename("Ben", "Cleo")
     with pytest.raises(GalleryError, match="there is no 'Ada'"):
         gallery.rename("Ada", "X")
 
 
-def test_a_merge_is_taken_back_with_name_number_and_attributes(gallery):
+def test_undoing_a_merge_restores_name_id_and_attributes(gallery):
     before = gallery.people()
     gallery.merge("Ada", "Ben")
     assert names(gallery) == {"Ben": 4, "Cleo": 2}
     assert gallery.identify("Ada/5")[0].candidates[0].name == "Ben"
     assert gallery.undo_merge("Ben").name == "Ada"
     assert gallery.people() == before
-    assert gallery.identify("Ada/5")[0].person == "Ada"
+    assert gallery.identify("Ada/5")[0].name == "Ada"
     with pytest.raises(GalleryError, match="nothing to undo"):
         gallery.undo_merge("Ben")
     check(gallery.store)
 
 
-def test_merges_into_merged_people_come_apart_in_reverse_order(gallery):
+def test_nested_merges_are_undone_in_reverse_order(gallery):
     before = gallery.people()
     gallery.merge("Ada", "Ben")
     gallery.merge("Ben", "Cleo")
@@ -62,7 +62,7 @@ def test_merges_into_merged_people_come_apart_in_reverse_order(gallery):
 
 def test_faces_added_or_removed_since_a_merge_stay_where_they_are(gallery):
     gallery.merge("Ada", "Ben")
-    # To a person who was two, a photo of one of the two looks like somebody else.
+    # After the merge, a photo of one of the two looks unlike the person.
     gallery.enrol("Ben", "Ben/7", accept_doubtful=True)
     moved = gallery.faces("Ben")[0].id
     gallery.move(moved, "Cleo")
@@ -71,7 +71,7 @@ def test_faces_added_or_removed_since_a_merge_stay_where_they_are(gallery):
     assert names(gallery)["Cleo"] == 3
 
 
-def test_a_merge_is_not_undone_over_a_new_person_of_that_name(gallery):
+def test_a_merge_is_not_undone_while_a_new_person_has_the_name(gallery):
     gallery.merge("Ada", "Ben")
     gallery.enrol("Ada", "Someone/1")
     with pytest.raises(GalleryError, match="rename them first, then undo"):
@@ -81,21 +81,21 @@ def test_a_merge_is_not_undone_over_a_new_person_of_that_name(gallery):
 
 
 def test_nobody_is_merged_into_themselves(gallery):
-    with pytest.raises(GalleryError, match="one person already"):
+    with pytest.raises(GalleryError, match="the same person"):
         gallery.merge("Ada", "Ada")
 
 
-def test_a_moved_face_is_searched_under_its_new_name_and_a_person_without_faces_stays(gallery):
+def test_a_moved_face_matches_its_new_person_and_the_old_person_stays(gallery):
     for face in gallery.faces("Ada"):
         gallery.move(face.id, "Dora")
     assert names(gallery) == {"Ada": 0, "Ben": 2, "Cleo": 2, "Dora": 2}
-    assert gallery.identify("Ada/5")[0].person == "Dora"
+    assert gallery.identify("Ada/5")[0].name == "Dora"
     with pytest.raises(GalleryError, match="there is no face 999"):
         gallery.move(999, "Ada")
     check(gallery.store)
 
 
-def test_a_removal_names_the_backups_that_still_hold_the_person(gallery, tmp_path):
+def test_a_removal_lists_backups_that_still_hold_the_person(gallery, tmp_path):
     backup(gallery.store, tmp_path / "copy.db")
     removal = gallery.remove("Ada")
     assert (removal.faces, removal.backups) == (2, (str(tmp_path / "copy.db"),))
@@ -111,7 +111,7 @@ def test_a_clock_that_was_set_back_hides_no_backup_and_breaks_no_audit_log(galle
     backup(gallery.store, tmp_path / "copy.db")
     assert gallery.remove("Dora").backups == (str(tmp_path / "copy.db"),)
     gallery.store.audit.verify()
-    assert gallery.identify("Ada/5")[0].person == "Ada"
+    assert gallery.identify("Ada/5")[0].name == "Ada"
 
 
 def test_a_removal_names_the_backups_that_hold_a_face_under_another_name(gallery, tmp_path, monkeypatch):
@@ -121,7 +121,7 @@ def test_a_removal_names_the_backups_that_hold_a_face_under_another_name(gallery
     assert gallery.remove("Enrolled later").backups == (str(tmp_path / "copy.db"),)
 
 
-def test_whoever_was_merged_into_a_removed_person_leaves_no_name_behind(gallery, tmp_path):
+def test_removing_a_person_deletes_names_merged_into_them(gallery, tmp_path):
     gallery.rename("Ada", "Zanzibar")
     gallery.merge("Zanzibar", "Ben")
     gallery.merge("Ben", "Cleo")
@@ -132,7 +132,7 @@ def test_whoever_was_merged_into_a_removed_person_leaves_no_name_behind(gallery,
     assert b"Cleo" not in content
 
 
-def test_the_audit_log_tells_what_was_done_and_shows_any_change(gallery):
+def test_the_audit_log_records_actions_and_detects_tampering(gallery):
     gallery.merge("Ada", "Ben")
     gallery.undo_merge("Ben")
     gallery.remove("Cleo")
@@ -156,5 +156,5 @@ def test_the_audit_log_tells_what_was_done_and_shows_any_change(gallery):
     with sql.writing("test"):
         sql.run("DELETE FROM audit WHERE number >= 6")
     gallery.store.audit.verify()
-    with pytest.raises(GalleryError, match="no entry has the hash"):
+    with pytest.raises(GalleryError, match="no entry has the stored hash"):
         gallery.store.audit.verify(noted)

@@ -1,6 +1,7 @@
-"""Many threads on one gallery, and files that may only be read."""
+"""Many threads on one gallery, and read-only files."""
 
 import os
+import sqlite3
 import tempfile
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -23,9 +24,7 @@ def test_many_threads_change_and_search_without_an_error_and_removed_names_are_g
     assert counts.left_behind == []
 
 
-def test_a_removal_says_when_a_reader_keeps_it_from_being_overwritten_and_the_next_change_does_it(
-    tmp_path, monkeypatch
-):
+def test_a_removal_reports_that_a_reader_delays_overwriting_and_the_next_change_completes_it(tmp_path, monkeypatch):
     monkeypatch.setattr("facespace.database.BUSY_SECONDS", 0.05)
     path, log = tmp_path / "people.db", tmp_path / "people.db-wal"
     with (
@@ -44,7 +43,7 @@ def test_a_removal_says_when_a_reader_keeps_it_from_being_overwritten_and_the_ne
         assert gallery.remove("Ben").overwritten
 
 
-def test_reads_of_a_snapshot_are_of_one_moment_and_a_change_sees_itself(tmp_path):
+def test_a_snapshot_is_consistent_and_a_transaction_sees_its_own_changes(tmp_path):
     with (
         closing(open_store(tmp_path / "people.db", SPACE, DIMENSION)) as store,
         closing(open_store(tmp_path / "people.db", SPACE, DIMENSION)) as other,
@@ -60,15 +59,15 @@ def test_reads_of_a_snapshot_are_of_one_moment_and_a_change_sees_itself(tmp_path
             assert len(other.people()) == 1
 
 
-def test_verbs_take_ids_so_a_name_given_to_somebody_else_meanwhile_does_no_harm(tmp_path):
+def test_methods_take_ids_so_a_name_reassigned_meanwhile_does_no_harm(tmp_path):
     with Gallery(tmp_path / "people.db", NamedSpace()) as gallery:
         seven, nine = (gallery.store.add(name, new_faces(name))[0] for name in ("Seven", "Nine"))
         gallery.rename(seven, "Retired")
         gallery.rename(nine, "Seven")
-        assert gallery.remove(seven).person == "Retired"
+        assert gallery.remove(seven).name == "Retired"
         assert [(person.id, person.name) for person in gallery.people()] == [(nine, "Seven")]
         for verb in (gallery.remove, gallery.faces, gallery.merged, gallery.undo_merge):
-            with pytest.raises(UnknownPersonError, match=f"nobody with the id {seven}"):
+            with pytest.raises(UnknownPersonError, match=f"no person with the id {seven}"):
                 verb(seven)
         with pytest.raises(UnknownPersonError):
             gallery.merge(nine, seven)
@@ -76,17 +75,17 @@ def test_verbs_take_ids_so_a_name_given_to_somebody_else_meanwhile_does_no_harm(
             gallery.move(gallery.faces(nine)[0].id, seven)
 
 
-def test_a_person_is_changed_whole_or_not_at_all(tmp_path):
+def test_a_change_of_a_person_is_atomic(tmp_path):
     with Gallery(tmp_path / "people.db", NamedSpace()) as gallery:
         ada, _ = (gallery.store.add(name, new_faces(name))[0] for name in ("Ada", "Ben"))
-        with pytest.raises(GalleryError, match="there is a 'Ben'"):
+        with pytest.raises(GalleryError, match="already has a person named 'Ben'"):
             gallery.change(ada, {"team": 3}, "Ben")
         assert gallery.person(ada).attributes == {}
         changed = gallery.change(ada, {"team": 3}, "Augusta")
         assert (changed.name, changed.attributes) == ("Augusta", {"team": 3})
 
 
-def test_a_gallery_that_is_not_there_is_created_only_where_asked(tmp_path):
+def test_a_missing_gallery_is_created_only_on_request(tmp_path):
     with pytest.raises(GalleryError, match="there is no gallery .*typo.db; check the path"):
         Gallery(tmp_path / "typo.db", NamedSpace(), create=False)
     assert list(tmp_path.iterdir()) == []
@@ -96,7 +95,7 @@ def test_a_gallery_that_is_not_there_is_created_only_where_asked(tmp_path):
 
 @contextmanager
 def only_reading(folder):
-    """Files in a folder may be read but not written, also where the tests run as root."""
+    """Make the files of a folder read-only, even if the tests run as root."""
     (folder / "people.db").chmod(0o444)
     folder.chmod(0o555)
     root = os.geteuid() == 0
@@ -110,9 +109,9 @@ def only_reading(folder):
         folder.chmod(0o755)
 
 
-@pytest.mark.skipif(os.name != "posix", reason="rights are set as POSIX has them")
+@pytest.mark.skipif(os.name != "posix", reason="permissions are set as in POSIX")
 @pytest.mark.parametrize("in_use", [False, True])
-def test_a_gallery_that_may_only_be_read_is_listed_and_searched(in_use):
+def test_a_read_only_gallery_can_be_listed_and_searched(in_use):
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         folder.chmod(0o755)
@@ -127,10 +126,33 @@ def test_a_gallery_that_may_only_be_read_is_listed_and_searched(in_use):
         with only_reading(folder), Gallery(folder / "people.db", NamedSpace(), create=False) as read:
             assert read.store.read_only
             assert [person.name for person in read.people()] == ["Ada"]
-            assert read.identify("Ada/5")[0].person == "Ada"
+            assert read.identify("Ada/5")[0].name == "Ada"
             assert [event.action for event in read.audit()] == ["enrol"]
             for change in (lambda: read.remove("Ada"), lambda: read.store.add("Ben", new_faces("Ben"))):
-                with pytest.raises(GalleryError, match="it may only be read; check its rights"):
+                with pytest.raises(GalleryError, match="it is read-only; check its permissions"):
                     change()
         assert sorted(path.name for path in folder.iterdir()) == before
         gallery.close()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions are set as in POSIX")
+def test_a_read_only_gallery_of_an_earlier_version_can_be_searched():
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        folder.chmod(0o755)
+        with Gallery(folder / "people.db", NamedSpace()) as gallery:
+            gallery.store.add("Ada", new_faces("Ada", 2))
+        with closing(sqlite3.connect(folder / "people.db")) as db:
+            # As version 3 of the schema left it.
+            db.execute("PRAGMA user_version = 3")
+            for table in ("face", "renewed"):
+                db.execute(f"ALTER TABLE {table} ADD COLUMN quantised BLOB NOT NULL DEFAULT x'01'")
+            db.commit()
+        with only_reading(folder), Gallery(folder / "people.db", NamedSpace(), create=False) as read:
+            assert read.store.read_only
+            assert read.identify("Ada/5")[0].name == "Ada"
+        with Gallery(folder / "people.db", NamedSpace()) as gallery:
+            assert gallery.store.sql.run("SELECT count(*) FROM pragma_table_info('face') WHERE name = 'quantised'") == [
+                (0,)
+            ]
+            gallery.store.add("Ben", new_faces("Ben"))

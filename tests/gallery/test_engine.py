@@ -78,10 +78,10 @@ def test_an_approximate_engine_proposes_and_exact_distances_decide(tmp_path, pla
         gallery.index.build("approximate")
         assert gallery.index.kind == "approximate"
         found = answers(gallery, [f"P{i}/9" for i in range(0, 500, 25)])
-        assert [[face.person for face in faces] for faces in found] == [[f.person for f in faces] for faces in exact]
+        assert [[face.name for face in faces] for faces in found] == [[f.name for f in faces] for faces in exact]
         assert [faces[0].candidates[0] for faces in found] == [faces[0].candidates[0] for faces in exact]
         gallery.store.add("Late", new_faces("Late"))
-        assert gallery.identify("Late/3")[0].person == "Late"
+        assert gallery.identify("Late/3")[0].name == "Late"
 
 
 def test_the_threshold_knows_how_many_people_there_are_not_how_many_were_proposed(tmp_path, place):
@@ -97,9 +97,9 @@ def test_everybody_finds_who_was_enrolled_at_the_next_search_and_nobody_who_was_
     with with_engine(tmp_path / "people.db", place) as mine, Gallery(tmp_path / "people.db", NamedSpace()) as theirs:
         assert isinstance(theirs.index._shared, EngineIndex)
         theirs.enrol("Late", ["Late/1"])
-        assert mine.identify("Late/4")[0].person == "Late"
+        assert mine.identify("Late/4")[0].name == "Late"
         mine.remove("Late")
-        assert theirs.identify("Late/4")[0].person is None
+        assert theirs.identify("Late/4")[0].name is None
         assert points_of(theirs) == sorted(person.id for person in theirs.people())
 
 
@@ -127,7 +127,7 @@ def test_a_removal_says_where_the_engine_still_holds_the_person(tmp_path, place,
         assert {"P5", "P6"}.isdisjoint(person.name for person in gallery.people())
         (tmp_path / "engine").unlink()
         (tmp_path / "elsewhere").rename(tmp_path / "engine")
-        assert gallery.identify("P5/8+P6/8")[0].person is None
+        assert gallery.identify("P5/8+P6/8")[0].name is None
         assert points_of(gallery) == sorted(person.id for person in gallery.people())
 
 
@@ -136,10 +136,10 @@ def test_an_engine_that_is_ahead_of_a_restored_store_is_written_again(tmp_path, 
         backup(gallery.store, tmp_path / "copy.db")
         gallery.store.add("Late", new_faces("Late"))
         gallery.merge("P2", "P4")
-        assert gallery.identify("Late/3")[0].person == "Late"
+        assert gallery.identify("Late/3")[0].name == "Late"
     with Gallery(tmp_path / "copy.db", NamedSpace()) as gallery:
-        assert gallery.identify("Late/3+P2/8")[0].person is None
-        assert gallery.identify("P2/8")[0].person == "P2"
+        assert gallery.identify("Late/3+P2/8")[0].name is None
+        assert gallery.identify("P2/8")[0].name == "P2"
         assert points_of(gallery) == sorted(person.id for person in gallery.people())
 
 
@@ -179,7 +179,7 @@ def test_while_an_engine_cannot_be_reached_the_gallery_is_whole_and_says_so(tmp_
         assert [person.name for person in gallery.people() if person.name == "New"] == ["New"]
         (tmp_path / "engine").unlink()
         (tmp_path / "elsewhere").rename(tmp_path / "engine")
-        assert gallery.identify("New/4")[0].person == "New"
+        assert gallery.identify("New/4")[0].name == "New"
 
 
 def test_the_engine_of_another_gallery_is_refused_and_not_touched(tmp_path, place):
@@ -190,7 +190,7 @@ def test_the_engine_of_another_gallery_is_refused_and_not_touched(tmp_path, plac
         with pytest.raises(GalleryError, match="holds the points of another gallery .*name another place"):
             other.identify("Ada/3")
         other.index.use(None)
-        assert other.identify("Ada/3")[0].person == "Ada"
+        assert other.identify("Ada/3")[0].name == "Ada"
         assert answers(gallery) == before
 
 
@@ -211,7 +211,7 @@ def test_points_of_another_space_are_replaced_when_the_gallery_moves_to_another_
     new = NamedSpace("b" * 64, 48)
     upgrade(str(tmp_path / "people.db"), new)
     with Gallery(tmp_path / "people.db", new) as gallery:
-        assert [gallery.identify(f"P{i}/7")[0].person for i in (3, 4)] == ["P3", "P4"]
+        assert [gallery.identify(f"P{i}/7")[0].name for i in (3, 4)] == ["P3", "P4"]
         assert gallery.index._shared._engine.state().space == new.id
 
 
@@ -224,7 +224,7 @@ def test_an_encrypted_gallery_gives_its_points_to_no_engine(tmp_path, place):
         with pytest.raises(GalleryError, match="encrypted, and a vector engine would hold its embeddings in the clear"):
             gallery.index.use(place)
         gallery.store.add("Ada", new_faces("Ada"))
-        assert gallery.identify("Ada/3")[0].person == "Ada"
+        assert gallery.identify("Ada/3")[0].name == "Ada"
     assert not (tmp_path / "engine").exists() or not any((tmp_path / "engine").iterdir())
 
 
@@ -244,7 +244,7 @@ def test_a_large_gallery_is_not_written_to_an_empty_engine_unasked(tmp_path, pla
         with pytest.raises(GalleryError, match="does not hold the 40 people .*facespace gallery index -g"):
             gallery.identify("P3/8")
         gallery.index.build()
-        assert gallery.identify("P3/8")[0].person == "P3"
+        assert gallery.identify("P3/8")[0].name == "P3"
 
 
 WRITER = """
@@ -287,7 +287,7 @@ def test_two_writers_and_one_that_is_killed_lose_nothing_that_was_acknowledged(t
         names = {person.name for person in gallery.people()}
         assert {f"W{number}" for number in acknowledged} <= names
         for number in acknowledged:
-            assert gallery.identify(f"W{number}/5", audit=False)[0].person == f"W{number}"
+            assert gallery.identify(f"W{number}/5", audit=False)[0].name == f"W{number}"
         assert points_of(gallery) == sorted(person.id for person in gallery.people())
 
 
@@ -303,7 +303,7 @@ def test_without_space_for_the_engine_an_error_says_so_and_enrolled_people_are_k
     assert "the gallery itself is untouched" in said, said
     with Gallery(tmp_path / "people.db", NamedSpace()) as gallery:
         assert len(gallery.people()) == 900 + len(told.split())
-        assert gallery.identify("P3/8", audit=False)[0].person == "P3"
+        assert gallery.identify("P3/8", audit=False)[0].name == "P3"
 
 
 def test_a_state_that_makes_no_sense_is_none(tmp_path, place):

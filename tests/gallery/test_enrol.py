@@ -1,4 +1,4 @@
-"""Enrolment looks at what it is given."""
+"""Enrolment checks its photos."""
 
 from dataclasses import replace
 
@@ -26,12 +26,12 @@ def gallery(tmp_path):
         yield opened
 
 
-def test_the_same_photo_twice_is_kept_once(gallery):
+def test_a_duplicate_photo_is_stored_once(gallery):
     done = gallery.enrol("Ada", ["Ada/1", "Ada/2", "Ada/1"])
     assert done.faces == 2
-    assert [(failure.photo, "already" in failure.reason) for failure in done.folded] == [("Ada/1", True)]
+    assert [(failure.photo, "already" in failure.reason) for failure in done.duplicates] == [("Ada/1", True)]
     again = gallery.enrol("Ada", ["Ada/2", "Ada/3"])
-    assert (again.faces, len(again.folded)) == (1, 1)
+    assert (again.faces, len(again.duplicates)) == (1, 1)
     assert gallery.people()[0].faces == 3
     assert gallery.enrol("Ada", ["Ada/3"]).faces == 0
 
@@ -50,11 +50,11 @@ def test_a_stranger_in_a_batch_is_left_out_unless_accepted(gallery):
     assert [failure.photo for failure in accepted.outliers] == ["Cleo/1"]
 
 
-def test_a_question_is_asked_before_anything_is_enrolled(gallery):
+def test_the_caller_is_asked_before_anything_is_enrolled(gallery):
     asked = []
 
     def answer(doubt):
-        asked.append((doubt.person, doubt.photos, gallery.people()))
+        asked.append((doubt.name, doubt.photos, gallery.people()))
         return "Ben" in doubt.photos[0]
 
     done = gallery.enrol("Ada", ["Ada/1", "Ada/2", "Ada/3", "Ben/1", "Cleo/1"], accept_doubtful=answer)
@@ -76,42 +76,42 @@ def test_many_peoples_photos_under_one_name_are_refused(gallery, count):
 
 
 @pytest.mark.parametrize("order", [1, -1])
-def test_whose_photos_they_are_does_not_depend_on_their_order(gallery, order):
+def test_the_result_does_not_depend_on_the_order_of_the_photos(gallery, order):
     photos = ["Ben/1", "Ada/1", "Ada/2", "Ada/3"][::order]
     assert [failure.photo for failure in gallery.enrol("Ada", photos).doubtful] == ["Ben/1"]
 
 
-def test_an_enrolment_is_taken_back_and_a_person_it_made_with_it(gallery):
+def test_undoing_an_enrolment_deletes_a_person_it_created(gallery):
     gallery.enrol("Ada", ["Ada/1", "Ada/2"])
     gallery.enrol("Ada", ["Ada/3"])
     gallery.enrol("Ben", ["Ben/1"])
     undone = gallery.undo_enrol("Ada")
-    assert (undone.person, undone.faces, undone.gone) == ("Ada", 1, False)
+    assert (undone.name, undone.faces, undone.gone) == ("Ada", 1, False)
     assert [face.photo for face in gallery.faces("Ada")] == ["Ada/1", "Ada/2"]
-    assert gallery.identify("Ada/9")[0].person == "Ada"
+    assert gallery.identify("Ada/9")[0].name == "Ada"
     undone = gallery.undo_enrol("Ada")
     assert (undone.faces, undone.gone) == (2, True)
     assert [person.name for person in gallery.people()] == ["Ben"]
-    assert gallery.identify("Ada/9")[0].person is None
+    assert gallery.identify("Ada/9")[0].name is None
     with pytest.raises(GalleryError, match="there is no 'Ada'"):
         gallery.undo_enrol("Ada")
     assert [event.action for event in gallery.audit()].count("undo enrol") == 2
     gallery.store.audit.verify()
 
 
-def test_an_enrolment_is_taken_back_once_and_moved_faces_stay(gallery):
+def test_an_enrolment_can_be_undone_once_and_moved_faces_stay(gallery):
     gallery.enrol("Ada", ["Ada/1"])
     gallery.enrol("Ben", ["Ben/1", "Ben/2"])
     gallery.move(gallery.faces("Ben")[0].id, "Ada")
     assert gallery.undo_enrol("Ben").faces == 1
     assert gallery.undo_enrol("Ada").faces == 1
     assert [face.photo for face in gallery.faces("Ada")] == ["Ben/1"]
-    with pytest.raises(GalleryError, match="no enrolment of 'Ada' is left to take back"):
+    with pytest.raises(GalleryError, match="no enrolment of 'Ada' to undo"):
         gallery.undo_enrol("Ada")
 
 
-def test_the_face_to_enrol_is_chosen_where_there_are_several(gallery):
-    with pytest.raises(GalleryError, match="2 faces found.*choose which to enrol"):
+def test_the_face_to_enrol_can_be_chosen_from_several(gallery):
+    with pytest.raises(GalleryError, match="2 faces found.*choose the face"):
         gallery.enrol("Ada", ["Ben/1+Ada/1"])
     seen = []
 
@@ -121,14 +121,14 @@ def test_the_face_to_enrol_is_chosen_where_there_are_several(gallery):
 
     assert gallery.enrol("Ada", ["Ada/2", "Ben/1+Ada/1"], choose=second).faces == 2
     assert seen == [("Ben/1+Ada/1", 2)]
-    assert gallery.identify("Ada/1")[0].person == "Ada"
+    assert gallery.identify("Ada/1")[0].name == "Ada"
     done = gallery.enrol("Ada", ["Ada/3", "Ben/1+Ada/4"], choose=lambda photo, faces: None)
-    assert [failure.reason for failure in done.failures] == ["2 faces found, and none of them was chosen"]
+    assert [failure.reason for failure in done.failures] == ["2 faces found, and none was chosen"]
     assert gallery.enrol("Ben", "Ben/1+Ada/1", choose=largest_face).faces == 1
-    assert gallery.identify("Ben/1")[0].person == "Ben"
+    assert gallery.identify("Ben/1")[0].name == "Ben"
 
 
-def test_a_folder_of_people_is_enrolled_and_taken_back_together(gallery, tmp_path):
+def test_a_folder_of_people_can_be_enrolled_and_undone_as_a_whole(gallery, tmp_path):
     gallery.enrol("Zoe", ["Zoe/1"])
     before = last_entry(gallery.store)
     for name in ("Ada/1.jpg", "Ada/2.jpg", "Ben/1.jpg", "Ben/no.jpg", "Mixed/1.jpg", "Mixed/2.jpg"):
@@ -137,7 +137,7 @@ def test_a_folder_of_people_is_enrolled_and_taken_back_together(gallery, tmp_pat
     (tmp_path / "people" / "whose.jpg").touch()
 
     class Named:
-        """Reads a file's person from its folder; each photo of Mixed is somebody else."""
+        """Takes a file's person from its folder; each photo of Mixed shows somebody else."""
 
         def __getattr__(self, name):
             return getattr(gallery._space, name)
@@ -159,7 +159,7 @@ def test_a_folder_of_people_is_enrolled_and_taken_back_together(gallery, tmp_pat
         assert [p.enrolment and p.enrolment.faces for p in again] == [0, 0, None]
         assert {entry.path.name for entry in passed} == {"whose.jpg"}
         undone = same.undo_enrolments_after(before)
-        assert {(u.person, u.faces, u.gone) for u in undone} == {("Ada", 2, True), ("Ben", 1, True)}
+        assert {(u.name, u.faces, u.gone) for u in undone} == {("Ada", 2, True), ("Ben", 1, True)}
         assert [person.name for person in same.people()] == ["Zoe"]
 
 
@@ -169,14 +169,14 @@ def test_faces_unlike_the_others_of_their_person_are_flagged_afterwards():
     assert unlike_others(points[:1], NamedSpace().decision()) == [False]
 
 
-def test_whoever_is_enrolled_under_another_name_is_told(gallery):
+def test_an_enrolment_reports_lookalikes_under_other_names(gallery):
     gallery.enrol("Ada", ["Ada/1", "Ada/2"])
-    assert [other.name for other in gallery.enrol("Augusta", ["Ada/3"]).alike] == ["Ada"]
-    assert gallery.enrol("Ben", ["Ben/1"]).alike == ()
-    assert gallery.enrol("Ada", ["Ada/4"]).alike[0].name == "Augusta"
+    assert [other.name for other in gallery.enrol("Augusta", ["Ada/3"]).lookalikes] == ["Ada"]
+    assert gallery.enrol("Ben", ["Ben/1"]).lookalikes == ()
+    assert gallery.enrol("Ada", ["Ada/4"]).lookalikes[0].name == "Augusta"
 
 
-def test_a_face_of_low_quality_is_refused_with_the_reason(tmp_path):
+def test_a_face_of_low_quality_is_rejected_with_the_reason(tmp_path):
     class Judging(NamedSpace):
         def faces(self, photo, crops=False):
             blurred = replace(GOOD, value=0.01, sharpness=0.01, eye_distance=12.0, yaw=-50.0, occlusion=0.9)
@@ -190,10 +190,10 @@ def test_a_face_of_low_quality_is_refused_with_the_reason(tmp_path):
         assert gallery.faces("Ada")[0].quality == 0.6
         with pytest.raises(GalleryError, match="no photo of 'Ben' can be enrolled"):
             gallery.enrol("Ben", "Ben/bad")
-        assert gallery.enrol("Ben", "Ben/bad", least_quality=0).faces == 1
+        assert gallery.enrol("Ben", "Ben/bad", min_quality=0).faces == 1
 
 
-def test_attributes_are_kept_replaced_and_checked(gallery):
+def test_attributes_are_stored_replaced_and_validated(gallery):
     gallery.enrol("Ada", "Ada/1", {"team": 3, "tags": ["früh"]})
     gallery.enrol("Ada", "Ada/2")
     assert gallery.people()[0].attributes == {"team": 3, "tags": ["früh"]}
@@ -204,12 +204,12 @@ def test_attributes_are_kept_replaced_and_checked(gallery):
     assert gallery.people()[0].faces == 3
 
 
-def test_two_faces_in_a_photo_to_enrol_are_refused(gallery):
-    with pytest.raises(GalleryError, match="2 faces found; a photo to enrol must show just one"):
+def test_a_photo_of_two_faces_is_not_enrolled(gallery):
+    with pytest.raises(GalleryError, match="2 faces found, but a photo to enrol must show only one"):
         gallery.enrol("Ada", "Ada/1+Ben/1")
 
 
-def test_a_chosen_face_of_a_photo_of_several_is_enrolled(tmp_path):
+def test_a_chosen_face_of_a_group_photo_is_enrolled(tmp_path):
     with Gallery(tmp_path / "people.db", NamedSpace()) as gallery:
         gallery.enrol("Ben", "Ada/1+Ben/1", choose=2)
         (kept,) = gallery.faces("Ben")
@@ -222,7 +222,7 @@ def test_a_chosen_face_of_a_photo_of_several_is_enrolled(tmp_path):
         assert [person.name for person in gallery.people()] == ["Ben"]
 
 
-def test_why_each_photo_was_left_out_is_named(tmp_path):
+def test_each_failure_names_its_kind(tmp_path):
     space = NamedSpace()
     space.lost.add("lost")
     with Gallery(tmp_path / "people.db", space) as gallery:

@@ -1,15 +1,15 @@
-"""A process that is killed in the middle of anything: `faults.py` holds the worker and the judge."""
+"""Kill a process during random changes: `faults.py` has the worker and the checker."""
 
 from faults import Model, torment
 
 
-def test_killed_at_random_moments_nothing_acknowledged_is_lost_and_nothing_is_half_done(tmp_path):
+def test_after_kill_nothing_acknowledged_is_lost_and_no_change_is_partial(tmp_path):
     counts = torment(tmp_path, 5, seed=3)
     assert counts.kills == 5
     assert counts.acknowledged >= 5
 
 
-def test_the_judge_would_notice():
+def test_the_checker_detects_a_lost_change():
     model = Model()
     for change in (("enrol", "A", 2), ("enrol", "B", 1), ("merge", "A", "B"), ("rename", "B", "C"), ("undo", "C")):
         model.apply(*change)

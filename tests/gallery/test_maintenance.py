@@ -1,4 +1,4 @@
-"""Backups, checks, salvage, export and import, and a gallery of the first version."""
+"""Backup, check, salvage, export and import, and a gallery of the first version."""
 
 import sqlite3
 import threading
@@ -35,7 +35,7 @@ def content(store):
     ]
 
 
-def test_a_backup_made_while_others_write_is_whole(store, tmp_path):
+def test_a_backup_made_during_writes_is_consistent(store, tmp_path):
     stop = threading.Event()
 
     def write():
@@ -64,7 +64,7 @@ def test_a_backup_made_while_others_write_is_whole(store, tmp_path):
 
 
 @pytest.mark.parametrize("ending", ["jsonl", "parquet"])
-def test_what_was_exported_comes_back_the_same_and_only_once(store, tmp_path, ending):
+def test_an_export_is_imported_unchanged_and_only_once(store, tmp_path, ending):
     if ending == "parquet":
         pytest.importorskip("pyarrow", reason="the extra table is not installed")
     assert export_gallery(store, tmp_path / f"all.{ending}") == 30
@@ -100,8 +100,8 @@ def test_any_name_and_attributes_survive_an_export(store, tmp_path, name, attrib
     ("text", "message"),
     [
         ("", None),
-        ("{}\n", "no exported gallery"),
-        ('{"facespace gallery": 1, "space": "b"}\n', "holds points of the space b"),
+        ("{}\n", "not an exported gallery"),
+        ('{"facespace gallery": 1, "space": "b"}\n', "holds embeddings of the space b"),
         ("{nonsense\n", "line 1, is not JSON"),
         ("HEAD{\n", "line 2, is not JSON"),
         ('HEAD{"name": "X"}\n', "is damaged at"),
@@ -111,7 +111,7 @@ def test_any_name_and_attributes_survive_an_export(store, tmp_path, name, attrib
         ),
     ],
 )
-def test_a_file_that_is_no_export_is_refused_and_nothing_is_added(store, tmp_path, text, message):
+def test_importing_an_invalid_file_fails_and_adds_nothing(store, tmp_path, text, message):
     head = f'{{"facespace gallery": 1, "space": "{SPACE}", "dimension": {DIMENSION}}}\n'
     (tmp_path / "bad.jsonl").write_text(text.replace("HEAD", head))
     if message:
@@ -124,13 +124,13 @@ def test_a_file_that_is_no_export_is_refused_and_nothing_is_added(store, tmp_pat
         import_gallery(store, tmp_path / "absent.jsonl")
 
 
-def test_damage_is_found_and_what_is_sound_is_saved(tmp_path):
+def test_damage_is_detected_and_the_rest_is_recovered(tmp_path):
     path = tmp_path / "people.db"
     store = opened(path)
     store.add_all([(f"P{i}", new_faces(f"P{i}", 4), None) for i in range(80)])
     store.close()
     whole = bytearray(path.read_bytes())
-    # Pages of faces in the middle of the file, as a bad disk leaves them.
+    # Overwrite pages of faces in the middle of the file, as a bad disk would.
     middle = len(whole) // 8192 * 4096
     whole[middle : middle + 3 * 4096] = b"\xff" * (3 * 4096)
     path.write_bytes(whole)
@@ -146,7 +146,9 @@ def test_damage_is_found_and_what_is_sound_is_saved(tmp_path):
     true = {face.embedding.astype(np.float16).tobytes() for i in range(80) for face in new_faces(f"P{i}", 4)}
     assert {face.embedding.astype(np.float16).tobytes() for face in into.faces()} <= true
     assert all(
-        face.photo.startswith(names[face.person] + "/") for face in into.faces() if "person" not in names[face.person]
+        face.photo.startswith(names[face.person_id] + "/")
+        for face in into.faces()
+        if "person" not in names[face.person_id]
     )
     check(into)
     with pytest.raises(GalleryError, match="is not empty"):
@@ -154,14 +156,14 @@ def test_damage_is_found_and_what_is_sound_is_saved(tmp_path):
     into.close()
 
 
-def test_a_template_that_is_not_of_its_faces_is_found(store):
+def test_a_template_that_does_not_match_its_faces_is_detected(store):
     with store.writing("test"):
         store.sql.run("UPDATE template SET faces = 9 WHERE person = 3")
-    with pytest.raises(GalleryError, match="templates .* are not those of its faces"):
+    with pytest.raises(GalleryError, match="templates .* do not match its faces"):
         check(store)
 
 
-def test_a_gallery_of_the_first_version_is_read_and_searched(tmp_path):
+def test_a_gallery_of_the_first_version_can_be_opened_and_searched(tmp_path):
     path = tmp_path / "people.db"
     with sqlite3.connect(path) as db:
         for statement in MIGRATIONS[0].split(";"):
@@ -180,5 +182,8 @@ def test_a_gallery_of_the_first_version_is_read_and_searched(tmp_path):
                 )
     with Gallery(path, NamedSpace()) as gallery:
         assert [(person.name, person.faces) for person in gallery.people()] == [("Ada", 2), ("王芳", 2)]
-        assert gallery.identify("王芳/8")[0].person == "王芳"
+        assert gallery.identify("王芳/8")[0].name == "王芳"
         check(gallery.store)
+        columns = {name for _, name, *_ in gallery.store.sql.run("PRAGMA table_info(face)")}
+        assert "original" in columns
+        assert "quantised" not in columns

@@ -1,4 +1,4 @@
-"""The same gallery in PostgreSQL with pgvector; each test has a database of its own."""
+"""A gallery in PostgreSQL with pgvector; each test has its own database."""
 
 import threading
 from types import SimpleNamespace
@@ -27,20 +27,20 @@ pytest.importorskip("psycopg", reason="the extra postgres is not installed")
 
 @pytest.fixture
 def url(postgres):
-    """A database of its own."""
+    """A new database."""
     return postgres()
 
 
-def told(identified):
-    """Answers without the last digits: bytes and floats are summed in different orders."""
+def rounded(identified):
+    """Results without the last digits: bytes and floats are summed in different orders."""
     return [
-        (face.box, face.person, round(face.threshold, 4), [(c.name, round(c.distance, 4)) for c in face.candidates])
+        (face.box, face.name, round(face.threshold, 4), [(c.name, round(c.distance, 4)) for c in face.candidates])
         for face in identified
     ]
 
 
 def with_pgvector(url):
-    """A gallery that the database itself searches; the test is skipped where it cannot."""
+    """A gallery searched inside the database; skips the test if pgvector is missing."""
     gallery = Gallery(url, NamedSpace())
     if gallery.index._shared is None:
         gallery.close()
@@ -48,7 +48,7 @@ def with_pgvector(url):
     return gallery
 
 
-def test_answers_are_those_of_sqlite_whatever_is_done(url, tmp_path):
+def test_results_equal_those_of_sqlite_after_any_changes(url, tmp_path):
     answers = []
     for place in (url, tmp_path / "people.db"):
         with Gallery(place, NamedSpace()) as gallery:
@@ -60,7 +60,7 @@ def test_answers_are_those_of_sqlite_whatever_is_done(url, tmp_path):
             gallery.remove("P8")
             gallery.move(gallery.faces("P5")[0].id, "P6")
             gallery.enrol("P9", ["P9/7", "Somebody/1"])
-            found = [told(gallery.identify(f"P{i}/9+P{i + 1}/9+S{i}/0", top=4)) for i in range(0, 40, 3)]
+            found = [rounded(gallery.identify(f"P{i}/9+P{i + 1}/9+S{i}/0", top=4)) for i in range(0, 40, 3)]
             people = [(p.name, p.faces, p.id, dict(p.attributes)) for p in gallery.people()]
             events = [(e.number, e.action, dict(e.detail)) for e in gallery.audit()]
             checked = check(gallery.store)
@@ -68,7 +68,7 @@ def test_answers_are_those_of_sqlite_whatever_is_done(url, tmp_path):
     assert answers[0] == answers[1]
 
 
-def test_what_was_exported_from_one_is_the_same_in_the_other(url, tmp_path):
+def test_an_export_from_one_database_is_the_same_in_the_other(url, tmp_path):
     sqlite = open_store(tmp_path / "people.db", SPACE, DIMENSION)
     sqlite.add_all([(f"P{i}", new_faces(f"P{i}", 2), None) for i in range(20)])
     export_gallery(sqlite, tmp_path / "all.jsonl")
@@ -86,7 +86,7 @@ def test_what_was_exported_from_one_is_the_same_in_the_other(url, tmp_path):
     postgres.close()
 
 
-def test_many_writers_lose_nothing_and_keep_one_chain(url):
+def test_many_writers_lose_nothing_and_keep_one_audit_chain(url):
     open_store(url, SPACE, DIMENSION).close()
     failed = []
 
@@ -112,22 +112,22 @@ def test_many_writers_lose_nothing_and_keep_one_chain(url):
         assert check(gallery.store).audited == 120
 
 
-def test_what_another_writes_is_searched_at_once_and_a_failed_change_leaves_nothing(url):
+def test_changes_by_others_are_searchable_at_once_and_failed_ones_leave_nothing(url):
     with Gallery(url, NamedSpace()) as mine, Gallery(url, NamedSpace()) as theirs:
-        assert mine.identify("Ada/1")[0].person is None
+        assert mine.identify("Ada/1")[0].name is None
         theirs.store.add("Ada", new_faces("Ada", 2))
-        assert mine.identify("Ada/5")[0].person == "Ada"
+        assert mine.identify("Ada/5")[0].name == "Ada"
         bad = [("Ben", new_faces("Ben"), None), ("nul \0 byte", new_faces("X"), None)]
         with pytest.raises(GalleryError, match="cannot enrol into .*nothing was changed"):
             theirs.store.add_all(bad)
         assert [person.name for person in mine.people()] == ["Ada"]
         theirs.remove("Ada")
-        assert mine.identify("Ada/5")[0].person is None
+        assert mine.identify("Ada/5")[0].name is None
 
 
 def test_another_space_and_no_server_are_clear_errors(url):
     open_store(url, SPACE, DIMENSION).close()
-    with pytest.raises(GalleryError, match="holds points of the space a"):
+    with pytest.raises(GalleryError, match="holds embeddings of the space a"):
         open_store(url, "b" * 64, DIMENSION)
     with pytest.raises(GalleryError, match=r"cannot open the gallery postgresql://me@/nowhere") as caught:
         open_store("postgresql://me:password@/nowhere?host=/nonexistent", SPACE, DIMENSION)
@@ -135,7 +135,7 @@ def test_another_space_and_no_server_are_clear_errors(url):
 
 
 @pytest.mark.parametrize("kind", ["exact", "hnsw"])
-def test_pgvector_finds_what_the_exact_index_finds(url, kind):
+def test_pgvector_and_the_exact_index_agree(url, kind):
     from facespace.gallery.pgvector import PgVectorIndex
 
     store = open_store(url, SPACE, DIMENSION)
@@ -156,7 +156,7 @@ def test_pgvector_finds_what_the_exact_index_finds(url, kind):
     queries = normalise(centres[:40] + 0.2 * rng.normal(size=(40, DIMENSION)))
     mine, theirs = exact.search(queries, 5), index.search(queries, 5)
     agreed = np.mean([len(set(a) & set(b)) / 5 for a, b in zip(mine.ids, theirs.ids, strict=True)])
-    # The exact index compares bytes, pgvector floats: near ties may change places.
+    # The exact index compares bytes, pgvector floats: nearly equal distances may swap.
     assert agreed > 0.95
     assert theirs.distances == pytest.approx(mine.distances, abs=0.02)
     with pytest.raises(GalleryError, match="cannot index"):
@@ -165,7 +165,7 @@ def test_pgvector_finds_what_the_exact_index_finds(url, kind):
 
 
 @pytest.mark.parametrize("kind", ["exact", "hnsw"])
-def test_the_database_searches_for_everybody_with_what_one_has_built(url, tmp_path, kind):
+def test_all_processes_share_the_index_in_the_database(url, tmp_path, kind):
     file = Gallery(tmp_path / "people.db", NamedSpace())
     with with_pgvector(url) as mine, Gallery(url, NamedSpace()) as theirs, file:
         for gallery in (mine, file):
@@ -178,11 +178,11 @@ def test_the_database_searches_for_everybody_with_what_one_has_built(url, tmp_pa
         mine.remove("P7")
         file.remove("P7")
         for photo in ("P3/8", "Late/4+P7/3", "Stranger/1"):
-            assert told(mine.identify(photo)) == told(theirs.identify(photo)) == told(file.identify(photo))
+            assert rounded(mine.identify(photo)) == rounded(theirs.identify(photo)) == rounded(file.identify(photo))
         assert mine.store.sql.run("SELECT count(*) FROM point")[0][0] == 60
 
 
-def test_a_removed_person_is_no_point_any_more_before_anybody_searches(url):
+def test_a_removed_persons_point_is_deleted_before_the_next_search(url):
     with with_pgvector(url) as gallery:
         gallery.store.add_all([(f"P{i}", new_faces(f"P{i}"), None) for i in range(4)])
         gallery.identify("P1/3")
@@ -191,7 +191,7 @@ def test_a_removed_person_is_no_point_any_more_before_anybody_searches(url):
         assert gallery.store.sql.run("SELECT count(*) FROM point WHERE id = ?", (gone,))[0][0] == 0
 
 
-def test_many_threads_may_search_while_one_enrols(url):
+def test_many_threads_can_search_while_one_enrols(url):
     failed = []
     with with_pgvector(url) as gallery:
         gallery.store.add_all([(f"P{i}", new_faces(f"P{i}"), None) for i in range(20)])
@@ -199,7 +199,7 @@ def test_many_threads_may_search_while_one_enrols(url):
         def search(own):
             try:
                 for number in range(8):
-                    assert gallery.identify(f"P{own + number}/5")[0].person == f"P{own + number}"
+                    assert gallery.identify(f"P{own + number}/5")[0].name == f"P{own + number}"
             except Exception as error:
                 failed.append(error)
 
@@ -213,35 +213,35 @@ def test_many_threads_may_search_while_one_enrols(url):
     assert not failed
 
 
-def test_an_encrypted_gallery_is_searched_in_memory_and_lays_no_points_in_the_database(url, tmp_path):
+def test_an_encrypted_gallery_is_searched_in_memory_and_stores_no_points(url, tmp_path):
     pytest.importorskip("cryptography", reason="the extra encryption is not installed")
     from facespace.gallery import read_key, write_key
 
     write_key(tmp_path / "key")
     with Gallery(url, NamedSpace(), read_key(tmp_path / "key")) as gallery:
         gallery.store.add("Ada", new_faces("Ada"))
-        assert gallery.identify("Ada/3")[0].person == "Ada"
+        assert gallery.identify("Ada/3")[0].name == "Ada"
         assert gallery.store.sql.run("SELECT to_regclass('point')")[0][0] is None
 
 
-def test_a_gallery_moves_to_another_model_in_the_database_too(url):
+def test_a_gallery_in_postgres_can_be_upgraded_to_another_model(url):
     with Gallery(url, NamedSpace()) as gallery:
         gallery.store.add_all([(f"P{i}", new_faces(f"P{i}", 2), None) for i in range(12)])
-        assert gallery.identify("P3/5")[0].person == "P3"
+        assert gallery.identify("P3/5")[0].name == "P3"
     new = NamedSpace("b" * 64, 48)
     new.lost = {"P4/0", "P5/0", "P5/1"}
     assert space_of(url) == (SPACE, DIMENSION)
-    with pytest.raises(GalleryError, match="3 faces of .* cannot be embedded anew"):
+    with pytest.raises(GalleryError, match="3 faces of .* cannot be re-embedded"):
         upgrade(url, new)
     with Gallery(url, NamedSpace()) as gallery:
-        assert gallery.identify("P5/5")[0].person == "P5"
+        assert gallery.identify("P5/5")[0].name == "P5"
     done = upgrade(url, new, drop=True)
     assert (done.faces, done.before, len(done.dropped)) == (3, 21, 3)
     assert space_of(url) == (new.id, 48)
     with Gallery(url, new) as gallery:
-        assert [gallery.identify(f"P{i}/7")[0].person for i in (3, 4, 5)] == ["P3", "P4", None]
+        assert [gallery.identify(f"P{i}/7")[0].name for i in (3, 4, 5)] == ["P3", "P4", None]
         check(gallery.store)
-    with pytest.raises(GalleryError, match="holds points of the space b"):
+    with pytest.raises(GalleryError, match="holds embeddings of the space b"):
         Gallery(url, NamedSpace())
 
 
@@ -252,7 +252,7 @@ def test_everybody_is_found_and_may_be_enrolled_while_the_gallery_moves_to_anoth
         found = []
 
         def meanwhile(done, of):
-            found.append([gallery.identify(f"P{i}/5")[0].person for i in (3, 17)])
+            found.append([gallery.identify(f"P{i}/5")[0].name for i in (3, 17)])
             if done < 20:
                 gallery.enrol("Late", ["Late/1"])
 
@@ -260,13 +260,13 @@ def test_everybody_is_found_and_may_be_enrolled_while_the_gallery_moves_to_anoth
         assert len(found) >= 3
         assert found == [["P3", "P17"]] * len(found)
         assert done.faces == 49
-        with pytest.raises(GalleryError, match="was upgraded to another model while it was open; open it anew"):
+        with pytest.raises(GalleryError, match="was upgraded to another model while it was open; open it again"):
             gallery.identify("P3/5")
     with Gallery(url, new) as gallery:
-        assert [gallery.identify(f"{name}/7")[0].person for name in ("P3", "P17", "Late")] == ["P3", "P17", "Late"]
+        assert [gallery.identify(f"{name}/7")[0].name for name in ("P3", "P17", "Late")] == ["P3", "P17", "Late"]
 
 
-def test_a_comparable_model_goes_on_with_the_points_in_the_database(url):
+def test_a_compatible_model_keeps_the_embeddings_in_postgres(url):
     with Gallery(url, NamedSpace()) as gallery:
         gallery.store.add("Ada", new_faces("Ada", 2))
         gallery.identify("Ada/3")
@@ -276,10 +276,22 @@ def test_a_comparable_model_goes_on_with_the_points_in_the_database(url):
         assert [person.name for person in gallery.people()] == ["Ada"]
         assert gallery.store.outdated()
         assert gallery.index.nearest(new_faces("Ada", 4)[3].embedding[None], 1)[0].distances[0] < 0.5
-    with pytest.raises(GalleryError, match="does not say that its points can be compared"):
+    with pytest.raises(GalleryError, match="does not say that its embeddings can be compared"):
         adopt(url, card)
 
 
-def test_no_gallery_in_a_database_is_a_clear_error(url):
+def test_a_database_without_a_gallery_is_a_clear_error(url):
     with pytest.raises(GalleryError, match="cannot open the gallery .*does not exist"):
         space_of(url)
+
+
+def test_the_unread_column_of_earlier_versions_is_dropped(url):
+    with Gallery(url, NamedSpace()) as gallery:
+        gallery.store.add("Ada", new_faces("Ada", 2))
+        for table in ("face", "renewed"):
+            gallery.store.sql.connection.execute(f"ALTER TABLE {table} ADD COLUMN quantised BYTEA NOT NULL DEFAULT ''")
+    with Gallery(url, NamedSpace()) as gallery:
+        gallery.store.add("Ben", new_faces("Ben"))
+        assert gallery.identify("Ada/5")[0].name == "Ada"
+        columns = "SELECT table_name FROM information_schema.columns WHERE column_name = 'quantised'"
+        assert gallery.store.sql.run(columns) == []

@@ -1,4 +1,4 @@
-"""The store: what it survives, what it refuses, and that nothing is half done."""
+"""The store: what it survives, what it refuses, and that changes are atomic."""
 
 import os
 import random
@@ -43,7 +43,7 @@ WRITER = textwrap.dedent("""
 """)
 
 
-def test_a_kill_in_the_middle_of_enrolments_loses_nothing_acknowledged(tmp_path):
+def test_a_kill_during_enrolments_loses_nothing_acknowledged(tmp_path):
     path, acknowledged = tmp_path / "people.db", []
     rng = random.Random(1)
     for attempt in range(4):
@@ -51,7 +51,7 @@ def test_a_kill_in_the_middle_of_enrolments_loses_nothing_acknowledged(tmp_path)
             [sys.executable, "-c", WRITER, str(path), f"r{attempt}-", "100000"], stdout=subprocess.PIPE, text=True
         )
         acknowledged.append(process.stdout.readline().strip())
-        # Killed at any moment after the first: while writing, syncing, or between the two.
+        # Killed at any moment after the first: during writing, during syncing, or between the two.
         timer = subprocess.Popen(["sleep", str(rng.uniform(0, 0.25))])
         timer.wait()
         os.kill(process.pid, signal.SIGKILL)
@@ -69,7 +69,7 @@ def test_a_kill_in_the_middle_of_enrolments_loses_nothing_acknowledged(tmp_path)
         assert db.execute("PRAGMA foreign_key_check").fetchall() == []
 
 
-def test_two_processes_may_enrol_at_once(tmp_path):
+def test_two_processes_can_enrol_at_once(tmp_path):
     path = tmp_path / "people.db"
     writers = [
         subprocess.Popen([sys.executable, "-c", WRITER, str(path), prefix, "15"], stdout=subprocess.PIPE)
@@ -81,7 +81,7 @@ def test_two_processes_may_enrol_at_once(tmp_path):
     store.close()
 
 
-def test_a_full_disk_is_a_clear_error_and_nothing_is_half_done(tmp_path):
+def test_a_full_disk_is_a_clear_error_and_no_change_is_partial(tmp_path):
     store = opened(tmp_path / "people.db")
     store.add("Ada", faces(3))
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -101,7 +101,7 @@ def test_a_full_disk_is_a_clear_error_and_nothing_is_half_done(tmp_path):
     store.close()
 
 
-def test_a_removed_face_is_gone_from_the_files_bytes(tmp_path):
+def test_the_bytes_of_a_removed_face_are_overwritten(tmp_path):
     store = opened(tmp_path / "people.db")
     store.add("Ada", faces(1))
     (kept,) = store.faces()
@@ -114,12 +114,12 @@ def test_a_removed_face_is_gone_from_the_files_bytes(tmp_path):
     store.close()
 
 
-def test_faces_come_back_as_they_were_stored(tmp_path):
+def test_faces_are_read_as_they_were_stored(tmp_path):
     store = opened(tmp_path / "people.db")
     store.add("Ada", faces(2))
     store.add("Ben", faces(3, seed=1))
     people = {person.id: person.name for person in store.people()}
-    assert [people[face.person] for face in store.faces()] == ["Ada"] * 2 + ["Ben"] * 3
+    assert [people[face.person_id] for face in store.faces()] == ["Ada"] * 2 + ["Ben"] * 3
     for face, given in zip(store.faces(), faces(2) + faces(3, seed=1), strict=True):
         assert (face.photo, face.box, face.quality) == (given.photo, given.box, None)
         assert face.embedding == pytest.approx(given.embedding, abs=1e-3)
@@ -130,7 +130,7 @@ def test_faces_come_back_as_they_were_stored(tmp_path):
 @pytest.mark.parametrize(
     "content", [b"no database at all, but long enough to be read as one " * 30, b"SQLite format 3\0"]
 )
-def test_a_file_that_is_no_gallery_is_refused_and_left_alone(tmp_path, content):
+def test_a_file_that_is_not_a_gallery_is_refused_and_unchanged(tmp_path, content):
     path = tmp_path / "letter.db"
     path.write_bytes(content)
     with pytest.raises(GalleryError, match="name another file|damaged"):
@@ -138,12 +138,12 @@ def test_a_file_that_is_no_gallery_is_refused_and_left_alone(tmp_path, content):
     assert path.read_bytes() == content
 
 
-def test_another_database_is_refused_and_left_alone(tmp_path):
+def test_another_database_is_refused_and_unchanged(tmp_path):
     path = tmp_path / "other.db"
     with sqlite3.connect(path) as db:
         db.execute("CREATE TABLE bills (amount REAL)")
     db.close()
-    with pytest.raises(GalleryError, match="a database, but no gallery"):
+    with pytest.raises(GalleryError, match="a database but not a facespace gallery"):
         opened(path)
     with sqlite3.connect(path) as db:
         assert db.execute("SELECT name FROM sqlite_schema").fetchall() == [("bills",)]
@@ -157,7 +157,7 @@ def test_a_file_of_a_newer_version_is_refused(tmp_path):
         opened(tmp_path / "people.db")
 
 
-def test_a_file_in_no_folder_is_refused(tmp_path):
+def test_a_missing_folder_is_an_error(tmp_path):
     with pytest.raises(GalleryError, match="check the path"):
         opened(tmp_path / "absent" / "people.db")
 
@@ -174,7 +174,7 @@ def test_a_damaged_file_is_reported(tmp_path):
         opened(path).faces()
 
 
-def test_a_writer_who_holds_on_for_too_long_is_a_clear_error(tmp_path, monkeypatch):
+def test_a_lock_held_too_long_is_a_clear_error(tmp_path, monkeypatch):
     monkeypatch.setattr("facespace.database.BUSY_SECONDS", 0.1)
     store = opened(tmp_path / "people.db")
     other = sqlite3.connect(tmp_path / "people.db", isolation_level=None)

@@ -1,4 +1,4 @@
-"""Another model: all faces anew or none, stopped and continued, searched meanwhile."""
+"""Upgrade to another model: all faces or none, interruptible, with searches meanwhile."""
 
 from types import SimpleNamespace
 
@@ -33,42 +33,42 @@ def path(tmp_path):
     return str(tmp_path / "people.db")
 
 
-def test_all_faces_are_embedded_anew_and_found_by_the_new_model(path):
-    told = []
-    done = upgrade(path, NamedSpace(NEW, 48), on_face=lambda *at: told.append(at))
+def test_all_faces_are_re_embedded_and_found_by_the_new_model(path):
+    progress = []
+    done = upgrade(path, NamedSpace(NEW, 48), on_face=lambda *at: progress.append(at))
     assert (done.faces, done.before, done.dropped) == (60, 0, ())
-    assert told[-1] == (60, 60)
+    assert progress[-1] == (60, 60)
     assert space_of(path) == (NEW, 48)
     with Gallery(path, NamedSpace(NEW, 48)) as gallery:
-        assert gallery.identify("P7/5")[0].person == "P7"
+        assert gallery.identify("P7/5")[0].name == "P7"
         assert {face.model for face in gallery.store.faces()} == {NEW}
         check(gallery.store)
-    with pytest.raises(GalleryError, match="holds points of the space b"):
+    with pytest.raises(GalleryError, match="holds embeddings of the space b"):
         Gallery(path, NamedSpace())
     assert upgrade(path, NamedSpace(NEW, 48)).faces == 0
 
 
-def test_a_stopped_upgrade_leaves_the_gallery_as_it_was_and_goes_on_where_it_stopped(path):
+def test_an_interrupted_upgrade_changes_nothing_and_can_be_continued(path):
     with pytest.raises(KeyboardInterrupt):
         upgrade(path, Stopping(40))
     with Gallery(path, NamedSpace()) as gallery:
-        assert gallery.identify("P7/5")[0].person == "P7"
+        assert gallery.identify("P7/5")[0].name == "P7"
         gallery.enrol("Late", "Late/1")
         gallery.remove("P3")
     done = upgrade(path, NamedSpace(NEW, 48))
     assert (done.faces, done.before) == (29, 30)
     with Gallery(path, NamedSpace(NEW, 48)) as gallery:
-        assert gallery.identify("Late/4")[0].person == "Late"
+        assert gallery.identify("Late/4")[0].name == "Late"
         assert len(gallery) == 30
 
 
-def test_another_target_starts_anew(path):
+def test_an_upgrade_to_another_model_starts_over(path):
     with pytest.raises(KeyboardInterrupt):
         upgrade(path, Stopping(40))
     assert upgrade(path, NamedSpace("c" * 64)).faces == 60
 
 
-def test_faces_enrolled_while_it_runs_are_embedded_too(path):
+def test_faces_enrolled_during_the_upgrade_are_re_embedded_too(path):
     space = NamedSpace(NEW, 48)
     plain = space.faces
 
@@ -82,10 +82,10 @@ def test_faces_enrolled_while_it_runs_are_embedded_too(path):
     assert upgrade(path, space).faces == 61
 
 
-def test_a_photo_that_is_gone_stops_it_at_the_end_unless_it_may_be_dropped(path):
+def test_a_missing_photo_fails_the_upgrade_at_the_end_unless_it_may_be_dropped(path):
     space = NamedSpace(NEW, 48)
     space.lost = {"P5/0", "P6/0", "P6/1"}
-    with pytest.raises(GalleryError, match="3 faces .* cannot be embedded anew .*cannot read P5/0.* as it was"):
+    with pytest.raises(GalleryError, match="3 faces .* cannot be re-embedded .*cannot read P5/0.* is unchanged"):
         upgrade(path, space)
     assert space_of(path) == (SPACE, DIMENSION)
     space.lost = {"P6/0", "P6/1"}
@@ -97,7 +97,7 @@ def test_a_photo_that_is_gone_stops_it_at_the_end_unless_it_may_be_dropped(path)
         check(gallery.store)
 
 
-def test_where_a_photo_is_gone_the_picture_kept_of_the_face_serves(path):
+def test_the_stored_picture_replaces_a_missing_photo(path):
     store = open_store(path, SPACE, DIMENSION)
     face = NamedSpace().faces("Ada/1")[0]
     store.add("Ada", [NewFace("upload.jpg", face.box, face.embedding, picture=b"Ada/1")])
@@ -110,11 +110,11 @@ def test_where_a_photo_is_gone_the_picture_kept_of_the_face_serves(path):
     done = upgrade(path, space, drop=True)
     assert (done.from_pictures, [photo for photo, _ in done.dropped]) == (1, ["other.jpg"])
     with Gallery(path, space) as gallery:
-        assert gallery.identify("Ada/7")[0].person == "Ada"
+        assert gallery.identify("Ada/7")[0].name == "Ada"
         check(gallery.store)
 
 
-def test_the_enrolled_face_is_found_again_by_its_place_in_the_photo(path):
+def test_the_enrolled_face_is_found_again_by_its_box(path):
     store = open_store(path, SPACE, DIMENSION)
     face = NamedSpace().faces("Ada/1+Ben/1")[1]
     store.add("Ben", [NewFace("Ada/1+Ben/1", face.box, face.embedding)])
@@ -124,15 +124,15 @@ def test_the_enrolled_face_is_found_again_by_its_place_in_the_photo(path):
         upgrade(path, NamedSpace(NEW, 48))
     upgrade(path, NamedSpace(NEW, 48), drop=True)
     with Gallery(path, NamedSpace(NEW, 48)) as gallery:
-        assert gallery.identify("Ben/1")[0].person == "Ben"
+        assert gallery.identify("Ben/1")[0].name == "Ben"
 
 
-def test_only_a_model_that_says_so_is_mixed_with_the_old_points(path):
+def test_only_a_compatible_model_keeps_the_old_embeddings(path):
     def card(comparable):
         return SimpleNamespace(name="new", comparable_with=comparable, dimension=DIMENSION, space_id=NEW)
 
     for other in (None, "c" * 64):
-        with pytest.raises(GalleryError, match="does not say that its points can be compared"):
+        with pytest.raises(GalleryError, match="does not say that its embeddings can be compared"):
             adopt(path, card(other))
     adopt(path, card(SPACE))
     with Gallery(path, NamedSpace(NEW)) as gallery:
@@ -141,10 +141,10 @@ def test_only_a_model_that_says_so_is_mixed_with_the_old_points(path):
     done = upgrade(path, NamedSpace(NEW))
     assert done.faces == 60
     with Gallery(path, NamedSpace(NEW)) as gallery:
-        assert gallery.identify("P7/5")[0].person == "P7"
+        assert gallery.identify("P7/5")[0].name == "P7"
 
 
-def test_what_is_no_gallery_is_refused(tmp_path):
+def test_a_file_that_is_not_a_gallery_is_not_upgraded(tmp_path):
     with pytest.raises(GalleryError, match="there is no gallery"):
         upgrade(str(tmp_path / "absent.db"), NamedSpace(NEW))
     (tmp_path / "letter.db").write_text("no gallery")

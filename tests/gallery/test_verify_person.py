@@ -1,4 +1,4 @@
-"""One face against one person: the distance to their template, made comparable with that of two photos."""
+"""One face against one person: the distance to their template, made comparable with that between two photos."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ def gallery(tmp_path):
         yield opened
 
 
-def test_the_distance_is_that_to_the_mean_of_the_kept_faces(gallery):
+def test_the_distance_is_to_the_mean_of_the_stored_faces(gallery):
     ada = gallery.store.find("Ada")
     probe = point("Ada", 9)
     found = verify_person(gallery.store, gallery._space, ada.id, probe)
@@ -31,7 +31,7 @@ def test_the_distance_is_that_to_the_mean_of_the_kept_faces(gallery):
     assert (found.rejection, found.frr, found.far) == (0.9, 0.01, 0.001)
 
 
-def test_a_point_of_another_size_is_refused(gallery):
+def test_an_embedding_of_another_dimension_is_refused(gallery):
     with pytest.raises(EmbeddingError, match="has 2 numbers, but this space has 32"):
         verify_person(gallery.store, gallery._space, 1, np.array([1.0, 0.0]))
 
@@ -43,12 +43,12 @@ def test_each_comparison_is_in_the_audit_log_by_id(gallery):
     assert (event.action, event.detail) == ("verify", {"person": ada.id, "same": True})
 
 
-def test_nobody_is_refused_and_nothing_recorded(gallery):
+def test_an_unknown_person_is_an_error_and_not_recorded(gallery):
     before = len(list(gallery.audit()))
-    with pytest.raises(GalleryError, match="nobody with the id 99"):
+    with pytest.raises(GalleryError, match="no person with the id 99"):
         verify_person(gallery.store, gallery._space, 99, point("Ada", 9))
     (face,) = gallery.faces("Ben")
     gallery.remove_face(face.id)
-    with pytest.raises(GalleryError, match="no face is kept"):
+    with pytest.raises(GalleryError, match="has no faces"):
         verify_person(gallery.store, gallery._space, gallery.store.find("Ben").id, point("Ada", 9))
     assert [event.action for event in gallery.audit()][before:] == ["remove face"]

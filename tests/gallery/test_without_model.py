@@ -30,7 +30,7 @@ def test_people_are_listed_renamed_merged_and_removed(path):
             ("Benedict", 2),
             ("Dora", 1),
         ]
-        assert [face.person for face in gallery.identify("Ben/0")] == ["Benedict"]
+        assert [face.name for face in gallery.identify("Ben/0")] == ["Benedict"]
 
 
 def test_it_is_copied_and_checked_and_its_index_is_built(path, tmp_path):

@@ -1,4 +1,4 @@
-"""Colour spaces of files, to sRGB."""
+"""Conversion of colour spaces to sRGB."""
 
 import io
 import struct
@@ -19,7 +19,7 @@ def tag_gamma(gamma):
 
 
 def profile(space, tags):
-    """The smallest ICC profile (version 2, ICC.1:2001-04, section 6) that holds these tags."""
+    """A minimal ICC profile (version 2, ICC.1:2001-04, section 6) with these tags."""
     tags = {b"wtpt": tag_xyz(0.9642, 1, 0.8249), **tags}
     offset, table, body = 128 + 4 + 12 * len(tags), b"", b""
     for name, content in tags.items():
@@ -50,28 +50,28 @@ def saved(image, kind="PNG", **options):
 
 
 @pytest.mark.parametrize("kind", ["PNG", "TIFF", "WEBP"])
-def test_an_embedded_profile_is_followed(kind):
+def test_an_embedded_profile_is_applied(kind):
     red = Image.new("RGB", (8, 8), (255, 0, 0))
     options = {"lossless": True} if kind == "WEBP" else {}
     found = read_image(saved(red, kind, icc_profile=SWAPPED, **options))
     assert np.abs(found.astype(int) - (0, 0, 255)).max() <= 6
 
 
-def test_a_profile_is_followed_under_transparency_and_a_palette():
+def test_a_profile_is_applied_with_transparency_and_a_palette():
     half = Image.new("RGBA", (8, 8), (255, 0, 0, 128))
     assert np.abs(read_image(saved(half, icc_profile=SWAPPED)).astype(int) - (127, 127, 255)).max() <= 6
     palette = Image.new("RGB", (8, 8), (255, 0, 0)).convert("P", palette=Image.Palette.ADAPTIVE)
     assert np.abs(read_image(saved(palette, icc_profile=SWAPPED)).astype(int) - (0, 0, 255)).max() <= 6
 
 
-def test_a_grey_profile_is_followed():
+def test_a_grey_profile_is_applied():
     # Half the light is 188 of 255 in sRGB.
     found = read_image(saved(Image.new("L", (8, 8), 128), icc_profile=LINEAR_GREY))
     assert np.abs(found.astype(int) - 188).max() <= 2
 
 
 @pytest.mark.parametrize("broken", [b"no profile", SWAPPED[:200], LINEAR_GREY])
-def test_a_profile_that_is_damaged_or_of_another_space_is_left_aside(broken):
+def test_a_damaged_or_mismatched_profile_is_ignored(broken):
     red = Image.new("RGB", (8, 8), (255, 0, 0))
     assert (read_image(saved(red, icc_profile=broken)) == (255, 0, 0)).all()
 
@@ -90,7 +90,7 @@ def test_lab_becomes_rgb():
     assert np.abs(read_image(saved(lab, "TIFF")).astype(int) - (255, 0, 0)).max() <= 8
 
 
-def test_ink_is_the_opposite_of_light():
+def test_cmyk_is_converted_subtractively():
     ink = Image.new("CMYK", (8, 8), (0, 255, 255, 0))
     for kind in ("TIFF", "JPEG"):
         assert np.abs(read_image(saved(ink, kind)).astype(int) - (255, 0, 0)).max() <= 8

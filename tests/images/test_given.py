@@ -1,4 +1,4 @@
-"""Python values given as photos: taken, or refused with the argument, the type and what is accepted."""
+"""Python values passed as photos: accepted, or refused with the argument, the type and what is accepted."""
 
 import base64
 import copy
@@ -16,7 +16,7 @@ from facespace.space import load
 
 
 class Tensor(SimpleNamespace):
-    """As torch's: it has a shape, and ways to detach and move it."""
+    """Like torch's: it has a shape, and methods to detach and move it."""
 
     def detach(self):
         raise AssertionError("the advice is for the caller")
@@ -41,7 +41,7 @@ WRONG = [
         lambda c: Tensor(shape=(3, 9, 9)), r"b is of type .*Tensor with shape \(3, 9, 9\).*numpy", id="tensor"
     ),
     pytest.param(lambda c: [1, 2], "b is of type list", id="list"),
-    pytest.param(lambda c: 7, "b is of type int; accepted is a path, bytes", id="int"),
+    pytest.param(lambda c: 7, "b is of type int; accepted are a path, bytes", id="int"),
     pytest.param(spent, r"b is an open file with nothing left to read.*seek\(0\)", id="spent"),
     pytest.param(lambda c: io.StringIO("text"), "opened as text.*'rb'", id="text file"),
     pytest.param(lambda c: b"", "b is empty", id="no bytes"),
@@ -55,7 +55,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("make", "message"), WRONG)
-def test_what_is_no_photo_is_refused_by_argument_type_and_advice(space, content, make, message):
+def test_an_invalid_photo_is_refused_by_argument_type_and_advice(space, content, make, message):
     with pytest.raises(ImageError, match=message):
         space.verify(content, make(content))
     with pytest.raises(ImageError, match=message.replace("b is", r"photos\[1\] is")):
@@ -72,11 +72,11 @@ def test_base64_text_is_named_and_never_echoed(space, content, prefix):
 
 
 @pytest.mark.parametrize("kind", [bytearray, memoryview, io.BytesIO])
-def test_bytes_of_any_kind_are_a_photo(space, content, kind):
+def test_bytes_like_objects_are_accepted(space, content, kind):
     np.testing.assert_allclose(space.embed(kind(content)), space.embed(content), atol=1e-6)
 
 
-def test_a_stream_that_cannot_go_back_is_read_whole(content):
+def test_a_stream_without_seek_is_read_completely(content):
     class Pipe:
         def __init__(self):
             self._left = io.BytesIO(content)
@@ -92,7 +92,7 @@ def test_a_stream_that_cannot_go_back_is_read_whole(content):
     assert photo.read(1) + photo.read(10) + photo.read() == content
 
 
-def test_arrays_of_opencv_are_taken_as_bgr_where_asked_and_files_are_not(model_path, people, tmp_path):
+def test_colour_bgr_affects_arrays_but_not_files(model_path, people, tmp_path):
     rng = np.random.default_rng(0)
     grey = np.asarray(Image.open(people / "s1" / "1.pgm")).astype(np.int16)
     rgb = np.clip(grey[..., None] + rng.integers(-60, 60, (1, 1, 3)), 0, 255).astype(np.uint8)
@@ -113,7 +113,7 @@ def test_a_space_can_be_pickled_and_copied(model_path, content):
         np.testing.assert_array_equal(again.embed(content), space.embed(content))
 
 
-def test_a_pickled_space_whose_model_was_exchanged_is_refused(model_path, tmp_path):
+def test_unpickling_a_space_fails_if_its_model_changed(model_path, tmp_path):
     from facespace.model import read_model, write_model
 
     read = read_model(model_path)
@@ -121,5 +121,5 @@ def test_a_pickled_space_whose_model_was_exchanged_is_refused(model_path, tmp_pa
     kept = pickle.dumps(load(tmp_path / "model.onnx", provider="cpu"))
     card = read.card.model_copy(update={"crop": "tight-crop"})
     write_model(tmp_path / "model.onnx", read.onnx, card)
-    with pytest.raises(ModelError, match="another model now"):
+    with pytest.raises(ModelError, match="has changed since"):
         pickle.loads(kept)

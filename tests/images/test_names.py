@@ -1,4 +1,4 @@
-"""Names of files as text, and back."""
+"""File names as text, and back."""
 
 import os
 
@@ -10,7 +10,7 @@ from facespace.images import path_of, printable, text_of
 
 
 @given(name=st.binary(min_size=1).filter(lambda name: b"\0" not in name))
-def test_any_name_becomes_text_and_leads_back(name):
+def test_any_name_round_trips_through_text(name):
     path = os.fsdecode(name)
     text = text_of(path)
     text.encode("utf-8")
@@ -19,16 +19,16 @@ def test_any_name_becomes_text_and_leads_back(name):
 
 
 @given(a=st.binary(), b=st.binary())
-def test_two_names_never_become_one_text(a, b):
+def test_distinct_names_have_distinct_text(a, b):
     assert (text_of(os.fsdecode(a)) == text_of(os.fsdecode(b))) == (a == b)
 
 
 @pytest.mark.parametrize("name", ["Zoë 王芳.jpg", "a b", r"C:\photos\me.jpg", "/tmp/x"])
-def test_ordinary_names_are_text_as_they_are(name):
+def test_ordinary_names_are_unchanged(name):
     assert text_of(name) == path_of(name) == printable(name) == name
 
 
-def test_bytes_that_are_not_utf8_are_escaped_and_so_is_what_looks_like_it():
+def test_invalid_utf8_and_text_that_looks_escaped_are_escaped():
     assert text_of(os.fsdecode(b"caf\xe9.jpg")) == r"caf\xe9.jpg"
     assert text_of(r"caf\xe9.jpg") == r"caf\x5cxe9.jpg"
 

@@ -11,7 +11,7 @@ av = pytest.importorskip("av", reason="reading videos needs the extra `video`")
 
 @pytest.fixture(scope="module")
 def film(tmp_path_factory):
-    """Twenty frames at ten a second, each brighter than the one before; the left half is black."""
+    """Twenty frames at ten per second, each brighter than the previous one; the left half is black."""
     path = tmp_path_factory.mktemp("film") / "film.mp4"
     with av.open(path, "w") as container:
         stream = container.add_stream("mpeg4", rate=10)
@@ -26,7 +26,7 @@ def film(tmp_path_factory):
     return path
 
 
-def test_every_frame_comes_with_its_time(film):
+def test_every_frame_has_a_timestamp(film):
     frames = list(read_video(film))
     assert [frame.number for frame in frames] == list(range(20))
     assert [frame.seconds for frame in frames] == pytest.approx([number / 10 for number in range(20)])
@@ -34,13 +34,13 @@ def test_every_frame_comes_with_its_time(film):
     assert frames[-1].pixels[:, :24].max() < 16
 
 
-def test_a_step_leaves_frames_out(film):
+def test_a_step_skips_frames(film):
     assert [frame.number for frame in read_video(film, step=7)] == [0, 7, 14]
 
 
-def test_what_is_no_video_is_named(film, tmp_path):
+def test_an_invalid_video_is_named(film, tmp_path):
     (tmp_path / "letter.mp4").write_text("Dear Ada")
-    with pytest.raises(ImageError, match=r"letter\.mp4 is no video"):
+    with pytest.raises(ImageError, match=r"letter\.mp4 is not a readable video"):
         list(read_video(tmp_path / "letter.mp4"))
     with pytest.raises(ImageError, match="no such file"):
         list(read_video(tmp_path / "absent.mp4"))
@@ -50,7 +50,7 @@ def test_what_is_no_video_is_named(film, tmp_path):
         list(read_video(film, step=0))
 
 
-def test_a_damaged_video_gives_what_it_has_or_an_error(film, tmp_path, rng):
+def test_a_damaged_video_gives_its_readable_frames_or_an_error(film, tmp_path, rng):
     whole = film.read_bytes()
     for attempt in range(30):
         content = bytearray(whole)

@@ -1,4 +1,4 @@
-"""The neighbours of every point, by pairs and through cells."""
+"""Neighbours of every point, by pairs and through cells."""
 
 import sys
 
@@ -59,7 +59,7 @@ def test_copies_are_neighbours_and_a_point_is_not_its_own(exact):
 
 
 @pytest.mark.parametrize("exact", [True, False])
-def test_where_there_are_too_few_points_the_rest_is_left_open(exact):
+def test_with_too_few_points_the_rest_is_padded(exact):
     found = neighbours(faces(3), 5, exact=exact)
     assert (np.sort(found.rows, axis=1)[:, :3] == -1).all()
     assert np.isinf(found.distances[:, 2:]).all()
@@ -71,7 +71,7 @@ def test_the_same_points_give_the_same_neighbours_at_any_number_of_threads():
     assert (one.rows == two.rows).all()
 
 
-def test_looking_into_every_cell_finds_everything():
+def test_searching_every_cell_finds_everything():
     points = faces(1500)
     found = neighbours(points, 10, exact=False, probes=10_000)
     distances, rows = reference(points, 10)
@@ -85,7 +85,7 @@ def test_a_graph_index_without_faiss_says_what_to_install(monkeypatch):
         HnswIndex(64)
 
 
-def test_no_neighbours_are_no_question():
+def test_k_of_zero_is_refused():
     with pytest.raises(ValueError, match="must be at least 1"):
         neighbours(faces(5), 0)
     with pytest.raises(ValueError, match="at least 1"):

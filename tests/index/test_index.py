@@ -1,4 +1,4 @@
-"""Indexes find what comparing with everything finds, whatever was added, removed, saved and damaged."""
+"""Indexes match exhaustive search after any additions, removals, saving and damage."""
 
 import threading
 from importlib.util import find_spec
@@ -23,7 +23,7 @@ def points(count, seed=0, dimension=D):
 
 
 def reference(ids, stored, queries, k):
-    """All distances, the slow obvious way."""
+    """All distances, the slow and simple way."""
     unit = dequantise(quantise(stored)).astype(np.float64)
     found = []
     for query in np.asarray(queries, np.float64):
@@ -40,7 +40,7 @@ def reference(ids, stored, queries, k):
     k=st.integers(1, 12),
     seed=st.integers(0, 1000),
 )
-def test_exact_search_gives_what_all_distances_give(batches, removed, k, seed):
+def test_exact_search_matches_all_distances(batches, removed, k, seed):
     index, stored = ExactIndex(D, threads=2), points(sum(batches), seed) if sum(batches) else np.empty((0, D))
     start = 0
     for size in batches:
@@ -53,14 +53,14 @@ def test_exact_search_gives_what_all_distances_give(batches, removed, k, seed):
     hits = index.search(queries, k)
     for row, (ids, distances) in enumerate(reference(live, stored[live], queries, k) if len(live) else []):
         assert hits.distances[row, : len(ids)] == pytest.approx(distances, abs=2e-6)
-        # Two points may be equally far to the last bit of float32.
+        # Two points may have the same distance to the last bit of float32.
         assert np.mean(hits.ids[row, : len(ids)] == ids) == 1 or len(set(np.round(distances, 5))) < len(distances)
     assert (hits.ids[:, len(live) :] == -1).all()
     assert np.isinf(hits.distances[:, len(live) :]).all()
 
 
 @pytest.mark.parametrize("queries", [1, 7, 600])
-def test_many_blocks_and_threads_give_what_one_comparison_gives(queries):
+def test_blocks_and_threads_do_not_change_the_result(queries):
     stored, asked = points(200_000), points(queries, 1)
     index = ExactIndex(D, threads=3)
     index.add(np.arange(len(stored)), stored)
@@ -71,10 +71,10 @@ def test_many_blocks_and_threads_give_what_one_comparison_gives(queries):
 
 
 @pytest.mark.parametrize(("dimension", "queries"), [(1, 2), (5, 3), (128, 1), (130, 40), (600, 2)])
-def test_points_nearer_to_each_other_than_whole_numbers_tell_are_put_in_order(dimension, queries):
+def test_points_closer_than_the_integer_resolution_are_ordered_correctly(dimension, queries):
     rng = np.random.default_rng(dimension)
     codes = quantise(points(1, 3, dimension)).repeat(9000, axis=0)
-    # Half of the points differ from one in a few bytes by one, -128 among them, and half are strangers.
+    # Half of the points differ from one by 1 in a few bytes, including -128; half are strangers.
     codes[4500:] = rng.integers(-128, 128, (4500, dimension))
     codes[codes.any(axis=1) == 0] = 1
     rows, columns = rng.integers(0, 4500, (2, 6000))
@@ -99,20 +99,20 @@ def test_points_nearer_to_each_other_than_whole_numbers_tell_are_put_in_order(di
     assert all(len(set(row)) == 25 for row in hits.ids.tolist())
 
 
-def test_points_of_more_dimensions_than_sums_hold_are_refused():
+def test_too_many_dimensions_are_refused():
     ExactIndex(4096)
     with pytest.raises(ValueError, match="1 to 4,096 dimensions, not 5,000"):
         ExactIndex(5000)
 
 
-def test_of_equal_points_the_first_added_comes_first():
+def test_ties_go_to_the_point_added_first():
     index = ExactIndex(D)
     index.add(np.arange(50_000)[::-1], np.repeat(quantise(points(1)), 50_000, axis=0))
     assert index.search(points(1), 4).ids.tolist() == [[49_999, 49_998, 49_997, 49_996]]
 
 
 @pytest.mark.skipif(find_spec("faiss") is None, reason="the extra index is not installed")
-def test_the_graph_finds_nearly_all_true_neighbours_and_tells_their_distances_like_the_exact_index():
+def test_the_graph_finds_nearly_all_neighbours_with_exact_distances():
     rng = np.random.default_rng(0)
     people = points(800, 1)
     stored = normalise(people[np.arange(8000) % 800] + 0.1 * rng.normal(size=(8000, D)))
@@ -128,7 +128,7 @@ def test_the_graph_finds_nearly_all_true_neighbours_and_tells_their_distances_li
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_was_removed_is_never_found_and_the_rest_still_is(kind):
+def test_removed_points_are_never_found_and_others_still_are(kind):
     index, stored = kind(D), points(1000)
     index.add(np.arange(1000), stored)
     for start in range(0, 900, 90):
@@ -182,7 +182,7 @@ def test_a_damaged_or_unfinished_index_opens_as_none(kind, tmp_path):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_others_may_search_while_one_changes_it(kind):
+def test_others_can_search_during_changes(kind):
     index, stored = kind(D), points(6000)
     index.add(np.arange(1000), stored[:1000])
     stop, wrong = threading.Event(), []
@@ -207,7 +207,7 @@ def test_others_may_search_while_one_changes_it(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_is_replaced_is_found_at_every_moment(kind):
+def test_replaced_points_are_found_at_every_moment(kind):
     index, stored = kind(D), points(300)
     index.add(np.arange(300), stored)
     stop, searches, missed = threading.Event(), [], []
@@ -239,7 +239,7 @@ def test_what_is_replaced_is_found_at_every_moment(kind):
     seed=st.integers(0, 100),
 )
 @settings(max_examples=25, deadline=None)
-def test_replacing_is_what_removing_and_adding_give(changes, seed):
+def test_replacing_equals_removing_and_adding(changes, seed):
     replaced, plain = ExactIndex(D, threads=1), ExactIndex(D, threads=1)
     for number, (ids, gone) in enumerate(changes):
         gone, stored = sorted(gone - set(ids)), points(max(1, len(ids)), seed + number)[: len(ids)]
@@ -268,7 +268,7 @@ def test_replacing_is_what_removing_and_adding_give(changes, seed):
         ([5], np.full((1, D), np.nan), "NaN"),
     ],
 )
-def test_points_that_cannot_be_kept_are_refused_and_nothing_is_added(kind, ids, given, message):
+def test_invalid_points_are_refused_and_nothing_is_added(kind, ids, given, message):
     index = kind(D)
     index.add([0], points(1))
     with pytest.raises(ValueError, match=message):
@@ -278,7 +278,7 @@ def test_points_that_cannot_be_kept_are_refused_and_nothing_is_added(kind, ids, 
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_queries_that_cannot_be_asked_are_refused(kind):
+def test_invalid_queries_are_refused(kind):
     index = kind(D)
     for asked, k, message in (
         (points(1), 0, "k must be at least 1"),

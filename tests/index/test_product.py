@@ -1,14 +1,14 @@
-"""Products of bytes in whole numbers, against the same in numpy."""
+"""Integer products of bytes, against numpy."""
 
 import numpy as np
 import pytest
 
-from facespace.index.product import FINE, LARGEST, MOST_DIMENSIONS, Whole, products
+from facespace.index.product import FINE, LARGEST, MAX_DIMENSIONS, Whole, products
 from facespace.metric import normalise
 
 
 @pytest.mark.parametrize(("dimension", "queries", "tiles", "width"), [(1, 1, 1, 1), (7, 3, 5, 4), (128, 9, 40, 32)])
-def test_products_are_those_of_whole_numbers(dimension, queries, tiles, width):
+def test_products_match_integer_arithmetic(dimension, queries, tiles, width):
     rng = np.random.default_rng(0)
     whole = Whole.of(normalise(rng.normal(size=(queries, dimension))))
     codes = rng.integers(-128, 128, (tiles, dimension, width)).astype(np.int8)
@@ -20,14 +20,14 @@ def test_products_are_those_of_whole_numbers(dimension, queries, tiles, width):
     assert (largest == found.max(axis=2)).all()
 
 
-def test_the_largest_products_there_are_fit():
-    whole = Whole.of(np.full((1, MOST_DIMENSIONS), 1 / 64, np.float32))
-    codes = np.full((1, MOST_DIMENSIONS, 32), -128, np.int8)
+def test_the_largest_products_do_not_overflow():
+    whole = Whole.of(np.full((1, MAX_DIMENSIONS), 1 / 64, np.float32))
+    codes = np.full((1, MAX_DIMENSIONS, 32), -128, np.int8)
     found, _ = products(whole, codes, np.ones((1, 1, 32), np.float32))
-    assert found == pytest.approx(-128.0 * LARGEST * FINE * MOST_DIMENSIONS, rel=1e-6)
+    assert found == pytest.approx(-128.0 * LARGEST * FINE * MAX_DIMENSIONS, rel=1e-6)
 
 
-def test_a_query_is_told_within_what_is_left_of_it():
+def test_the_rounding_error_of_a_query_is_within_its_bound():
     queries = normalise(np.random.default_rng(1).normal(size=(50, 128)))
     whole = Whole.of(queries)
     coarse, fine = whole.numbers[0].astype(np.float64).reshape(2, 50, 128) - LARGEST

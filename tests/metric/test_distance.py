@@ -1,4 +1,4 @@
-"""Distances against the obvious formula and scikit-learn."""
+"""Distances against the definition and scikit-learn."""
 
 import tracemalloc
 
@@ -22,7 +22,7 @@ directions = matrices.filter(lambda m: (np.abs(m).max(axis=1) > 0).all())
 
 
 @given(a=matrices, b=matrices)
-def test_distances_are_those_of_the_obvious_formula_and_of_scikit_learn(a, b):
+def test_distances_match_the_definition_and_scikit_learn(a, b):
     obvious = ((a[:, None].astype(float) - b[None].astype(float)) ** 2).sum(axis=2)
     found = squared_distances(a, b)
     assert found.dtype == np.float32
@@ -53,7 +53,7 @@ def test_on_the_sphere_the_distance_is_two_minus_twice_the_cosine(a, b):
     assert squared_distances(a, b).max() <= 4 + 1e-5
 
 
-def test_very_small_and_very_large_rows_are_normalised_too():
+def test_very_small_and_very_large_rows_can_be_normalised():
     unit = normalise(np.array([[1e-30, 0], [3e30, 4e30]], np.float32))
     assert unit == pytest.approx(np.array([[1, 0], [0.6, 0.8]]))
 
@@ -77,14 +77,14 @@ def test_a_single_point_must_be_given_as_a_row():
 
 
 @given(a=matrices, b=matrices, cells=st.integers(1, 40))
-def test_blocks_put_together_are_the_whole(a, b, cells):
+def test_blocks_together_cover_all_distances(a, b, cells):
     parts = list(squared_distance_blocks(a, b, cells))
     assert np.concatenate([block for _, block in parts]) == pytest.approx(squared_distances(a, b), abs=1e-4)
     assert all(block.size <= max(cells, len(b)) for _, block in parts)
 
 
 @given(a=matrices, b=matrices, k=st.integers(1, 10))
-def test_the_nearest_are_those_of_a_full_sort_with_ties_by_row(a, b, k):
+def test_the_nearest_match_a_full_sort_with_ties_by_row(a, b, k):
     distances, indices = nearest(a, np.concatenate([b, b]), k)
     every = squared_distances(a, np.concatenate([b, b]))
     expected = np.argsort(every, axis=1, kind="stable")[:, :k]
@@ -92,7 +92,7 @@ def test_the_nearest_are_those_of_a_full_sort_with_ties_by_row(a, b, k):
     assert (distances == np.take_along_axis(every, expected, axis=1)).all()
 
 
-def test_one_query_in_a_million_points_takes_no_more_than_a_row_of_distances(rng):
+def test_one_query_among_a_million_points_needs_memory_for_one_row_of_distances(rng):
     points = rng.normal(size=(1_000_000, 16)).astype(np.float32)
     query = points[777_777:777_778]
     tracemalloc.start()
@@ -101,11 +101,11 @@ def test_one_query_in_a_million_points_takes_no_more_than_a_row_of_distances(rng
     tracemalloc.stop()
     assert indices[0, 0] == 777_777
     assert distances[0, 0] < 1e-4
-    # The check for NaN takes a byte a number; distances, squares and a partition take a few rows of floats.
+    # The check for NaN needs a byte per number; distances, squares and a partition need a few rows of floats.
     assert peak < points.nbytes
 
 
-def test_no_neighbours_are_asked_or_there():
+def test_k_of_zero_and_no_points_are_handled():
     with pytest.raises(ValueError, match="k must be at least 1"):
         nearest(np.ones((1, 2)), np.ones((3, 2)), 0)
     distances, indices = nearest(np.ones((2, 2)), np.empty((0, 2)), 3)

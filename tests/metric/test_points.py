@@ -1,4 +1,4 @@
-"""Embeddings that somebody passes in are checked, wherever they are passed in."""
+"""Embeddings passed in by callers are checked at every entry point."""
 
 import numpy as np
 import pytest
@@ -24,7 +24,7 @@ BAD = [
 
 
 @pytest.mark.parametrize(("point", "message"), BAD)
-def test_compare_refuses_what_is_no_embedding_and_names_the_argument(space, point, message):
+def test_compare_refuses_an_invalid_embedding_and_names_the_argument(space, point, message):
     good = np.eye(1, space.dimension, dtype=np.float32)[0]
     with pytest.raises(EmbeddingError, match=f"^a .*{message}"):
         space.compare(point, good)
@@ -34,19 +34,19 @@ def test_compare_refuses_what_is_no_embedding_and_names_the_argument(space, poin
 
 
 @pytest.mark.parametrize("value", [None, "text", b"bytes", [[1, 2], [3]], [object()], {"a": 1}])
-def test_what_is_not_numbers_is_refused_by_type(value):
+def test_non_numeric_input_is_refused_by_type(value):
     with pytest.raises(EmbeddingError, match="point must be an array of numbers"):
         as_point(value, name="point")
 
 
-def test_float16_and_lists_are_embeddings_too():
+def test_float16_and_lists_are_accepted():
     rough = (np.random.default_rng(0).normal(size=D) / np.sqrt(D)).astype(np.float16)
     rough = (rough / np.linalg.norm(rough.astype(float))).astype(np.float16)
     assert as_points([rough, rough.tolist()], D).shape == (2, D)
 
 
 @pytest.mark.parametrize(("point", "message"), BAD)
-def test_every_way_in_refuses_what_is_no_embedding(space, tmp_path, point, message):
+def test_every_entry_point_refuses_invalid_embeddings(space, tmp_path, point, message):
     face = Face((0, 0, 1, 1), None, 1.0, point)
     rows = np.tile(point, (8, 1))
     index = ExactIndex(space.dimension)
@@ -59,7 +59,7 @@ def test_every_way_in_refuses_what_is_no_embedding(space, tmp_path, point, messa
             lambda: index.search(rows, 1),
             lambda: index.add([2], rows[:1]),
         ]
-        if len(point) == D:  # where any size is possible, size cannot be wrong
+        if len(point) == D:  # a dimension is only wrong if the function knows the right one
             ways += [
                 lambda: cluster(rows, threshold=1.0),
                 lambda: cluster([face], threshold=1.0),

@@ -1,4 +1,4 @@
-"""Three answers, in words that state both error rates."""
+"""Three outcomes, in words that state both error rates."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ distances = st.lists(st.floats(0, 4, allow_nan=False), min_size=20, max_size=200
 
 
 @given(distances, st.sampled_from(FRRS[:2]))
-def test_at_most_the_wanted_share_lies_beyond_and_no_nearer_distance_would_do(genuine, frr):
+def test_rejection_is_the_smallest_distance_that_keeps_the_rate(genuine, frr):
     found = rejection_at(frr, genuine)
     array = np.array(genuine)
     assert (array > found).mean() <= frr + 1e-9
@@ -53,7 +53,7 @@ def test_every_verdict_says_what_was_compared_and_both_error_rates(distance, hea
     assert "same person, 1 in 100 are beyond 0.900" in verdict.explanation
 
 
-def test_a_threshold_that_holds_for_the_worst_group_says_so():
+def test_a_threshold_for_the_worst_group_says_so():
     assert "at most 1 in 200 are within 0.500 in each of 14 measured groups" in Decision(0.5, 0.005, groups=14).errors
 
 
@@ -72,16 +72,16 @@ def test_a_reject_distance_within_the_threshold_leaves_nothing_between():
 @pytest.mark.parametrize(
     ("share", "words"), [(0.001, "1 in 1,000"), (0.05, "1 in 20"), (0.03, "3 %"), (1e-4, "1 in 10,000"), (0, "none")]
 )
-def test_a_share_is_said_as_people_say_it(share, words):
+def test_shares_are_formatted_for_readers(share, words):
     assert share_in_words(share) == words
 
 
 @pytest.mark.parametrize(("pairs", "frr"), [(1_000, 0.01), (999, 0.02), (100, 0.1), (99, None), (10**6, 0.01)])
-def test_the_rate_to_decide_at_is_one_that_ten_pairs_decide(pairs, frr):
+def test_the_false_reject_rate_needs_ten_pairs(pairs, frr):
     assert measurable_frr(pairs) == frr
 
 
-def test_several_faces_are_mentioned_and_one_is_not():
+def test_only_photos_with_several_faces_get_a_note():
     assert other_faces("party.jpg", 1, 1, False) is None
-    assert "2 faces; face 2, the largest, was compared. Any other can be chosen" in other_faces("p.jpg", 2, 2, False)
+    assert "2 faces; face 2, the largest, was compared. Choose another" in other_faces("p.jpg", 2, 2, False)
     assert "face 1 was compared, as asked" in other_faces("p.jpg", 2, 1, True)

@@ -1,4 +1,4 @@
-"""The model card: what is refused, and what it says."""
+"""The model card: what is rejected, and what it contains."""
 
 import pytest
 
@@ -42,7 +42,7 @@ def test_a_threshold_is_the_cards_for_the_rate_asked_or_the_default():
     assert measured.threshold(0.1) == 1.2
 
 
-def test_a_rate_the_card_does_not_have_is_refused_with_those_it_has():
+def test_an_unknown_rate_is_refused_with_the_cards_rates():
     with pytest.raises(ModelError, match=r"1e-05; its card has 0\.1, 0\.01"):
         card(decisions=DECISIONS).threshold(1e-5)
 
@@ -75,11 +75,11 @@ def test_an_inconsistent_card_is_refused_by_key(changes, message):
 
 def test_thresholds_that_fall_as_the_rate_rises_are_refused():
     crossed = [dict(DECISIONS["thresholds"][0], threshold=0.5), DECISIONS["thresholds"][1]]
-    with pytest.raises(ModelError, match="must not fall"):
+    with pytest.raises(ModelError, match="must not decrease"):
         card(decisions={**DECISIONS, "thresholds": crossed})
 
 
-def test_the_space_is_named_by_what_moves_points_and_by_nothing_else():
+def test_the_space_id_depends_only_on_what_changes_embeddings():
     plain = card()
     assert plain.space_id == card(name="other", licence="none", decisions=DECISIONS).space_id
     for moved in (
@@ -94,12 +94,12 @@ FIGURE = {"name": "VAL at FAR 1e-3", "value": 0.9, "low": 0.88, "high": 0.92, "d
 STAGE = {"name": "distil", "method": "distillation", "data": "d", "people": 3, "photos": 9, "steps": 2}
 
 
-def test_a_card_written_before_stages_figures_and_limits_existed_still_reads():
+def test_an_older_card_without_stages_figures_and_limits_is_valid():
     old = card(training={"data": "d", "people": 3, "photos": 9, "steps": 2, "recipe": {}})
     assert (old.figures, old.limits, old.quantised, old.training.stages) == ((), (), None, ())
 
 
-def test_stages_figures_and_limits_come_back_and_do_not_move_the_space():
+def test_stages_figures_and_limits_round_trip_without_changing_the_space_id():
     full = card(
         training={"data": "d", "people": 3, "photos": 9, "steps": 2, "recipe": {}, "stages": [STAGE]},
         figures=[FIGURE],
@@ -114,13 +114,13 @@ def test_stages_figures_and_limits_come_back_and_do_not_move_the_space():
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"low": None}, "an interval has two ends"),
+        ({"low": None}, "give both low and high"),
         ({"value": 0.95}, "lies outside its interval"),
         ({"data": ""}, "figures.0.data"),
         ({"valu": 1}, "did you mean 'value'"),
     ],
 )
-def test_a_figure_that_cannot_be_is_refused(change, says):
+def test_an_invalid_figure_is_refused(change, says):
     with pytest.raises(ModelError, match=says):
         card(figures=[{**FIGURE, **change}])
 
@@ -128,7 +128,7 @@ def test_a_figure_that_cannot_be_is_refused(change, says):
 TAILS = {"fars": [0.1, 0.01], "tails": [{"photos": 1, "thresholds": [1.2, 0.9]}, {"photos": 2, "thresholds": [1.1]}]}
 
 
-def test_the_tails_of_strangers_are_read_and_a_card_without_them_gives_its_thresholds():
+def test_impostor_tails_are_read_and_an_older_card_falls_back_to_its_thresholds():
     old = card(decisions=DECISIONS).impostors()
     assert (old.fars, old.photos, old.thresholds) == ((0.1, 0.01), (1,), ((1.2, 0.9),))
     measured = card(decisions={**DECISIONS, "impostors": TAILS}).impostors()
@@ -138,10 +138,10 @@ def test_the_tails_of_strangers_are_read_and_a_card_without_them_gives_its_thres
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"fars": [0.01, 0.1]}, "fars must fall"),
+        ({"fars": [0.01, 0.1]}, "fars must decrease"),
         ({"fars": [0.1]}, "more thresholds than there are fars"),
         ({"tails": [{"photos": 2, "thresholds": [1.0]}]}, "must be for 1 photo"),
-        ({"tails": [{"photos": 1, "thresholds": [0.9, 1.2]}]}, "must not rise"),
+        ({"tails": [{"photos": 1, "thresholds": [0.9, 1.2]}]}, "must not increase"),
     ],
 )
 def test_inconsistent_tails_are_refused(changes, message):
@@ -152,12 +152,12 @@ def test_inconsistent_tails_are_refused(changes, message):
 @pytest.mark.parametrize(
     ("distances", "message"),
     [
-        ({"step": 0.5, "genuine": [1.0], "impostor": [0.5, 0.5]}, "1 bars of genuine and 2 of impostor"),
+        ({"step": 0.5, "genuine": [1.0], "impostor": [0.5, 0.5]}, "1 bins of genuine but 2 of impostor"),
         ({"step": 0.5, "genuine": [1.0], "impostor": [0.5]}, "impostor pairs sum to 0.5"),
         ({"step": 0, "genuine": [1.0], "impostor": [1.0]}, "step"),
     ],
 )
-def test_histograms_that_cannot_be_are_refused(distances, message):
+def test_invalid_histograms_are_refused(distances, message):
     with pytest.raises(ModelError, match=message):
         card(decisions={**DECISIONS, "distances": distances})
 
@@ -168,14 +168,14 @@ REJECTIONS = [
 ]
 
 
-def test_different_people_begin_where_the_card_says():
+def test_the_reject_distance_is_the_cards():
     measured = card(decisions={**DECISIONS, "rejections": REJECTIONS, "default_frr": 0.05})
     decision = measured.decision()
     assert (decision.accept, decision.far, decision.reject, decision.frr) == (0.9, 0.01, 1.2, 0.05)
     assert measured.decision(0.1).accept == 1.2
 
 
-def test_a_card_without_rejections_gives_them_from_its_histogram():
+def test_a_card_without_rejections_derives_them_from_its_histogram():
     histogram = {"step": 0.5, "genuine": [0.5, 0.4, 0.06, 0.04], "impostor": [0.1, 0.2, 0.3, 0.4]}
     decision = card(decisions={**DECISIONS, "distances": histogram}).decision()
     assert (decision.frr, decision.reject) == (0.1, 1.0)
@@ -183,7 +183,7 @@ def test_a_card_without_rejections_gives_them_from_its_histogram():
     assert (many.frr, many.reject) == (0.01, 2.0)
 
 
-def test_a_card_with_neither_has_two_answers():
+def test_a_card_with_neither_gives_two_answers():
     assert card(decisions=DECISIONS).decision().reject is None
 
 
@@ -192,7 +192,7 @@ def test_a_card_with_neither_has_two_answers():
     [
         ({"rejections": REJECTIONS}, "default_frr None is not among"),
         ({"default_frr": 0.05}, "default_frr 0.05 is not among"),
-        ({"rejections": [{**REJECTIONS[0], "distance": 1.3}, REJECTIONS[1]], "default_frr": 0.1}, "must not rise"),
+        ({"rejections": [{**REJECTIONS[0], "distance": 1.3}, REJECTIONS[1]], "default_frr": 0.1}, "must not increase"),
     ],
 )
 def test_rejections_that_contradict_each_other_are_refused(changes, message):

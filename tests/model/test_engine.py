@@ -1,12 +1,10 @@
-"""The engine: the same numbers whatever the batch, providers by name."""
+"""The engine: batches do not change results; providers by name."""
 
 import numpy as np
 import pytest
 
 from facespace.errors import ModelError
 from facespace.model import Engine, prepare, read_model
-from facespace.model.engine import choose_provider
-from facespace.space import load
 
 
 @pytest.fixture
@@ -14,7 +12,7 @@ def crops(rng):
     return rng.integers(0, 256, (75, 48, 40, 3), dtype=np.uint8)
 
 
-def test_a_face_gets_the_same_point_whatever_the_batch_size(space, crops):
+def test_the_batch_size_does_not_change_an_embedding(space, crops):
     together = space.engine.embed(crops)
     alone = np.concatenate([space.engine.embed(crops[i : i + 1]) for i in range(len(crops))])
     sevens = np.concatenate([space.engine.embed(crops[i : i + 7]) for i in range(0, len(crops), 7)])
@@ -30,7 +28,7 @@ def test_points_lie_on_the_unit_sphere(space, crops):
     assert np.abs(np.linalg.norm(points, axis=1) - 1).max() < 1e-6
 
 
-def test_no_faces_give_no_points(space, crops):
+def test_no_faces_give_an_empty_array(space, crops):
     assert space.engine.embed(crops[:0]).shape == (0, 128)
     assert list(space.engine.embed_stream([])) == []
 
@@ -54,21 +52,8 @@ def test_faces_of_another_size_are_refused(space, crops):
         space.engine.embed(crops[:, :40])
 
 
-def test_the_number_of_threads_changes_no_number(model_path, space, crops):
+def test_the_number_of_threads_does_not_change_the_result(model_path, space, crops):
     single = Engine(read_model(model_path), provider="cpu", threads=1)
     assert np.abs(single.embed(crops) - space.engine.embed(crops)).max() <= 1e-6
     with pytest.raises(ModelError, match="threads must be at least 1"):
         Engine(read_model(model_path), threads=0)
-
-
-def test_the_best_provider_present_is_chosen_unless_told():
-    present = ["OpenVINOExecutionProvider", "CPUExecutionProvider"]
-    assert choose_provider(None, present) == "openvino"
-    assert choose_provider("cpu", present) == "cpu"
-
-
-def test_an_absent_or_unknown_provider_is_a_clear_error(model_path):
-    with pytest.raises(ModelError, match="'cuda' is not in this onnxruntime, which has .*cpu"):
-        load(model_path, provider="cuda")
-    with pytest.raises(ModelError, match="unknown execution provider 'cudaa'; did you mean 'cuda'"):
-        load(model_path, provider="cudaa")

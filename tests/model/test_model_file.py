@@ -1,4 +1,4 @@
-"""The model file: a card in, the same card out, and nothing wrong gets through."""
+"""The model file: cards round-trip, and damaged or mismatched files are rejected."""
 
 import numpy as np
 import onnx
@@ -11,7 +11,7 @@ from facespace.model import read_model, weights_sha256, with_card, write_model
 from facespace.space import load
 
 
-def test_the_card_comes_back_as_it_was_written(model_path, tmp_path):
+def test_the_card_round_trips(model_path, tmp_path):
     model = read_model(model_path)
     renamed = model.card.model_copy(update={"name": "Gesichter 顔"})
     write_model(tmp_path / "copy.onnx", model.onnx, renamed)
@@ -24,7 +24,7 @@ def test_the_onnx_library_reads_the_card_too_and_finds_the_file_valid(model_path
     assert [entry.key for entry in model.metadata_props] == ["facespace.card"]
 
 
-def test_a_new_card_leaves_the_weights_and_their_name_alone(model_path):
+def test_a_new_card_does_not_change_the_weights_and_their_hash(model_path):
     model = read_model(model_path)
     changed = with_card(model.onnx, model.card.model_copy(update={"version": "2"}))
     assert changed != model.onnx
@@ -33,13 +33,13 @@ def test_a_new_card_leaves_the_weights_and_their_name_alone(model_path):
     assert again.graph == before.graph
 
 
-def test_the_file_holds_no_trace_of_the_machine_it_was_made_on(model_path):
+def test_the_file_has_no_trace_of_the_machine_it_was_made_on(model_path):
     content = model_path.read_bytes()
     assert b"/facespace/" not in content
     assert b"site-packages" not in content
 
 
-def test_a_file_without_a_card_is_refused_and_shown_the_card_to_write(model_path, tmp_path):
+def test_a_file_without_a_card_is_refused_with_a_card_to_fill_in(model_path, tmp_path):
     bare = onnx.load(model_path)
     del bare.metadata_props[:]
     path = tmp_path / "foreign.onnx"
@@ -47,7 +47,7 @@ def test_a_file_without_a_card_is_refused_and_shown_the_card_to_write(model_path
     with pytest.raises(ModelError) as refused:
         read_model(path)
     message = str(refused.value)
-    # What it shows is a card: written as it stands, with the sizes set, the file is accepted.
+    # The example is a valid card: written unchanged, except for the sizes, it is accepted.
     shown = message[message.index("format = 1") : message.index("Then measure")]
     (tmp_path / "foreign.toml").write_text(
         shown.replace("width = 112", "width = 40").replace("height = 112", "height = 48")
@@ -63,7 +63,7 @@ def test_a_card_of_another_size_than_the_network_is_refused(model_path, tmp_path
         load(tmp_path / "wrong.onnx")
 
 
-def test_changed_weights_are_noticed(model_path, tmp_path):
+def test_changed_weights_are_detected(model_path, tmp_path):
     content = bytearray(model_path.read_bytes())
     content[len(content) // 2] ^= 1
     (tmp_path / "changed.onnx").write_bytes(content)
@@ -76,7 +76,7 @@ def test_a_missing_file_is_a_clear_error(tmp_path):
         load(tmp_path / "absent.onnx")
 
 
-def test_loading_without_a_name_takes_the_model_that_comes_with_the_package():
+def test_load_without_a_name_opens_the_shipped_model():
     space = load()
     assert space.card.name == "mobile"
     assert space.card.detector == "mtcnn"
@@ -105,7 +105,7 @@ def test_any_bytes_are_refused_with_a_model_error(tmp_path, content):
         read_model(path)
 
 
-def test_a_disk_that_refuses_leaves_the_old_file_whole(model_path, tmp_path):
+def test_a_failed_write_leaves_the_old_file_intact(model_path, tmp_path):
     model = read_model(model_path)
     target = tmp_path / "no" / "such" / "folder" / "model.onnx"
     with pytest.raises(ModelError, match="cannot write the model file"):

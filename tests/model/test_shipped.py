@@ -1,4 +1,4 @@
-"""Models that come with the package: found by name, checked by sha256, never fetched."""
+"""Models that ship with the package: found by name, checked by sha256, never downloaded."""
 
 import json
 import shutil
@@ -6,8 +6,10 @@ import shutil
 import pytest
 
 from facespace.errors import ModelError
+from facespace.faces.detector_file import shipped_detector
 from facespace.model import list_models, read_model, ship, shipped_model, shipped_models
 from facespace.model import shipped as shipped_module
+from facespace.model.shipped import ship_detector
 from facespace.space import load
 
 
@@ -22,17 +24,17 @@ def folder(model_path, tmp_path):
 
 @pytest.fixture
 def package(folder, monkeypatch):
-    """As if that folder were the package's own."""
+    """Make that folder the package's own."""
     for function in (shipped_module.shipped_models, shipped_module.shipped_model, shipped_module.find_model):
         monkeypatch.setattr(function, "__defaults__", (*(function.__defaults__ or ())[:-1], folder))
     return folder
 
 
-def test_load_without_a_name_takes_the_default_and_by_name_any(package, model_path):
+def test_load_opens_the_default_or_any_shipped_model_by_name(package, model_path):
     assert load().id == load("other").id == read_model(model_path).card.space_id
 
 
-def test_a_file_of_that_name_comes_before_a_shipped_model(package, model_path, tmp_path, monkeypatch):
+def test_an_existing_file_takes_precedence_over_a_shipped_model(package, model_path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     renamed = read_model(model_path).card.model_copy(update={"name": "a file"})
     from facespace.model import write_model
@@ -41,7 +43,7 @@ def test_a_file_of_that_name_comes_before_a_shipped_model(package, model_path, t
     assert load("small").card.name == "a file"
 
 
-def test_the_default_stands_first(folder):
+def test_the_default_is_listed_first(folder):
     assert list(shipped_models(folder)) == ["small", "other"]
     ship(folder / "other.onnx", "other", default=True, folder=folder)
     assert list(shipped_models(folder)) == ["other", "small"]
@@ -50,7 +52,7 @@ def test_the_default_stands_first(folder):
 
 
 @pytest.mark.parametrize("at", [10, -10])
-def test_a_shipped_model_of_which_one_byte_changed_is_refused(folder, at):
+def test_a_shipped_model_with_one_changed_byte_is_refused(folder, at):
     content = bytearray((folder / "small.onnx").read_bytes())
     content[at] ^= 1
     (folder / "small.onnx").write_bytes(content)
@@ -66,7 +68,7 @@ def test_without_shipped_models_load_says_how_to_get_one(tmp_path):
 
 
 def test_an_unknown_name_is_refused_with_the_known_ones(folder):
-    with pytest.raises(ModelError, match="no model 'large' comes with this version; it has other, small"):
+    with pytest.raises(ModelError, match="no shipped model is named 'large'; this version has other, small"):
         shipped_model("large", folder)
 
 
@@ -80,13 +82,13 @@ def test_a_damaged_manifest_is_refused(tmp_path, manifest):
         shipped_models(tmp_path)
 
 
-def test_a_shipped_file_that_is_gone_is_named(folder):
+def test_a_missing_shipped_file_is_named(folder):
     (folder / "small.onnx").unlink()
     with pytest.raises(ModelError, match=r"cannot read the shipped model .*small\.onnx"):
         shipped_model(folder=folder)
 
 
-def test_listing_names_what_works_and_why_the_rest_does_not(folder, model_path, tmp_path):
+def test_listing_shows_usable_models_and_why_others_fail(folder, model_path, tmp_path):
     shutil.copy(model_path, tmp_path / "b.onnx")
     (tmp_path / "a.onnx").write_bytes(b"nonsense")
     (folder / "other.onnx").write_bytes(b"exchanged")
@@ -99,6 +101,19 @@ def test_listing_names_what_works_and_why_the_rest_does_not(folder, model_path, 
         list_models(tmp_path / "nowhere", folder)
 
 
-def test_the_packages_own_shipped_models_are_whole():
+def test_the_packages_own_shipped_models_are_intact():
     for name in shipped_models():
         assert read_model(shipped_model(name)).card.decisions is not None
+
+
+def test_a_detector_is_shipped_beside_the_models_and_stays_there(folder, tmp_path):
+    detector = shipped_detector()
+    path = ship_detector(detector, folder)
+    assert path == shipped_detector(folder)
+    ship(folder / "other.onnx", "third", folder=folder)
+    assert shipped_detector(folder) == path
+    assert set(shipped_models(folder)) == {"small", "other", "third"}
+    with pytest.raises(ModelError, match="no card of a detector"):
+        ship_detector(folder / "other.onnx", folder)
+    with pytest.raises(ModelError, match="holds no model yet"):
+        ship_detector(detector, tmp_path / "empty")

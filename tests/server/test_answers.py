@@ -11,7 +11,7 @@ import pytest
 
 def enrol(client, name, *photos, **fields):
     files = [("photos", (f"{number}.pgm", photo)) for number, photo in enumerate(photos)]
-    answer = client.post("/v1/people", files=files, data={"name": name, "least_quality": "0", **fields})
+    answer = client.post("/v1/people", files=files, data={"name": name, "min_quality": "0", **fields})
     assert answer.status_code == 200, answer.text
     return answer.json()
 
@@ -58,14 +58,14 @@ def test_verification_gives_the_result_of_the_library(client, photo, space, othe
 def test_a_person_is_enrolled_identified_renamed_merged_and_removed(client, photo):
     ada = enrol(client, "Ada", photo("s1/1"), photo("s1/2"), keep="true", attributes='{"team": 3}')
     assert ada["added"] == 2
-    number = ada["person"]["person"]
-    ben = enrol(client, "Jürgen 张伟", photo("s2/1"))["person"]["person"]
+    number = ada["person"]["person_id"]
+    ben = enrol(client, "Jürgen 张伟", photo("s2/1"))["person"]["person_id"]
     found = client.post("/v1/identify", files={"photo": photo("s1/1")}).json()
     assert found["people"] == 2
     face = found["faces"][0]
-    assert (face["candidates"][0]["name"], face["candidates"][0]["person"]) == ("Ada", number)
+    assert (face["candidates"][0]["name"], face["candidates"][0]["person_id"]) == ("Ada", number)
     accepted = face["candidates"][0]["adjusted_distance"] <= found["threshold"]
-    assert (face["name"], face["person"]) == (("Ada", number) if accepted else (None, None))
+    assert (face["name"], face["person_id"]) == (("Ada", number) if accepted else (None, None))
     assert face["candidates"][0]["picture"] is not None
     picture = client.get(f"/v1/people/faces/{face['candidates'][0]['picture']}/picture")
     assert picture.headers["content-type"] == "image/webp"
@@ -74,7 +74,7 @@ def test_a_person_is_enrolled_identified_renamed_merged_and_removed(client, phot
     assert client.post(f"/v1/people/{ben}/merge", json={"into": number}).json()["faces"] == 3
     assert client.get(f"/v1/people/{number}").json()["merged"] == ["Jürgen 张伟"]
     undone = client.post(f"/v1/people/{number}/undo-merge").json()
-    assert (undone["restored"]["person"], undone["person"]["faces"]) == (ben, 2)
+    assert (undone["restored"]["person_id"], undone["person"]["faces"]) == (ben, 2)
     assert [p["name"] for p in client.get("/v1/people").json()["people"]] == ["Ada L.", "Jürgen 张伟"]
     assert client.get("/v1/people?search=jürgen").json()["total"] == 1
     assert client.delete(f"/v1/people/{number}").json()["faces"] == 2

@@ -43,7 +43,7 @@ def test_a_batch_identifies_like_single_requests_and_audits_every_search(client,
         alone = client.post("/v1/identify?top=1", files={"photo": photo(name)}).json()
         assert answer["threshold"] == alone["threshold"]
         mine, its = entry["faces"][0], alone["faces"][0]
-        assert (mine["person"], mine["candidates"][0]["name"]) == (its["person"], its["candidates"][0]["name"])
+        assert (mine["person_id"], mine["candidates"][0]["name"]) == (its["person_id"], its["candidates"][0]["name"])
     events = [event for event in client.app.state.service.gallery.audit() if event.action == "search"]
     assert len(events) == 2 * len(names)
 

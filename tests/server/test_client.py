@@ -39,18 +39,18 @@ def test_every_method_works_over_a_real_connection(address, people, space):
         assert service.faces(one.read_bytes(), embeddings=True).faces[0].embedding == pytest.approx(
             space.embed(one)[0], abs=1e-5
         )
-        ada = service.enrol("Ada", [one, two], {"team": 3}, least_quality=0, keep=True).person
-        ben = service.enrol("Ben", [people / "s2" / "1.pgm"], least_quality=0).person
+        ada = service.enrol("Ada", [one, two], {"team": 3}, min_quality=0, keep=True).person
+        ben = service.enrol("Ben", [people / "s2" / "1.pgm"], min_quality=0).person
         assert service.identify(one, top=1, crops=True).faces[0].candidates[0].name == "Ada"
         assert [person.name for person in service.people().people] == ["Ada", "Ben"]
-        assert service.change(ada.person, name="Ada L.").name == "Ada L."
+        assert service.change(ada.person_id, name="Ada L.").name == "Ada L."
         assert service.picture(ada.picture).startswith(b"RIFF")
-        assert service.merge(ben.person, ada.person).faces == 3
-        assert service.undo_merge(ada.person).restored.name == "Ben"
-        face = service.person(ada.person).kept[1].face
+        assert service.merge(ben.person_id, ada.person_id).faces == 3
+        assert service.undo_merge(ada.person_id).restored.name == "Ben"
+        face = service.person(ada.person_id).kept[1].face
         assert service.move_face(face, "Ben").faces == 2
         assert service.remove_face(face).faces == 1
-        assert service.remove(ada.person).faces == 1
+        assert service.remove(ada.person_id).faces == 1
         job = service.start_cluster([one, two])
         seen = []
         assert service.wait(job.job, timeout=60, on_progress=seen.append).faces == 2
@@ -82,7 +82,7 @@ def test_both_clients_have_the_same_methods():
         return {
             name: (inspect.signature(method), inspect.getdoc(method))
             for name, method in inspect.getmembers(client, inspect.isfunction)
-            if not name.startswith("_") and name not in ("ask", "close")
+            if not name.startswith("_") and name not in ("send", "close")
         }
 
     assert calls(Client) == calls(AsyncClient)
@@ -90,10 +90,10 @@ def test_both_clients_have_the_same_methods():
 
 def test_a_rejected_request_raises_the_problem_of_the_service(address, people, tmp_path):
     with Client(address) as service:
-        with pytest.raises(ServiceError, match="photo 'b' is not an image") as refused:
+        with pytest.raises(ServiceError, match="photo 'b' is not an image") as error:
             service.verify(people / "s1" / "1.pgm", b"no photo")
-        assert refused.value.kind == "image"
-        assert refused.value.problem.status == 422
+        assert error.value.kind == "image"
+        assert error.value.problem.status == 422
         with pytest.raises(ImageError, match="cannot read .*absent.jpg"):
             service.faces(tmp_path / "absent.jpg")
 
@@ -134,8 +134,8 @@ def test_the_code_in_the_documentation_runs(address, people, tmp_path, monkeypat
 def test_batches_verification_of_a_person_and_search_by_embedding(served_alone, people, tmp_path):
     one, two, other = (people / name for name in ("s1/1.pgm", "s1/2.pgm", "s2/1.pgm"))
     with Client(served_alone) as service:
-        ada = service.enrol("Ada", [one], least_quality=0).person.person
-        service.enrol("Ben", [other], least_quality=0, face=1)
+        ada = service.enrol("Ada", [one], min_quality=0).person.person_id
+        service.enrol("Ben", [other], min_quality=0, face=1)
         faces = service.faces_batch([one, two, b"no photo"], embeddings=True)
         assert [photo.failure is None for photo in faces.photos] == [True, True, False]
         found = service.identify_batch([two, other], top=1)
@@ -147,9 +147,9 @@ def test_batches_verification_of_a_person_and_search_by_embedding(served_alone, 
         assert [match.candidates[0].name for match in matches] == ["Ada", "Ada"]
         with pytest.raises(EmbeddingError, match="row 1 of embeddings has L2 norm 2"):
             service.search([points[0], 2 * np.array(points[0])])
-        with pytest.raises(ServiceError) as refused:
+        with pytest.raises(ServiceError) as error:
             service.verify_person(99, two)
-        assert (refused.value.problem.status, refused.value.kind) == (404, "not-found")
+        assert (error.value.problem.status, error.value.kind) == (404, "not-found")
 
 
 def test_both_clients_wait_for_jobs_and_report_failed_ones(served_alone, people):
@@ -182,7 +182,7 @@ def test_waiting_ends_at_the_timeout_or_when_the_job_is_cancelled(monkeypatch):
         now[0] += seconds
 
     # Patch the client only: services of other tests run in threads of this process.
-    monkeypatch.setattr("facespace.client.ask.time", SimpleNamespace(sleep=sleep))
+    monkeypatch.setattr("facespace.client.synchronous.time", SimpleNamespace(sleep=sleep))
     monkeypatch.setattr("facespace.client.waiting.time", SimpleNamespace(monotonic=lambda: now[0]))
     with Client("http://x", transport=httpx.MockTransport(answer)) as service:
         with pytest.raises(ServiceError, match="the job c_1 was cancelled"):

@@ -25,15 +25,15 @@ def run():
 
 def test_keys_are_added_listed_and_removed_on_the_command_line(run, tmp_path):
     path = tmp_path / "keys.json"
-    made = run("keys", "add", "door", "--keys", str(path), "--scope", "read", "--scope", "embeddings", "--rate", "60")
+    made = run("keys", "add", "camera", "--keys", str(path), "--scope", "read", "--scope", "embeddings", "--rate", "60")
     assert made.exit_code == 0, made.output
-    assert KeyFile(path).caller(made.output.strip()).name == "door"
+    assert KeyFile(path).caller(made.output.strip()).name == "camera"
     (listed,) = json.loads(run("keys", "list", "--keys", str(path), "--json").output)["keys"]
-    assert (listed["name"], listed["scopes"], listed["rate"]) == ("door", ["read", "embeddings"], 60.0)
+    assert (listed["name"], listed["scopes"], listed["rate"]) == ("camera", ["read", "embeddings"], 60.0)
     assert "sha256" not in listed
-    assert run("keys", "remove", "door", "--keys", str(path)).exit_code == 0
+    assert run("keys", "remove", "camera", "--keys", str(path)).exit_code == 0
     assert KeyFile(path).keys() == []
-    wrong = run("keys", "add", "door", "--keys", str(path), "--scope", "raed")
+    wrong = run("keys", "add", "camera", "--keys", str(path), "--scope", "raed")
     assert "did you mean 'read'" in str(wrong.exception)
 
 

@@ -17,7 +17,11 @@ def description():
 
 
 def operations(description):
-    return [(path, method, told) for path, methods in description["paths"].items() for method, told in methods.items()]
+    return [
+        (path, method, operation)
+        for path, methods in description["paths"].items()
+        for method, operation in methods.items()
+    ]
 
 
 def references(part):
@@ -34,7 +38,7 @@ def test_every_security_requirement_has_an_existing_scheme_and_scope(description
     assert {(scheme["type"], scheme["scheme"]) for scheme in schemes.values()} == {("http", "bearer")}
     for scope in Scope:
         assert f"`{scope.value}`" in schemes["key"]["description"]
-    used = [way for _, _, told in operations(description) for way in told.get("security", [])]
+    used = [way for _, _, operation in operations(description) for way in operation.get("security", [])]
     assert {scope for way in used for scopes in way.values() for scope in scopes} == {
         scope.value for scope in Scope
     } - {"embeddings"}
@@ -57,8 +61,8 @@ def test_every_reference_in_the_description_resolves(description):
 
 
 def test_every_problem_of_a_route_exists(description):
-    for path, _, told in operations(description):
-        for status, answer in told["responses"].items():
+    for path, _, operation in operations(description):
+        for status, answer in operation["responses"].items():
             if int(status) >= 400:
                 for part in answer["description"].split("; "):
                     kind, _, title = part.partition(": ")
@@ -96,9 +100,9 @@ def test_the_reference_has_every_route_and_schema_and_loads_nothing_external(cli
     for link in page.links:
         assert link == "/v1/openapi.json" or link.removeprefix("#") in page.ids, link
     description = client.get("/v1/openapi.json").json()
-    for path, method, told in operations(description):
+    for path, method, operation in operations(description):
         assert re.search(rf"{method.upper()}</span> <code>{re.escape(path)}</code>", answer.text), path
-        for parameter in told.get("parameters", []):
+        for parameter in operation.get("parameters", []):
             assert f"<code>{parameter['name']}</code>" in answer.text
     assert set(description["components"]["schemas"]) <= set(page.ids)
     assert all(f"urn:facespace:{kind}" in answer.text for kind in KINDS)

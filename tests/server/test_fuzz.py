@@ -26,7 +26,7 @@ EXAMPLES = int(os.environ.get("FACESPACE_FUZZ", "6"))
 def client(listening, photo, tmp_path_factory):
     folder = tmp_path_factory.mktemp("fuzz")
     with (
-        listening(gallery=str(folder / "people.db"), keep_pictures=True, seconds=10) as address,
+        listening(gallery=str(folder / "people.db"), keep_pictures=True, timeout=10) as address,
         httpx.Client(base_url=address, timeout=20) as client,
     ):
         enrol(client, "Ada", photo("s1/1"), photo("s1/2"), keep="true")
@@ -98,12 +98,12 @@ def test_an_arbitrary_body_is_not_a_server_error(client, body, kind, path, frame
     attributes=st.one_of(
         st.none(), st.text(string.printable, max_size=30), st.just('{"a": NaN}'), st.just('{"\\ud800": 1}')
     ),
-    least=st.one_of(st.none(), st.text("0123456789.-einfa", max_size=6)),
+    quality=st.one_of(st.none(), st.text("0123456789.-einfa", max_size=6)),
 )
-def test_any_text_in_an_enrolment_form_is_accepted_or_rejected(client, photo, name, attributes, least):
+def test_any_text_in_an_enrolment_form_is_accepted_or_rejected(client, photo, name, attributes, quality):
     form = {"name": name.encode("utf-8", "surrogatepass").decode("utf-8", "replace")}
     form |= {} if attributes is None else {"attributes": attributes}
-    form |= {} if least is None else {"least_quality": least}
+    form |= {} if quality is None else {"min_quality": quality}
     answer = client.post("/v1/people", files=[("photos", photo("s3/1"))], data=form)
     assert answer.status_code in (200, 409, 422), answer.text
     assert client.get("/v1/people?limit=1000").status_code == 200

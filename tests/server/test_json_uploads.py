@@ -28,13 +28,13 @@ def test_a_person_is_enrolled_with_typed_json_fields(client, photo):
         "name": "Jürgen 张伟",
         "photos": [{"name": "one.pgm", "content": b64(photo("s1/1"))}, b64(photo("s1/2"))],
         "attributes": {"team": 3},
-        "least_quality": 0,
+        "min_quality": 0,
         "keep": True,
     }
     answer = client.post("/v1/people", json=body).json()
     assert (answer["added"], answer["person"]["attributes"]) == (2, {"team": 3})
     assert answer["person"]["picture"] is not None
-    kept = client.get(f"/v1/people/{answer['person']['person']}").json()["kept"]
+    kept = client.get(f"/v1/people/{answer['person']['person_id']}").json()["kept"]
     assert kept[0]["photo"] == "one.pgm"
 
 
@@ -89,8 +89,8 @@ def test_an_invalid_field_is_named_and_its_value_not_repeated(client, path, body
 def test_a_missing_photo_and_invalid_json_are_rejected(client):
     none = client.post("/v1/verify", json={"a": b64(b"x")}).json()
     assert none["detail"] == "the request must have one photo in the field 'b', but has 0"
-    for rubbish in (b"{", b"[" * 100_000, b'{"photo": NaN}', b'"\\ud800"', b""):
-        answer = client.post("/v1/faces", content=rubbish, headers={"Content-Type": "application/json"})
+    for invalid in (b"{", b"[" * 100_000, b'{"photo": NaN}', b'"\\ud800"', b""):
+        answer = client.post("/v1/faces", content=invalid, headers={"Content-Type": "application/json"})
         assert (answer.status_code, answer.json()["type"]) == (422, "urn:facespace:invalid")
     endless = b'{"name": "A", "photos": ["eHh4"], "attributes": {"n": 1e999}}'
     answer = client.post("/v1/people", content=endless, headers={"Content-Type": "application/json"})
@@ -106,3 +106,15 @@ def test_limits_apply_to_json_and_to_forms(served, photo):
     # Several copies of a JSON body are in memory, so the larger limit of clustering forms does not apply.
     many = {"photos": [b64(b"x" * 9_000)] * 4}
     assert client.post("/v1/cluster", json=many).status_code == 413
+
+
+def test_old_names_of_fields_and_parameters_still_work(client, photo):
+    body = {"name": "Ada", "photos": [b64(photo("s1/1"))]}
+    assert client.post("/v1/people", json=body | {"least_quality": 2}).json()["type"] == "urn:facespace:invalid"
+    made = client.post("/v1/people", json=body | {"least_quality": 0}).json()
+    assert made["person"]["person"] == made["person"]["person_id"]
+    again = client.post("/v1/people", json=body | {"least_quality": 0}).json()
+    assert (again["folded"], again["alike"]) == (again["duplicates"], again["lookalikes"])
+    assert len(again["folded"]) == 1
+    (face,) = client.post("/v1/identify?once=false&fpir=0.9", json={"photo": b64(photo("s1/1"))}).json()["faces"]
+    assert face["person"] == face["person_id"] == face["candidates"][0]["person"] == made["person"]["person_id"]

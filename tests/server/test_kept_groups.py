@@ -27,7 +27,7 @@ def test_an_enrolled_group_stays_when_the_job_is_deleted(grouped, photo, space):
     done = client.post(f"{job}/enrol", json=wanted).json()
     assert (done["person"]["name"], done["added"]) == ("Ada", len(faces))
     client.delete(job)
-    person = client.get(f"/v1/people/{done['person']['person']}?embeddings=true").json()
+    person = client.get(f"/v1/people/{done['person']['person_id']}?embeddings=true").json()
     assert [face["photo"] for face in person["kept"]] == [face["photo"] for face in faces]
     assert [face["box"] for face in person["kept"]] == [face["box"] for face in faces]
     expected = space.embed(photo("s" + faces[0]["photo"].split(".")[0].replace("-", "/")))[0]
@@ -44,9 +44,9 @@ def test_enrolling_a_known_person_adds_new_faces_and_reports_duplicates(grouped,
     done = client.post(
         f"{job}/enrol", json={"faces": [first["face"], *others], "name": "Ada", "accept_doubtful": True}
     ).json()
-    assert done["person"]["person"] == known["person"]["person"]
+    assert done["person"]["person_id"] == known["person"]["person_id"]
     assert done["added"] == len(others)
-    assert [entry["name"] for entry in done["folded"]] == [first["photo"]]
+    assert [entry["name"] for entry in done["duplicates"]] == [first["photo"]]
 
 
 def test_faces_of_several_people_are_not_enrolled_as_one_by_default(grouped):
@@ -102,7 +102,7 @@ def test_each_answer_leaves_fewer_questions(grouped):
     client, job, _ = grouped
     left = []
     while True:
-        found = client.get(f"{job}/questions?most=1").json()
+        found = client.get(f"{job}/questions?limit=1").json()
         left.append(found["total"])
         if not found["questions"]:
             break
@@ -120,10 +120,10 @@ def test_decisions_list_their_faces(grouped):
     a, b = faces[0], faces[-1]
     made = client.post(f"{job}/answers", json={"a": a, "b": b, "same": True}).json()["decision"]
     name = client.post(f"{job}/name", json={"cluster": result["clusters"][0]["cluster"], "name": "Ada"}).json()
-    said = {d["decision"]: d for d in client.get(f"{job}/decisions").json()["decisions"]}
-    assert said[made]["pairs"] == [{"a": a, "b": b, "same": True}]
-    assert said[made]["naming"] is None
-    assert said[name["decision"]]["naming"]["name"] == "Ada"
+    decisions = {d["decision"]: d for d in client.get(f"{job}/decisions").json()["decisions"]}
+    assert decisions[made]["pairs"] == [{"a": a, "b": b, "same": True}]
+    assert decisions[made]["naming"] is None
+    assert decisions[name["decision"]]["naming"]["name"] == "Ada"
     # The requested decision is undone, not the last one.
     assert client.post(f"{job}/undo", json={"decision": name["decision"]}).json()["decision"] == name["decision"]
     undone = client.post(f"{job}/undo", json={"decision": made}).json()

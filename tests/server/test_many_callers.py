@@ -28,12 +28,12 @@ def test_no_request_fails_and_removed_names_are_erased(listening, photo, tmp_pat
                     client,
                     "POST",
                     "/v1/people",
-                    data={"name": name, "least_quality": "0"},
+                    data={"name": name, "min_quality": "0"},
                     files={"photos": (f"{number}.pgm", photo(f"s{1 + number % 6}/{1 + turn % 10}"))},
                 )
-                person = enrolled["person"]["person"]
+                person = enrolled["person"]["person_id"]
                 found = call(client, "POST", "/v1/identify?top=50", files={"photo": photo(f"s{1 + number % 6}/1")})
-                if person not in [candidate["person"] for candidate in found["faces"][0]["candidates"]]:
+                if person not in [candidate["person_id"] for candidate in found["faces"][0]["candidates"]]:
                     failures.append(("identify", name, "is not among the candidates"))
                 call(client, "PATCH", f"/v1/people/{person}", json={"attributes": {"turn": turn}})
                 call(client, "GET", "/v1/people")

@@ -7,7 +7,7 @@ from facespace.server.keys import KeyFile, Scope
 
 
 def test_a_person_with_one_photo_is_verified_like_two_photos(client, photo):
-    ada = enrol(client, "Ada", photo("s1/1"))["person"]["person"]
+    ada = enrol(client, "Ada", photo("s1/1"))["person"]["person_id"]
     enrol(client, "Ben", photo("s2/1"))
     for other in ("s1/2", "s2/1", "s3/1"):
         answer = client.post(f"/v1/people/{ada}/verify?far=0.1", files={"photo": photo(other)}).json()
@@ -17,7 +17,7 @@ def test_a_person_with_one_photo_is_verified_like_two_photos(client, photo):
         assert answer["distance"] == pytest.approx(pair["distance"], abs=2e-3)
         # The same measure as for search candidates, which use one byte per dimension.
         (face,) = client.post("/v1/identify", files={"photo": photo(other)}).json()["faces"]
-        searched = next(candidate for candidate in face["candidates"] if candidate["person"] == ada)
+        searched = next(candidate for candidate in face["candidates"] if candidate["person_id"] == ada)
         assert answer["adjusted_distance"] == pytest.approx(searched["distance"], abs=5e-3)
         assert (answer["threshold"], answer["far"]) == (pair["threshold"], 0.1)
         assert answer["same"] == (answer["adjusted_distance"] <= answer["threshold"])
@@ -29,7 +29,7 @@ def test_a_person_with_one_photo_is_verified_like_two_photos(client, photo):
 
 
 def test_an_unknown_id_is_not_found_and_a_person_without_faces_is_a_conflict(client, photo):
-    ada = enrol(client, "Ada", photo("s1/1"))["person"]["person"]
+    ada = enrol(client, "Ada", photo("s1/1"))["person"]["person_id"]
     sent = {"photo": photo("s1/1")}
     missing = client.post("/v1/people/99/verify", files=sent)
     assert (missing.status_code, missing.json()["type"]) == (404, "urn:facespace:not-found")
@@ -41,7 +41,7 @@ def test_an_unknown_id_is_not_found_and_a_person_without_faces_is_a_conflict(cli
 
 
 def test_the_chosen_face_is_compared_and_a_missing_one_is_rejected(client, photo):
-    ada = enrol(client, "Ada", photo("s1/1"))["person"]["person"]
+    ada = enrol(client, "Ada", photo("s1/1"))["person"]["person_id"]
     assert client.post(f"/v1/people/{ada}/verify?face=1", files={"photo": photo("s1/1")}).json()["face"] == 1
     answer = client.post(f"/v1/people/{ada}/verify?face=2", files={"photo": photo("s1/1")})
     assert (answer.status_code, answer.json()["type"]) == (422, "urn:facespace:no-face")
@@ -59,8 +59,8 @@ def test_search_by_embedding_gives_the_result_of_identify(client, photo):
         its = client.post("/v1/identify?top=2&fpir=0.5", files={"photo": photo(f"s{person}/2")}).json()
         assert answer["threshold"] == its["threshold"]
         (face,) = its["faces"]
-        assert (match["person_id"], match["name"]) == (face["person"], face["name"])
-        assert [c["person"] for c in match["candidates"]] == [c["person"] for c in face["candidates"]]
+        assert (match["person_id"], match["name"]) == (face["person_id"], face["name"])
+        assert [c["person_id"] for c in match["candidates"]] == [c["person_id"] for c in face["candidates"]]
         assert match["candidates"][0]["distance"] == pytest.approx(face["candidates"][0]["distance"], abs=1e-4)
 
 
@@ -96,7 +96,7 @@ def test_search_by_embedding_needs_its_own_scope_and_is_audited(served, photo, t
     probes = {"model": "default", "embeddings": [[1.0] + [0.0] * 127]}
     refused = client.post("/v1/search", json=probes, headers=boss)
     assert (refused.status_code, refused.json()["type"]) == (403, "urn:facespace:scope")
-    client.post("/v1/people", files=[("photos", photo("s1/1"))], data={"name": "A", "least_quality": "0"}, headers=boss)
+    client.post("/v1/people", files=[("photos", photo("s1/1"))], data={"name": "A", "min_quality": "0"}, headers=boss)
     assert client.post("/v1/search", json=probes, headers=mine).json()["people"] == 1
     assert client.get("/v1/people", headers=mine).status_code == 403
     events = [e for e in client.app.state.service.gallery.audit() if e.action == "search"]

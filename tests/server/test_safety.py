@@ -34,15 +34,15 @@ def guarded(served, keys):
 
 
 def test_the_key_file_has_only_hashes_and_is_private(keys):
-    key = keys.add("door", (Scope.VERIFY,))
+    key = keys.add("camera", (Scope.VERIFY,))
     assert key not in keys.path.read_text()
     assert keys.path.stat().st_mode & 0o777 == 0o600
-    assert KeyFile(keys.path).caller(key).name == "door"
+    assert KeyFile(keys.path).caller(key).name == "camera"
     assert keys.caller(key + "x") is None
-    with pytest.raises(KeysError, match="already has a key 'door'"):
-        keys.add("door", (Scope.READ,))
-    with pytest.raises(KeysError, match="did you mean 'door'"):
-        keys.remove("dor")
+    with pytest.raises(KeysError, match="already has a key 'camera'"):
+        keys.add("camera", (Scope.READ,))
+    with pytest.raises(KeysError, match="did you mean 'camera'"):
+        keys.remove("camra")
 
 
 def test_a_removed_or_expired_key_is_rejected_at_once(guarded, keys):
@@ -91,8 +91,8 @@ NEEDS = {
 
 def test_every_route_needs_the_right_scope(client):
     for path, methods in client.get("/v1/openapi.json").json()["paths"].items():
-        for method, told in methods.items():
-            scope = told["security"][0]["key"][0] if "security" in told else None
+        for method, operation in methods.items():
+            scope = operation["security"][0]["key"][0] if "security" in operation else None
             expected = next((need for need, paths in NEEDS.items() if path in paths), None)
             if path.startswith("/v1/cluster"):
                 expected = "enrol"
@@ -115,7 +115,7 @@ def test_a_key_is_limited_to_its_scopes(guarded, photo, scope, allowed):
         client.post(
             "/v1/people",
             files=[("photos", photo("s1/1"))],
-            data={"name": "Ada", "least_quality": "0"},
+            data={"name": "Ada", "min_quality": "0"},
             headers=mine,
         ),
         client.delete("/v1/people/1", headers=mine),
@@ -231,9 +231,9 @@ def test_the_log_has_no_personal_data(client, photo, caplog):
     client.patch("/v1/people/1", json={"name": "Lovelace"})
     client.post("/v1/people", files=[("photos", ("lovelace.jpg", b"no photo"))], data={"name": "Lovelace"})
     ours = [record.getMessage() for record in caplog.records if not record.name.startswith(("httpx", "httpcore"))]
-    said = "\n".join(ours)
-    assert said.count('"route": "/v1/people"') == 3
-    assert "lovelace" not in said.lower()
+    text = "\n".join(ours)
+    assert text.count('"route": "/v1/people"') == 3
+    assert "lovelace" not in text.lower()
     entries = [json.loads(line) for line in ours if line.startswith("{")]
     assert {"time", "id", "method", "route", "status", "ms"} <= set(entries[0])
 
@@ -242,7 +242,7 @@ def test_an_unexpected_error_is_a_problem_whose_message_is_not_logged(client, ph
     def broken(*_):
         raise RuntimeError("Lovelace")
 
-    monkeypatch.setattr(client.app.state.service.space, "look", broken)
+    monkeypatch.setattr("facespace.server.photos.usable", broken)
     answer = client.post("/v1/faces", files={"photo": photo("s1/1")})
     assert (answer.status_code, answer.json()["type"]) == (500, "urn:facespace:internal")
     assert "Lovelace" not in answer.text + caplog.text
@@ -263,11 +263,11 @@ def test_every_search_is_audited_with_the_name_of_the_key(guarded, photo):
 def test_thumbnails_are_stored_only_if_service_and_caller_agree(served, photo):
     client = served()
     files = [("photos", photo("s1/1"))]
-    refused = client.post("/v1/people", files=files, data={"name": "Ada", "keep": "true", "least_quality": "0"})
+    refused = client.post("/v1/people", files=files, data={"name": "Ada", "keep": "true", "min_quality": "0"})
     assert refused.status_code == 422
     person = enrol(client, "Ada", photo("s1/1"))["person"]
     assert person["picture"] is None
-    assert client.get(f"/v1/people/{person['person']}").json()["kept"][0]["has_picture"] is False
+    assert client.get(f"/v1/people/{person['person_id']}").json()["kept"][0]["has_picture"] is False
 
 
 def test_a_job_belongs_to_its_caller_and_is_deleted_when_it_expires(served, keys, photo, tmp_path):
@@ -306,8 +306,8 @@ def test_a_json_body_is_limited_too(client, monkeypatch):
     monkeypatch.setattr("facespace.server.routes.JSON_BYTES", 1000)
     long = b'{"name": "' + b"x" * 2000 + b'"}'
     as_json = {"Content-Type": "application/json"}
-    said = client.patch("/v1/people/1", content=long, headers=as_json)
-    assert (said.status_code, said.json()["type"]) == (413, "urn:facespace:too-large")
+    answer = client.patch("/v1/people/1", content=long, headers=as_json)
+    assert (answer.status_code, answer.json()["type"]) == (413, "urn:facespace:too-large")
     chunks = (long[at : at + 100] for at in range(0, len(long), 100))
     streamed = client.patch("/v1/people/1", content=chunks, headers=as_json)
     assert (streamed.status_code, streamed.json()["type"]) == (413, "urn:facespace:too-large")
@@ -316,7 +316,7 @@ def test_a_json_body_is_limited_too(client, monkeypatch):
 
 def test_a_json_body_that_does_not_arrive_times_out(listening):
     with (
-        listening(seconds=0.3) as address,
+        listening(timeout=0.3) as address,
         socket.create_connection(("127.0.0.1", int(address.rpartition(":")[2]))) as asked,
     ):
         asked.sendall(

@@ -62,7 +62,7 @@ def kind(answer):
 
 
 def test_no_face_is_the_same_problem_in_all_routes(counting, photo, blank):
-    ada = enrol(counting, "Ada", photo("s1/1"))["person"]["person"]
+    ada = enrol(counting, "Ada", photo("s1/1"))["person"]["person_id"]
     one = {"photo": blank}
     assert kind(counting.post("/v1/verify", files={"a": photo("s1/1"), "b": blank})) == (422, "no-face")
     assert kind(counting.post(f"/v1/people/{ada}/verify", files=one)) == (422, "no-face")
@@ -75,10 +75,10 @@ def test_no_face_is_the_same_problem_in_all_routes(counting, photo, blank):
 
 
 def test_several_faces_are_a_problem_for_enrolment_only(counting, photo, couple):
-    refused = counting.post("/v1/people", files=[("photos", couple)], data={"name": "Ada", "least_quality": "0"})
+    refused = counting.post("/v1/people", files=[("photos", couple)], data={"name": "Ada", "min_quality": "0"})
     assert kind(refused) == (422, "several-faces")
-    assert "choose which to enrol" in refused.json()["detail"]
-    ada = enrol(counting, "Ada", photo("s1/1"))["person"]["person"]
+    assert "choose the face" in refused.json()["detail"]
+    ada = enrol(counting, "Ada", photo("s1/1"))["person"]["person_id"]
     assert counting.post("/v1/verify", files={"a": photo("s1/1"), "b": couple}).status_code == 200
     left, right = (
         counting.post(f"/v1/people/{ada}/verify?face={face}", files={"photo": couple}).json() for face in (1, 2)
@@ -92,15 +92,15 @@ def test_the_chosen_face_of_a_photo_is_enrolled(counting, couple):
     for name, face in (("Ada", 1), ("Ben", 2)):
         made = enrol(counting, name, couple, face=str(face), keep="true")
         assert made["added"] == 1
-    body = {"name": "Cleo", "photos": [base64.b64encode(couple).decode()], "face": 2, "least_quality": 0}
+    body = {"name": "Cleo", "photos": [base64.b64encode(couple).decode()], "face": 2, "min_quality": 0}
     cleo = counting.post("/v1/people", json=body).json()
     boxes = counting.post("/v1/faces", files={"photo": couple}).json()["faces"]
-    for person, face in ((1, 0), (2, 1), (cleo["person"]["person"], 1)):
+    for person, face in ((1, 0), (2, 1), (cleo["person"]["person_id"], 1)):
         kept = counting.get(f"/v1/people/{person}?embeddings=true").json()["kept"][0]
         assert kept["box"] == pytest.approx(boxes[face]["box"])
-    found = counting.post("/v1/identify?top=1&once=false", files={"photo": couple}).json()["faces"]
+    found = counting.post("/v1/identify?top=1&unique=false", files={"photo": couple}).json()["faces"]
     assert found[0]["candidates"][0]["name"] == "Ada"
-    assert cleo["alike"][0]["name"] == "Ben"
+    assert cleo["lookalikes"][0]["name"] == "Ben"
 
 
 @pytest.mark.parametrize("face", ["0", "3", "x", "-1"])
@@ -119,7 +119,7 @@ def test_a_face_can_only_be_chosen_in_a_single_photo(counting, couple):
 
 def test_every_rejected_photo_has_a_problem_type(counting, photo, blank, couple):
     files = [("photos", content) for content in (blank, couple, b"no photo", photo("s1/1"))]
-    answer = counting.post("/v1/people", files=files, data={"name": "Ada", "least_quality": "0"}).json()
+    answer = counting.post("/v1/people", files=files, data={"name": "Ada", "min_quality": "0"}).json()
     assert [(failure["photo"], failure["type"].rpartition(":")[2]) for failure in answer["failures"]] == [
         (0, "no-face"),
         (1, "several-faces"),

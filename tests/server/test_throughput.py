@@ -10,13 +10,14 @@ import pytest
 from prometheus_client import CollectorRegistry, Gauge
 
 from facespace.errors import ModelError
-from facespace.model import SharedEngine, Together
-from facespace.server.problems import Refusal
-from facespace.server.queue import Desk
+from facespace.model import Batcher, SharedEngine
+from facespace.server.photos import usable
+from facespace.server.problems import ProblemError
+from facespace.server.queue import RequestQueue
 
 
-def desk(doing=1, waiting=1):
-    return Desk("test", doing, waiting, Gauge("inside", "", registry=CollectorRegistry()))
+def make_queue(threads=1, length=1):
+    return RequestQueue("test", threads, length, Gauge("inside", "", registry=CollectorRegistry()))
 
 
 def test_calls_of_several_threads_are_batched_and_each_gets_its_result():
@@ -27,7 +28,7 @@ def test_calls_of_several_threads_are_batched_and_each_gets_its_result():
         batches.append(list(items))
         return [2 * item for item in items]
 
-    together = Together(double, 8, 0.0)
+    together = Batcher(double, 8, 0.0)
     with ThreadPoolExecutor(16) as pool:
         answers = [pool.submit(together, [i, i + 100]) for i in range(16)]
         while together.waiting < 24:
@@ -46,7 +47,7 @@ def test_an_error_is_raised_in_the_calling_threads_and_later_calls_work():
             raise ModelError("bad")
         return items
 
-    together = Together(picky, 4, 0.0)
+    together = Batcher(picky, 4, 0.0)
     with pytest.raises(ModelError, match="bad"):
         together(["bad"])
     assert together(["good"]) == ["good"]
@@ -67,94 +68,94 @@ def test_a_shared_engine_gives_the_embeddings_of_the_engine(space, rng):
 
 
 def test_a_full_queue_rejects_with_retry_after():
-    line = desk(doing=1, waiting=1)
-    with line.place(10), line.place(10):
-        with pytest.raises(Refusal) as refused, line.place(10):
+    queue = make_queue(threads=1, length=1)
+    with queue.place(10), queue.place(10):
+        with pytest.raises(ProblemError) as error, queue.place(10):
             pass
-        assert refused.value.kind == "busy"
-        assert refused.value.retry_after is not None
-    with line.place(10):
+        assert error.value.kind == "busy"
+        assert error.value.retry_after is not None
+    with queue.place(10):
         pass
-    line.close()
+    queue.close()
 
 
 def test_a_request_that_would_time_out_is_not_accepted():
-    line = desk(doing=1, waiting=100)
+    queue = make_queue(threads=1, length=100)
 
     async def busy():
-        with line.place(10):
-            await line.run(lambda: time.sleep(0.2))
+        with queue.place(10):
+            await queue.run(lambda: time.sleep(0.2))
 
     for _ in range(12):
         asyncio.run(busy())
-    with line.place(10):
-        with pytest.raises(Refusal) as refused, line.place(0.1):
+    with queue.place(10):
+        with pytest.raises(ProblemError) as error, queue.place(0.1):
             pass
-        assert refused.value.kind == "busy"
-        with line.place(10):
+        assert error.value.kind == "busy"
+        with queue.place(10):
             pass
-    line.close()
+    queue.close()
 
 
 def test_a_timed_out_request_keeps_its_place_until_its_thread_ends():
-    line, gate = desk(doing=1, waiting=0), threading.Event()
+    queue, gate = make_queue(threads=1, length=0), threading.Event()
 
     async def ask():
-        with pytest.raises(Refusal) as refused, line.place(0.05):
-            await line.run(gate.wait)
-        assert refused.value.kind == "deadline"
-        with pytest.raises(Refusal) as refused, line.place(10):
+        with pytest.raises(ProblemError) as error, queue.place(0.3):
+            await queue.run(gate.wait)
+        assert error.value.kind == "deadline"
+        with pytest.raises(ProblemError) as error, queue.place(10):
             pass
-        assert refused.value.kind == "busy"
+        assert error.value.kind == "busy"
         gate.set()
-        while line.inside:
+        while queue.in_progress:
             await asyncio.sleep(0.001)
-        with line.place(10):
-            assert await line.run(lambda: 7) == 7
+        with queue.place(10):
+            assert await queue.run(lambda: 7) == 7
 
     asyncio.run(ask())
-    line.close()
+    queue.close()
 
 
 def test_a_request_that_timed_out_in_the_queue_is_not_started():
-    line, gate, begun = desk(doing=1, waiting=5), threading.Event(), []
+    queue, gate, begun = make_queue(threads=1, length=5), threading.Event(), []
 
     async def ask(seconds, work):
-        with line.place(seconds):
-            return await line.run(work)
+        with queue.place(seconds):
+            return await queue.run(work)
 
     async def both():
         first = asyncio.create_task(ask(10, gate.wait))
         await asyncio.sleep(0)
         second = asyncio.create_task(ask(0.02, lambda: begun.append(1)))
-        with pytest.raises(Refusal, match="timed out"):
+        with pytest.raises(ProblemError, match="timed out"):
             await second
         gate.set()
         await first
 
     asyncio.run(both())
-    line.close()
+    queue.close()
     assert begun == []
 
 
 def test_over_http_a_full_queue_is_429_and_a_timeout_503(served, photo, monkeypatch):
-    client = served(doing=1, waiting=1)
+    client = served(concurrency=1, queue_length=1)
     service = client.app.state.service
-    gate, begun, look = threading.Event(), threading.Semaphore(0), service.space.look
+    gate, begun = threading.Event(), threading.Semaphore(0)
 
-    def slow(content):
+    def slow(space, *photos):
         begun.release()
         gate.wait(20)
-        return look(content)
+        return usable(space, *photos)
 
-    monkeypatch.setattr(service.space, "look", slow)
+    monkeypatch.setattr("facespace.server.photos.usable", slow)
     ask = {"files": {"photo": photo("s1/1")}}
     late = client.post("/v1/faces", headers={"Prefer": "wait=1"}, **ask)
     assert (late.status_code, late.json()["type"]) == (503, "urn:facespace:deadline")
     begun.acquire()
     with ThreadPoolExecutor(1) as pool:
         accepted = pool.submit(client.post, "/v1/faces", **ask)
-        while service.photos.inside < 2:
+        while service.photo_queue.in_progress < 2:
             time.sleep(0.005)
         full = client.post("/v1/faces", **ask)
         assert (full.status_code, full.json()["type"]) == (429, "urn:facespace:busy")
@@ -173,7 +174,7 @@ def test_metrics_are_exported(client, photo):
     assert 'facespace_requests_total{method="POST",route="/v1/verify",status="200"} 1.0' in metrics
     assert 'facespace_problems_total{kind="image"} 1.0' in metrics
     assert "facespace_faces_total 2.0" in metrics
-    assert 'facespace_inside{line="photos"} 0.0' in metrics
+    assert 'facespace_requests_in_progress{queue="photos"} 0.0' in metrics
 
 
 def test_the_service_is_ready_only_while_the_gallery_can_be_read(client):

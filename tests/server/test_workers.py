@@ -59,7 +59,7 @@ def test_a_person_enrolled_through_one_worker_is_known_to_all(model_path, postgr
     with workers(model_path, gallery, 2) as (base, _):
         for person in range(1, 5):
             files = [("photos", (f"{i}.pgm", photo(f"s{person}/{i}"))) for i in (1, 2)]
-            form = {"name": f"P{person}", "least_quality": "0", "keep": "true"}
+            form = {"name": f"P{person}", "min_quality": "0", "keep": "true"}
             answer = httpx.post(f"{base}/v1/people", data=form, files=files, timeout=60)
             assert answer.status_code in (200, 201), answer.text
 

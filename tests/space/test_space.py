@@ -1,10 +1,11 @@
-"""A space: photos in, answers out."""
+"""A space: photos in, embeddings and verdicts out."""
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from facespace.errors import ImageError, ModelError, NoFaceError
+from facespace.images import Limits
 from facespace.metric import squared_distances
 from facespace.model import read_model, write_model
 from facespace.space import load, photo_faces
@@ -18,7 +19,7 @@ def test_a_photo_is_the_same_person_as_itself(space, people):
     assert answer.far == space.far
 
 
-def test_the_answer_is_the_distance_against_the_cards_threshold(space, people):
+def test_the_verdict_compares_the_distance_with_the_cards_threshold(space, people):
     a, b = people / "s1" / "1.pgm", people / "s2" / "1.pgm"
     points = space.embed([a, b])
     answer = space.verify(a, b, far=0.1)
@@ -28,7 +29,7 @@ def test_the_answer_is_the_distance_against_the_cards_threshold(space, people):
     assert answer.probability == pytest.approx(float(space.probability(answer.distance)))
 
 
-def test_every_kind_of_photo_gives_the_same_point(space, people):
+def test_every_kind_of_photo_gives_the_same_embedding(space, people):
     path = people / "s3" / "4.pgm"
     image = Image.open(path)
     kinds = [path, str(path), path.read_bytes(), np.asarray(image), image]
@@ -38,12 +39,12 @@ def test_every_kind_of_photo_gives_the_same_point(space, people):
         assert np.abs(space.embed(file) - points[:1]).max() <= 1e-6
 
 
-def test_one_photo_or_none_is_embedded_too(space, people):
+def test_one_photo_or_none_can_be_embedded(space, people):
     assert space.embed(people / "s1" / "1.pgm").shape == (1, 128)
     assert space.embed([]).shape == (0, 128)
 
 
-def test_a_cropped_photo_is_one_face_from_border_to_border(space, people):
+def test_with_the_whole_photo_detector_a_photo_is_one_face(space, people):
     (face,) = space.faces(people / "s1" / "1.pgm")
     assert face.box == (0, 0, 92, 112)
     assert np.abs(face.embedding - space.embed(people / "s1" / "1.pgm")[0]).max() <= 1e-6
@@ -55,7 +56,7 @@ def test_a_bad_photo_is_named(space, people, tmp_path):
         space.verify(people / "s1" / "1.pgm", tmp_path / "bad.jpg")
 
 
-def test_a_rate_beyond_the_card_is_refused(space, people):
+def test_a_rate_that_the_card_lacks_is_refused(space, people):
     with pytest.raises(ModelError, match="no threshold for a false accept rate of 1e-06"):
         space.verify(people / "s1" / "1.pgm", people / "s1" / "2.pgm", far=1e-6)
 
@@ -90,7 +91,7 @@ def test_a_photo_without_a_face_is_named(model_path, tmp_path):
         space.embed(tmp_path / "meadow.png")
 
 
-def test_aligned_faces_need_no_detection_and_the_space_stays_the_same(model_path, people, tmp_path):
+def test_the_aligned_detector_keeps_the_space_id(model_path, people, tmp_path):
     path = space_with(model_path, tmp_path, detector="mtcnn", crop="arcface-112")
     aligned = load(path, detector="aligned-128")
     assert aligned.id == load(path).id
@@ -98,19 +99,19 @@ def test_aligned_faces_need_no_detection_and_the_space_stays_the_same(model_path
     assert face.box == pytest.approx((8, 8, 120, 120), abs=1e-3)
 
 
-def test_a_detector_or_crop_that_does_not_exist_or_fit_is_refused(model_path, tmp_path):
+def test_an_unknown_or_incompatible_detector_or_crop_is_refused(model_path, tmp_path):
     with pytest.raises(ModelError, match="detector 'mtcn', which this version does not have; did you mean 'mtcnn'"):
         load(space_with(model_path, tmp_path, detector="mtcn"))
     with pytest.raises(ModelError, match="crop 'arcface', which this version does not have"):
         load(space_with(model_path, tmp_path, crop="arcface"))
-    with pytest.raises(ModelError, match="needs landmarks, and the detector 'whole-photo' gives none"):
+    with pytest.raises(ModelError, match="needs landmarks, but the detector 'whole-photo' finds none"):
         load(space_with(model_path, tmp_path, crop="arcface-112"))
-    with pytest.raises(ModelError, match="you want the detector 'eyes'"):
+    with pytest.raises(ModelError, match="you asked for the detector 'eyes'"):
         load(model_path, detector="eyes")
 
 
 @pytest.mark.parametrize("workers", [1, 3])
-def test_a_stream_gives_in_order_what_each_photo_gives_alone(space, people, workers):
+def test_a_stream_matches_embedding_each_photo_in_order(space, people, workers):
     photos = sorted(people.rglob("*.pgm"))[:30]
     photos.insert(11, b"no photo")
     streamed = list(space.stream(iter(photos), workers))
@@ -138,7 +139,7 @@ def two_faces(people):
     return canvas
 
 
-def test_further_faces_are_counted_and_any_can_be_compared(finding, two_faces, people):
+def test_other_faces_are_counted_and_any_can_be_compared(finding, two_faces, people):
     alone = two_faces.crop((0, 0, 160, 220))
     largest = finding.verify(two_faces, alone)
     assert (largest.a.faces, largest.a.face, largest.b.faces, largest.b.face) == (2, 2, 1, 1)
@@ -190,3 +191,10 @@ def test_a_few_photos_together_are_as_one_by_one_and_one_that_cannot_be_used_say
         (face,) = space.faces(photo)
         assert found.failure is None
         assert np.abs(found.faces[0].embedding - face.embedding).max() <= 1e-6
+
+
+def test_the_limits_of_photos_can_be_set(model_path, people):
+    space = load(model_path, limits=Limits(pixels=1000))
+    with pytest.raises(ImageError, match="more than the 1,000 allowed"):
+        space.faces(people / "s1" / "1.pgm")
+    assert load(model_path).faces(people / "s1" / "1.pgm")

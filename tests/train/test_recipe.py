@@ -2,7 +2,7 @@
 
 import pytest
 
-from facespace.errors import RecipeError
+from facespace.errors import FacespaceWarning, RecipeError
 from facespace.recipes import find, shipped
 from facespace.train.networks import build_network
 from facespace.train.recipe import parse_recipe, read_recipe
@@ -29,7 +29,7 @@ def written(tmp_path, text):
 
 
 @pytest.mark.parametrize("name", shipped())
-def test_every_ready_recipe_is_valid(name):
+def test_every_built_in_recipe_is_valid(name):
     recipe = read_recipe(find(name))
     assert recipe.name == name
     build_network(recipe.network.name, recipe.network.width, recipe.network.height, recipe.network.dimension)
@@ -73,18 +73,18 @@ def test_an_unknown_network_is_refused_with_the_nearest_known():
         build_network("smal-cnn", 80, 96, 128)
 
 
-def test_a_recipe_that_is_nowhere_is_refused_with_the_ready_ones():
+def test_a_missing_recipe_gets_a_suggestion_of_a_built_in_one():
     with pytest.raises(RecipeError, match="no built-in recipe of that name; did you mean 'demo'"):
         find("demos")
 
 
 def test_the_offset_of_an_earlier_version_is_refused_with_what_to_do(tmp_path):
     path = written(tmp_path, GOOD.replace('train = "photos"', 'train = "photos"\noffset = [-2, -2]'))
-    with pytest.raises(RecipeError, match=r"data\.offset: this option was removed: .*Delete the key.*align"):
+    with pytest.raises(RecipeError, match=r"data\.offset: this option was removed, .*Delete the key.*align"):
         read_recipe(path)
 
 
-@pytest.mark.parametrize(("loss", "said"), [
+@pytest.mark.parametrize(("loss", "message"), [
     ('name = "triplet"\nangle = 20', r"loss\.angle: unknown key of the loss 'triplet'; known: "),
     ("angle = 20", r"loss\.angle: unknown key of the loss 'triplet'"),
     ('name = "harmonic"\nsoft = true', r"loss\.soft: unknown key of the loss 'harmonic'"),
@@ -93,8 +93,8 @@ def test_the_offset_of_an_earlier_version_is_refused_with_what_to_do(tmp_path):
     ('name = "tripplet"', r"loss\.name: there is no loss 'tripplet'; did you mean 'triplet'"),
     ('name = "contrastive"\nmargin = 9', r"loss\.margin: Input should be less than 4 \(it is 9\)"),
 ])  # fmt: skip
-def test_a_loss_takes_its_own_options_only(tmp_path, loss, said):
-    with pytest.raises(RecipeError, match=said):
+def test_a_loss_takes_its_own_options_only(tmp_path, loss, message):
+    with pytest.raises(RecipeError, match=message):
         read_recipe(written(tmp_path, f"{GOOD}[loss]\n{loss}\n"))
 
 
@@ -130,8 +130,26 @@ def test_a_recipe_with_a_byte_order_mark_is_read(tmp_path, encoding):
         ('"faces\\new"', "data.train: the path contains a control character"),
     ],
 )
-def test_a_backslash_in_double_quotes_is_told(tmp_path, train, message):
+def test_a_backslash_in_double_quotes_is_a_clear_error(tmp_path, train, message):
     path = tmp_path / "mine.toml"
     path.write_text(GOOD.replace('"photos"', train))
     with pytest.raises(RecipeError, match=message):
         read_recipe(path)
+
+
+def test_the_old_names_of_the_watchdog_still_work_with_a_warning(tmp_path):
+    old = written(tmp_path, GOOD + "[care]\nwindow = 9\ntries = 2\nease = 0.25\n")
+    with pytest.warns(
+        FacespaceWarning, match=r"\[care\] is now \[watchdog\], watchdog\.tries is now watchdog\.max_roll"
+    ):
+        recipe = read_recipe(old)
+    new = written(tmp_path, GOOD + "[watchdog]\nwindow = 9\nmax_rollbacks = 2\nbackoff = 0.25\n")
+    assert read_recipe(new) == recipe
+
+
+@pytest.mark.parametrize(
+    "text", ["[care]\nwindow = 9\n[watchdog]\nwindow = 9\n", "[watchdog]\nease = 0.5\nbackoff = 0.5\n"]
+)
+def test_an_old_name_together_with_the_new_one_is_an_error(tmp_path, text):
+    with pytest.raises(RecipeError, match="the recipe has both .* and its new name .*; delete the old one"):
+        read_recipe(written(tmp_path, GOOD + text))

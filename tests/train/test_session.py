@@ -54,7 +54,7 @@ def run(folder):
     return folder / "run"
 
 
-def test_validation_is_noted_and_the_best_checkpoint_kept(run):
+def test_validation_is_recorded_and_the_best_checkpoint_kept(run):
     records = [record for record in read_history(run / "history.jsonl") if "val_at_1e-03" in record]
     assert [record["step"] for record in records] == [4, 8, 12]
     best = max(records, key=lambda record: record["val_at_1e-03"])
@@ -82,7 +82,7 @@ def test_images_count_those_embedded_for_the_pool(run):
     assert records[0]["images"] >= 40
 
 
-def test_somebody_on_both_sides_is_refused(folder, tmp_path):
+def test_a_person_in_both_sets_is_an_error(folder, tmp_path):
     lay_out(tmp_path / "both", 8, 12)
     recipe = read_recipe(folder / "recipe.toml")
     data = recipe.data.model_copy(update={"validation": tmp_path / "both"})
@@ -90,7 +90,7 @@ def test_somebody_on_both_sides_is_refused(folder, tmp_path):
         faces_of(recipe.model_copy(update={"data": data}), print)
 
 
-def test_data_are_found_beside_the_recipe_or_where_one_says(folder, tmp_path):
+def test_data_are_relative_to_the_recipe_or_a_given_folder(folder, tmp_path):
     (tmp_path / "elsewhere.toml").write_text(RECIPE)
     assert read_recipe(folder / "recipe.toml").data.train == folder / "train"
     assert read_recipe(tmp_path / "elsewhere.toml", folder).data.train == folder / "train"

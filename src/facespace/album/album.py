@@ -1,4 +1,4 @@
-"""An album: photos, whose faces they show, and everything a person ever said about that."""
+"""An album: photos, the faces in them, the clusters of these faces, and every decision about them."""
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from facespace.album.constraints import Naming
+from facespace.album.cut import cut_of
 from facespace.album.ingest import ingest, ingest_uploads, missing_photos
 from facespace.album.placement import Placement, moves
 from facespace.album.records import Added, AlbumCluster, AlbumFace, MaybeSame
@@ -26,32 +27,32 @@ from facespace.space import Failure, Space
 class Album:
     """Photos grouped by person, in one SQLite file. Use it in a `with` statement, or `close` it.
 
-    A file that the `with` statement made, and that nothing was ever written to, is deleted if the statement fails.
+    If the `with` statement fails, a file that it created and that is still empty is deleted.
 
-    Every decision is kept as what it says of faces: of two that they are one person, of two that they are not, of
-    one what its name is. It outlives clustering anew, can be undone at any time, and is refused where it contradicts
-    another. Two faces of one photo are different people unless said otherwise of just these two.
+    A decision is stored as what it says about faces: two faces show the same person, two faces show different people,
+    or a face has a name. It is kept when the album is reclustered, can be undone at any time, and is refused if it
+    contradicts another. Two faces in one photo are different people unless a decision about these two says otherwise.
 
     Parameters
     ----------
     path : path
     space : Space
     threshold : float or None
-        Squared distance to cut at; the model card's, adapted to the collection, where None.
+        Squared distance to cut at; None uses the model card's, adapted to the collection.
     create : bool
-        Make the file where it does not exist; else that is an error.
+        Create the file if it does not exist; otherwise that is an error.
 
     Raises
     ------
     AlbumError
-        The file is not an album, is damaged, or holds points of another space.
+        The file is not an album, is damaged, or holds embeddings of another space.
     ModelError
-        The card does not say where to cut and no threshold was given.
+        The card has no clustering threshold and none was given.
     """
 
     def __init__(self, path: str | os.PathLike[str], space: Space, threshold: float | None = None, create: bool = True):
         self._space = space
-        self._cut = Cut.of_card(space.card.require_decisions()) if threshold is None else Cut(threshold)
+        self._cut = cut_of(space.card.require_decisions()) if threshold is None else Cut(threshold)
         self._store = AlbumStore(path, space.id, space.dimension, create)
         self._placement = Placement(self._store, self._cut)
 
@@ -61,19 +62,19 @@ class Album:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        # An album that was only made in order to fail is not left behind.
+        # Do not leave an empty album behind after a failure.
         if kind is not None and self._store.discard_unused():
             return
         self.close()
 
     def close(self) -> None:
-        """Let the file go."""
+        """Close the file."""
         self._store.close()
 
-    # What there is to see.
+    # Reading.
 
     def clusters(self) -> list[AlbumCluster]:
-        """Everybody, those with most faces first."""
+        """List the clusters, largest first."""
         faces = self._placement.current()
         shown = np.flatnonzero((faces.photo >= 0) & (faces.cluster >= 0))
         if not len(shown):
@@ -91,14 +92,14 @@ class Album:
             found.append(AlbumCluster(number, names.get(number), members, float(sure.cohesion[labels[own[0]]])))
         return sorted(found, key=lambda cluster: (-len(cluster.faces), cluster.number))
 
-    def questions(self, most: int = 20) -> list[MaybeSame]:
-        """Pairs of clusters that may be one person, those first whose answer is expected to settle most."""
+    def questions(self, limit: int = 20) -> list[MaybeSame]:
+        """Pairs of clusters that may be the same person; first those whose answer is expected to settle most."""
         faces = self._placement.current()
         shown = np.flatnonzero((faces.photo >= 0) & (faces.cluster >= 0))
         if len(shown) < 2:
             return []
         labels = np.unique(faces.cluster[shown], return_inverse=True)[1]
-        known = self._placement.knowledge().of(shown, len(faces.ids))
+        known = self._placement.constraints().of(shown, len(faces.ids))
         return [
             MaybeSame(
                 int(faces.ids[shown[q.a]]),
@@ -107,67 +108,67 @@ class Album:
                 q.probability,
                 q.gain,
             )
-            for q in questions(faces.points[shown], labels, self._cut, self.threshold, known, most)
+            for q in questions(faces.points[shown], labels, self._cut, self.threshold, known, limit)
         ]
 
     def failures(self) -> list[Failure]:
-        """Photos that could not be used, and why."""
+        """List the photos that could not be used, and why."""
         return [Failure(path, reason) for path, reason in self._store.failures()]
 
     def history(self) -> list[Decision]:
-        """Everything that was ever decided, undone or not."""
+        """List all decisions, including undone ones."""
         return self._store.decisions()
 
     def pairs(self) -> dict[int, list[tuple[int, int, bool]]]:
-        """By decision: the pairs of faces that it says are the same person (True) or different people."""
+        """For each decision, the pairs of faces that it declares the same person (True) or different people."""
         return self._store.pairs()
 
     def names_given(self) -> dict[int, tuple[int, str]]:
-        """By decision that names a cluster: the face that stands for the cluster, and the name."""
+        """For each decision that names a cluster, the face that represents the cluster, and the name."""
         return self._store.names_given()
 
     def embeddings(self, faces: Sequence[int]) -> Floats:
-        """The embeddings of some faces, float32, shape (n, d), L2 norm 1, to the precision of float16.
+        """Embeddings of some faces, float32, shape (n, d), L2 norm 1, rounded to float16.
 
         Raises
         ------
         AlbumError
-            There is no such face.
+            A face does not exist.
         """
         return normalise(self._placement.current().points[self._placement.rows(faces)])
 
     def thumbnails(self, faces: Sequence[int]) -> list[bytes | None]:
-        """Small pictures of faces, WebP."""
+        """Small pictures of some faces, WebP."""
         return self._store.thumbnails(faces)
 
     @property
     def threshold(self) -> float:
-        """The squared distance the clusters are cut at."""
+        """Squared distance at which the clusters are cut."""
         return self._placement.threshold()
 
-    # What is put in.
+    # Adding photos and names.
 
     def add(
         self,
         photos: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
         on_photo: Callable[[], None] | None = None,
     ) -> Added:
-        """Find the faces of new photos and let them join: the rest is not done again, and numbers stay.
+        """Add the faces of new photos to the clusters. Existing faces are not processed again, and numbers stay.
 
-        A photo that was looked at before and has not changed since is passed over, so an interrupted `add` goes on
-        where it was when called again. A photo that was moved or renamed is known by its content and keeps its faces.
-        What was deleted stays in the album and is reported: see `missing` and `forget_missing`.
+        Photos that are in the album and have not changed are skipped, so an interrupted `add` can be repeated. A photo
+        that was moved or renamed is recognised by its content and keeps its faces. Faces of deleted photos stay in the
+        album, and the photos are reported: see `missing` and `forget_missing`.
 
         Parameters
         ----------
         photos : a folder, or paths
         on_photo : callable or None
-            Called after each photo.
+            Progress callback, called after each photo.
 
         Raises
         ------
         DataError
-            No such folder, or no photos in it.
+            The folder does not exist, or has no photos.
         """
         passed: list[PassedOver] = []
         listed = photos_in(photos, passed.append) if isinstance(photos, str | os.PathLike) else list(photos)
@@ -185,58 +186,58 @@ class Album:
         )
 
     def _is_own(self, path: Path) -> bool:
-        """Whether a file is the album itself, or one of its sheet beside it."""
+        """Whether a file is the album itself, or belongs to a contact sheet written for it."""
         album = self._store.path
         own = {album.name, f"{album.name}-wal", f"{album.name}-shm", "clusters.csv", "clusters.json", "index.html"}
         return path.name in own and path.parent.resolve() == album.parent.resolve()
 
     def missing(self) -> list[str]:
-        """Photos of the album whose file is not there any more."""
+        """List the photos of the album whose file no longer exists."""
         return missing_photos(self._store.seen())
 
     def forget_missing(self) -> int:
-        """Delete the faces of photos that are missing, and what was said of them; gives the number of faces.
+        """Delete the faces of missing photos, and the decisions about them; returns the number of faces.
 
-        This cannot be undone. Photos on a drive that is not connected are missing, too.
+        This cannot be undone. Photos on a disconnected drive count as missing, too.
         """
         return self._store.forget_photos(self.missing())
 
     def add_uploads(
         self, photos: Mapping[str, bytes], on_photo: Callable[[], None] | None = None, workers: int | None = None
     ) -> Added:
-        """As `add`, for the bytes of photos, by name, that lie in no file; they are not kept.
+        """Add photos given as bytes by name, as `add`; the bytes are not stored.
 
         Parameters
         ----------
         photos : mapping of name to bytes
-            A name that was added before, with other bytes, replaces that photo.
+            Another photo added before under the same name is replaced.
         on_photo : callable or None
-            Called after each photo; what it raises stops the work, and what was done is kept.
+            Progress callback, called after each photo; an exception from it stops the work and keeps what was done.
         workers : int or None
-            Threads; one a core where None.
+            Threads; None uses one per core.
         """
         added = ingest_uploads(self._space, self._store, photos, on_photo, workers)
         self._placement.join_new()
         return Added(len(photos), added.faces, added.known, added.failures)
 
     def know(self, people: Mapping[str, ArrayLike]) -> None:
-        """Take names from a gallery: points (k, d) of each person, in place of those taken before."""
+        """Import names from a gallery: embeddings (k, d) of each person. They replace those imported before."""
         self._store.replace_people(
             (name, as_points(points, self._space.dimension, f"embeddings of {name!r}"))
             for name, points in people.items()
         )
         self._placement.join_new()
 
-    def recluster(self, on_done: Callable[[int], None] | None = None) -> None:
-        """Do all clusters anew, with everything that was ever said; numbers go where most of their faces went."""
+    def recluster(self) -> None:
+        """Recluster all faces, keeping every decision; each number goes to the cluster with most of its faces."""
         faces = self._placement.current()
-        found = arrange(faces.points, self._cut, self._placement.knowledge(), on_done)
+        found = arrange(faces.points, self._cut, self._placement.constraints())
         self._placement.write(faces, self._placement.named_ids(faces, faces.cluster, found.labels), found.cut)
 
-    # What a person says.
+    # Decisions.
 
     def merge(self, clusters: Sequence[int]) -> int:
-        """These clusters are one person; the first keeps its number. Gives the decision's number."""
+        """Decide that some clusters are one person; the first keeps its number. Returns the decision's number."""
         faces, target = self._placement.current(), self._placement.members(clusters[0])
         labels = faces.cluster.copy()
         bonds = []
@@ -247,14 +248,14 @@ class Album:
         return self._placement.decide(f"merge {' '.join(map(str, clusters))}", bonds, [], labels)
 
     def split(self, faces: Sequence[int]) -> int:
-        """These faces of one cluster are one person, and nobody else of that cluster is."""
+        """Decide that these faces of one cluster are one person, and nobody else of that cluster is that person."""
         stored, rows = self._placement.current(), self._placement.rows(faces)
         homes = set(stored.cluster[rows].tolist())
         if len(homes) != 1:
-            raise AlbumError(f"the faces to split off must be of one cluster, not of {sorted(homes)}; split one by one")
+            raise AlbumError(f"the faces to split off must be in one cluster, not in {sorted(homes)}; split one by one")
         others = np.setdiff1d(self._placement.members(homes.pop()), rows)
         if not len(others):
-            raise AlbumError("that is the whole cluster: nothing would be left to split from")
+            raise AlbumError("these are all faces of the cluster; leave at least one in it")
         labels = stored.cluster.copy()
         labels[rows] = self._store.next_cluster()
         bonds = [self._placement.bond(rows[0], row, True) for row in rows[1:]]
@@ -262,11 +263,11 @@ class Album:
         return self._placement.decide(f"split off {_listed(faces)}", bonds, [], labels)
 
     def move(self, faces: Sequence[int], cluster: int) -> int:
-        """These faces belong to that cluster, not to where they are."""
+        """Decide that these faces belong to another cluster."""
         stored, rows = self._placement.current(), self._placement.rows(faces)
         target = np.setdiff1d(self._placement.members(cluster), rows)
         if not len(target):
-            raise AlbumError(f"cluster {cluster} holds only the faces to move; name another")
+            raise AlbumError(f"cluster {cluster} has only the faces to move; name another cluster")
         bonds = []
         for row in rows:
             bonds.append(self._placement.bond(self._placement.typical(target), row, True))
@@ -278,10 +279,10 @@ class Album:
         return self._placement.decide(f"move {_listed(faces)} to {cluster}", bonds, [], labels)
 
     def name(self, cluster: int, name: str) -> int:
-        """That cluster is this person; clusters of one name are one."""
+        """Name a cluster; clusters with the same name become one."""
         faces, members = self._placement.current(), self._placement.members(cluster)
         if not (name := name.strip()):
-            raise AlbumError("a person needs a name that is not blank")
+            raise AlbumError("a name must not be blank")
         labels = faces.cluster.copy()
         for number, other in self._placement.names().items():
             if other == name and number != cluster:
@@ -290,7 +291,7 @@ class Album:
         return self._placement.decide(f"name {cluster} {name}", [], [naming], labels)
 
     def same(self, a: int, b: int) -> int:
-        """These two faces are one person: their clusters are, too."""
+        """Decide that two faces are the same person, and merge their clusters."""
         faces, (row, other) = self._placement.current(), self._placement.rows([a, b])
         labels = faces.cluster.copy()
         if faces.cluster[row] != faces.cluster[other]:
@@ -298,28 +299,28 @@ class Album:
         return self._placement.decide(f"{a} is {b}", [self._placement.bond(row, other, True)], [], labels)
 
     def different(self, a: int, b: int) -> int:
-        """These two faces are not one person; a cluster that holds both is parted."""
+        """Decide that two faces are different people; a cluster that holds both is split."""
         faces, (row, other) = self._placement.current(), self._placement.rows([a, b])
         labels, bond = faces.cluster.copy(), self._placement.bond(row, other, False)
         if faces.cluster[row] == faces.cluster[other]:
             members = self._placement.members(int(faces.cluster[row]))
-            known = self._placement.knowledge([bond]).of(members, len(labels))
+            known = self._placement.constraints([bond]).of(members, len(labels))
             parts = part(faces.points[members], known)
             labels[members] = carry(labels[members], parts, self._store.next_cluster())
         return self._placement.decide(f"{a} is not {b}", [bond], [], labels)
 
     def undo(self, decision: int | None = None) -> Decision:
-        """Take a decision back, the last where None: its faces go where they were before it.
+        """Undo a decision, or the last one if None: its faces return to where they were.
 
         Raises
         ------
         AlbumError
-            There is none to undo, or it was undone before.
+            There is no decision to undo, or it was undone already.
         """
         standing = [entry for entry in self._store.decisions() if entry.undone is None]
         chosen = [entry for entry in standing if decision in (None, entry.id)][-1:]
         if not chosen:
-            raise AlbumError("there is nothing to undo" if decision is None else f"no decision {decision} stands")
+            raise AlbumError("there is nothing to undo" if decision is None else f"no decision {decision} is in force")
         faces = self._placement.current()
         labels = faces.cluster.copy()
         moved = self._store.moved_by(chosen[0].id)
@@ -328,7 +329,7 @@ class Album:
             row = int(np.searchsorted(faces.ids, face))
             if row < len(labels) and faces.ids[row] == face and labels[row] == after:
                 labels[row] = before
-        known = self._placement.knowledge(without=chosen[0].id)
+        known = self._placement.constraints(without=chosen[0].id)
         labels = self._placement.settled(faces, labels, known, touched)
         self._store.undo(chosen[0].id, moves(faces, labels))
         return chosen[0]
@@ -336,10 +337,10 @@ class Album:
     def _confidence(self, rows: Ints) -> tuple[Ints, Confidence]:
         faces = self._placement.current()
         points, labels = faces.points[rows], np.unique(faces.cluster[rows], return_inverse=True)[1]
-        known = self._placement.knowledge().of(rows, len(faces.ids))
+        known = self._placement.constraints().of(rows, len(faces.ids))
         alike = pieces(points, labels, self.threshold, known)
         whole = confidence(points, labels, self._cut, self.threshold)
-        # A face belongs by those it looks like, not by those that somebody added.
+        # Membership depends on similarity, not on which cluster a decision put the face in.
         return labels, replace(whole, membership=confidence(points, alike, self._cut, self.threshold).membership)
 
 

@@ -1,4 +1,4 @@
-"""Who are all these people? From photos, faces or points to groups."""
+"""Group photos, faces or embeddings by person."""
 
 import os
 from collections.abc import Iterable
@@ -8,7 +8,8 @@ from typing import overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from facespace.clustering.arrange import Knowledge, arrange
+from facespace.album.cut import cut_of
+from facespace.clustering.arrange import Constraints, arrange
 from facespace.clustering.threshold import Cut
 from facespace.errors import DataError
 from facespace.images import PassedOver, Photo, photos_in
@@ -18,7 +19,7 @@ from facespace.space import Face, Failure, Space
 
 @dataclass(frozen=True)
 class Member:
-    """A face in a group: the photo it is in, and where (left, top, right, bottom in pixels)."""
+    """A face in a group: its photo, and its box (left, top, right, bottom in pixels)."""
 
     photo: Photo
     box: tuple[float, float, float, float]
@@ -28,10 +29,10 @@ class Member:
 class Clusters:
     """Faces grouped by person.
 
-    groups : largest first; of equal size, the one seen first
+    groups : largest first; groups of equal size in the order they were seen
     failures : photos that could not be used
     threshold : the squared distance the groups were cut at
-    passed_over : entries of the folder that were not taken, and why
+    passed_over : entries of the folder that were ignored, and why
     """
 
     groups: tuple[tuple[Member, ...], ...]
@@ -53,40 +54,40 @@ def cluster(
     photos: str | os.PathLike[str] | Iterable[Photo] | None = None,
     threshold: float | None = None,
 ) -> Clusters | NDArray[np.int64]:
-    """Group faces by person; nobody says how many people there are.
+    """Group faces by person. You do not need to say how many people there are.
 
     Two faces of one photo are never grouped together.
 
     Parameters
     ----------
     what : Space, or faces, or array-like of shape (n, d)
-        A space groups the faces of `photos`; faces and points are grouped as they are.
+        A space groups the faces of `photos`; faces and embeddings are grouped directly.
     photos : a folder, or an iterable of photos
-        With a space.
+        Only with a space.
     threshold : float or None
-        Squared distance to cut at. Where None the model card's, made stricter where the collection's true pairs are
-        rarer than among the people that the card was measured on. Faces and points need one.
+        Squared distance to cut at. None uses the model card's, made stricter for a collection in which true pairs are
+        rarer than among the people that the card was measured on. Required for faces and embeddings.
 
     Returns
     -------
     Clusters, or ndarray of int64 of shape (n,)
-        Of photos: groups of members; a photo that cannot be used is among the failures and the rest go on. Of faces
-        and points: the group of each, numbered from 0 by first appearance.
+        For photos: groups of members; photos that cannot be used are listed as failures. For faces and embeddings: the
+        group of each, numbered from 0 by first appearance.
 
     Raises
     ------
     DataError
-        No such folder, no photos, none that can be used, or no threshold for faces or points.
+        The folder does not exist or has no photos, no photo can be used, or faces or embeddings have no threshold.
     EmbeddingError
-        Points of several sizes, or not finite, or not of L2 norm 1.
+        The embeddings differ in dimension, are not finite, or do not have L2 norm 1.
     ModelError
         The card has no clustering threshold and none was given.
     """
     if not isinstance(what, Space):
         return _groups_of(what, threshold)
     if photos is None:
-        raise DataError("a space groups the faces of photos: name a folder, as in cluster(space, 'photos/')")
-    cut = Cut.of_card(what.card.require_decisions()) if threshold is None else Cut(threshold)
+        raise DataError("to group faces with a space, give photos: a folder, as in cluster(space, 'photos/')")
+    cut = cut_of(what.card.require_decisions()) if threshold is None else Cut(threshold)
     passed: list[PassedOver] = []
     listed = photos_in(photos, passed.append) if isinstance(photos, str | os.PathLike) else photos
     members: list[Member] = []
@@ -103,8 +104,8 @@ def cluster(
     if not members:
         reasons = "; ".join(failure.reason for failure in failures[:3]) or "none were given"
         raise DataError(f"no photo to cluster can be used: {reasons}")
-    nothing = Knowledge.nothing(len(members))
-    known = Knowledge(nothing.together, np.array(apart, np.int64).reshape(-1, 2), nothing.colour)
+    nothing = Constraints.nothing(len(members))
+    known = Constraints(nothing.together, np.array(apart, np.int64).reshape(-1, 2), nothing.colour)
     arranged = arrange(np.stack(points), cut, known)
     groups: list[list[Member]] = [[] for _ in range(arranged.labels.max() + 1)]
     for member, label in zip(members, arranged.labels, strict=True):
@@ -115,7 +116,7 @@ def cluster(
 
 def _groups_of(what: ArrayLike | Iterable[Face], threshold: float | None) -> NDArray[np.int64]:
     if threshold is None:
-        raise DataError("bare faces or points come without a model card: say where to cut, as in threshold=1.0")
+        raise DataError("faces and embeddings have no model card, so give a threshold, as in threshold=1.0")
     rows: list[Face] | NDArray[np.float32] = what if isinstance(what, np.ndarray) else list(what)  # type: ignore[arg-type]
     given = [row.embedding if isinstance(row, Face) else row for row in rows]
     points = as_points(given, name="points") if given else np.empty((0, 1), np.float32)

@@ -1,7 +1,7 @@
-"""What people know about faces: these two are one person, these two are not, this one is Ada.
+"""Constraints from decisions: these two faces are one person, these two are not, this one is Ada.
 
-Two faces of one photo are different people unless somebody says of just these two that they are one (a mirror, a
-collage). Faces are named by their number; everything said has a reason that can be told.
+Two faces of one photo are different people unless a decision says of just these two that they are the same (a mirror, a
+collage). Faces are identified by number; every constraint has a reason to report.
 """
 
 from collections import deque
@@ -18,7 +18,7 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Bond:
-    """Two faces that are (`together`) or are not one person, and who says so."""
+    """Two faces that are (`together`) or are not the same person, and who says so."""
 
     a: int
     b: int
@@ -28,7 +28,7 @@ class Bond:
 
 @dataclass(frozen=True)
 class Naming:
-    """A face with the name of its person, and who says so."""
+    """A face with its person's name, and who says so."""
 
     face: int
     name: str
@@ -36,11 +36,11 @@ class Naming:
 
 
 @dataclass(frozen=True)
-class Known:
-    """Everything known about some faces.
+class FaceConstraints:
+    """All constraints on some faces.
 
-    bonds, namings : in the order they were said
-    photos : the photo each face is in; a face of a gallery is in none
+    bonds, namings : in the order they were made
+    photos : the photo of each face; a gallery's face has none
     """
 
     bonds: tuple[Bond, ...]
@@ -48,7 +48,7 @@ class Known:
     photos: Mapping[int, int]
 
     def links(self) -> list[Bond]:
-        """The bonds of faces that are one person, those of equal names among them."""
+        """Bonds between faces of one person, including faces with equal names."""
         first: dict[str, int] = {}
         links = [bond for bond in self.bonds if bond.together]
         for naming in self.namings:
@@ -58,12 +58,12 @@ class Known:
         return links
 
     def check(self) -> None:
-        """Refuse what cannot be true.
+        """Check that the constraints are consistent.
 
         Raises
         ------
         AlbumError
-            Two things contradict each other; the message gives the chain from one to the other.
+            Two constraints contradict each other; the message gives the chain from one to the other.
         """
         graph: dict[int, list[Bond]] = {}
         for bond in self.links():
@@ -78,7 +78,7 @@ class Known:
             _check_group(group, graph, names, self.photos, said)
 
     def arrays(self, faces: Ints) -> tuple[Ints, Ints, Ints]:
-        """As rows of `faces` (ascending numbers): pairs together (m, 2), pairs apart (k, 2), colours (n,)."""
+        """Convert to rows of `faces` (ascending numbers): pairs together (m, 2), pairs apart (k, 2), colours (n,)."""
         links = self.links()
         together = _pairs(((bond.a, bond.b) for bond in links), faces)
         said = {frozenset((bond.a, bond.b)) for bond in links}
@@ -107,7 +107,7 @@ def _check_group(
     photos: Mapping[int, int],
     said: set[frozenset[int]],
 ) -> None:
-    """Faces said to be one person must not have two names, nor stand twice in a photo."""
+    """Check that faces of one person do not have two names or appear twice in one photo."""
     named: dict[str, int] = {}
     shown: dict[int, list[int]] = {}
     for face in group:
@@ -118,7 +118,7 @@ def _check_group(
                 chain = _chain(graph, other, face) or []
                 raise AlbumError(
                     _refusal(chain, f"face {other} and face {face} are in one photo")
-                    + f"; if it is one person twice, say so of just these two: face {other} is face {face}"
+                    + f"; if one person appears twice in it, say so of just these two: face {other} is face {face}"
                 )
         if face in photos:
             shown.setdefault(photos[face], []).append(face)
@@ -129,12 +129,12 @@ def _check_group(
 
 
 def _refusal(chain: Sequence[Bond], against: str) -> str:
-    told = "; ".join(f"face {bond.a} is face {bond.b} ({bond.why})" for bond in chain)
-    return f"that contradicts what is known: {told}; but {against}"
+    reasons = "; ".join(f"face {bond.a} is face {bond.b} ({bond.why})" for bond in chain)
+    return f"this contradicts earlier decisions: {reasons}; but {against}"
 
 
 def _chain(graph: Mapping[int, list[Bond]], a: int, b: int) -> list[Bond] | None:
-    """The shortest chain of bonds from a to b, or None; [] where a is b."""
+    """Shortest chain of bonds from a to b, or None; [] if a is b."""
     came: dict[int, tuple[int, Bond] | None] = {a: None}
     waiting = deque([a])
     while waiting:

@@ -1,4 +1,4 @@
-"""From photos to faces of an album, a batch at a time, so that an interruption loses little."""
+"""Find and store the faces of photos in an album, in batches, so that an interruption loses little."""
 
 import hashlib
 import io
@@ -11,16 +11,16 @@ from facespace.album.store import AlbumStore, NewFace, NewPhoto, SeenPhoto
 from facespace.images import Photo, name_of, path_of, small_picture, text_of
 from facespace.space import Failure, Space, found_stream
 
-# Photos kept in one transaction.
+# Photos per transaction.
 _TOGETHER = 64
 
-# Side of the small picture of a face, in pixels.
+# Side of the stored picture of a face, in pixels.
 _THUMBNAIL = 112
 
 
 @dataclass(frozen=True)
 class Ingested:
-    """What came of it: faces found, photos passed over as known and unchanged, photos moved, and photos left out."""
+    """Counts of an ingestion: faces found, unchanged photos skipped, photos moved, and photos left out."""
 
     faces: int
     known: int
@@ -31,9 +31,9 @@ class Ingested:
 def ingest(
     space: Space, store: AlbumStore, photos: Sequence[str | os.PathLike[str]], on_photo: Callable[[], None] | None
 ) -> Ingested:
-    """Find, embed and keep the faces of photos that are new or have changed.
+    """Find, embed and store the faces of photos that are new or have changed.
 
-    A photo with the bytes of one that is no longer where it was is that photo, moved: it keeps its faces.
+    A photo with the same bytes as one that has disappeared is that photo, moved: it keeps its faces.
     """
     paths = [os.path.realpath(photo) for photo in photos]
     found = {text_of(path): path for path in paths}
@@ -54,7 +54,7 @@ def ingest_uploads(
     on_photo: Callable[[], None] | None,
     workers: int | None = None,
 ) -> Ingested:
-    """As `ingest`, for photos by name that lie in memory and in no file."""
+    """Ingest photos given as bytes by name, without files; as `ingest`."""
     named: dict[str, Photo] = {}
     for name, content in photos.items():
         file = io.BytesIO(content)
@@ -65,14 +65,14 @@ def ingest_uploads(
 
 
 def missing_photos(seen: Iterable[str]) -> list[str]:
-    """Of the photos of an album those whose file is not there; uploads never had one."""
+    """Photos of an album whose file does not exist; uploads never had one."""
     return [name for name in seen if Path(name).is_absolute() and not Path(path_of(name)).is_file()]
 
 
 def _moves(
     seen: Mapping[str, SeenPhoto], found: Mapping[str, str], stamps: Mapping[str, tuple[int, int]]
 ) -> dict[str, tuple[str, SeenPhoto]]:
-    """Photos that lie elsewhere, by old path, or were only touched: the new path, and what is seen there."""
+    """Photos that were moved or only touched, by old path: the new path, and the file's properties there."""
     unknown = [name for name in found if name not in seen or seen[name][:2] != stamps[name]]
     if not unknown:
         return {}
@@ -88,7 +88,7 @@ def _moves(
         if digest is None:
             continue
         now = SeenPhoto(*stamps[name], digest)
-        # Of several copies the one that lay at the same place, or bore the same name.
+        # Of several copies, prefer the one at the same path or with the same name.
         alike.sort(key=lambda old: (old != name, Path(old).name != Path(name).name))
         old = next((old for old in alike if _same(seen[old], now)), None)
         if old is not None:
@@ -97,7 +97,7 @@ def _moves(
 
 
 def _same(before: SeenPhoto, now: SeenPhoto) -> bool:
-    if before.digest is None:  # kept by a version that did not note it
+    if before.digest is None:  # stored by a version that did not record it
         return before.modified == now.modified
     return before.digest == now.digest
 
@@ -111,7 +111,7 @@ def _ingest(
     workers: int | None = None,
 ) -> Ingested:
     seen = store.seen()
-    # What was refused as truncated may be taken now.
+    # A photo rejected as truncated may be accepted with this setting.
     refused = {name for name, _ in store.failures()} if space.finder.truncated else set()
     new: list[Photo] = []
     for name, photo in photos.items():
@@ -154,7 +154,7 @@ def _stamp(path: str) -> tuple[int, int]:
     try:
         stat = Path(path).stat()
     except OSError:
-        # Decoding will say what is wrong with it.
+        # Decoding reports what is wrong with it.
         return 0, 0
     return stat.st_size, stat.st_mtime_ns
 
@@ -168,5 +168,5 @@ def _digest(path: str) -> bytes | None:
 
 
 def _number(content: bytes) -> int:
-    """In place of a time of change; SQLite's integers have a sign."""
+    """A number to store in place of the modification time; SQLite's integers are signed."""
     return int.from_bytes(hashlib.sha256(content).digest()[:7])

@@ -1,18 +1,18 @@
-"""Where the faces of an album are, and how that changes: read, checked against what is known, written."""
+"""Placement of an album's faces in clusters: read it, check it against the constraints, write changes."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
-from facespace.album.constraints import Bond, Known, Naming
+from facespace.album.constraints import Bond, FaceConstraints, Naming
 from facespace.album.store import AlbumStore, StoredFaces
-from facespace.clustering.arrange import Ints, Knowledge, arrange, carry, join, loosened, settle
+from facespace.clustering.arrange import Constraints, Ints, arrange, carry, join, loosened, settle
 from facespace.clustering.threshold import Cut
 from facespace.errors import AlbumError
 
 
 class Placement:
-    """The faces of an album as rows, with what is known about them."""
+    """The faces of an album as rows of arrays, with the constraints on them."""
 
     def __init__(self, store: AlbumStore, cut: Cut):
         self.store, self.cut = store, cut
@@ -20,22 +20,22 @@ class Placement:
         self._faces: StoredFaces
 
     def threshold(self) -> float:
-        """The squared distance the clusters are cut at."""
+        """Squared distance at which the clusters are cut."""
         cut = self.store.cut()
         return self.cut.threshold if cut is None else cut
 
     def decide(self, what: str, bonds: Sequence[Bond], namings: Sequence[Naming], labels: Ints) -> int:
-        """Check a decision against all others, bring clusters in line with it, and keep both."""
+        """Check a decision against all others, apply it to the clusters, and store both."""
         faces = self.current()
-        known = self.knowledge(bonds, namings)
+        known = self.constraints(bonds, namings)
         changed = labels != faces.cluster
         said = self.rows([face for bond in bonds for face in (bond.a, bond.b)] + [naming.face for naming in namings])
         touched = np.unique(np.concatenate([labels[changed], faces.cluster[changed], faces.cluster[said]]))
         labels = self.settled(faces, labels, known, touched)
         return self.store.decide(what, bonds, namings, moves(faces, labels))
 
-    def settled(self, faces: StoredFaces, labels: Ints, known: Knowledge, touched: Ints) -> Ints:
-        """Clusters in line with what is known, looking at those that were touched alone."""
+    def settled(self, faces: StoredFaces, labels: Ints, known: Constraints, touched: Ints) -> Ints:
+        """Apply the constraints to the clusters that were touched."""
         rows = np.flatnonzero(np.isin(labels, touched))
         if not len(rows):
             return labels
@@ -49,12 +49,12 @@ class Placement:
         return labels
 
     def join_new(self) -> None:
-        """Place the faces that were not placed yet, and again those of clusters that they come near."""
+        """Place the new faces, and place the clusters that they come near again."""
         faces = self.current()
         new = faces.cluster < 0
         if not new.any():
             return
-        known = self.knowledge()
+        known = self.constraints()
         if new.all():
             first = arrange(faces.points, self.cut, known)
             labels, cut = first.labels, first.cut
@@ -67,38 +67,38 @@ class Placement:
         self.write(faces, self.named_ids(faces, faces.cluster, labels), cut)
 
     def named_ids(self, faces: StoredFaces, before: Ints, labels: Ints) -> Ints:
-        """Numbers for clusters, those with names first in keeping theirs."""
+        """Assign numbers to clusters; named clusters keep theirs first."""
         return carry(before, labels, self.store.next_cluster(), np.array(list(self.names()), np.int64))
 
     def write(self, faces: StoredFaces, ids: Ints, cut: float) -> None:
-        """Keep where every face is."""
+        """Store the cluster of every face."""
         self.store.place(moves(faces, ids), cut)
 
     def current(self) -> StoredFaces:
-        """Every face, read anew where this or another process has changed the file."""
+        """All faces; read again if this or another process has changed the file."""
         version = self.store.version()
         if version != self._version:
             self._faces = self.store.faces()
             self._version = version
         return self._faces
 
-    def known(self, bonds: Sequence[Bond], namings: Sequence[Naming], without: int | None) -> Known:
-        """Everything said, with more or without one decision."""
+    def known(self, bonds: Sequence[Bond], namings: Sequence[Naming], without: int | None) -> FaceConstraints:
+        """All decisions in force, plus some new ones, or without one of them."""
         faces = self.current()
         said, named = self.store.standing(without)
         named += [
             Naming(int(face), name, "the gallery") for face, name in zip(faces.ids, faces.names, strict=True) if name
         ]
         photos = dict(zip(faces.ids[faces.photo >= 0].tolist(), faces.photo[faces.photo >= 0].tolist(), strict=True))
-        return Known((*said, *bonds), (*named, *namings), photos)
+        return FaceConstraints((*said, *bonds), (*named, *namings), photos)
 
-    def knowledge(
+    def constraints(
         self, bonds: Sequence[Bond] = (), namings: Sequence[Naming] = (), without: int | None = None
-    ) -> Knowledge:
-        """The same as rows, checked for contradictions."""
+    ) -> Constraints:
+        """The same constraints as rows, checked for contradictions."""
         known = self.known(bonds, namings, without)
         known.check()
-        return Knowledge(*known.arrays(self.current().ids))
+        return Constraints(*known.arrays(self.current().ids))
 
     def names(self) -> dict[int, str]:
         """The name of each cluster that has one."""
@@ -112,7 +112,7 @@ class Placement:
         }
 
     def members(self, cluster: int) -> Ints:
-        """Rows of a cluster's faces that are in photos; AlbumError where there is no such cluster."""
+        """Rows of a cluster's faces in photos; AlbumError if the cluster does not exist."""
         faces = self.current()
         rows = np.flatnonzero((faces.cluster == cluster) & (faces.photo >= 0))
         if not len(rows):
@@ -120,7 +120,7 @@ class Placement:
         return rows
 
     def rows(self, numbers: Sequence[int]) -> Ints:
-        """Rows of faces; AlbumError where there is no such face."""
+        """Rows of faces; AlbumError if a face does not exist."""
         faces = self.current()
         rows = np.searchsorted(faces.ids, np.array(numbers, np.int64))
         for number, row in zip(numbers, rows, strict=True):
@@ -129,17 +129,17 @@ class Placement:
         return rows.astype(np.int64)
 
     def typical(self, rows: Ints) -> int:
-        """The row nearest to the mean of some."""
+        """The row nearest to the mean of some rows."""
         points = self.current().points[rows]
         return int(rows[((points - points.mean(axis=0)) ** 2).sum(axis=1).argmin()])
 
     def bond(self, a: int, b: int, together: bool) -> Bond:
-        """Two rows as a bond of faces."""
+        """Make a bond between the faces of two rows."""
         ids = self.current().ids
         return Bond(int(ids[a]), int(ids[b]), together, "this decision")
 
 
 def moves(faces: StoredFaces, after: Ints) -> list[tuple[int, int, int]]:
-    """Every face whose cluster changes: its number, the cluster before, the cluster after."""
+    """Faces whose cluster changes: number, old cluster, new cluster."""
     changed = np.flatnonzero(faces.cluster != after)
     return list(zip(faces.ids[changed].tolist(), faces.cluster[changed].tolist(), after[changed].tolist(), strict=True))

@@ -1,4 +1,4 @@
-"""What an album shows: people, their faces, and what to ask about them."""
+"""Records of an album: clusters, their faces, and questions about them."""
 
 from dataclasses import dataclass
 
@@ -10,10 +10,10 @@ from facespace.space import Failure
 class AlbumFace:
     """A face of an album.
 
-    number : given once and never again
+    number : unique, never reused
     photo : path of the photo it is in
     box : left, top, right, bottom, in pixels of the photo
-    membership : probability that it belongs to its cluster
+    membership : probability that the face belongs to its cluster
     """
 
     number: int
@@ -24,11 +24,11 @@ class AlbumFace:
 
 @dataclass(frozen=True)
 class AlbumCluster:
-    """A person, as far as is known.
+    """A cluster, which should be one person.
 
-    number : stays the same however the cluster grows
-    name : as somebody said, or a gallery knows; or None
-    faces : the most typical first; those to check are last
+    number : stays the same as the cluster grows
+    name : from a decision or a gallery, or None
+    faces : most typical first; faces to check are last
     cohesion : probability at the mean distance between its faces; 1 for a single face
     """
 
@@ -44,18 +44,18 @@ class AlbumCluster:
 
     @property
     def doubtful(self) -> tuple[AlbumFace, ...]:
-        """Faces that more likely belong elsewhere, the least likely first."""
+        """Faces that probably belong elsewhere, the least likely member first."""
         return tuple(face for face in reversed(self.faces) if face.membership < 0.5)
 
 
 @dataclass(frozen=True)
 class MaybeSame:
-    """Two clusters that may be one person, by their most typical faces.
+    """Two clusters that may be one person, represented by their most typical faces.
 
     a, b : numbers of the faces to show
     clusters : numbers of the two clusters
-    probability : that they are the same
-    gain : faces that the answer is expected to bring together
+    probability : that they are the same person
+    gain : faces that the answer is expected to connect
     """
 
     a: int
@@ -67,15 +67,15 @@ class MaybeSame:
 
 @dataclass(frozen=True)
 class Added:
-    """What came of adding photos.
+    """The result of adding photos.
 
-    photos : that were to be added
-    faces : found in those that were looked at
-    known : photos known before and unchanged, moved ones among them
+    photos : number of photos found
+    faces : number of faces found in new photos
+    known : photos that were in the album and unchanged, including moved ones
     failures : photos left out, and why
-    passed_over : entries of the folder that were not taken, and why
-    moved : photos that lie elsewhere than before, as (old path, new path)
-    missing : photos of the album that are not where they were, and nowhere among those added
+    passed_over : entries of the folder that were ignored, and why
+    moved : moved photos, as (old path, new path)
+    missing : photos of the album that no longer exist and are not among those added
     """
 
     photos: int

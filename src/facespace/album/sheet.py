@@ -1,7 +1,7 @@
-"""People for people to look at: a contact sheet, a table, JSON, and a folder of links.
+"""Write an album as a contact sheet (HTML), a table, JSON, and folders of links.
 
-The folder can be moved and opened without a network. Faces are files beside the page, and a browser fetches those
-that come into view: ten thousand of them are no trouble, on a telephone neither.
+The output folder can be moved and opened offline. Faces are separate files that the browser loads as they scroll into
+view, so a sheet of ten thousand works even on a phone.
 """
 
 import csv
@@ -17,36 +17,37 @@ from facespace.album.records import AlbumCluster, AlbumFace, MaybeSame
 from facespace.errors import AlbumError
 from facespace.images import is_output, mark_as_output, path_of, printable, text_of
 
-# Faces of a cluster on the page before 'show all'.
+# Pairs of clusters under 'Maybe the same person'.
+_QUESTIONS = 20
+
+# Faces per cluster on the page before 'more'.
 _AT_FIRST = 24
 
 _THUMBNAILS_AT_A_TIME = 500
 
 
-def write_sheet(album: Album, folder: str | os.PathLike[str], questions: int = 20) -> Path:
-    """Write what an album knows: index.html with faces/, clusters.csv, clusters.json, and people/ of links.
+def write_sheet(album: Album, folder: str | os.PathLike[str]) -> Path:
+    """Write an album's contents: index.html with faces/, clusters.csv, clusters.json, and people/ with links.
 
     Parameters
     ----------
     album : Album
     folder : path
-        Made if it does not exist; what an earlier call wrote is replaced.
-    questions : int
-        How many 'maybe the same person' pairs to show.
+        Created if needed; the output of an earlier call is replaced.
 
     Returns
     -------
     Path
-        Of index.html.
+        The path of index.html.
 
     Raises
     ------
     AlbumError
-        The folder cannot be written, or what would be replaced was not written by this package.
+        The folder cannot be written, or it holds other files that would be replaced.
     """
     root = Path(folder)
     check_replaceable(root)
-    clusters, maybe = album.clusters(), album.questions(questions)
+    clusters, maybe = album.clusters(), album.questions(_QUESTIONS)
     try:
         root.mkdir(parents=True, exist_ok=True)
         _write_faces(album, clusters, root / "faces")
@@ -57,30 +58,30 @@ def write_sheet(album: Album, folder: str | os.PathLike[str], questions: int = 2
         page.write_text("".join(_page(clusters, maybe)), "utf-8")
     except OSError as error:
         raise AlbumError(
-            f"cannot write the sheet into {text_of(root)}: {error.strerror}; check space and rights"
+            f"cannot write the sheet into {text_of(root)}: {error.strerror}; check the free space and the permissions"
         ) from None
     return page
 
 
 def check_replaceable(folder: str | os.PathLike[str]) -> None:
-    """Refuse a folder for a sheet whose faces/ or people/ hold somebody's own files: the sheet replaces both.
+    """Check that faces/ and people/ in a folder, which a sheet replaces, do not hold somebody's own files.
 
     Raises
     ------
     AlbumError
-        It has such a folder.
+        One of them does.
     """
     for name in ("faces", "people"):
         own = Path(folder) / name
         if own.is_dir() and any(own.iterdir()) and not is_output(own):
             raise AlbumError(
-                f"{text_of(own)} would be replaced, and its files were not written by facespace; name another folder, "
+                f"{text_of(own)} would be replaced, but facespace did not write its files; name another folder, "
                 "or move it away first"
             )
 
 
 def folder_name(cluster: AlbumCluster) -> str:
-    """A name for a cluster's folder that every file system takes."""
+    """A folder name for a cluster that is valid on every file system."""
     name = "".join(letter if letter.isalnum() or letter in " -_" else "_" for letter in cluster.name or "")
     return f"{cluster.number:05d} {name.strip()}".strip()[:100]
 
@@ -97,7 +98,7 @@ def _write_faces(album: Album, clusters: Sequence[AlbumCluster], folder: Path) -
 
 
 def _write_links(clusters: Sequence[AlbumCluster], folder: Path) -> None:
-    """A folder a person with links to their photos that are there; where links are not to be had, a list of paths."""
+    """Make a folder per person with links to their photos; if links are not supported, a list of paths."""
     shutil.rmtree(folder, ignore_errors=True)
     mark_as_output(folder)
     for cluster in clusters:
@@ -202,7 +203,7 @@ def _image(number: int) -> str:
 
 _HEAD = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Who are all these people?</title>
+<title>People in these photos</title>
 <style>
 :root { color-scheme: light dark; --line: #8884; --doubt: #d60; }
 body { font: 15px/1.4 system-ui, sans-serif; margin: 0; }

@@ -1,6 +1,6 @@
-"""An album's truth: one SQLite file of photos, faces, their clusters, and everything that was decided.
+"""The SQLite file of an album: photos, faces, their clusters, and all decisions.
 
-Numbers of faces, clusters and decisions are given once and never again, so they may be noted down.
+Numbers of faces, clusters and decisions are never reused, so users may note them down.
 """
 
 import os
@@ -75,7 +75,7 @@ MIGRATIONS = (
         value REAL NOT NULL
     ) STRICT;
     """,
-    # The sha256 of a photo's bytes: a photo that was moved or renamed is known again by it.
+    # The sha256 of a photo's bytes, by which a moved or renamed photo is recognised.
     "ALTER TABLE photo ADD COLUMN digest BLOB",
 )
 
@@ -84,7 +84,7 @@ Box = tuple[float, float, float, float]
 
 @dataclass(frozen=True)
 class NewFace:
-    """A face to keep: where in its photo (pixels), its point (d,), and a small picture (WebP) of it."""
+    """A face to store: its box in the photo (pixels), its embedding (d,), and a small picture (WebP)."""
 
     box: Box
     point: NDArray[np.float32]
@@ -92,13 +92,13 @@ class NewFace:
 
 
 class NewPhoto(NamedTuple):
-    """A photo to keep.
+    """A photo to store.
 
-    path : its path as text, see `text_of`; of an upload, its name
-    size, modified : bytes, and time of change (ns)
+    path : as text, see `text_of`; for an upload, its name
+    size, modified : bytes, and modification time (ns)
     failure : why it could not be used, or None
-    faces : found in it
-    digest : sha256 of its bytes, or None where that is not known
+    faces : the faces found in it
+    digest : sha256 of its bytes, or None if unknown
     """
 
     path: str
@@ -110,7 +110,7 @@ class NewPhoto(NamedTuple):
 
 
 class SeenPhoto(NamedTuple):
-    """A photo that was looked at, as `NewPhoto` has it."""
+    """A photo processed before; fields as in `NewPhoto`."""
 
     size: int
     modified: int
@@ -119,11 +119,11 @@ class SeenPhoto(NamedTuple):
 
 @dataclass(frozen=True)
 class StoredFaces:
-    """All faces of an album, by number.
+    """All faces of an album, ordered by number.
 
     ids : int64, shape (n,), ascending
-    photo : int64, shape (n,), of the photo; -1 for a face of a gallery
-    paths, boxes, names : of each face; the name is that of a gallery's face, else None
+    photo : int64, shape (n,), id of the photo; -1 for a gallery's face
+    paths, boxes, names : of each face; only a gallery's face has a name, the others None
     points : float32, shape (n, d)
     cluster : int64, shape (n,), -1 for a face that was not placed yet
     """
@@ -139,7 +139,7 @@ class StoredFaces:
 
 @dataclass(frozen=True)
 class Decision:
-    """Something a person decided about an album: what, when (UTC, ISO 8601), and whether it was undone since."""
+    """A decision about an album: what, when (UTC, ISO 8601), and when it was undone, if it was."""
 
     id: int
     what: str
@@ -148,7 +148,7 @@ class Decision:
 
 
 class AlbumStore:
-    """An album file, open for reading and writing; AlbumError where it cannot be."""
+    """An album file, open for reading and writing; AlbumError if it cannot be opened."""
 
     def __init__(self, path: str | os.PathLike[str], space_id: str, dimension: int, create: bool = True):
         self._dimension = dimension
@@ -156,13 +156,13 @@ class AlbumStore:
         self.path, self._db = self._file.path, self._file.connection
 
     def close(self) -> None:
-        """Let the file go."""
+        """Close the file."""
         self._file.close()
 
     def discard_unused(self) -> bool:
-        """Delete a file that opening it made and that nothing was ever written to; gives whether it is gone.
+        """Delete a file that opening it created and that is still empty; returns whether it was deleted.
 
-        It is kept where another process has it open. If it is not deleted, it is still open.
+        It is kept if another process has it open. If it is not deleted, it is still open.
         """
         if not self._file.made:
             return False
@@ -173,11 +173,11 @@ class AlbumStore:
         return not used and self._file.discard()
 
     def version(self) -> tuple[int, int]:
-        """Changes whenever this or any other process has changed the file."""
+        """Value that changes whenever this or any other process changes the file."""
         return self._file.version()
 
     def seen(self) -> dict[str, SeenPhoto]:
-        """Every photo that was looked at, by path."""
+        """All photos processed before, by path."""
         with self._file.explaining("read"):
             rows = self._db.execute("SELECT path, size, modified, digest FROM photo ORDER BY id").fetchall()
         return {path: SeenPhoto(*rest) for path, *rest in rows}
@@ -188,9 +188,9 @@ class AlbumStore:
             return list(self._db.execute("SELECT path, failure FROM photo WHERE failure IS NOT NULL ORDER BY id"))
 
     def add_photos(self, photos: Iterable[NewPhoto]) -> None:
-        """Keep photos and their faces, not placed yet.
+        """Store photos and their faces, which are not placed yet.
 
-        A photo known under the same path is replaced, with its faces.
+        A stored photo with the same path is replaced, with its faces.
         """
         with self._file.writing("add to"):
             for path, size, modified, failure, faces, digest in photos:
@@ -205,13 +205,13 @@ class AlbumStore:
                 )
 
     def move_photos(self, moves: Mapping[str, tuple[str, SeenPhoto]]) -> None:
-        """Let photos lie elsewhere, by their old path: the new path, and what is seen there. Their faces stay.
+        """Change the paths of photos, given by old path: the new path, and the file's properties. Faces stay.
 
-        A photo known under a new path that does not move itself is replaced.
+        A stored photo at a new path that is not moved itself is replaced.
         """
         with self._file.writing("change"):
             ids = {old: self._db.execute("SELECT id FROM photo WHERE path = ?", (old,)).fetchone()[0] for old in moves}
-            # By way of names that no photo has: photos may have changed places.
+            # Use temporary names that no photo has, because photos may have swapped places.
             self._db.executemany(
                 "UPDATE photo SET path = '\n' || id WHERE id = ?", [(number,) for number in ids.values()]
             )
@@ -222,7 +222,7 @@ class AlbumStore:
                 )
 
     def forget_photos(self, paths: Iterable[str]) -> int:
-        """Delete photos with their faces, and what was said of these; gives the number of faces."""
+        """Delete photos with their faces and the decisions about these; returns the number of faces."""
         faces = 0
         with self._file.writing("remove from"):
             for path in paths:
@@ -234,7 +234,7 @@ class AlbumStore:
         return faces
 
     def replace_people(self, people: Iterable[tuple[str, NDArray[np.float32]]]) -> None:
-        """Keep the faces of a gallery's people (name, points (k, d)) in place of those kept before."""
+        """Replace the stored faces of a gallery's people (name, embeddings (k, d))."""
         with self._file.writing("add to"):
             self._db.execute("DELETE FROM face WHERE photo IS NULL")
             self._db.executemany(
@@ -243,7 +243,7 @@ class AlbumStore:
             )
 
     def faces(self) -> StoredFaces:
-        """Every face."""
+        """All faces."""
         with self._file.explaining("read"):
             rows = self._db.execute(
                 "SELECT face.id, photo, path, name, left, top, right, bottom, cluster, point FROM face "
@@ -251,7 +251,7 @@ class AlbumStore:
             ).fetchall()
         content = b"".join(row[-1] for row in rows)
         if len(content) != 2 * len(rows) * self._dimension:
-            raise AlbumError(f"{self.path} holds faces of a wrong size: it is damaged; restore a backup")
+            raise AlbumError(f"{self.path} is damaged: faces have the wrong size; restore a backup")
         points = np.frombuffer(content, np.float16).reshape(len(rows), self._dimension).astype(np.float32)
         return StoredFaces(
             ids=np.array([row[0] for row in rows], np.int64),
@@ -264,13 +264,13 @@ class AlbumStore:
         )
 
     def thumbnails(self, faces: Sequence[int]) -> list[bytes | None]:
-        """The small pictures of some faces; None where there is no such face."""
+        """Small pictures of some faces; None for unknown faces."""
         with self._file.explaining("read"):
             rows = [self._db.execute("SELECT thumbnail FROM face WHERE id = ?", (face,)).fetchone() for face in faces]
         return [None if row is None else row[0] for row in rows]
 
     def standing(self, without: int | None = None) -> tuple[list[Bond], list[Naming]]:
-        """What was decided and not undone, with the decision as the reason; but for one decision, where given."""
+        """Bonds and names from decisions in force, with the decision as the reason; optionally without one of them."""
         with self._file.explaining("read"):
             bonds = self._db.execute(
                 "SELECT a, b, together, decision.id, what FROM bond JOIN decision ON decision.id = bond.decision "
@@ -290,7 +290,7 @@ class AlbumStore:
     def decide(
         self, what: str, bonds: Sequence[Bond], namings: Sequence[Naming], moved: Sequence[tuple[int, int, int]]
     ) -> int:
-        """Keep a decision and its effect (face, cluster before, cluster after; -1 for none); gives its number."""
+        """Store a decision and its effect (face, old cluster, new cluster; -1 for none); returns its number."""
         with self._file.writing("change"):
             number = self._db.execute("INSERT INTO decision (what, made) VALUES (?, ?)", (what, _now())).lastrowid
             self._db.executemany(
@@ -307,38 +307,38 @@ class AlbumStore:
         return int(number or 0)
 
     def moved_by(self, decision: int) -> list[tuple[int, int, int]]:
-        """The effect of a decision: face, cluster before, cluster after."""
+        """The effect of a decision: face, old cluster, new cluster."""
         with self._file.explaining("read"):
             rows = self._db.execute("SELECT face, before, after FROM moved WHERE decision = ?", (decision,)).fetchall()
         return [(face, -1 if a is None else a, -1 if b is None else b) for face, a, b in rows]
 
     def undo(self, decision: int, moved: Sequence[tuple[int, int, int]]) -> None:
-        """Mark a decision undone and place faces anew, in one transaction."""
+        """Mark a decision as undone and place faces, in one transaction."""
         with self._file.writing("change"):
             self._db.execute("UPDATE decision SET undone = ? WHERE id = ?", (_now(), decision))
             self._place(moved)
 
     def place(self, moved: Sequence[tuple[int, int, int]], cut: float | None) -> None:
-        """Put faces (face, cluster before, cluster after) into clusters, and keep the cut that did it."""
+        """Put faces (face, old cluster, new cluster) into clusters, and store the cut that was used."""
         with self._file.writing("change"):
             self._place(moved)
             if cut is not None:
                 self._db.execute("INSERT OR REPLACE INTO setting VALUES ('cut', ?)", (cut,))
 
     def cut(self) -> float | None:
-        """The squared distance the clusters were last cut at, or None."""
+        """Squared distance of the last cut, or None."""
         with self._file.explaining("read"):
             row = self._db.execute("SELECT value FROM setting WHERE name = 'cut'").fetchone()
         return None if row is None else float(row[0])
 
     def decisions(self) -> list[Decision]:
-        """Everything that was decided, undone or not, in order."""
+        """All decisions in order, including undone ones."""
         with self._file.explaining("read"):
             rows = self._db.execute("SELECT id, what, made, undone FROM decision ORDER BY id").fetchall()
         return [Decision(*row) for row in rows]
 
     def pairs(self) -> dict[int, list[tuple[int, int, bool]]]:
-        """The pairs of faces that each decision says are one person (True) or two, by decision, undone or not."""
+        """Pairs of faces that each decision declares the same person (True) or different people, undone or not."""
         with self._file.explaining("read"):
             rows = self._db.execute("SELECT decision, a, b, together FROM bond ORDER BY rowid").fetchall()
         found: dict[int, list[tuple[int, int, bool]]] = {}
@@ -347,13 +347,13 @@ class AlbumStore:
         return found
 
     def names_given(self) -> dict[int, tuple[int, str]]:
-        """The face and the name of each decision that names a cluster, by decision, undone or not."""
+        """Face and name of each decision that names a cluster, undone or not."""
         with self._file.explaining("read"):
             rows = self._db.execute("SELECT decision, face, name FROM naming ORDER BY rowid").fetchall()
         return {decision: (face, name) for decision, face, name in rows}
 
     def next_cluster(self) -> int:
-        """The first cluster number that was never used."""
+        """First cluster number that was never used."""
         with self._file.explaining("read"):
             row = self._db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'cluster'").fetchone()
         return 1 + (0 if row is None else int(row[0]))

@@ -1,4 +1,4 @@
-"""Many photos to files: the faces of whole folders, tables, training sets."""
+"""Process many photos and write files: tables of faces, training sets."""
 
 from facespace.bulk.harvest import Harvest, Source, describe, harvest, sources_in
 from facespace.bulk.sample import calibration_faces

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from facespace.bulk.harvest import writing
 from facespace.bulk.parquet import require_pyarrow
 from facespace.bulk.ray import harvest_with_ray
-from facespace.clustering.arrange import Knowledge, arrange
+from facespace.clustering.arrange import Constraints, arrange
 from facespace.clustering.ray import graph_with_ray
 from facespace.clustering.threshold import Cut
 from facespace.errors import DataError
@@ -48,11 +48,10 @@ def group_with_ray(
     out: str | Path,
     space: Space,
     model: str | Path | None,
-    threshold: float | None = None,
+    cut: Cut,
     workers: int | None = None,
     truncated: bool = False,
     on_photo: Callable[[dict[str, Any]], None] = lambda row: None,
-    on_face: Callable[[int], None] | None = None,
 ) -> Grouped:
     """Group the faces of many photos by person, as `cluster` does, on the machines that Ray is connected to.
 
@@ -65,12 +64,12 @@ def group_with_ray(
     space : Space
     model : path or None
         The file of that space, which every machine sees; None for the model that ships with the package.
-    threshold : float or None
-        As for `cluster`.
+    cut : Cut
+        Where to cut, such as `cut_of` returns it for the card of the space.
     workers, truncated
         As for `harvest_with_ray`.
-    on_photo, on_face : callable
-        Called with the row of each photo; with how many more faces have their neighbours.
+    on_photo : callable
+        Called with the row of each photo.
 
     Raises
     ------
@@ -79,7 +78,6 @@ def group_with_ray(
     """
     require_pyarrow()
     out = Path(out)
-    cut = Cut.of_card(space.card.require_decisions()) if threshold is None else Cut(threshold)
     with writing(out):
         out.mkdir(parents=True, exist_ok=True)
         _begun(out, source, space.id)
@@ -91,11 +89,11 @@ def group_with_ray(
     points, photo = _points(table, space)
     if not len(points):
         raise DataError(f"there is no face in {table}; check that its photos show people")
-    nothing = Knowledge.nothing(len(points))
-    known = Knowledge(nothing.together, _of_one_photo(photo), nothing.colour)
+    nothing = Constraints.nothing(len(points))
+    known = Constraints(nothing.together, _of_one_photo(photo), nothing.colour)
     work = out / "work"
     candidates = functools.partial(graph_with_ray, folder=work.absolute(), workers=workers)
-    arranged = arrange(points, cut, known, on_face, candidates)
+    arranged = arrange(points, cut, known, candidates)
     labels = by_size(arranged.labels)
     with writing(out):
         written = _write(table, out / "clusters.parquet", labels)

@@ -1,7 +1,7 @@
-"""The faces of many photos, written down as they are found: to be stopped and continued at any time.
+"""Write the faces of many photos to a file; the work can be interrupted and continued at any time.
 
-While it runs, one line of JSON a photo goes to a journal beside the output. The output itself appears only when
-all photos are done: the journal renamed, or turned into Parquet (extra `table`).
+While it runs, one JSON line per photo is appended to a journal beside the output. The output appears only when all
+photos are done: the journal is renamed, or converted to Parquet (extra `table`).
 """
 
 import json
@@ -28,7 +28,7 @@ FORMATS = (".jsonl", ".parquet")
 
 @dataclass(frozen=True)
 class Source:
-    """A photo by the name it gets in the output; `seconds` for a frame of a video."""
+    """A photo and the name it has in the output; `seconds` for a frame of a video."""
 
     name: str
     photo: Photo
@@ -38,14 +38,14 @@ class Source:
 def sources_in(
     path: str | os.PathLike[str], every: int = 1, on_passed: OnPassed = lambda passed: None
 ) -> Iterator[Source]:
-    """All photos under a folder, one photo, or every so-many-th frame of a video, by names relative to the folder.
+    """All photos under a folder, one photo, or every nth frame of a video, named relative to the folder.
 
-    Names are text (`text_of`). What of a folder is not taken is handed to `on_passed`.
+    Names are text (`text_of`). Ignored entries of a folder are passed to `on_passed`.
 
     Raises
     ------
     DataError, ImageError
-        No such folder; no such video.
+        The folder or the video does not exist.
     """
     path = Path(path)
     if path.suffix.lower() in VIDEO_EXTENSIONS:
@@ -60,11 +60,11 @@ def sources_in(
 
 @dataclass(frozen=True)
 class Harvest:
-    """What was done.
+    """Result of a harvest.
 
-    photos, faces, failures : of this run
-    before : photos that an earlier, stopped run had done
-    seconds : of this run
+    photos, faces, failures : in this run
+    before : photos done by an earlier, interrupted run
+    seconds : duration of this run
     """
 
     photos: int
@@ -82,29 +82,29 @@ def harvest(
     workers: int | None = None,
     on_photo: Callable[[dict[str, Any]], None] = lambda row: None,
 ) -> Harvest:
-    """Find (and embed) the faces of many photos and write them down.
+    """Find (and embed) the faces of many photos and write them to a file.
 
-    Started again after it was stopped, by Ctrl-C or by a power cut, it goes on behind the last photo written.
+    If it was interrupted, by Ctrl-C or a power failure, another call continues after the last photo written.
 
     Parameters
     ----------
     sources : iterable of Source
         In the same order in each run.
     out : path
-        Ends in .jsonl (a line a photo) or .parquet (a row a face; a photo without faces is a row too).
+        Ends in .jsonl (one line per photo) or .parquet (one row per face; a photo without faces is a row too).
     finder : Finder or Space
         A space adds an embedding to each face.
     crops : path or None
-        Folder for the faces as the network sees them.
+        Folder for the aligned faces.
     workers : int or None
         As for `find_stream`.
     on_photo : callable
-        Told of each row once it is written.
+        Called with each row once it is written.
 
     Raises
     ------
     DataError
-        The output exists, has another ending, or was begun with another space.
+        The output exists, has another suffix, or was begun with another space.
     """
 
     def rows(done: set[str]) -> Iterator[dict[str, Any]]:
@@ -114,7 +114,7 @@ def harvest(
             yield row
 
     if crops is not None:
-        # Before the photos are walked, as the crops may lie among them.
+        # Mark the folder before the photos are walked, because it may be among them.
         with writing(crops):
             mark_as_output(Path(crops))
     return write_rows(rows, Path(out), finder if isinstance(finder, Space) else None, on_photo)
@@ -126,7 +126,7 @@ def write_rows(
     space: Space | None,
     on_photo: Callable[[dict[str, Any]], None],
 ) -> Harvest:
-    """Write rows, one a photo, through the journal; `rows` is told the names of the photos that are there already.
+    """Write rows, one per photo, through the journal; `rows` gets the names of the photos already in it.
 
     Raises
     ------
@@ -148,7 +148,7 @@ def write_rows(
         done = _open_journal(journal, _header(space))
     with writing(out), journal.open("a", encoding="utf-8") as file:
         for row in rows(done):
-            # A line is written whole or, after a crash, cut off when the journal is opened again.
+            # After a crash, an incomplete line is removed when the journal is opened again.
             file.write(json.dumps(row) + "\n")
             file.flush()
             photos, faces, failures = photos + 1, faces + len(row["faces"]), failures + ("failure" in row)
@@ -166,7 +166,7 @@ def write_rows(
 
 
 def describe(photo: str | os.PathLike[str], finder: Finder | Space) -> tuple[Found, dict[str, Any]]:
-    """The faces of one photo, and the row that `harvest` writes of it; ImageError where it cannot be used."""
+    """Find the faces of one photo, and make the row that `harvest` writes; ImageError if it cannot be used."""
     source = Source(text_of(Path(photo).name), photo)
     if isinstance(finder, Space):
         found, points = next(embedded(finder, [finder.finder.find(photo)]))
@@ -177,13 +177,13 @@ def describe(photo: str | os.PathLike[str], finder: Finder | Space) -> tuple[Fou
 
 @contextmanager
 def writing(path: str | os.PathLike[str]) -> Iterator[None]:
-    """A file system's refusal to write an output as DataError, which names it."""
+    """Turn a file system error while writing an output into a DataError that names it."""
     try:
         yield
     except OSError as error:
         raise DataError(
-            f"cannot write {text_of(path)}: {error.strerror or error}; check the path, its permissions and the space "
-            "on the disk; the same command goes on from there"
+            f"cannot write {text_of(path)}: {error.strerror or error}; check the path, its permissions and the free "
+            "space, then run the same command again to continue"
         ) from None
 
 
@@ -192,7 +192,7 @@ def _header(space: Space | None) -> dict[str, Any]:
 
 
 def _open_journal(path: Path, header: dict[str, Any]) -> set[str]:
-    """Names of the photos that are in the journal; begins it where there is none."""
+    """Open the journal, or begin it, and return the names of the photos in it."""
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(header) + "\n", "utf-8")
@@ -205,7 +205,7 @@ def _open_journal(path: Path, header: dict[str, Any]) -> set[str]:
                 break
             row = json.loads(line)
             if number == 0 and row != header:
-                raise DataError(f"{path} was begun with another model; remove it to begin anew, or name another output")
+                raise DataError(f"{path} was begun with another model; remove it to start over, or name another output")
             if number > 0:
                 done.add(row["photo"])
             whole += len(line)
@@ -237,7 +237,7 @@ def _rows(
 
 
 def row_of(source: Source, found: Found, points: NDArray[np.float32] | None) -> dict[str, Any]:
-    """A photo as what JSON knows; pixels of the photo, five landmarks as x, y pairs."""
+    """Make a JSON row of a photo: boxes in pixels of the photo, five landmarks as x, y pairs."""
     row: dict[str, Any] = {"photo": source.name, "width": found.width, "height": found.height, "faces": []}
     if source.seconds is not None:
         row["seconds"] = source.seconds
@@ -250,7 +250,7 @@ def row_of(source: Source, found: Found, points: NDArray[np.float32] | None) -> 
         if face.quality is not None:
             entry["quality"] = {name: round(value, 4) for name, value in asdict(face.quality).items()}
         if points is not None:
-            # Nine significant digits give a float32 back exactly.
+            # Nine significant digits represent a float32 exactly.
             entry["embedding"] = [float(f"{value:.9g}") for value in points[index].tolist()]
         row["faces"].append(entry)
     return row

@@ -1,4 +1,4 @@
-"""A journal of faces as a Parquet table: a row a face. Needs the extra `table` (pyarrow)."""
+"""Convert a journal of faces to a Parquet table, one row per face. Needs the extra `table` (pyarrow)."""
 
 import json
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ MEASURES = ("value", "eye_distance", "sharpness", "brightness", "contrast", "yaw
 
 
 def require_pyarrow() -> None:
-    """FacespaceError where the extra is not installed; to be asked before hours of work, not after."""
+    """Raise FacespaceError if the extra is not installed, before hours of work rather than after."""
     try:
         import pyarrow.parquet  # noqa: F401
     except ModuleNotFoundError:
@@ -23,7 +23,7 @@ def require_pyarrow() -> None:
 
 
 def write_parquet(journal: Path, out: Path) -> None:
-    """Turn a journal into Parquet, a few thousand rows in memory at a time; the table appears when it is whole."""
+    """Convert a journal to Parquet, a few thousand rows at a time; the table appears when it is complete."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -64,7 +64,7 @@ def _column(measure: str) -> str:
 
 def _table_rows(row: dict[str, Any]) -> Iterator[dict[str, Any]]:
     common = {key: row.get(key) for key in ("photo", "seconds", "width", "height", "failure")}
-    # Parquet's strings are UTF-8, and the name of a source need not be; a message may hold one.
+    # Parquet's strings are UTF-8, but the name of a source may not be, and a message may quote it.
     common |= {key: _utf8(row[key]) for key in ("photo", "failure") if row.get(key) is not None}
     for number, face in enumerate(row["faces"]):
         quality = face.get("quality", {})

@@ -1,4 +1,4 @@
-"""The same work spread over many machines by Ray Data (extra `ray`); results as from one machine."""
+"""Distribute a harvest over many machines with Ray Data (extra `ray`); the output is that of one machine."""
 
 import io
 import json
@@ -15,7 +15,7 @@ from facespace.faces import default_finder
 from facespace.images import EXTENSIONS, natural
 from facespace.space import Space, embedded, load
 
-# Photos sent to a worker at once.
+# Photos per task.
 BATCH = 32
 
 # Seconds to wait before a photo that could not be read is read again.
@@ -23,7 +23,7 @@ PAUSES = (0.5, 2.0, 8.0)
 
 
 class FindAndEmbed:
-    """What each worker runs: names of photos to rows of JSON. Opens the model once.
+    """Function object that each worker runs: names of photos to JSON rows. It opens the model once.
 
     Parameters
     ----------
@@ -35,14 +35,14 @@ class FindAndEmbed:
     def __init__(self, root: str, model: str | None, longest: int | None, truncated: bool = False):
         self._folder = root
         self._files, self._root = _filesystem(root)
-        # A worker is a process on one core: many of them are the parallel part.
+        # Each worker is a process with one core; the parallelism comes from their number.
         self._space = None if model is None else load(model, threads=1)
         self._finder = replace(
             self._space.finder if self._space else default_finder(), longest=longest, truncated=truncated
         )
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[str]]:
-        """Rows of a batch of names, in order."""
+        """Make the rows of a batch of names, in order."""
         read = [self._read(str(name)) for name in batch["name"]]
         sources = [Source(str(name), content) for name, (content, _) in zip(batch["name"], read, strict=True)]
         found = self._finder.find_all([source.photo for source in sources])
@@ -54,10 +54,10 @@ class FindAndEmbed:
         return {"row": [json.dumps(row) for row in rows]}
 
     def _read(self, name: str) -> tuple[io.BytesIO, str | None]:
-        """The bytes of a photo, and why there are none: it is gone, or may not be read.
+        """Read a photo; returns its bytes, and a reason if it does not exist or must not be read.
 
-        What else keeps a photo from being read, such as a network that is down, is no fault of the photo: it is tried
-        again, and then stops the work, which can be continued, rather than leave out photos that are good.
+        Any other failure, such as a network that is down, is not the photo's fault. It is retried, and then stops the
+        run, which can be continued; otherwise good photos would be left out.
         """
         content, reason = io.BytesIO(), None
         content.name = f"{self._folder}/{name}"
@@ -91,26 +91,26 @@ def harvest_with_ray(
     on_photo: Callable[[dict[str, Any]], None] = lambda row: None,
     truncated: bool = False,
 ) -> Harvest:
-    """Find (and embed) the faces of a folder with Ray, on this machine or the cluster Ray is connected to.
+    """Find (and embed) the faces of a folder with Ray, on this machine or on the cluster that Ray is connected to.
 
     Parameters
     ----------
     folder : path or URI (s3://, gs://)
-        Seen by every machine.
+        Accessible from every machine.
     out, on_photo
-        As for `harvest`: the same rows in the same order, and resumable alike.
+        As for `harvest`: the same rows in the same order, and it can be continued in the same way.
     model : path or None
-        A model file that every machine sees.
+        A model file that every machine can read.
     longest, truncated
         As for `Finder`.
     workers : int or None
-        Processes, one core each; as many as there are cores where None.
+        Processes, one core each; None uses one per core.
 
     Raises
     ------
     DataError
-        No such folder, or no photos in it; the output exists or was begun with another model; photos could not be read
-        again and again, or machines were lost too often. What was done is kept.
+        The folder does not exist or has no photos; the output exists or was begun with another model; photos could not
+        be read after several tries, or machines were lost too often. What was done is kept.
     FacespaceError
         The extra is not installed.
     """
@@ -118,10 +118,10 @@ def harvest_with_ray(
         import pyarrow.fs  # noqa: F401
         import ray
     except ModuleNotFoundError:
-        raise FacespaceError("the engine ray needs its package: pip install 'facespace[ray]'") from None
+        raise FacespaceError("the engine ray needs its package; run: pip install 'facespace[ray]'") from None
     names = list(_names(folder))
     if not names:
-        raise DataError(f"no photos under {folder}; looked for files ending in {', '.join(sorted(EXTENSIONS))}")
+        raise DataError(f"no photos under {folder}; supported file name suffixes: {', '.join(sorted(EXTENSIONS))}")
     if not ray.is_initialized():
         ray.init(num_cpus=workers, include_dashboard=False, log_to_driver=False, configure_logging=False)
     context = ray.data.DataContext.get_current()
@@ -169,7 +169,7 @@ def _filesystem(root: str) -> tuple[Any, str]:
 
 
 def _names(root: str) -> Iterator[str]:
-    """Photos below a folder, relative to it, in the order of `walk_photos`; hidden files are skipped."""
+    """Photos below a folder, relative to it, in the order of `walk_photos`; hidden files are ignored."""
     from pyarrow import fs
 
     files, path = _filesystem(root)

@@ -1,4 +1,4 @@
-"""Faces of photos drawn at random from a folder, for quantisation to calibrate on."""
+"""Sample faces at random from a folder of photos, to calibrate quantisation."""
 
 import os
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from facespace.errors import DataError, ImageError, NoFaceError
 from facespace.images import called, photos_in
 from facespace.space import Space, compared_face
 
-# Quantisation calibrates on three of four, and on no more than 128.
+# Quantisation uses three of four faces for calibration, at most 128.
 FACES = 171
 
 
@@ -18,21 +18,18 @@ def calibration_faces(
     space: Space,
     folder: str | os.PathLike[str],
     count: int = FACES,
-    seed: int = 0,
     on_failure: Callable[[str], None] = lambda reason: None,
 ) -> NDArray[np.uint8]:
-    """The main faces of photos drawn at random from a folder, cut out as a space wants them.
+    """Align the main faces of randomly chosen photos in a folder for a space.
 
     Parameters
     ----------
     space : Space
     folder : path
-        Photos in it and in its sub-folders.
+        Photos in it and in its subfolders.
     count : int
-        How many faces; fewer where the folder has fewer.
-    seed : int
-        Of the draw.
-    on_failure : called with the reason for each photo that could not be used; another takes its place
+        Number of faces; fewer if the folder has fewer.
+    on_failure : callback with the reason for each photo that cannot be used; another photo replaces it
 
     Returns
     -------
@@ -41,11 +38,11 @@ def calibration_faces(
     Raises
     ------
     DataError
-        No such folder, or no face in any of its photos.
+        The folder does not exist, or no face was found in its photos.
     """
     photos = photos_in(folder)
     faces: list[NDArray[np.uint8]] = []
-    for index in np.random.default_rng(seed).permutation(len(photos)):
+    for index in np.random.default_rng(0).permutation(len(photos)):
         if len(faces) == count:
             break
         try:
@@ -54,5 +51,5 @@ def calibration_faces(
         except (ImageError, NoFaceError) as error:
             on_failure(str(error))
     if not faces:
-        raise DataError(f"no face in any of the {len(photos)} photos under {folder}")
+        raise DataError(f"no face found in the {len(photos)} photos under {folder}")
     return np.stack(faces)

@@ -10,7 +10,7 @@ import typer
 from facespace.cli.app import app
 from facespace.cli.faces import Engine
 from facespace.cli.options import AsJson, ModelPath, Provider, Threads, Truncated
-from facespace.cli.output import command_line, photo_name, print_json, say, table, warn, warn_passed_over
+from facespace.cli.output import command_line, echo, photo_name, print_json, table, warn, warn_skipped
 from facespace.cli.progress import photo_progress
 from facespace.errors import AlbumError, FacespaceError
 from facespace.filenames import text_of
@@ -40,9 +40,10 @@ Threshold = Annotated[
     float | None,
     typer.Option(help="Squared distance at which to cut. Default: from the model card, adapted to the photos."),
 ]
-Numbers = Annotated[list[int], typer.Argument(help="Face numbers.")]
-One = Annotated[int, typer.Argument(help="A face number.")]
-Person = Annotated[int, typer.Argument(help="A cluster number.")]
+FaceNumbers = Annotated[list[int], typer.Argument(help="Face numbers.")]
+FaceNumber = Annotated[int, typer.Argument(help="A face number.")]
+Name = Annotated[str, typer.Argument(help="The name of the person.")]
+Cluster = Annotated[int, typer.Argument(help="A cluster number.")]
 
 
 @app.command("cluster")
@@ -95,7 +96,7 @@ def _cluster_here(folder: Path, out: Path | None, space: "Space", threshold: flo
         if json:
             print_json(clusters)
             return
-        warn_passed_over(folder, clusters.passed_over)
+        warn_skipped(folder, clusters.passed_over)
         for failure in clusters.failures:
             warn(f"left out {photo_name(failure.photo)}: {failure.reason}")
         table(
@@ -107,7 +108,7 @@ def _cluster_here(folder: Path, out: Path | None, space: "Space", threshold: flo
             ],
         )
         keep = command_line("facespace cluster", str(folder), "--out", "DIR")
-        say(f"To save these groups, correct them and add photos later: {keep}")
+        echo(f"To save these groups, correct them and add photos later: {keep}")
         return
     check_replaceable(out)
     new = not out.exists()
@@ -130,17 +131,17 @@ def _cluster_here(folder: Path, out: Path | None, space: "Space", threshold: flo
                 out.rmdir()
         raise
     if not json:
-        _tell_added(folder, out, added)
+        _report_added(folder, out, added)
     if json:
         print_json({"added": added, "clusters": people, "sheet": page, "album": out / "album.db"})
         return
-    say(f"{added.faces} faces in {added.photos} photos ({added.known} already known); {len(people)} people: {page}")
+    echo(f"{added.faces} faces in {added.photos} photos ({added.known} already known); {len(people)} people: {page}")
 
 
 @album_app.command("show")
 def show_command(album: AlbumPath, model: ModelPath = None, json: AsJson = False) -> None:
     """List the people in an album, with the faces to check first."""
-    with _opened(album, model) as opened:
+    with _open_album(album, model) as opened:
         clusters = opened.clusters()
     if json:
         print_json({"clusters": clusters})
@@ -151,7 +152,7 @@ def show_command(album: AlbumPath, model: ModelPath = None, json: AsJson = False
 @album_app.command("questions")
 def questions_command(
     album: AlbumPath,
-    most: Annotated[int, typer.Option(min=1, help="Number of questions to show.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, help="Number of questions to show.")] = 20,
     model: ModelPath = None,
     json: AsJson = False,
 ) -> None:
@@ -159,8 +160,8 @@ def questions_command(
 
     The pairs whose answers help most come first.
     """
-    with _opened(album, model) as opened:
-        found = opened.questions(most)
+    with _open_album(album, model) as opened:
+        found = opened.questions(limit)
     if json:
         print_json({"questions": found})
         return
@@ -176,48 +177,48 @@ def merge_command(
     album: AlbumPath, clusters: Annotated[list[int], typer.Argument(help="Cluster numbers.")], model: ModelPath = None
 ) -> None:
     """Merge clusters that are one person, into the first."""
-    with _opened(album, model) as opened:
-        _done(album, opened.merge(clusters))
+    with _open_album(album, model) as opened:
+        _report_decision(album, opened.merge(clusters))
 
 
 @album_app.command("split")
-def split_command(album: AlbumPath, faces: Numbers, model: ModelPath = None) -> None:
+def split_command(album: AlbumPath, faces: FaceNumbers, model: ModelPath = None) -> None:
     """Split these faces off their cluster, as another person."""
-    with _opened(album, model) as opened:
-        _done(album, opened.split(faces))
+    with _open_album(album, model) as opened:
+        _report_decision(album, opened.split(faces))
 
 
 @album_app.command("move")
 def move_command(
     album: AlbumPath,
-    faces: Numbers,
+    faces: FaceNumbers,
     to: Annotated[int, typer.Option(help="Number of the cluster to move them to.")],
     model: ModelPath = None,
 ) -> None:
     """Move faces to another cluster."""
-    with _opened(album, model) as opened:
-        _done(album, opened.move(faces, to))
+    with _open_album(album, model) as opened:
+        _report_decision(album, opened.move(faces, to))
 
 
 @album_app.command("name")
-def name_command(album: AlbumPath, person: Person, name: str, model: ModelPath = None) -> None:
+def name_command(album: AlbumPath, cluster: Cluster, name: Name, model: ModelPath = None) -> None:
     """Name the person of a cluster. Clusters with the same name are merged."""
-    with _opened(album, model) as opened:
-        _done(album, opened.name(person, name))
+    with _open_album(album, model) as opened:
+        _report_decision(album, opened.name(cluster, name))
 
 
 @album_app.command("same")
-def same_command(album: AlbumPath, a: One, b: One, model: ModelPath = None) -> None:
+def same_command(album: AlbumPath, a: FaceNumber, b: FaceNumber, model: ModelPath = None) -> None:
     """Mark two faces as the same person."""
-    with _opened(album, model) as opened:
-        _done(album, opened.same(a, b))
+    with _open_album(album, model) as opened:
+        _report_decision(album, opened.same(a, b))
 
 
 @album_app.command("different")
-def different_command(album: AlbumPath, a: One, b: One, model: ModelPath = None) -> None:
+def different_command(album: AlbumPath, a: FaceNumber, b: FaceNumber, model: ModelPath = None) -> None:
     """Mark two faces as different people."""
-    with _opened(album, model) as opened:
-        _done(album, opened.different(a, b))
+    with _open_album(album, model) as opened:
+        _report_decision(album, opened.different(a, b))
 
 
 @album_app.command("undo")
@@ -227,15 +228,15 @@ def undo_command(
     model: ModelPath = None,
 ) -> None:
     """Undo a decision."""
-    with _opened(album, model) as opened:
+    with _open_album(album, model) as opened:
         undone = opened.undo(decision)
-    say(f"undid decision {undone.id}: {undone.what}")
+    echo(f"undid decision {undone.id}: {undone.what}")
 
 
 @album_app.command("history")
 def history_command(album: AlbumPath, model: ModelPath = None, json: AsJson = False) -> None:
     """List all decisions, including undone ones."""
-    with _opened(album, model) as opened:
+    with _open_album(album, model) as opened:
         decisions = opened.history()
     if json:
         print_json({"decisions": decisions})
@@ -246,9 +247,9 @@ def history_command(album: AlbumPath, model: ModelPath = None, json: AsJson = Fa
 @album_app.command("recluster")
 def recluster_command(album: AlbumPath, model: ModelPath = None) -> None:
     """Recluster, keeping your decisions."""
-    with _opened(album, model) as opened:
+    with _open_album(album, model) as opened:
         opened.recluster()
-        say(f"{len(opened.clusters())} people")
+        echo(f"{len(opened.clusters())} people")
 
 
 @album_app.command("know")
@@ -268,7 +269,7 @@ def know_command(
     with Album(album, space, create=False) as opened:
         opened.know(known)
         named = [c.name for c in opened.clusters() if c.name]
-    say(f"{len(named)} of {len(known)} people of {gallery} are in {album}: {', '.join(named)}")
+    echo(f"{len(named)} of {len(known)} people of {gallery} are in {album}: {', '.join(named)}")
 
 
 @album_app.command("missing")
@@ -281,15 +282,15 @@ def missing_command(
     json: AsJson = False,
 ) -> None:
     """List missing photos, including those on drives not connected."""
-    with _opened(album, model) as opened:
+    with _open_album(album, model) as opened:
         photos = opened.missing()
         faces = opened.forget_missing() if forget else 0
     if json:
         print_json({"missing": photos, "forgotten_faces": faces})
         return
     for photo in photos:
-        say(photo)
-    say(f"{len(photos):,} photos are missing" + (f"; deleted their {faces:,} faces" if forget else ""))
+        echo(photo)
+    echo(f"{len(photos):,} photos are missing" + (f"; deleted their {faces:,} faces" if forget else ""))
 
 
 @album_app.command("sheet")
@@ -299,12 +300,12 @@ def sheet_command(
     """Write the contact sheet, table, JSON and links."""
     from facespace.album import write_sheet
 
-    with _opened(album, model) as opened:
-        say(str(write_sheet(opened, out)))
+    with _open_album(album, model) as opened:
+        echo(str(write_sheet(opened, out)))
 
 
-def _tell_added(folder: Path, out: Path, added: "Added") -> None:
-    warn_passed_over(folder, added.passed_over)
+def _report_added(folder: Path, out: Path, added: "Added") -> None:
+    warn_skipped(folder, added.passed_over)
     for failure in added.failures:
         warn(f"left out {photo_name(failure.photo)}: {failure.reason}")
     if added.moved:
@@ -327,7 +328,7 @@ def _row(found: "AlbumCluster") -> list[str]:
     return [str(found.number), found.name or "", str(len(found.faces)), f"{found.cohesion:.2f}", check]
 
 
-def _opened(album: Path, model: Path | None) -> "Album":
+def _open_album(album: Path, model: Path | None) -> "Album":
     """Open an album. A mistyped path is an error; it does not create an empty album."""
     from facespace.album import Album
     from facespace.space import load
@@ -335,6 +336,6 @@ def _opened(album: Path, model: Path | None) -> "Album":
     return Album(album, load(model), create=False)
 
 
-def _done(album: Path, decision: int) -> None:
+def _report_decision(album: Path, decision: int) -> None:
     undo = command_line("facespace album undo", str(album), str(decision))
-    say(f"saved decision {decision}; to undo it: {undo}")
+    echo(f"saved decision {decision}; to undo it: {undo}")

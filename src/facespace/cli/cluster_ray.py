@@ -21,8 +21,11 @@ def cluster_with_ray(
     json: bool,
 ) -> None:
     """Group the faces of `source` with Ray, show the progress and print what was found."""
+    from facespace.album import cut_of
     from facespace.bulk.groups import group_with_ray
+    from facespace.clustering import Cut
 
+    cut = cut_of(space.card.require_decisions()) if threshold is None else Cut(threshold)
     failures: list[str] = []
     try:
         with photo_progress("finding faces", None) as step:
@@ -33,7 +36,7 @@ def cluster_with_ray(
                     warn(f"left out: {row['failure']}")
                     failures.append(row["photo"])
 
-            found = group_with_ray(source, out, space, model, threshold, workers, truncated, on_photo)
+            found = group_with_ray(source, out, space, model, cut, workers, truncated, on_photo)
     except KeyboardInterrupt:
         warn("interrupted; run the same command to continue")
         raise

@@ -12,7 +12,7 @@ import typer
 from facespace.cli.app import app
 from facespace.cli.groups import show_groups
 from facespace.cli.options import AsJson, Explain, Provider, Threads
-from facespace.cli.output import footnote, print_json, say, table, warn
+from facespace.cli.output import echo, footnote, print_json, table, warn
 from facespace.cli.progress import embedding_progress
 
 if TYPE_CHECKING:
@@ -154,13 +154,13 @@ def evaluate_command(
         if sweep is not None:
             swept = session.sweep(sweep.value, [model, *(against or [])], on_progress)
             written = write_sweep(swept, out, command) if out else None
-            _tell_sweep(swept, written, json)
+            _print_sweep(swept, written, json)
             return
         if alone:
             if write_card:
                 session.write_groups(model, on_progress)
             figures, notes = session.measure_groups(model, on_progress)
-            _tell_groups(figures, notes, json)
+            _print_groups(figures, notes, json)
             return
         if write_card:
             session.write_card(model, on_progress)
@@ -178,9 +178,9 @@ def evaluate_command(
         from facespace.evaluate import groups_card
 
         show_groups(groups_card(evaluation.strangers))
-    _tell_differences(differences)
+    _print_differences(differences)
     if written:
-        say(str(written))
+        echo(str(written))
 
 
 def show_figures(evaluation: "Evaluation", explain: bool = False) -> None:
@@ -189,7 +189,7 @@ def show_figures(evaluation: "Evaluation", explain: bool = False) -> None:
 
     rows = figure_rows(evaluation)
     table("", ["figure", "value", "95 % interval"], [[row.name, row.value, row.interval or ""] for row in rows])
-    say("")
+    echo("")
     if explain:
         table(
             "",
@@ -209,7 +209,7 @@ def _samples(counts: Iterable[str]) -> str:
     return "; ".join(listed)
 
 
-def _tell_groups(figures: "GroupFigures", notes: tuple[str, ...], json: bool) -> None:
+def _print_groups(figures: "GroupFigures", notes: tuple[str, ...], json: bool) -> None:
     from facespace.evaluate import groups_card
     from facespace.evaluate.figures import group_figures
 
@@ -221,7 +221,7 @@ def _tell_groups(figures: "GroupFigures", notes: tuple[str, ...], json: bool) ->
     show_groups(groups_card(figures), figures.calibration_error)
 
 
-def _tell_differences(differences: "list[Difference]") -> None:
+def _print_differences(differences: "list[Difference]") -> None:
     if not differences:
         return
     rows = [
@@ -234,16 +234,16 @@ def _tell_differences(differences: "list[Difference]") -> None:
         ]
         for d in differences
     ]
-    say("")
+    echo("")
     table("", ["figure", "first", "second", "difference (95 % interval)", ""], rows)
     footnote("Differences are first minus second. * marks intervals that do not contain 0.")
 
 
-def _tell_sweep(swept: "Sweep", written: Path | None, json: bool) -> None:
+def _print_sweep(swept: "Sweep", written: Path | None, json: bool) -> None:
     if json:
         print_json({**swept.as_figures(), "report": written})
         return
     table("", swept.columns, swept.rows())
-    say(swept.reminder)
+    echo(swept.reminder)
     if written:
-        say(str(written))
+        echo(str(written))

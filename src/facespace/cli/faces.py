@@ -10,7 +10,7 @@ import typer
 from facespace.cli.app import app
 from facespace.cli.extras import extra
 from facespace.cli.options import AsJson, ModelPath, Provider, Threads, Truncated
-from facespace.cli.output import print_json, say, table, warn, warn_passed_over
+from facespace.cli.output import echo, print_json, table, warn, warn_skipped
 from facespace.cli.progress import photo_progress
 from facespace.errors import FacespaceError
 from facespace.filenames import text_of
@@ -49,7 +49,7 @@ def faces_command(
         Path | None, typer.Option(help="Write a copy of the photo with its faces drawn and numbered.")
     ] = None,
     every: Annotated[int, typer.Option(min=1, help="Use every Nth frame of a video.")] = 1,
-    longest: Annotated[
+    max_side: Annotated[
         int | None,
         typer.Option(min=32, help="Scale larger photos down to this many pixels. Faster, but misses small faces."),
     ] = None,
@@ -77,7 +77,7 @@ def faces_command(
                 "a folder, or --crops, needs --out FILE with a file that ends in .jsonl or .parquet; "
                 "--draw takes one photo and no --out"
             )
-        _show(Path(source), _finder(model, provider, threads, longest, truncated), draw, json)
+        _show(Path(source), _finder(model, provider, threads, max_side, truncated), draw, json)
         return
     many = engine is Engine.threads and not Path(source).is_file()
     failures: list[str] = []
@@ -93,9 +93,9 @@ def faces_command(
                     failures.append(row["photo"])
 
             if engine is Engine.ray:
-                done = harvest_with_ray(source, out, model, longest, workers, on_photo, truncated)
+                done = harvest_with_ray(source, out, model, max_side, workers, on_photo, truncated)
             else:
-                finder = _finder(model, provider, threads, longest, truncated)
+                finder = _finder(model, provider, threads, max_side, truncated)
                 done = harvest(sources_in(source, every), out, finder, crops, workers, on_photo)
     except KeyboardInterrupt:
         warn("interrupted; run the same command to continue")
@@ -103,13 +103,13 @@ def faces_command(
     if json:
         print_json({"out": out, **vars(done), "failed": failures, "passed_over": passed})
         return
-    warn_passed_over(Path(source), passed)
-    say(
+    warn_skipped(Path(source), passed)
+    echo(
         f"{done.faces:,} faces in {done.photos:,} photos in {done.seconds:.0f} s "
         f"({done.photos / max(done.seconds, 1e-9):.1f} photos/s); {done.failures:,} photos could not be used"
         + (f"; {done.before:,} photos were done before" if done.before else "")
     )
-    say(str(out))
+    echo(str(out))
 
 
 @app.command("prepare")
@@ -120,7 +120,7 @@ def prepare_command(
     validation: Annotated[
         float, typer.Option(min=0, max=0.9, help="Share of people to hold out for validation.")
     ] = 0.1,
-    at_least: Annotated[int, typer.Option(min=1, help="Leave out people with fewer faces than this.")] = 2,
+    min_faces: Annotated[int, typer.Option(min=1, help="Leave out people with fewer faces than this.")] = 2,
     seed: Annotated[int, typer.Option(help="Random seed for the split.")] = 0,
     truncated: Truncated = False,
     workers: Workers = None,
@@ -142,7 +142,7 @@ def prepare_command(
     total = sum(1 for _ in sources_in(folder))
     try:
         with photo_progress("preparing", total) as step:
-            done = prepare(folder, out, space, validation, seed, at_least, workers, lambda row: step(), truncated)
+            done = prepare(folder, out, space, validation, seed, min_faces, workers, lambda row: step(), truncated)
     except KeyboardInterrupt:
         warn("interrupted; run the same command to continue")
         raise
@@ -158,23 +158,23 @@ def prepare_command(
             }
         )
         return
-    warn_passed_over(folder, done.passed_over)
+    warn_skipped(folder, done.passed_over)
     for split in ("train", "val"):
-        say(f"{split}: {done.faces[split]:,} faces of {done.people[split]:,} people")
-    say("left out: " + (", ".join(f"{count:,} ({reason})" for reason, count in done.left_out.items()) or "nothing"))
-    say(f"{len(done.failures):,} photos have no face or cannot be read; see {out / 'summary.html'}")
+        echo(f"{split}: {done.faces[split]:,} faces of {done.people[split]:,} people")
+    echo("left out: " + (", ".join(f"{count:,} ({reason})" for reason, count in done.left_out.items()) or "nothing"))
+    echo(f"{len(done.failures):,} photos have no face or cannot be read; see {out / 'summary.html'}")
 
 
 def _finder(
-    model: Path | None, provider: str | None, threads: int | None, longest: int | None, truncated: bool
+    model: Path | None, provider: str | None, threads: int | None, max_side: int | None, truncated: bool
 ) -> "Finder | Space":
     from facespace.faces import default_finder
     from facespace.space import load
 
     if model is None:
-        return default_finder(longest, truncated)
+        return default_finder(max_side, truncated)
     space = load(model, provider=provider, threads=threads, truncated=truncated)
-    space.finder = replace(space.finder, longest=longest)
+    space.finder = replace(space.finder, longest=max_side)
     return space
 
 
@@ -206,7 +206,7 @@ def _show(photo: Path, finder: "Finder | Space", draw: Path | None, json: bool) 
             else ["", "", ""]
         )
         rows.append([str(number), box, f"{face.score:.3f}", *measures])
-    say(f"{len(rows)} faces in {text_of(photo)} ({found.width} x {found.height})")
+    echo(f"{len(rows)} faces in {text_of(photo)} ({found.width} x {found.height})")
     table("", ["face", "left, top, right, bottom", "score", "quality", "eye distance, px", "yaw, pitch, roll"], rows)
     if draw is not None:
-        say(str(draw))
+        echo(str(draw))

@@ -8,7 +8,7 @@ import typer
 
 from facespace.cli.app import app
 from facespace.cli.options import AsJson, GalleryPath, KeyFile, ModelPath
-from facespace.cli.output import as_json, command_line, print_json, say, table, warn
+from facespace.cli.output import as_json, command_line, echo, print_json, table, warn
 from facespace.cli.progress import embedding_progress
 from facespace.errors import FacespaceError
 
@@ -51,7 +51,7 @@ def show_command(
         ]
         print_json({"person": person, "faces": kept})
         return
-    say(f"{person.name}, enrolled {person.created}, attributes {dict(person.attributes)}")
+    echo(f"{person.name}, enrolled {person.created}, attributes {dict(person.attributes)}")
     rows = [
         [
             str(face.id),
@@ -76,7 +76,7 @@ def rename_command(
     """Rename a person."""
     with _open(gallery, model, key_file) as people:
         people.rename(old, new)
-    say(f"renamed {old} to {new}")
+    echo(f"renamed {old} to {new}")
 
 
 @gallery_app.command("merge")
@@ -90,7 +90,7 @@ def merge_command(
     """Merge two people who are the same person."""
     with _open(gallery, model, key_file) as people:
         people.merge(name, into)
-    say(f"merged {name} into {into}; to undo it: {command_line('facespace gallery undo', into, '-g', gallery)}")
+    echo(f"merged {name} into {into}; to undo it: {command_line('facespace gallery undo', into, '-g', gallery)}")
 
 
 @gallery_app.command("undo")
@@ -98,7 +98,7 @@ def undo_command(name: Name, gallery: GalleryPath, model: ModelPath = None, key_
     """Undo the last merge into a person."""
     with _open(gallery, model, key_file) as people:
         other = people.undo_merge(name)
-    say(f"{other.name} is a separate person again")
+    echo(f"{other.name} is a separate person again")
 
 
 @gallery_app.command("undo-enrol")
@@ -124,8 +124,8 @@ def undo_enrol_command(
         print_json({"undone": undone})
         return
     for each in undone[:20]:
-        say(f"deleted {each.faces} faces of {each.person}" + (" and the person" if each.gone else ""))
-    say(f"undid {len(undone)} enrolments in {gallery}")
+        echo(f"deleted {each.faces} faces of {each.name}" + (" and the person" if each.gone else ""))
+    echo(f"undid {len(undone)} enrolments in {gallery}")
 
 
 @gallery_app.command("move")
@@ -139,7 +139,7 @@ def move_command(
     """Move a face to another person."""
     with _open(gallery, model, key_file) as people:
         people.move(face, to)
-    say(f"moved face {face} to {to}")
+    echo(f"moved face {face} to {to}")
 
 
 @gallery_app.command("audit")
@@ -165,7 +165,7 @@ def audit_command(
         [[str(e.number), e.time, e.actor, e.action, str(e.detail)] for e in events],
     )
     if last:
-        say(f"the log is unchanged; to check it again later, note this hash elsewhere: {last.hash}")
+        echo(f"the log is unchanged; to check it again later, note this hash elsewhere: {last.hash}")
 
 
 @gallery_app.command("check")
@@ -183,7 +183,7 @@ def check_command(
     if json:
         print_json(checked)
         return
-    say(f"no errors found: {checked.people} people, {checked.faces} faces, {checked.audited} entries in the audit log")
+    echo(f"no errors found: {checked.people} people, {checked.faces} faces, {checked.audited} entries in the audit log")
 
 
 @gallery_app.command("index")
@@ -210,7 +210,7 @@ def index_command(
         if engine is not None:
             people.index.use(None if engine == "none" else engine)
         built = people.index.build(kind)
-        say(f"built the {built} index of {len(people.index)} people")
+        echo(f"built the {built} index of {len(people.index)} people")
 
 
 @gallery_app.command("backup")
@@ -225,7 +225,7 @@ def backup_command(
 
     with _open(gallery, model, key_file) as people:
         galleries.backup(people.store, to)
-    say(f"copied {gallery} to {to}")
+    echo(f"copied {gallery} to {to}")
 
 
 @gallery_app.command("export")
@@ -240,7 +240,7 @@ def export_command(
 
     with _open(gallery, model, key_file) as people:
         count = galleries.export_gallery(people.store, to)
-    say(f"wrote {count} people to {to}")
+    echo(f"wrote {count} people to {to}")
 
 
 @gallery_app.command("import")
@@ -255,7 +255,7 @@ def import_command(
 
     with _open(gallery, model, key_file, create=True) as people:
         done = galleries.import_gallery(people.store, file)
-    say(f"added {done.people} people and {done.faces} faces; {done.known} faces were already in the gallery")
+    echo(f"added {done.people} people and {done.faces} faces; {done.known} faces were already in the gallery")
 
 
 @gallery_app.command("salvage")
@@ -270,7 +270,7 @@ def salvage_command(
 
     with _open(gallery, model, key_file, create=True) as people:
         done = galleries.salvage(damaged, people.store)
-    say(f"recovered {done.faces} faces of {done.people} people; {done.lost} faces were lost")
+    echo(f"recovered {done.faces} faces of {done.people} people; {done.lost} faces were lost")
 
 
 @gallery_app.command("upgrade")
@@ -303,7 +303,7 @@ def upgrade_command(
         if json:
             print_json({"model": card.name, "faces": 0})
             return
-        say(f"{gallery} now uses the model {card.name}; old and new embeddings are compared with each other")
+        echo(f"{gallery} now uses the model {card.name}; old and new embeddings are compared with each other")
         return
     space = load(model)
     with embedding_progress() as on_face:
@@ -314,8 +314,8 @@ def upgrade_command(
     for photo, reason in done.dropped:
         warn(f"dropped a face of {photo}: {reason}")
     pictured = f", {done.from_pictures} of them from stored thumbnails" if done.from_pictures else ""
-    say(f"embedded {done.faces} faces{pictured} ({done.before} were done before), dropped {len(done.dropped)}")
-    say(f"{gallery} now uses the model {space.card.name}")
+    echo(f"embedded {done.faces} faces{pictured} ({done.before} were done before), dropped {len(done.dropped)}")
+    echo(f"{gallery} now uses the model {space.card.name}")
 
 
 @gallery_app.command("key")
@@ -324,4 +324,4 @@ def key_command(file: Annotated[Path, typer.Argument(help="The file to write.")]
     from facespace import gallery as galleries
 
     galleries.write_key(file)
-    say(f"wrote a new key to {file}; keep it separate from the gallery and its backups")
+    echo(f"wrote a new key to {file}; keep it separate from the gallery and its backups")

@@ -1,14 +1,15 @@
 """The commands `enrol`, `identify`, `people` and `remove`; maintenance commands are in `galleries`."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from facespace.cli import asks
+from facespace.cli import prompts
 from facespace.cli.app import app
 from facespace.cli.options import AsJson, GalleryPath, KeyFile, ModelPath, Provider, Threads, Truncated
-from facespace.cli.output import as_json, command_line, photo_name, print_json, say, table, warn, warn_passed_over
+from facespace.cli.output import as_json, command_line, echo, photo_name, print_json, table, warn, warn_skipped
 from facespace.cli.progress import photo_progress
 from facespace.errors import FacespaceError, GalleryError, ImageError
 from facespace.filenames import text_of
@@ -72,7 +73,7 @@ def enrol_command(
             _enrol_folder(opened, gallery, people, min_quality, keep, choose, accept_doubtful, json)
             return
         assert name is not None and photos is not None  # noqa: PT018
-        asking = asks.possible() and not json
+        asking = prompts.is_interactive() and not json
         try:
             enrolment = opened.enrol(
                 name,
@@ -80,18 +81,18 @@ def enrol_command(
                 as_attributes(attributes),
                 min_quality,
                 keep,
-                choose or (asks.which_face(name) if asking else None),
-                accept_doubtful or (asks.enrol_all_the_same if asking else False),
+                choose or (prompts.which_face(name) if asking else None),
+                accept_doubtful or (prompts.enrol_anyway if asking else False),
             )
         except NotEnrolledError as error:
             raise GalleryError(f"{error}{_hint(error)}") from None
     if json:
         print_json(enrolment)
         return
-    _warn_of(enrolment)
-    say(f"enrolled {enrolment.person} with {enrolment.faces} of {len(photos)} photos in {gallery}")
+    _warn_about(enrolment)
+    echo(f"enrolled {enrolment.name} with {enrolment.faces} of {len(photos)} photos in {gallery}")
     if enrolment.faces:
-        say(f"to undo it: {command_line('facespace gallery undo-enrol', enrolment.person, '-g', gallery)}")
+        echo(f"to undo it: {command_line('facespace gallery undo-enrol', enrolment.name, '-g', gallery)}")
 
 
 def _enrol_folder(
@@ -122,23 +123,23 @@ def _enrol_folder(
         warn(f"interrupted after {len(done)} of {len(people)} people; to continue: {again}; to undo: {undo}")
         raise
     if all(person.enrolment is None for person in done):
-        warn_passed_over(folder, passed)
+        warn_skipped(folder, passed)
         raise GalleryError(f"none of the {len(done)} people in {text_of(folder)} can be enrolled: {done[0].failure}")
     if json:
         print_json({"people": done, "passed_over": passed, "before": before})
         return
-    warn_passed_over(folder, passed)
+    warn_skipped(folder, passed)
     for person in done:
         if person.enrolment is None:
             warn(f"{person.name}: {person.failure}")
         else:
-            _warn_of(person.enrolment)
+            _warn_about(person.enrolment)
     faces = sum(person.enrolment.faces for person in done if person.enrolment)
     photos = sum(person.photos for person in done)
     enrolled = sum(person.enrolment is not None for person in done)
-    say(f"enrolled {enrolled} of {len(done)} people with {faces} of {photos} photos in {gallery}")
+    echo(f"enrolled {enrolled} of {len(done)} people with {faces} of {photos} photos in {gallery}")
     if faces:
-        say(f"to undo it: {undo}")
+        echo(f"to undo it: {undo}")
 
 
 def _hint(error: "NotEnrolledError") -> str:
@@ -152,20 +153,20 @@ def _hint(error: "NotEnrolledError") -> str:
     return "".join(f"; {hint}" for kind, hint in hints.items() if kind in kinds)
 
 
-def _warn_of(enrolment: "Enrolment") -> None:
-    for left_out in (*enrolment.failures, *enrolment.folded):
-        hint = " (--largest enrols the largest)" if "choose which" in left_out.reason else ""
+def _warn_about(enrolment: "Enrolment") -> None:
+    for left_out in (*enrolment.failures, *enrolment.duplicates):
+        hint = " (--largest enrols the largest)" if left_out.kind == "several-faces" else ""
         warn(f"left out {photo_name(left_out.photo)}: {left_out.reason}{hint}")
     for doubtful in enrolment.doubtful:
         warn(
             f"left out {photo_name(doubtful.photo)}: {doubtful.reason}; use --accept-doubtful to enrol it as "
-            f"{enrolment.person} anyway"
+            f"{enrolment.name} anyway"
         )
     for outlier in enrolment.outliers:
         warn(f"check {photo_name(outlier.photo)}: {outlier.reason}")
-    for other in enrolment.alike:
+    for other in enrolment.lookalikes:
         warn(
-            f"{enrolment.person} looks like {other.name}, who is already enrolled (probability "
+            f"{enrolment.name} looks like {other.name}, who is already enrolled (probability "
             f"{other.probability:.0%}). If they are the same person, merge them with `facespace gallery merge`. Until "
             "then, either name may be given to their photos, and each name is matched against its own photos only"
         )
@@ -199,18 +200,18 @@ def identify_command(
     from facespace.gallery import Gallery, read_key
     from facespace.space import load
 
-    found: dict[Path, list[Identification]] = {}
+    found: dict[Path, Sequence[Identification]] = {}
     failed: dict[Path, str] = {}
     with Gallery(
         gallery, load(model, provider=provider, threads=threads, truncated=truncated), read_key(key_file), create=False
     ) as people:
-        for photo in photos:
-            try:
-                found[photo] = people.identify(photo, fpir=fpir, top=top)
-            except ImageError as error:
-                if len(photos) == 1:
-                    raise
-                failed[photo] = str(error)
+        for photo, result in zip(photos, people.identify_stream(photos, fpir=fpir, top=top), strict=True):
+            if result.failure is None:
+                found[photo] = result.faces
+            else:
+                failed[photo] = result.failure
+    if len(photos) == 1 and failed:
+        raise ImageError(failed[photos[0]])
     if photos and not found:
         raise ImageError(f"none of the {len(photos)} photos can be used: {next(iter(failed.values()))}")
     if json:
@@ -230,11 +231,11 @@ def identify_command(
         for photo, reason in failed.items():
             warn(f"left out {photo}: {reason}")
         table("", ["photo", "face", "person", "candidates (adjusted distance, probability)"], _identified(found))
-    if exit_code and not any(face.person for faces in found.values() for face in faces):
+    if exit_code and not any(face.name for faces in found.values() for face in faces):
         raise typer.Exit(1)
 
 
-def _identified(found: "dict[Path, list[Identification]]") -> list[list[str]]:
+def _identified(found: "dict[Path, Sequence[Identification]]") -> list[list[str]]:
     rows = []
     for photo, faces in found.items():
         if not faces:
@@ -243,7 +244,7 @@ def _identified(found: "dict[Path, list[Identification]]") -> list[list[str]]:
             candidates = ", ".join(
                 f"{c.name} ({c.adjusted_distance:.2f}, {c.probability:.0%})" for c in face.candidates
             )
-            rows.append([str(photo), str(number), face.person or "unknown", candidates])
+            rows.append([str(photo), str(number), face.name or "unknown", candidates])
     return rows
 
 
@@ -276,7 +277,7 @@ def remove_command(
 
     with Gallery(gallery, load(model) if model else None, read_key(key_file), create=False) as people:
         removal = people.remove(name)
-    say(f"removed {removal.person} with {removal.faces} faces from {gallery}")
+    echo(f"removed {removal.name} with {removal.faces} faces from {gallery}")
     if not removal.overwritten:
         warn(
             f"deleted bytes remain: either another process is reading {gallery}, and they are in {gallery}-wal until it "

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from facespace.cli.output import say
+from facespace.cli.output import echo
 
 if TYPE_CHECKING:
     from facespace.model import GroupsCard, ShareCard
@@ -14,9 +14,9 @@ _CELL = 15
 def show_groups(groups: "GroupsCard", calibration_error: float | None = None) -> None:
     """Print the thresholds that hold for the worst group, and the false accept rate of each group."""
     for line in group_lines(groups):
-        say(line)
+        echo(line)
     if calibration_error is not None:
-        say(f"\ncalibration error on different people of the same {', '.join(groups.by)}: {calibration_error:.3f}")
+        echo(f"\ncalibration error on different people of the same {', '.join(groups.by)}: {calibration_error:.3f}")
 
 
 def group_lines(groups: "GroupsCard") -> list[str]:

@@ -10,7 +10,7 @@ from typing import Any, TextIO
 
 import typer
 
-from facespace.cli import answers, cluster, evaluate, faces, galleries, gallery, model, serve, train  # noqa: F401
+from facespace.cli import cluster, evaluate, faces, galleries, gallery, model, serve, train, verify  # noqa: F401
 from facespace.cli.app import app, debugging
 from facespace.cli.output import errors, plain, warn
 from facespace.errors import FacespaceError, FacespaceWarning
@@ -32,10 +32,34 @@ def main() -> None:
     sys.exit(_status())
 
 
+# Renamed options. The old names work, with a warning, until the next minor version.
+RENAMED = {
+    "--at-least": "--min-faces",
+    "--least-quality": "--min-quality",
+    "--longest": "--max-side",
+    "--most": "--limit",
+    "--seconds": "--timeout",
+    "--waiting": "--queue-length",
+}
+
+
+def with_new_options(words: list[str]) -> list[str]:
+    """Replace the old names of options, with a warning."""
+    replaced = list(words)
+    for place, word in enumerate(words):
+        if word == "--":
+            break
+        option, equals, value = word.partition("=")
+        if option in RENAMED:
+            warn(f"{option} is deprecated; use {RENAMED[option]}")
+            replaced[place] = f"{RENAMED[option]}{equals}{value}"
+    return replaced
+
+
 def _status() -> int:
     try:
         try:
-            app()
+            app(with_new_options(sys.argv[1:]))
         except SystemExit as ended:
             # Flush now: once Python shuts down, an error such as a full disk can no longer be reported.
             sys.stdout.flush()

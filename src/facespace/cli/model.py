@@ -9,7 +9,7 @@ from facespace.cli.app import app
 from facespace.cli.extras import extra
 from facespace.cli.groups import show_groups
 from facespace.cli.options import AsJson, ModelArgument
-from facespace.cli.output import as_json, print_json, say, table, warn
+from facespace.cli.output import as_json, echo, print_json, table, warn
 
 if TYPE_CHECKING:
     from facespace.model import Card, FigureCard, StageCard
@@ -55,7 +55,7 @@ def model_list_command(
             warn(f"{each.path} cannot be used: {each.problem.splitlines()[0]}")
     usable = [(each, each.card) for each in listed if each.card]
     if not usable:
-        say("no usable models; " + ("see the warnings above" if shipped_models() else "give a folder of model files"))
+        echo("no usable models; " + ("see the warnings above" if shipped_models() else "give a folder of model files"))
         return
     rows = [[each.name or str(each.path), *_summary(card), _megabytes(each.path)] for each, card in usable]
     table("", ["model", "input", "output", "first figure", "size"], rows)
@@ -71,7 +71,7 @@ def model_verify_command(model: ShownModel = None, json: AsJson = False) -> None
     if json:
         print_json({"model": path, "whole": True, "remarks": remarks})
         return
-    say(f"{path} is intact and does what its card says")
+    echo(f"{path} is intact and does what its card says")
     for remark in remarks:
         warn(f"but {remark}")
 
@@ -93,7 +93,7 @@ def model_import_command(
     if json:
         print_json({"model": target, "card": made.card})
         return
-    say(f"wrote {target} ({_megabytes(target)})")
+    echo(f"wrote {target} ({_megabytes(target)})")
     show_card(made.card)
 
 
@@ -124,7 +124,7 @@ def model_quantise_command(
     if json:
         print_json({"model": target, "card": made.card})
         return
-    say(f"wrote {target} ({_megabytes(target)}, from {_megabytes(model)})")
+    echo(f"wrote {target} ({_megabytes(target)}, from {_megabytes(model)})")
     show_card(made.card)
 
 

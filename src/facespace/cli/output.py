@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
+from facespace.deprecated import Renamed
 from facespace.filenames import printable, text_of, writable
 
 if TYPE_CHECKING:
     from facespace.images import PassedOver
 
-_OBEYED = re.compile("[\x7f-\x9f\ud800-\udfff]")
+_CONTROL = re.compile("[\x7f-\x9f\ud800-\udfff]")
 
 console = Console()
 errors = Console(stderr=True)
@@ -35,7 +36,7 @@ def warn(message: str) -> None:
     errors.print(plain(message), style="yellow", markup=False, highlight=False)
 
 
-def warn_passed_over(folder: Path, passed: "Sequence[PassedOver]") -> None:
+def warn_skipped(folder: Path, passed: "Sequence[PassedOver]") -> None:
     """Warn about files of a folder that were skipped, if any."""
     if passed:
         from facespace.images import summary_of
@@ -48,7 +49,7 @@ def footnote(message: str) -> None:
     console.print(plain(message), markup=False, highlight=False, style="dim")
 
 
-def say(message: str) -> None:
+def echo(message: str) -> None:
     """Print a line of plain text, without wrapping and without interpreting markup in paths or names."""
     console.print(plain(message), markup=False, highlight=False, soft_wrap=True)
 
@@ -59,7 +60,7 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> 
     Square brackets in a cell are not interpreted as markup.
     """
     if title:
-        say(title)
+        echo(title)
     shown = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold", show_header=any(columns))
     for column in columns:
         shown.add_column(column, overflow="fold")
@@ -72,16 +73,20 @@ def print_json(value: object) -> None:
     """Print one JSON object on standard output."""
     text = json.dumps(as_json(value), ensure_ascii=False, indent=2)
     # JSON allows these control characters unescaped, but a terminal would interpret them.
-    sys.stdout.write(_OBEYED.sub(lambda match: f"\\u{ord(match[0]):04x}", text) + "\n")
+    sys.stdout.write(_CONTROL.sub(lambda match: f"\\u{ord(match[0]):04x}", text) + "\n")
 
 
 def as_json(value: object) -> Any:
     """Convert records, arrays and paths to JSON types.
 
-    A number that is not finite becomes null; bytes of a path that are not UTF-8 become escapes (`text_of`).
+    A number that is not finite becomes null; bytes of a path that are not UTF-8 become escapes (`text_of`). Renamed
+    fields of records are also written under their old names.
     """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: as_json(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        fields = {field.name: as_json(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        return fields | {
+            old: fields[alias.new] for old, alias in vars(type(value)).items() if isinstance(alias, Renamed)
+        }
     if isinstance(value, dict):
         return {str(as_json(key)): as_json(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple):

@@ -10,7 +10,7 @@ import typer
 from facespace.cli.app import app
 from facespace.cli.extras import extra
 from facespace.cli.options import AsJson, KeyFile, ModelPath, Provider, Threads
-from facespace.cli.output import print_json, say, table, warn
+from facespace.cli.output import echo, print_json, table, warn
 
 keys_app = typer.Typer(help="Manage the API keys of a service.", no_args_is_help=True)
 app.add_typer(keys_app, name="keys")
@@ -43,8 +43,8 @@ def serve_command(
     workers: Annotated[
         int, typer.Option(min=1, help="Number of processes. With several, use a gallery in PostgreSQL.")
     ] = 1,
-    waiting: Annotated[int, typer.Option(min=0, help="Length of the queue of photo requests, per worker.")] = 64,
-    seconds: Annotated[float, typer.Option(min=0.1, help="Request timeout, in seconds.")] = 30.0,
+    queue_length: Annotated[int, typer.Option(min=0, help="Length of the queue of photo requests, per worker.")] = 64,
+    timeout: Annotated[float, typer.Option(min=0.1, help="Request timeout, in seconds.")] = 30.0,
     keep_pictures: Annotated[
         bool, typer.Option("--keep-pictures", help="Allow callers to store a thumbnail of each enrolled face.")
     ] = False,
@@ -72,8 +72,8 @@ def serve_command(
             threads=threads,
             detector=detector,
             workers=workers,
-            waiting=waiting,
-            seconds=seconds,
+            queue_length=queue_length,
+            timeout=timeout,
             keep_pictures=keep_pictures,
             cors=tuple(cors or ()),
             jobs=jobs,
@@ -85,12 +85,12 @@ def serve_command(
         if without_keys and keys is None:
             warn(f"anyone who can reach {host}:{port} can read and change everything served here")
 
-        def tell() -> None:
+        def on_start() -> None:
             if new:
-                say(f"created a new gallery, {gallery}")
-            say(f"facespace is listening on http://{host}:{port}")
+                echo(f"created a new gallery, {gallery}")
+            echo(f"facespace is listening on http://{host}:{port}")
 
-        serve(settings, host, port, without_keys, tell)
+        serve(settings, host, port, without_keys, on_start)
 
 
 @keys_app.command("add")
@@ -145,7 +145,7 @@ def remove_command(name: Annotated[str, typer.Argument(help="The key's name.")],
         from facespace.server.keys import KeyFile
 
         KeyFile(keys).remove(name)
-    say(f"removed {name} from {keys}")
+    echo(f"removed {name} from {keys}")
 
 
 def _day(seconds: float) -> str:

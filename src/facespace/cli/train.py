@@ -10,7 +10,7 @@ from facespace.cli.evaluate import show_figures
 from facespace.cli.extras import extra
 from facespace.cli.model import show_card
 from facespace.cli.options import AsJson, Explain
-from facespace.cli.output import errors, print_json, say, warn
+from facespace.cli.output import echo, errors, print_json, warn
 from facespace.cli.progress import training_progress
 
 # torchrun takes --run for an abbreviation of one of its own options, so --out works too.
@@ -31,7 +31,9 @@ def train_command(
     tensorboard: Annotated[Path | None, typer.Option(help="Also write TensorBoard logs to this folder.")] = None,
     json: AsJson = False,
 ) -> None:
-    """Train a model with the triplet loss.
+    """Train a model or a face detector from a recipe.
+
+    Models are trained with the triplet loss.
 
     To train on several GPUs, start it with torchrun:
 
@@ -40,11 +42,16 @@ def train_command(
     from facespace.recipes import find
 
     with extra("train"):
+        from facespace.train.detector.session import is_detector
         from facespace.train.engine.distributed import Workers
         from facespace.train.recipe import read_recipe
         from facespace.train.report.tensorboard import writing_to
         from facespace.train.session import train_recipe
-    read = read_recipe(find(recipe), data)
+    path = find(recipe)
+    if is_detector(path):
+        _train_detector(path, recipe, run, data, resume, loaders, json)
+        return
+    read = read_recipe(path, data)
     workers = Workers(device, loaders)
     if workers.first:
         errors.print("reading the training set", highlight=False)
@@ -70,17 +77,45 @@ def train_command(
         figures = {"resumed_from": trained.resumed_from, "seconds": trained.seconds, "precision": trained.precision}
         print_json({"run": run, **figures, "last": last})
         return
-    say(
+    echo(
         f"trained steps {trained.resumed_from + 1} to {len(trained.history)} in {trained.seconds:.0f} s "
         f"({trained.precision}): loss {last['loss']:.3f}, mean squared distance {last['positive_distance']:.2f} "
         f"within a person, {last['negative_distance']:.2f} between people"
     )
     rates = [f"{key.removeprefix('val_at_')}: {value:.3f}" for key, value in last.items() if key.startswith("val_at")]
     if rates:
-        say(f"VAL on held-out people, at FAR {', '.join(rates)}")
+        echo(f"VAL on held-out people, at FAR {', '.join(rates)}")
     if trained.rollbacks:
-        say(f"training diverged and was rolled back to a checkpoint {trained.rollbacks} times; see {run}/history.jsonl")
-    say(f"next step: facespace export --run {run} model.onnx")
+        echo(f"training diverged and was rolled back {trained.rollbacks} times; see {run}/history.jsonl")
+    echo(f"next step: facespace export --run {run} model.onnx")
+
+
+def _train_detector(
+    path: Path, name: str, run: Path, data: Path | None, resume: bool, loaders: int | None, json: bool
+) -> None:
+    from facespace.train.detector.recipe import read_detector_recipe
+    from facespace.train.detector.session import train_detector_recipe
+
+    read = read_detector_recipe(path, data)
+    last: dict[str, float] = {}
+    try:
+        with training_progress(read.steps) as show:
+
+            def on_step(record: dict[str, float]) -> None:
+                show(record)
+                last.update(record)
+
+            trained = train_detector_recipe(read, run, resume, on_step, warn, loaders)
+    except KeyboardInterrupt:
+        warn(f"interrupted; continue with: facespace train {name} --run {run} --resume")
+        raise
+    if json:
+        print_json({"run": run, "resumed_from": trained.resumed_from, "seconds": trained.seconds, "last": last})
+        return
+    echo(f"trained steps {trained.resumed_from + 1} to {read.steps} in {trained.seconds:.0f} s")
+    if "precision" in last:
+        echo(f"average precision on the validation photos: {last['precision']:.3f}")
+    echo(f"next step: facespace export --run {run} detector.onnx")
 
 
 @app.command("export")
@@ -89,17 +124,25 @@ def export_command(
     run: RunFolder = Path("runs/train"),
     json: AsJson = False,
 ) -> None:
-    """Export a trained model to one file.
+    """Export a trained model or detector to one file.
 
     The file is checked against the trained network.
     """
     with extra("train"):
+        from facespace.train.detector.session import export_detector_run, is_detector_run
         from facespace.train.session import export_run
+    if is_detector_run(run):
+        detector = export_detector_run(run, model, warn)
+        if json:
+            print_json({"model": model, "card": detector})
+            return
+        echo(f"wrote {model} ({model.stat().st_size / 1e6:.1f} MB), a detector with the threshold {detector.score:.2f}")
+        return
     card = export_run(run, model, warn)
     if json:
         print_json({"model": model, "card": card})
         return
-    say(f"wrote {model} ({model.stat().st_size / 1e6:.1f} MB)")
+    echo(f"wrote {model} ({model.stat().st_size / 1e6:.1f} MB)")
     show_card(card)
 
 
@@ -124,4 +167,4 @@ def demo_command(
         print_json({**as_figures(result.evaluation), "report": result.report})
         return
     show_figures(result.evaluation, explain)
-    say(str(result.report))
+    echo(str(result.report))

@@ -5,8 +5,8 @@
 ...     service.verify("a.jpg", "b.jpg").same
 """
 
-from facespace.client.ask import Client
 from facespace.client.asynchronous import AsyncClient
 from facespace.client.errors import ServiceError
+from facespace.client.synchronous import Client
 
 __all__ = ["AsyncClient", "Client", "ServiceError"]

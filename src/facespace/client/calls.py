@@ -15,7 +15,7 @@ from facespace.errors import ImageError
 from facespace.metric import as_points
 
 Answer = TypeVar("Answer")
-Sent = str | os.PathLike[str] | bytes
+PhotoLike = str | os.PathLike[str] | bytes
 File = tuple[str, tuple[str, bytes]]
 
 
@@ -45,34 +45,34 @@ def model() -> Call[s.ModelAnswer]:
     return Call("GET", "/v1/models/default", s.ModelAnswer)
 
 
-def faces(photo: Sent, crops: bool, embeddings: bool) -> Call[s.FacesAnswer]:
+def faces(photo: PhotoLike, crops: bool, embeddings: bool) -> Call[s.FacesAnswer]:
     """As `Client.faces`."""
     query = {"crops": crops, "embeddings": embeddings}
     return Call("POST", "/v1/faces", s.FacesAnswer, query, (_file("photo", photo),))
 
 
-def faces_batch(photos: Iterable[Sent], crops: bool, embeddings: bool) -> Call[s.FacesBatchAnswer]:
+def faces_batch(photos: Iterable[PhotoLike], crops: bool, embeddings: bool) -> Call[s.FacesBatchAnswer]:
     """As `Client.faces_batch`."""
     query = {"crops": crops, "embeddings": embeddings}
     return Call("POST", "/v1/faces/batch", s.FacesBatchAnswer, query, _files("photos", photos))
 
 
 def verify(
-    a: Sent, b: Sent, far: float | None, crops: bool, face_a: int | None = None, face_b: int | None = None
+    a: PhotoLike, b: PhotoLike, far: float | None, crops: bool, face_a: int | None = None, face_b: int | None = None
 ) -> Call[s.VerifyAnswer]:
     """As `Client.verify`."""
     query = {"far": far, "crops": crops, "face_a": face_a, "face_b": face_b}
     return Call("POST", "/v1/verify", s.VerifyAnswer, query, (_file("a", a), _file("b", b)))
 
 
-def identify(photo: Sent, fpir: float | None, top: int | None, crops: bool) -> Call[s.IdentifyAnswer]:
+def identify(photo: PhotoLike, fpir: float | None, top: int | None, crops: bool) -> Call[s.IdentifyAnswer]:
     """As `Client.identify`."""
     query = {"fpir": fpir, "top": top, "crops": crops}
     return Call("POST", "/v1/identify", s.IdentifyAnswer, query, (_file("photo", photo),))
 
 
 def identify_batch(
-    photos: Iterable[Sent], fpir: float | None, top: int | None, crops: bool
+    photos: Iterable[PhotoLike], fpir: float | None, top: int | None, crops: bool
 ) -> Call[s.IdentifyBatchAnswer]:
     """As `Client.identify_batch`."""
     query = {"fpir": fpir, "top": top, "crops": crops}
@@ -80,7 +80,7 @@ def identify_batch(
 
 
 def verify_person(
-    person_id: int, photo: Sent, far: float | None, face: int | None, crops: bool
+    person_id: int, photo: PhotoLike, far: float | None, face: int | None, crops: bool
 ) -> Call[s.PersonVerifyAnswer]:
     """As `Client.verify_person`."""
     query = {"far": far, "face": face, "crops": crops}
@@ -99,16 +99,16 @@ def people(search: str | None, offset: int, limit: int | None) -> Call[s.PeopleA
     return Call("GET", "/v1/people", s.PeopleAnswer, {"search": search, "offset": offset, "limit": limit})
 
 
-def person(number: int) -> Call[s.PersonFaces]:
+def person(person_id: int) -> Call[s.PersonFaces]:
     """As `Client.person`."""
-    return Call("GET", f"/v1/people/{number:d}", s.PersonFaces)
+    return Call("GET", f"/v1/people/{person_id:d}", s.PersonFaces)
 
 
 def enrol(
     name: str,
-    photos: Iterable[Sent],
+    photos: Iterable[PhotoLike],
     attributes: Mapping[str, Any] | None,
-    least_quality: float | None,
+    min_quality: float | None,
     keep: bool,
     face: int | None = None,
     accept_doubtful: bool = False,
@@ -117,32 +117,32 @@ def enrol(
     form = {"name": name, "keep": str(keep).lower(), "accept_doubtful": str(accept_doubtful).lower()}
     if attributes is not None:
         form["attributes"] = json.dumps(dict(attributes))
-    if least_quality is not None:
-        form["least_quality"] = str(least_quality)
+    if min_quality is not None:
+        form["min_quality"] = str(min_quality)
     if face is not None:
         form["face"] = str(face)
     return Call("POST", "/v1/people", s.EnrolAnswer, files=_files("photos", photos), form=form)
 
 
-def change(number: int, name: str | None, attributes: Mapping[str, Any] | None) -> Call[s.PersonAnswer]:
+def change(person_id: int, name: str | None, attributes: Mapping[str, Any] | None) -> Call[s.PersonAnswer]:
     """As `Client.change`."""
     to = s.ChangePersonRequest(name=name, attributes=None if attributes is None else dict(attributes))
-    return Call("PATCH", f"/v1/people/{number:d}", s.PersonAnswer, body=to)
+    return Call("PATCH", f"/v1/people/{person_id:d}", s.PersonAnswer, body=to)
 
 
-def remove(number: int) -> Call[s.RemovalAnswer]:
+def remove(person_id: int) -> Call[s.RemovalAnswer]:
     """As `Client.remove`."""
-    return Call("DELETE", f"/v1/people/{number:d}", s.RemovalAnswer)
+    return Call("DELETE", f"/v1/people/{person_id:d}", s.RemovalAnswer)
 
 
-def merge(number: int, into: int) -> Call[s.PersonAnswer]:
+def merge(person_id: int, into: int) -> Call[s.PersonAnswer]:
     """As `Client.merge`."""
-    return Call("POST", f"/v1/people/{number:d}/merge", s.PersonAnswer, body=s.MergeRequest(into=into))
+    return Call("POST", f"/v1/people/{person_id:d}/merge", s.PersonAnswer, body=s.MergeRequest(into=into))
 
 
-def undo_merge(number: int) -> Call[s.UndoneMerge]:
+def undo_merge(person_id: int) -> Call[s.UndoneMerge]:
     """As `Client.undo_merge`."""
-    return Call("POST", f"/v1/people/{number:d}/undo-merge", s.UndoneMerge)
+    return Call("POST", f"/v1/people/{person_id:d}/undo-merge", s.UndoneMerge)
 
 
 def move_face(face: int, to: str) -> Call[s.PersonAnswer]:
@@ -160,7 +160,7 @@ def picture(face: int) -> Call[bytes]:
     return Call("GET", f"/v1/people/faces/{face:d}/picture", bytes)
 
 
-def start_cluster(photos: Iterable[Sent]) -> Call[s.Job]:
+def start_cluster(photos: Iterable[PhotoLike]) -> Call[s.Job]:
     """As `Client.start_cluster`."""
     return Call("POST", "/v1/cluster", s.Job, files=_files("photos", photos))
 
@@ -185,9 +185,9 @@ def clusters(name: str) -> Call[s.ClusterResult]:
     return Call("GET", f"/v1/cluster/{name}/result", s.ClusterResult)
 
 
-def questions(name: str, most: int) -> Call[s.Questions]:
+def questions(name: str, limit: int) -> Call[s.Questions]:
     """As `Client.questions`."""
-    return Call("GET", f"/v1/cluster/{name}/questions", s.Questions, {"most": most})
+    return Call("GET", f"/v1/cluster/{name}/questions", s.Questions, {"limit": limit})
 
 
 def answer(name: str, a: int, b: int, same: bool) -> Call[s.DecisionMade]:
@@ -200,11 +200,11 @@ def undo(name: str, decision: int | None) -> Call[s.DecisionAnswer]:
     return Call("POST", f"/v1/cluster/{name}/undo", s.DecisionAnswer, body=s.UndoRequest(decision=decision))
 
 
-def _files(field: str, photos: Iterable[Sent]) -> tuple[File, ...]:
+def _files(field: str, photos: Iterable[PhotoLike]) -> tuple[File, ...]:
     return tuple(_file(field, photo) for photo in photos)
 
 
-def _file(field: str, photo: Sent) -> File:
+def _file(field: str, photo: PhotoLike) -> File:
     if isinstance(photo, bytes):
         return field, ("photo", photo)
     path = Path(photo)

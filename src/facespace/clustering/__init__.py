@@ -1,4 +1,4 @@
-"""Groups of embeddings, without a given number of groups: arrays in, arrays out."""
+"""Cluster embeddings without knowing the number of clusters: functions on arrays."""
 
 from facespace.clustering.agglomerative import Linkage, agglomerative
 from facespace.clustering.arrange import Arrangement, arrange

@@ -1,4 +1,4 @@
-"""Exact agglomerative clustering (paper section 5.6): everybody starts alone, the nearest groups merge."""
+"""Exact agglomerative clustering (paper section 5.6): start with single faces and merge the nearest groups."""
 
 from typing import Literal
 
@@ -14,33 +14,33 @@ LARGEST = 20_000
 
 
 def agglomerative(embeddings: ArrayLike, threshold: float, linkage: Linkage = "average") -> NDArray[np.int64]:
-    """Group points until no two groups are as near as the threshold.
+    """Merge the nearest groups until none are within the threshold.
 
     Parameters
     ----------
     embeddings : array-like, shape (n, d)
-        At most 20,000: the distances of all pairs are held, 4 n (n - 1) bytes of float64 (1.6 GB at 20,000).
+        At most 20,000: all pairwise distances are kept, 4 n (n - 1) bytes of float64 (1.6 GB at 20,000).
     threshold : float
-        Groups at this squared distance or nearer are merged.
+        Groups within this squared distance are merged.
     linkage : 'average' or 'complete'
-        Distance of two groups: mean or maximum of the squared distances between their members.
+        Distance between two groups: mean or maximum of the squared distances between their members.
 
     Returns
     -------
     ndarray of int64, shape (n,)
-        The group of each point, numbered from 0 by first appearance.
+        Group of each point, numbered from 0 by first appearance.
 
     Raises
     ------
     DataError
-        More points than can be held.
+        There are more points than fit in memory.
     """
     points = as_embeddings(embeddings)
     count = len(points)
     if count > LARGEST:
         raise DataError(
-            f"{count:,} faces are too many for exact clustering, which holds {4 * count * (count - 1) / 1e9:.0f} GB "
-            f"of distances; give at most {LARGEST:,}"
+            f"{count:,} faces are too many for exact clustering, which needs {4 * count * (count - 1) / 1e9:.0f} GB "
+            f"for their distances; the limit is {LARGEST:,}"
         )
     if count < 2:
         return np.zeros(count, np.int64)
@@ -52,7 +52,7 @@ def agglomerative(embeddings: ArrayLike, threshold: float, linkage: Linkage = "a
 
 
 def _condensed(points: NDArray[np.float32]) -> NDArray[np.float64]:
-    """The upper triangle of the distance matrix, row after row, without ever holding the square."""
+    """Compute the upper triangle of the distance matrix, row by row, without building the full matrix."""
     count = len(points)
     distances = np.empty(count * (count - 1) // 2)
     at = 0
@@ -64,13 +64,13 @@ def _condensed(points: NDArray[np.float32]) -> NDArray[np.float64]:
 
 
 def _cut(merges: NDArray[np.float64], count: int, threshold: float) -> NDArray[np.int64]:
-    """Follow the merges up to the threshold. Both linkages never merge nearer than before, so that is a cut."""
+    """Apply the merges up to the threshold. With both linkages, merge heights never decrease, so this is a cut."""
     parent = np.arange(2 * count - 1)
     for number, (left, right, height, _) in enumerate(merges):
         if height > threshold:
             break
         parent[[int(left), int(right)]] = count + number
-    # A parent always has a higher number, so one pass from the top resolves every root.
+    # A parent always has a higher number, so one pass from the top resolves all roots.
     for node in range(2 * count - 2, -1, -1):
         parent[node] = parent[parent[node]]
     _, first, labels = np.unique(parent[:count], return_index=True, return_inverse=True)

@@ -1,4 +1,4 @@
-"""Candidate pairs: which faces are near enough to be worth a thought."""
+"""Candidate pairs: faces that are near enough to be compared."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from facespace.index import Neighbours, neighbours
 from facespace.metric import squared_distance_blocks
 
-# Up to this many points all pairs are compared: a few seconds, and clustering is then exact.
+# Up to this many points, all pairs are compared: it takes a few seconds, and clustering is exact.
 EXACT_UP_TO = 20_000
 
-# Neighbours of each point above that; docs/decisions/040-graph-clustering.md.
+# Neighbours per point beyond that; docs/decisions/040-graph-clustering.md.
 NEIGHBOURS = 16
 
 # Points whose pairs are searched for together where all are compared.
@@ -39,13 +39,13 @@ Candidates = Callable[[NDArray[np.float32], float, Callable[[int], None] | None]
 
 
 def radius_graph(points: NDArray[np.float32], radius: float) -> Graph:
-    """Every pair of points at this squared distance or nearer, found by comparing all."""
+    """Find all pairs of points within this squared distance by comparing every pair."""
     parts = [radius_part(points, start, start + EXACT_ROWS, radius) for start in range(0, len(points), EXACT_ROWS)]
     return joined(parts)
 
 
 def radius_part(points: NDArray[np.float32], start: int, stop: int, radius: float) -> Graph:
-    """The pairs of `radius_graph` whose first point is one of a range."""
+    """Find the pairs of `radius_graph` whose first point is in a range."""
     found = []
     for rows, block in squared_distance_blocks(points[start:stop], points):
         i, j = np.nonzero(block <= radius)
@@ -61,18 +61,16 @@ def joined(parts: Sequence[Graph]) -> Graph:
     return Graph(*(np.concatenate(column) for column in zip(*columns, strict=True)))
 
 
-def neighbour_graph(
-    points: NDArray[np.float32], radius: float, k: int = NEIGHBOURS, on_done: Callable[[int], None] | None = None
-) -> Graph:
-    """The k nearest others of every point, as far as they are within the radius.
+def neighbour_graph(points: NDArray[np.float32], radius: float, k: int = NEIGHBOURS) -> Graph:
+    """Find the k nearest others of every point, within the radius.
 
-    Cost grows near n log n where the index is approximate; a pair stands here if either finds the other.
+    The cost grows nearly as n log n if the index is approximate. A pair is included if either point finds the other.
     """
-    return mutual_graph(neighbours(points, min(k, max(1, len(points) - 1)), on_done=on_done), radius)
+    return mutual_graph(neighbours(points, min(k, max(1, len(points) - 1))), radius)
 
 
 def mutual_graph(found: Neighbours, radius: float) -> Graph:
-    """The pairs of points of which either is a neighbour of the other within the radius, each pair once."""
+    """Return the pairs of which either point is a neighbour of the other within the radius, each pair once."""
     count = len(found.rows)
     near = (found.distances <= radius) & (found.rows >= 0)
     a, b = np.nonzero(near)[0], found.rows[near]
@@ -84,17 +82,16 @@ def mutual_graph(found: Neighbours, radius: float) -> Graph:
 def candidate_graph(
     points: NDArray[np.float32],
     radius: float,
-    on_done: Callable[[int], None] | None = None,
     largest: int = EXACT_UP_TO,
 ) -> Graph:
-    """All pairs within the radius where all can be compared in seconds, else those of the nearest neighbours."""
+    """All pairs within the radius if comparing them takes seconds, otherwise the pairs of nearest neighbours."""
     if len(points) <= largest:
         return radius_graph(points, radius)
-    return neighbour_graph(points, radius, on_done=on_done)
+    return neighbour_graph(points, radius)
 
 
 def graph_of(points: NDArray[np.float32], rows: NDArray[np.int64], radius: float) -> Graph:
-    """The pairs within the radius that have one of these rows in them."""
+    """Pairs within the radius that include one of these rows."""
     found = [_NO_PAIRS]
     for part, block in squared_distance_blocks(points[rows], points):
         i, j = np.nonzero(block <= radius)

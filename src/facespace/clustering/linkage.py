@@ -1,14 +1,14 @@
-"""Agglomerative clustering on a graph of candidate pairs, in rounds of whole arrays.
+"""Agglomerative clustering on a graph of candidate pairs, in rounds of whole-array operations.
 
-Average linkage of squared Euclidean distances needs no pair of members: it is |A|'s and |B|'s mean squared norm
-less twice the product of their means. So a group is a sum of points and a size, and the linkage of any two groups
-is exact however few of their pairs the graph holds. The graph only says which groups may merge.
+Average linkage of squared Euclidean distances does not need the pairs of members: it is the sum of both groups' mean
+squared norms minus twice the product of their means. So a group is a sum of points and a size, and the linkage between
+any two groups is exact, however few of their pairs the graph holds. The graph only says which groups may merge.
 
-Two facts make this exact where the graph holds every pair up to the cut. A mean is not below the least of what
-it averages, so groups that may merge have such a pair. And a group merged of two is never nearer to a third than
-the nearer of the two was (the linkage is reducible), so all pairs that are each other's nearest may merge at once
-and the result is that of merging the nearest pair of all, one at a time; and a pair of groups above the cut may be
-forgotten. 'Never together' is a distance of infinity, which keeps both facts true.
+Two facts make the result exact if the graph holds every pair up to the cut. A mean is at least the minimum of what it
+averages, so groups that may merge have such a pair. And a merged group is never nearer to a third than the nearer of
+its two parts was (the linkage is reducible), so all pairs of mutual nearest neighbours can merge at once with the same
+result as merging the nearest pair of all, one at a time; and a pair of groups above the cut can be dropped. 'Never
+together' is an infinite distance, which preserves both facts.
 """
 
 from dataclasses import dataclass
@@ -21,28 +21,28 @@ from facespace.clustering.graph import Graph
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float32]
 
-_NOBODY = -1
+_NO_COLOUR = -1
 
-# Linkages that differ by less than this share of the points' mean squared norm are equal: it is what rounding in
-# float32 makes of equal ones.
+# Linkages that differ by less than this fraction of the points' mean squared norm are equal: it covers rounding in
+# float32.
 _EQUAL = 2.0**-20
 
 
-# Pairs are many where the groups in them could have at most so many times as many.
+# Pairs are dense if the number of possible pairs of their groups is at most this many times their number.
 _CROWDED = 16
 
-# Cells of a matrix made at a time.
+# Cells of a matrix computed at a time.
 _BLOCK_CELLS = 1 << 22
 
 
 @dataclass(frozen=True)
 class Merges:
-    """The merges of a clustering, as a forest that can be cut at any height up to that it was grown to.
+    """The merges of a clustering: a forest that can be cut at any height up to the one it was grown to.
 
-    count : points
-    left, right : int64, shape (m,), a point of each of the two groups
-    height : float32, shape (m,), the linkage they merged at
-    start : int64, shape (count,), the groups it began with
+    count : number of points
+    left, right : int64, shape (m,), a point in each of the two groups
+    height : float32, shape (m,), the linkage at which they merged
+    start : int64, shape (count,), the initial groups
     """
 
     count: int
@@ -52,7 +52,7 @@ class Merges:
     start: Ints
 
     def cut(self, threshold: float) -> Ints:
-        """The group of each point, int64 of shape (count,), numbered from 0 by first appearance."""
+        """Group of each point at a threshold, int64, shape (count,), numbered from 0 by first appearance."""
         kept = self.height <= threshold
         first = np.zeros(self.start.max(initial=-1) + 1, np.int64)
         first[self.start[::-1]] = np.arange(self.count)[::-1]
@@ -64,7 +64,7 @@ class Merges:
 
 
 class Groups:
-    """Groups of points while they merge: sums, sizes, and who may not join whom. A group is named by one index."""
+    """Groups of points during merging: sums, sizes, and which must not merge. A group is identified by one index."""
 
     def __init__(self, points: Floats, start: Ints, apart: Ints, colour: Ints | None):
         count = int(start.max(initial=-1)) + 1
@@ -73,9 +73,9 @@ class Groups:
         self.norms = np.bincount(start, np.einsum("nd,nd->n", points, points), count).astype(np.float32) / np.maximum(
             self.sizes, 1
         )
-        self.colour = np.full(count, _NOBODY, np.int64)
+        self.colour = np.full(count, _NO_COLOUR, np.int64)
         if colour is not None:
-            known = colour != _NOBODY
+            known = colour != _NO_COLOUR
             self.colour[start[known]] = colour[known]
         self._apart = np.unique(_keys(start[apart[:, 0]], start[apart[:, 1]], count))
 
@@ -84,7 +84,7 @@ class Groups:
         products = np.empty(len(a), np.float32)
         among = _Among(a, b, len(self.sizes))
         if among.crowded:
-            # A product of matrices takes less than gathering two sums for each of so many pairs.
+            # One matrix product is faster than gathering two sums for each of that many pairs.
             means = self.sums[among.groups] / self.sizes[among.groups, None]
             step = max(1, _BLOCK_CELLS // max(1, len(means)))
             for first in range(0, len(means), step):
@@ -100,7 +100,7 @@ class Groups:
 
     def allowed(self, a: Ints, b: Ints) -> NDArray[np.bool_]:
         """Whether each pair of groups may merge."""
-        seen = (self.colour[a] == _NOBODY) | (self.colour[b] == _NOBODY) | (self.colour[a] == self.colour[b])
+        seen = (self.colour[a] == _NO_COLOUR) | (self.colour[b] == _NO_COLOUR) | (self.colour[a] == self.colour[b])
         if len(self._apart):
             keys = _keys(a, b, len(self.sizes))
             at = np.minimum(np.searchsorted(self._apart, keys), len(self._apart) - 1)
@@ -108,7 +108,7 @@ class Groups:
         return seen
 
     def candidates(self, a: Ints, b: Ints, threshold: float) -> tuple[Ints, Ints, Floats]:
-        """Of these pairs of groups, each once, those that may merge and are near enough; with their linkages."""
+        """Pairs of groups, without duplicates, that may merge and are near enough; with their linkages."""
         a, b = _Among(np.minimum(a, b), np.maximum(a, b), len(self.sizes)).distinct()
         may = (a != b) & self.allowed(a, b)
         a, b = a[may], b[may]
@@ -117,12 +117,12 @@ class Groups:
         return a[near], b[near], value[near]
 
     def forget_apart(self, component: Ints) -> None:
-        """Drop what keeps groups apart that nothing could bring together."""
+        """Drop constraints between groups that cannot meet any more."""
         i, j = np.divmod(self._apart, len(self.sizes))
         self._apart = self._apart[component[i] == component[j]]
 
     def merge(self, into: Ints, gone: Ints, renamed: Ints) -> None:
-        """Each group of `gone` becomes part of the same row of `into`; `renamed` maps every group."""
+        """Merge each group of `gone` into the same row of `into`; `renamed` maps every group."""
         total = self.sizes[into] + self.sizes[gone]
         self.norms[into] = (self.norms[into] * self.sizes[into] + self.norms[gone] * self.sizes[gone]) / total
         self.sums[into] += self.sums[gone]
@@ -134,12 +134,12 @@ class Groups:
 
 
 class _Among:
-    """Pairs of groups, by the places of those groups that are in any of them.
+    """Pairs of groups, renumbered by the groups that occur in them.
 
     Parameters
     ----------
     a, b : int64, shape (m,)
-    total : all groups there are
+    total : number of all groups
     """
 
     def __init__(self, a: Ints, b: Ints, total: int):
@@ -152,11 +152,11 @@ class _Among:
 
     @property
     def crowded(self) -> bool:
-        """Whether the pairs are a good part of all that these groups have."""
+        """Whether the pairs are a large part of all possible pairs of these groups."""
         return len(self.groups) ** 2 <= _CROWDED * len(self.a)
 
     def distinct(self) -> tuple[Ints, Ints]:
-        """Each pair once, ascending."""
+        """The pairs without duplicates, ascending."""
         count = len(self.groups)
         keys = self.a * count + self.b
         if self.crowded:
@@ -178,21 +178,21 @@ def average_linkage(
     apart: Ints | None = None,
     colour: Ints | None = None,
 ) -> Merges:
-    """Merge the nearest groups that the graph connects, until none are as near as the threshold.
+    """Merge the nearest groups that the graph connects, until none are within the threshold.
 
     Parameters
     ----------
     points : ndarray of float32, shape (n, d)
     graph : Graph
-        Pairs of points that may bring their groups together.
+        Pairs of points whose groups may merge.
     threshold : float
-        Groups at this mean squared distance or nearer are merged.
+        Groups within this mean squared distance are merged.
     start : int array, shape (n,), or None
-        Groups to begin with, numbered from 0 without gaps; every point alone where None.
+        Initial groups, numbered from 0 without gaps; None starts with single points.
     apart : int array, shape (m, 2), or None
-        Points that must not come together. A pair that begins in one group is not noticed.
+        Points that must stay apart. A pair that starts in one group is ignored.
     colour : int array, shape (n,), or None
-        Points of different colours must not come together; -1 has none.
+        Points of different colours must stay apart; -1 is no colour.
 
     Returns
     -------
@@ -226,10 +226,10 @@ def average_linkage(
 
 
 def _reciprocal(a: Ints, b: Ints, value: Floats, total: int, grain: float) -> tuple[Ints, Ints, Floats]:
-    """Pairs of groups that are each other's nearest; values within `grain` are ties.
+    """Pairs of groups that are mutual nearest neighbours; values within `grain` are ties.
 
-    Ties go to one pair or another as if by lot. Given to the earlier pair, all of many copies of a photo would have the
-    first copy as their nearest, and one pair would merge a round; by lot some quarter of them finds a partner.
+    Ties are broken at random, by a hash. If the first pair won, all of many copies of a photo would have the first copy
+    as their nearest, and only one pair would merge per round; at random, about a quarter of them finds a partner.
     """
     key = np.rint(value / grain).astype(np.uint64) << np.uint64(32) | _lots(len(a))
     best = np.full(total, np.iinfo(np.uint64).max)
@@ -240,7 +240,7 @@ def _reciprocal(a: Ints, b: Ints, value: Floats, total: int, grain: float) -> tu
 
 
 def _lots(count: int) -> NDArray[np.uint64]:
-    """Numbers below 2^32 in no order, all different: 0, 1, 2 ... through the last mixing steps of MurmurHash3."""
+    """Distinct numbers below 2^32 in random order: 0, 1, 2 ... through the last mixing steps of MurmurHash3."""
     lot = np.arange(count, dtype=np.uint32)
     lot ^= lot >> np.uint32(16)
     lot *= np.uint32(0x85EB_CA6B)
@@ -253,7 +253,7 @@ def _lots(count: int) -> NDArray[np.uint64]:
 def _contract(
     groups: Groups, a: Ints, b: Ints, value: Floats, renamed: Ints, grown: Ints, threshold: float
 ) -> tuple[Ints, Ints, Floats]:
-    """The candidate pairs after merges: renamed, each once, with linkages of grown groups anew."""
+    """Update candidate pairs after merges: renamed, without duplicates, with new linkages of the merged groups."""
     fresh = np.zeros(len(groups.sizes), bool)
     fresh[grown] = True
     a, b = renamed[a], renamed[b]
@@ -264,10 +264,10 @@ def _contract(
 
 
 def components(count: int, a: Ints, b: Ints) -> Ints:
-    """The connected component of each of `count` nodes, numbered from 0 by first appearance.
+    """Connected component of each of `count` nodes, numbered from 0 by first appearance.
 
-    Every node takes the least label among its neighbours', and labels are followed to their own label, until
-    nothing changes: some log n rounds of whole arrays.
+    Every node takes the minimum label of its neighbours, and labels follow their own labels, until nothing changes:
+    about log n rounds of whole-array operations.
     """
     label = np.arange(count)
     while len(a):
@@ -282,13 +282,13 @@ def components(count: int, a: Ints, b: Ints) -> Ints:
 
 
 def first_appearance(labels: Ints) -> Ints:
-    """The same groups, numbered from 0 in the order their first members stand."""
+    """Renumber groups from 0 in the order of their first members."""
     _, first, number = np.unique(labels, return_index=True, return_inverse=True)
     return np.argsort(np.argsort(first, kind="stable"), kind="stable")[number]
 
 
 def _keys(a: Ints, b: Ints, count: int) -> Ints:
-    """One number for each pair of groups, whichever is named first."""
+    """One number for each unordered pair of groups."""
     return np.minimum(a, b) * count + np.maximum(a, b)
 
 

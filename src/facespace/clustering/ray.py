@@ -47,7 +47,6 @@ _TRIES = 3
 def graph_with_ray(
     points: Floats,
     radius: float,
-    on_done: Callable[[int], None] | None = None,
     *,
     folder: str | os.PathLike[str],
     workers: int | None = None,
@@ -58,8 +57,6 @@ def graph_with_ray(
     ----------
     points : float32, shape (n, d)
     radius : float
-    on_done : callable or None
-        Called with how many more points are done, those of an earlier, stopped run among them.
     folder : path
         Seen by every machine under the same path, with room for 4 (d + 2 NEIGHBOURS) bytes a point. Searches of other
         points or another radius may lie in it too.
@@ -81,7 +78,7 @@ def graph_with_ray(
     work = _begun(points, radius, exact, Path(folder))
     size = EXACT_ROWS if exact else together(len(points), NEIGHBOURS)
     starts = range(0, len(points), size)
-    _run(work, [(start, min(start + size, len(points))) for start in starts], workers, on_done or (lambda done: None))
+    _run(work, [(start, min(start + size, len(points))) for start in starts], workers)
     parts = (_read(work / _name(start)) for start in starts)
     if exact:
         return joined([Graph(part["a"], part["b"], part["distance"]) for part in parts])
@@ -94,8 +91,8 @@ def graph_with_ray(
     return mutual_graph(Neighbours(distances, rows, False), radius)
 
 
-def search_block(work: str, start: int, stop: int) -> int:
-    """What one task does: search for a block of points, write what was found; gives how many points that were."""
+def search_block(work: str, start: int, stop: int) -> None:
+    """Find the candidate pairs of a block of points and write them to a file; this is one task."""
     folder = Path(work)
     plan = json.loads((folder / "plan.json").read_bytes())
     if plan["exact"]:
@@ -106,7 +103,6 @@ def search_block(work: str, start: int, stop: int) -> int:
         arrays = {field.name: np.load(folder / f"{field.name}.npy", mmap_mode="r") for field in fields(Cells)}
         distances, rows = others(Cells(**arrays), start, stop, plan["k"])
         _write(folder / _name(start), distances=distances, rows=rows)
-    return stop - start
 
 
 def _begun(points: Floats, radius: float, exact: bool, folder: Path) -> Path:
@@ -136,18 +132,13 @@ def _fields_of(cells: Cells) -> dict[str, NDArray[Any]]:
     return {field.name: getattr(cells, field.name) for field in fields(cells)}
 
 
-def _run(work: Path, blocks: list[tuple[int, int]], workers: int | None, on_done: Callable[[int], None]) -> None:
+def _run(work: Path, blocks: list[tuple[int, int]], workers: int | None) -> None:
     """Let Ray search the blocks that have no file yet, a few at a time."""
     try:
         import ray
     except ModuleNotFoundError:
         raise FacespaceError("the engine ray needs its package: pip install 'facespace[ray]'") from None
-    waiting = []
-    for start, stop in blocks:
-        if (work / _name(start)).is_file():
-            on_done(stop - start)
-        else:
-            waiting.append((start, stop))
+    waiting = [(start, stop) for start, stop in blocks if not (work / _name(start)).is_file()]
     if not waiting:
         return
     if not ray.is_initialized():
@@ -161,8 +152,7 @@ def _run(work: Path, blocks: list[tuple[int, int]], workers: int | None, on_done
             while waiting and len(running) < most:
                 running.append(task.remote(str(work), *waiting.pop(0)))
             ready, running = ray.wait(running)
-            for found in ready:
-                on_done(ray.get(found))
+            ray.get(ready)
     except ray.exceptions.RayError as error:
         cause = getattr(error, "cause", None) or error
         raise DataError(

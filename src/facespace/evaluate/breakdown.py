@@ -22,7 +22,7 @@ from facespace.evaluate.table import read_table
 from facespace.faces import pose
 
 # A numeric column with more distinct values than this is split into thirds.
-MOST_VALUES = 8
+MAX_VALUES = 8
 
 # Bootstrap rounds. There are many intervals, so fewer rounds than elsewhere.
 _ROUNDS = 200
@@ -96,8 +96,8 @@ def photo_columns(faces: EmbeddedPhotos) -> list[Column]:
         Column("roll of the head (degrees, absolute)", roll, "higher"),
     ]
     # In photos of aligned faces all landmarks are equal, so these columns say nothing.
-    told = [column for column in columns if np.isfinite(column.values).any()]
-    return [column for column in told if np.nanstd(column.values) > 1e-3]
+    informative = [column for column in columns if np.isfinite(column.values).any()]
+    return [column for column in informative if np.nanstd(column.values) > 1e-3]
 
 
 def read_columns(path: str | os.PathLike[str], protocol: Protocol) -> list[Column]:
@@ -129,7 +129,7 @@ def read_columns(path: str | os.PathLike[str], protocol: Protocol) -> list[Colum
             numbers = np.array([float(word) if word else np.nan for word in words])
         except ValueError:
             numbers = None
-        many = numbers is not None and len(np.unique(numbers[np.isfinite(numbers)])) > MOST_VALUES
+        many = numbers is not None and len(np.unique(numbers[np.isfinite(numbers)])) > MAX_VALUES
         columns.append(Column(name, numbers if many and numbers is not None else words))
     return columns
 

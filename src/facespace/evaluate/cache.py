@@ -27,7 +27,7 @@ _SCHEMA = "CREATE TABLE IF NOT EXISTS faces (key BLOB PRIMARY KEY, face BLOB NOT
 _QUERY = 500
 
 # Numbers stored with an embedding: box, landmarks, quality.
-_BESIDE = 4 + 10 + 1
+_LOCATION = 4 + 10 + 1
 
 
 @dataclass(frozen=True)
@@ -163,14 +163,14 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 
 def _pack(face: CachedFace) -> bytes:
-    beside = np.concatenate([face.box, face.landmarks.ravel(), [face.quality]]).astype("<f4")
+    numbers = np.concatenate([face.box, face.landmarks.ravel(), [face.quality]]).astype("<f4")
     points = np.empty(0, "<f4") if face.embedding is None else face.embedding.astype("<f4")
-    return beside.tobytes() + points.tobytes()
+    return numbers.tobytes() + points.tobytes()
 
 
 def _unpack(row: bytes) -> CachedFace:
     numbers = np.frombuffer(row, "<f4")
-    embedding = numbers[_BESIDE:]
+    embedding = numbers[_LOCATION:]
     return CachedFace(
         embedding=embedding if len(embedding) else None,
         box=numbers[:4],

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from facespace.clustering import Cut, arrange
 from facespace.errors import DataError
 from facespace.evaluate.groups import KEY_FAR, GroupedFaces, GroupFigures, measure_groups
-from facespace.evaluate.impostor_tails import LEAST_ACCEPTED, impostor_tails
+from facespace.evaluate.impostor_tails import MIN_ACCEPTED, impostor_tails
 from facespace.evaluate.metrics.grouping import bcubed_f
 from facespace.evaluate.metrics.intervals import Interval
 from facespace.evaluate.metrics.pairs import all_pairs, score
@@ -92,12 +92,12 @@ def decide(
     pairs = all_pairs(labels)
     distances = score(points, labels, pairs).distances
     genuine, impostor = distances[pairs.same], distances[~pairs.same]
-    fars = [far for far in FARS if far * len(impostor) >= LEAST_ACCEPTED]
-    if not fars or len(genuine) < LEAST_ACCEPTED:
+    fars = [far for far in FARS if far * len(impostor) >= MIN_ACCEPTED]
+    if not fars or len(genuine) < MIN_ACCEPTED:
         raise DataError(
             f"{len(np.unique(labels))} people with {len(genuine)} genuine and {len(impostor)} impostor pairs are "
-            f"too few to measure a threshold: use more people (at least {LEAST_ACCEPTED} genuine and "
-            f"{LEAST_ACCEPTED / FARS[0]:.0f} impostor pairs are needed)"
+            f"too few to measure a threshold: use more people (at least {MIN_ACCEPTED} genuine and "
+            f"{MIN_ACCEPTED / FARS[0]:.0f} impostor pairs are needed)"
         )
     try:
         calibration = fit_calibration(genuine, impostor)
@@ -254,7 +254,7 @@ def _rejections(genuine: NDArray[np.float64], owners: NDArray[np.int64], seed: i
 
     The weight of a pair is the number of times its person was drawn.
     """
-    frrs = [frr for frr in FRRS if frr * len(genuine) >= LEAST_ACCEPTED - 1e-9]
+    frrs = [frr for frr in FRRS if frr * len(genuine) >= MIN_ACCEPTED - 1e-9]
     rng = np.random.default_rng(seed)
     identities, owners = np.unique(owners, return_inverse=True)
     order = np.argsort(genuine)

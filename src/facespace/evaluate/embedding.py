@@ -169,7 +169,7 @@ def embed_photos(
                 waiting[name] = photos.read(name)
             except ImageError as error:
                 fail(name, "missing" if isinstance(error, MissingPhotoError) else "unreadable", str(error))
-        for said, locator in _locators(space, prepare):
+        for how_found, locator in _locators(space, prepare):
             keys = {name: face_key(content, locator.key(name) + changed) for name, content in waiting.items()}
             kept = cache.find(list(keys.values())) if cache else {}
             new = _embed(space, locator, {n: waiting[n] for n in waiting if keys[n] not in kept}, prepare.change)
@@ -181,7 +181,7 @@ def embed_photos(
                 if isinstance(face, ImageError):
                     fail(name, "unreadable", str(face).replace("the photo", name, 1))
                 elif face.embedding is not None:
-                    faces[name], how[name] = face, said
+                    faces[name], how[name] = face, how_found
                 else:
                     continue
                 del waiting[name]

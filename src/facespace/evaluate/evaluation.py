@@ -9,7 +9,8 @@ from pathlib import PurePath
 import numpy as np
 from numpy.typing import NDArray
 
-from facespace.clustering import Cut, arrange
+from facespace.album import cut_of
+from facespace.clustering import arrange
 from facespace.errors import DataError, ModelError
 from facespace.evaluate.answers import AtThreshold, Evaluation, SearchResult
 from facespace.evaluate.breakdown import Column, breakdowns, photo_columns
@@ -215,7 +216,7 @@ def _cluster(result: Evaluation) -> Evaluation:
     if decisions is None:
         return result
     try:
-        cut = Cut.of_card(decisions)
+        cut = cut_of(decisions)
     except ModelError as error:
         return replace(result, notes=(*result.notes, f"the photos were not clustered: {error}"))
     arranged = arrange(points, cut)

@@ -25,37 +25,37 @@ class FigureRow:
 
 def intervals(evaluation: Evaluation) -> dict[str, Interval]:
     """Return the figures that have an interval, by their names in figures.json."""
-    told: dict[str, Interval] = {}
+    named: dict[str, Interval] = {}
     v, s, g = evaluation.verification, evaluation.search, evaluation.grouping
     if v is not None:
-        told |= {"accuracy": v.accuracy, "auc": v.auc, "equal_error_rate": v.equal_error_rate}
-        told |= {val_name(far): val for far, val in v.val.items()}
+        named |= {"accuracy": v.accuracy, "auc": v.auc, "equal_error_rate": v.equal_error_rate}
+        named |= {val_name(far): val for far, val in v.val.items()}
     if evaluation.rank1 is not None:
-        told["rank1"] = evaluation.rank1
+        named["rank1"] = evaluation.rank1
     if s is not None:
-        told |= {f"rank{k}_enrolled": share for k, share in s.figures.rank.items()}
+        named |= {f"rank{k}_enrolled": share for k, share in s.figures.rank.items()}
         if s.figures.fpir is not None:
-            told["fpir"] = s.figures.fpir
+            named["fpir"] = s.figures.fpir
         if s.figures.fnir is not None:
-            told["fnir"] = s.figures.fnir
-        told |= {f"fnir_at_fpir_{power(fpir)}": fnir for fpir, fnir in s.figures.fnir_at.items()}
+            named["fnir"] = s.figures.fnir
+        named |= {f"fnir_at_fpir_{power(fpir)}": fnir for fpir, fnir in s.figures.fnir_at.items()}
     if g is not None:
-        told["bcubed_f"] = g.bcubed_f
+        named["bcubed_f"] = g.bcubed_f
     if evaluation.strangers is not None:
-        told |= group_intervals(evaluation.strangers)
-    return told
+        named |= group_intervals(evaluation.strangers)
+    return named
 
 
 def group_intervals(figures: GroupFigures) -> dict[str, Interval]:
     """Return the key figures within groups, by name: thresholds, VAL and the rate for children."""
-    told: dict[str, Interval] = {}
+    named: dict[str, Interval] = {}
     for each in figures.thresholds:
-        told[f"worst_group_threshold_at_{power(each.worst.far)}"] = each.worst.threshold
+        named[f"worst_group_threshold_at_{power(each.worst.far)}"] = each.worst.threshold
         if each.val is not None:
-            told[f"val_at_worst_group_{power(each.worst.far)}"] = each.val
+            named[f"val_at_worst_group_{power(each.worst.far)}"] = each.val
     with suppress(DataError):
-        told["children_at_worst_group_" + power(KEY_FAR)] = figures.rate(*CHILDREN)
-    return told
+        named["children_at_worst_group_" + power(KEY_FAR)] = figures.rate(*CHILDREN)
+    return named
 
 
 def group_figures(figures: GroupFigures) -> dict[str, object]:
@@ -97,7 +97,7 @@ def as_figures(evaluation: Evaluation) -> dict[str, object]:
     interval.
     """
     card, faces = evaluation.space.card, evaluation.faces
-    told = intervals(evaluation)
+    named = intervals(evaluation)
     found: dict[str, object] = {
         "protocol": evaluation.protocol.name,
         "model": {"name": card.name, "version": card.version, "space": card.space_id, "weights": card.weights_sha256},
@@ -115,7 +115,9 @@ def as_figures(evaluation: Evaluation) -> dict[str, object]:
             "auc": v.auc.value,
             "eer": v.equal_error_rate.value,
             "val": {power(far): [val.value, val.low, val.high] for far, val in v.val.items()},
-            "val_untold": {power(far): reason for far, reason in v.untold.items()},
+            "val_unmeasured": {power(far): reason for far, reason in v.unmeasured.items()},
+            # The name in earlier versions, until the next release.
+            "val_untold": {power(far): reason for far, reason in v.unmeasured.items()},
             "pairs": len(v.pairs),
             "genuine_pairs": len(v.genuine),
             "impostor_pairs": len(v.impostor),
@@ -143,10 +145,10 @@ def as_figures(evaluation: Evaluation) -> dict[str, object]:
         }
     if evaluation.strangers is not None:
         found["strangers"] = group_figures(evaluation.strangers)
-    found |= {name: figure.value for name, figure in told.items()}
+    found |= {name: figure.value for name, figure in named.items()}
     found |= evaluation.extra
     return found | {
-        "intervals": {name: [figure.low, figure.high] for name, figure in told.items()},
+        "intervals": {name: [figure.low, figure.high] for name, figure in named.items()},
         "breakdowns": {
             b.title: {
                 group.name: {

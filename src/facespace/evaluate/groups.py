@@ -27,7 +27,7 @@ FARS = (1e-1, 1e-2, 5e-3, 1e-3, 1e-4)
 KEY_FAR = 5e-3
 
 # Groups with fewer pairs are not reported.
-LEAST_PAIRS = 100
+MIN_PAIRS = 100
 
 # Children are people up to this age, given in years or as a range.
 CHILD = 9
@@ -170,7 +170,7 @@ def measure_groups(
         if len(np.unique(faces.people[rows])) < 2:
             return None
         found = Strangers(faces.embeddings[rows], faces.people[rows], rounds, seed)
-        return found if found.pairs >= LEAST_PAIRS else None
+        return found if found.pairs >= MIN_PAIRS else None
 
     deciding = {
         name: group for name, rows in groups_by(faces.columns, asked[0]) if (group := strangers(rows)) is not None
@@ -179,7 +179,7 @@ def measure_groups(
     if not worst:
         raise DataError(
             f"{faces.data}: no group by {', '.join(asked[0])} has enough faces; each group needs at least "
-            f"{LEAST_PAIRS} pairs of different people, which is 15 faces"
+            f"{MIN_PAIRS} pairs of different people, which is 15 faces"
         )
     at = _stated(worst, average or {}, default_far)
     shown = [_rates(", ".join(asked[0]), name, group, at) for name, group in deciding.items()]
@@ -292,11 +292,11 @@ def _oldest(age: str) -> float:
 def _stated(
     worst: Sequence[WorstThreshold], average: Mapping[float, float], default_far: float
 ) -> tuple[StatedThreshold, ...]:
-    told = {each.far: each.threshold.value for each in worst}
-    smallest = min((far for far in told if far >= default_far * (1 - 1e-9)), default=max(told))
-    found = [StatedThreshold(smallest, told[smallest], WORST)]
-    if KEY_FAR in told and smallest != KEY_FAR:
-        found.append(StatedThreshold(KEY_FAR, told[KEY_FAR], WORST))
+    by_far = {each.far: each.threshold.value for each in worst}
+    smallest = min((far for far in by_far if far >= default_far * (1 - 1e-9)), default=max(by_far))
+    found = [StatedThreshold(smallest, by_far[smallest], WORST)]
+    if KEY_FAR in by_far and smallest != KEY_FAR:
+        found.append(StatedThreshold(KEY_FAR, by_far[KEY_FAR], WORST))
     if default_far in average:
         found.append(StatedThreshold(default_far, average[default_far], AVERAGE))
     return tuple(found)

@@ -13,7 +13,7 @@ from facespace.model import ImpostorsCard, ImpostorTailCard
 PHOTOS = (1, 2, 4)
 
 # A threshold based on fewer accepted comparisons is mostly chance.
-LEAST_ACCEPTED = 10
+MIN_ACCEPTED = 10
 
 # 0.1, 0.05, 0.02, 0.01 and so on.
 _GRID = (0.1, *(digit * 10.0**power for power in range(-2, -9, -1) for digit in (5, 2, 1)))
@@ -65,7 +65,7 @@ def impostor_tails(points: NDArray[np.float32], labels: NDArray[np.int64], seed:
     for photos in PHOTOS:
         templates, owners = _templates(points, labels, photos, rng)
         count = int(sum((labels != owner).sum() for owner in owners))
-        rates = [far for far in _GRID if far * count >= LEAST_ACCEPTED]
+        rates = [far for far in _GRID if far * count >= MIN_ACCEPTED]
         if not rates:
             break
         fars = fars or rates

@@ -86,7 +86,7 @@ class ZipPhotos:
             raise DataError(f"no photos in {self.where}; looked for files ending in {', '.join(sorted(EXTENSIONS))}")
         root = os.path.commonpath([PurePosixPath(member).parent.parent for member in members])
         if passed := [PassedOver(Path(name), "files that are not photos") for name in files if not _is_photo(name)]:
-            warnings.warn(f"skipped in {self.where}: {summary_of(passed)}", FacespaceWarning, stacklevel=2)
+            warnings.warn(f"ignored in {self.where}: {summary_of(passed)}", FacespaceWarning, stacklevel=2)
         self._members = {PurePosixPath(member).relative_to(root).as_posix(): member for member in members}
 
     @cached_property
@@ -110,7 +110,7 @@ class ZipPhotos:
             raise ImageError(f"cannot read {name} in {self.where}: {error}") from None
 
 
-class HeldPhotos:
+class InMemoryPhotos:
     """Photos whose bytes are in memory."""
 
     def __init__(self, photos: Mapping[str, bytes], where: str):

@@ -68,12 +68,12 @@ def write_sweep(swept: Sweep, folder: Path, command: str) -> Path:
     FacespaceError
         The extra `report` is not installed.
     DataError
-        The disk refused.
+        A file cannot be written.
     """
     try:
         from facespace.evaluate.report.sweep import write_sweep_page
     except ModuleNotFoundError as error:
         raise FacespaceError(
-            f"a page needs the package {error.name}, which is not installed: pip install 'facespace[report]'"
+            f"the report of a sweep needs the package {error.name}: pip install 'facespace[report]'"
         ) from None
     return write_sweep_page(swept, folder, command)

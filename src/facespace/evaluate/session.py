@@ -81,14 +81,14 @@ class Session:
         return self._protocol
 
     def measure_groups(
-        self, model: str | os.PathLike[str], told: Progress | None = None
+        self, model: str | os.PathLike[str], on_progress: Progress | None = None
     ) -> tuple[GroupFigures, tuple[str, ...]]:
         """Measure only within groups; also returns notes about photos that were left out."""
         space = self._space(model)
-        faces, notes = self._strangers(space, told)
+        faces, notes = self._strangers(space, on_progress)
         return self._measured(space, faces, None), notes
 
-    def write_groups(self, model: str | os.PathLike[str], told: Progress | None = None) -> None:
+    def write_groups(self, model: str | os.PathLike[str], on_progress: Progress | None = None) -> None:
         """Measure within groups, and write the result to the card of a model that already has thresholds.
 
         Raises
@@ -102,7 +102,7 @@ class Session:
                 f"the card of {model} has no thresholds yet; measure them together with the groups, on people with "
                 "several photos each: --images FOLDER --groups TABLE --write-card"
             )
-        figures, _ = self.measure_groups(model, told)
+        figures, _ = self.measure_groups(model, on_progress)
         decisions = with_groups(read.card.decisions, groups_card(figures))
         write_model(model, read.onnx, read.card.model_copy(update={"decisions": decisions}))
 
@@ -110,20 +110,20 @@ class Session:
         self,
         model: str | os.PathLike[str],
         against: Sequence[str | os.PathLike[str]] = (),
-        told: Progress | None = None,
+        on_progress: Progress | None = None,
     ) -> tuple[Evaluation, list[Difference]]:
         """Evaluate a model; with a second model in `against`, also return the differences on the same pairs."""
         if len(against) > 1:
             raise DataError("a model can be compared with only one other model")
-        first = self._evaluate(model, told)
+        first = self._evaluate(model, on_progress)
         if not against:
             return first, []
-        second = self._evaluate(against[0], told)
+        second = self._evaluate(against[0], on_progress)
         if first.verification is None or second.verification is None:
             raise DataError(f"models are compared on pairs, but the protocol {self.protocol.name!r} has none")
         return first, compare(first.verification, second.verification)
 
-    def write_card(self, model: str | os.PathLike[str], told: Progress | None = None) -> None:
+    def write_card(self, model: str | os.PathLike[str], on_progress: Progress | None = None) -> None:
         """Measure thresholds, calibration and clustering cut on the protocol's people, and write them to the card.
 
         Raises
@@ -138,47 +138,49 @@ class Session:
             )
         space = self._space(model)
         with self._cache(space) as cache:
-            faces = embed_photos(space, self.protocol.photos, self.protocol.names, self._preparation, cache, told)
+            faces = embed_photos(
+                space, self.protocol.photos, self.protocol.names, self._preparation, cache, on_progress
+            )
         had = faces.present
         decisions = decide(
             faces.embeddings[had],
             self.protocol.labels[had],
             data_name(self.protocol),
             self._seed,
-            None if self._groups is None else self._strangers(space, told)[0],
+            None if self._groups is None else self._strangers(space, on_progress)[0],
             self._by,
         )
         read = read_model(model)
         write_model(model, read.onnx, read.card.model_copy(update={"decisions": decisions}))
 
-    def sweep(self, what: str, models: Sequence[str | os.PathLike[str]], told: Progress | None = None) -> Sweep:
+    def sweep(self, what: str, models: Sequence[str | os.PathLike[str]], on_progress: Progress | None = None) -> Sweep:
         """Measure VAL against a property of the faces (one model) or of the models (two or more)."""
         if what in ("dim", "data"):
             spaces = [self._space(model) for model in models]
-            return sweep_models(what, self.protocol, spaces, self._preparation, self._cache, self._seed, told)
+            return sweep_models(what, self.protocol, spaces, self._preparation, self._cache, self._seed, on_progress)
         if len(models) > 1:
             raise DataError(f"the sweep {what!r} takes only one model; remove the others")
         space = self._space(models[0])
         with self._cache(space) as cache:
-            return sweep_faces(what, self.protocol, space, self._preparation, cache, self._seed, told)
+            return sweep_faces(what, self.protocol, space, self._preparation, cache, self._seed, on_progress)
 
-    def _evaluate(self, model: str | os.PathLike[str], told: Progress | None) -> Evaluation:
+    def _evaluate(self, model: str | os.PathLike[str], on_progress: Progress | None) -> Evaluation:
         space = self._space(model)
         with self._cache(space) as cache:
             found = evaluate(
-                space, self.protocol, self._preparation, cache, self._columns, seed=self._seed, on_progress=told
+                space, self.protocol, self._preparation, cache, self._columns, seed=self._seed, on_progress=on_progress
             )
         if self._groups is None:
             return found
-        faces, notes = self._strangers(space, told)
+        faces, notes = self._strangers(space, on_progress)
         figures = self._measured(space, faces, found.verification)
         return replace(found, strangers=figures, notes=(*found.notes, *notes))
 
-    def _strangers(self, space: Space, told: Progress | None) -> tuple[GroupedFaces, tuple[str, ...]]:
+    def _strangers(self, space: Space, on_progress: Progress | None) -> tuple[GroupedFaces, tuple[str, ...]]:
         if self._groups is None:
             raise DataError("there are no groups to measure; give a table with --groups TABLE")
         with self._cache(space) as cache:
-            return embed_groups(space, self._groups, Preparation(), cache, told)
+            return embed_groups(space, self._groups, Preparation(), cache, on_progress)
 
     def _measured(self, space: Space, faces: GroupedFaces, found: VerificationFigures | None) -> GroupFigures:
         genuine = None if found is None else found.scored[np.flatnonzero(found.scored.same)]

@@ -154,8 +154,8 @@ def sweep_faces(
         as_it_is = what == "pixels" and value >= size.width * size.height
         change = None if as_it_is else Change(f"{what} {value:.0f}", _changer(what, value))
         prepare = replace(preparation or Preparation(), central=protocol.central, change=change)
-        told = None if on_progress is None else _part(on_progress, at, len(values))
-        faces = embed_photos(space, protocol.photos, protocol.names, prepare, cache, told)
+        progress = None if on_progress is None else _part(on_progress, at, len(values))
+        faces = embed_photos(space, protocol.photos, protocol.names, prepare, cache, progress)
         figures = verify_embeddings(protocol, faces.embeddings, faces.present, (FAR, 1e-2, 1e-1), seed, _ROUNDS)
         far = min(figures.val)
         note = f"unchanged: the network's input has {size.width * size.height:,} pixels" if as_it_is else ""
@@ -197,9 +197,9 @@ def sweep_models(
     prepare = replace(preparation or Preparation(), central=protocol.central)
     for at, space in enumerate(spaces):
         x = _of_model(what, space)
-        told = None if on_progress is None else _part(on_progress, at, len(spaces))
+        progress = None if on_progress is None else _part(on_progress, at, len(spaces))
         with cache(space) as kept:
-            faces = embed_photos(space, protocol.photos, protocol.names, prepare, kept, told)
+            faces = embed_photos(space, protocol.photos, protocol.names, prepare, kept, progress)
         figures = verify_embeddings(protocol, faces.embeddings, faces.present, (FAR, 1e-2, 1e-1), seed, _ROUNDS)
         far = min(figures.val)
         points.append(Point(x, figures.val[far], figures.accuracy.value, f"{space.card.name} {space.card.version}"))

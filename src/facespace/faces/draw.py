@@ -1,4 +1,4 @@
-"""What was found, drawn into the photo."""
+"""Draw detected faces into a photo."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,13 +11,13 @@ from PIL import ImageDraw, ImageFont
 
 from facespace.faces.quality import Quality
 
-# From poor to good: red, amber, green; without a quality, blue.
+# From poor to good: red, amber, green; blue if the quality is unknown.
 COLOURS = ((215, 48, 39), (245, 166, 35), (46, 160, 67))
 PLAIN = (33, 113, 230)
 
 
 class Drawable(Protocol):
-    """A face with a place in the photo."""
+    """A face with a box in a photo."""
 
     @property
     def box(self) -> tuple[float, float, float, float]: ...  # noqa: D102
@@ -31,7 +31,7 @@ class Drawable(Protocol):
 
 @dataclass(frozen=True)
 class Scaled:
-    """A face in pixels of its photo scaled down."""
+    """A face in the coordinates of its photo scaled down."""
 
     box: tuple[float, float, float, float]
     landmarks: NDArray[np.float32] | None
@@ -40,7 +40,7 @@ class Scaled:
 
 
 def scaled(face: Drawable, scale: tuple[float, float]) -> Drawable:
-    """A face, to be drawn into its photo scaled down; `scale` is pixels of the photo for one that is drawn into."""
+    """Convert a face to the coordinates of a scaled-down photo; `scale` is pixels of the photo per pixel of it."""
     if scale == (1.0, 1.0):
         return face
     factor = np.array(scale, np.float32)
@@ -50,7 +50,7 @@ def scaled(face: Drawable, scale: tuple[float, float]) -> Drawable:
 
 
 def draw_faces(image: NDArray[np.uint8], faces: Sequence[Drawable]) -> NDArray[np.uint8]:
-    """A copy of an image (h, w, 3) with a box, the landmarks, a number and the quality of each face."""
+    """Copy an image (h, w, 3) and draw a box, the landmarks, a number and the quality of each face."""
     drawn = PIL.Image.fromarray(image)
     pen = ImageDraw.Draw(drawn)
     for number, face in enumerate(faces, start=1):
@@ -65,7 +65,7 @@ def draw_faces(image: NDArray[np.uint8], faces: Sequence[Drawable]) -> NDArray[n
         label = f"{number}" if face.quality is None else f"{number}  {face.quality.value:.0%}"
         font = ImageFont.load_default(float(np.clip((right - left) / 6, 11, 48)))
         space = pen.textbbox((left, top), label, font=font)
-        # Above the box, or inside it where the photo ends.
+        # Above the box, or inside it at the top of the photo.
         lift = min(space[3] - top + 2, max(top, 0))
         pen.rectangle((space[0] - 2, space[1] - lift - 2, space[2] + 2, space[3] - lift + 2), fill=colour)
         pen.text((left, top - lift), label, fill=(255, 255, 255), font=font)

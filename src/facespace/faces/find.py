@@ -1,4 +1,4 @@
-"""Image to faces, ready for a network."""
+"""Find the faces of an image and align them for a network."""
 
 from dataclasses import dataclass
 
@@ -17,8 +17,8 @@ class FaceCrop:
     box : left, top, right, bottom, in pixels of the image
     landmarks : float32, shape (5, 2), or None
     score : the detector's, between 0 and 1
-    quality : how far it can be trusted; None where the detector gives no landmarks
-    pixels : uint8, shape (height, width, 3), RGB, as the network wants it
+    quality : how reliably it can be recognised; None if the detector finds no landmarks
+    pixels : uint8, shape (height, width, 3), RGB, aligned for the network
     """
 
     box: tuple[float, float, float, float]
@@ -35,20 +35,20 @@ def find_faces(image: NDArray[np.uint8], detector: Detector, crop: Crop, width: 
     ----------
     image : ndarray of uint8, shape (h, w, 3), RGB
     detector, crop
-        How to find and how to cut.
+        The detector, and how to cut out a face.
     width, height : int
         Size of each crop in pixels.
 
     Returns
     -------
     list of FaceCrop
-        Empty where no face is found.
+        Empty if no face is found.
     """
     return cut_faces(image, detector([image])[0], crop, width, height)
 
 
 def cut_faces(image: NDArray[np.uint8], found: Detections, crop: Crop, width: int, height: int) -> list[FaceCrop]:
-    """Cut out and judge what was found in an image, in reading order."""
+    """Cut out the detected faces of an image and measure their quality, in reading order."""
     as_judged = crop is CROPS["arcface-112"] and width == height == SIDE
     faces = []
     for index in reading_order(found.boxes):
@@ -70,10 +70,10 @@ def cut_faces(image: NDArray[np.uint8], found: Detections, crop: Crop, width: in
 
 
 def reading_order(boxes: NDArray[np.floating]) -> list[int]:
-    """Indices of boxes (k, 4) row by row from the top, each row from the left.
+    """Order boxes (k, 4) row by row from the top, each row from the left; returns indices.
 
-    A face belongs to a row when its middle is above the lower edge of the row's highest face: people who stand
-    beside each other are seldom of one height.
+    A face belongs to a row if its middle is above the lower edge of the row's highest face, because people in a row
+    differ in height.
     """
     rows: list[list[int]] = []
     for index in np.argsort(boxes[:, 1] + boxes[:, 3], kind="stable").tolist():

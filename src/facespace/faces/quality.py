@@ -1,7 +1,7 @@
-"""How far a face can be trusted to tell who it is.
+"""Quality of a face: how reliably it can be recognised.
 
-The measures are the usual ones (ISO/IEC 29794-5 names them); the one number made of them is fitted to errors of
-recognition: docs/decisions/011-quality.md.
+The measures are standard ones (ISO/IEC 29794-5); the single value computed from them is fitted to recognition errors:
+docs/decisions/011-quality.md.
 """
 
 from dataclasses import dataclass
@@ -13,31 +13,30 @@ from facespace.faces.align import CROPS
 from facespace.faces.pose import pose
 
 SIDE = 112
-# Rows and columns of the aligned face that are face whoever it is; outside lie hair, collar and background.
+# Rows and columns of the aligned image that always show face; outside are hair, collar and background.
 INNER = slice(24, 104)
-# Half the side of the patches around eyes and mouth corners that are compared with their mirror image.
+# Half the side of the patches around eyes and mouth corners that are compared with their mirror images.
 PATCH = 11
 EYES, MOUTH = ((38, 51), (73, 51)), ((41, 92), (70, 92))
 
-# Fitted by benchmarks/fit_quality.py (docs/decisions/011): the logarithm of the squared distance of a face to the
-# others of the same person is linear in `features`; of ordinary photos, one in ten lies between two neighbours of
-# RISKS.
+# Fitted by benchmarks/fit_quality.py (docs/decisions/011): the logarithm of the squared distance between a face and the
+# other faces of the same person is linear in `features`. RISKS are its deciles on ordinary photos.
 WEIGHTS = np.array([-0.103, -0.147, 0.053, 0.049, 0.067, 0.241, 0.158, 0.272, 0.035])
 RISKS = np.array([0.027, 0.151, 0.192, 0.232, 0.27, 0.308, 0.349, 0.398, 0.456, 0.544, 1.178])
 
 
 @dataclass(frozen=True)
 class Quality:
-    """What a face offers.
+    """Quality measures of a face.
 
-    value : 0 to 1, the share of ordinary photos that are worse
-    eye_distance : pixels of the photo between the eyes
-    sharpness : contrast of fine detail, as a share of all contrast; below 0.05 blurred or enlarged a lot
+    value : 0 to 1, the fraction of ordinary photos that are worse
+    eye_distance : distance between the eyes in pixels of the photo
+    sharpness : contrast of fine detail as a fraction of all contrast; below 0.05, the face is blurred or upscaled
     brightness : mean luminance, 0 black to 1 white
     contrast : standard deviation of the luminance, 0 to 0.5
     yaw, pitch, roll : degrees, rough; see `pose`
-    occlusion : 0 to 1, how unlike each other the two halves are around eyes and mouth; a hint, as a turned or
-        half-lit face is unlike too
+    occlusion : 0 to 1, how much the two halves differ around eyes and mouth; only a hint, because turned and half-lit
+        faces differ too
     """
 
     value: float
@@ -52,11 +51,11 @@ class Quality:
 
 
 def measure(aligned: NDArray[np.uint8]) -> tuple[float, float, float, float]:
-    """Sharpness, brightness, contrast and occlusion of an aligned face, uint8 (112, 112, 3)."""
+    """Compute sharpness, brightness, contrast and occlusion of an aligned face, uint8 (112, 112, 3)."""
     grey = aligned @ (np.array([0.299, 0.587, 0.114]) / 255)
     inner = grey[INNER, INNER]
     contrast = float(inner.std())
-    # What a mean over 3x3 pixels takes away is fine detail.
+    # Fine detail is what a mean over 3x3 pixels removes.
     total = np.pad(inner.cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0)))
     mean = (total[3:, 3:] - total[:-3, 3:] - total[3:, :-3] + total[:-3, :-3]) / 9
     detail = inner[1:-1, 1:-1] - mean
@@ -66,7 +65,7 @@ def measure(aligned: NDArray[np.uint8]) -> tuple[float, float, float, float]:
 
 
 def _unlike(grey: NDArray[np.float64], left: tuple[int, int], right: tuple[int, int]) -> float:
-    """0 where a patch is the mirror image of the other, 1 where it has nothing to do with it."""
+    """Dissimilarity of two patches: 0 if one is the mirror image of the other, 1 if they are unrelated."""
     patches = [grey[y - PATCH : y + PATCH + 1, x - PATCH : x + PATCH + 1] for x, y in (left, right)]
     a, b = patches[0] - patches[0].mean(), patches[1][:, ::-1] - patches[1].mean()
     return float(np.clip(1 - (a * b).sum() / max(float(np.sqrt((a * a).sum() * (b * b).sum())), 1e-6), 0, 1))
@@ -78,7 +77,7 @@ def judge(
     score: float,
     aligned: NDArray[np.uint8] | None = None,
 ) -> Quality:
-    """Judge a face of an image.
+    """Measure the quality of a face in an image.
 
     Parameters
     ----------
@@ -87,7 +86,7 @@ def judge(
     score : float
         The detector's, 0 to 1.
     aligned : uint8, shape (112, 112, 3), or None
-        The face as the crop 'arcface-112' cuts it out, where that has been done; it is done here where None.
+        The face as the crop 'arcface-112' cuts it out; None computes it.
     """
     if aligned is None:
         aligned = CROPS["arcface-112"](image, np.zeros(4, np.float32), landmarks.astype(np.float32), SIDE, SIDE)
@@ -118,10 +117,10 @@ def features(
     pitch: float,
     score: float,
 ) -> NDArray[np.float64]:
-    """The measures as what the risk is linear in: logarithms of ratios, and what is beyond the ordinary.
+    """Features in which the risk is linear: logarithms of ratios, and excesses over ordinary values.
 
-    Size, sharpness, too dark, too bright, harsh light, occlusion, turned away, head thrown back, detector score. Not
-    the roll, as alignment turns every face upright. Looking down, and size and sharpness above the ordinary, made no
+    Size, sharpness, darkness, overexposure, harsh light, occlusion, head turned, head thrown back, detector score. Roll
+    is not included, because alignment removes it. Looking down, and above-average size and sharpness, made no
     difference (docs/decisions/011).
     """
     return np.array(

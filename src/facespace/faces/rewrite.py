@@ -1,14 +1,14 @@
-"""Convolutional networks rewritten so that onnxruntime runs them fast; what they compute stays the same.
+"""Rewrite convolutional networks so that onnxruntime runs them faster, with the same results.
 
-onnxruntime convolves in a layout of its own, blocks of channels, and leaves it for operations it does not know there.
-PRelu is one: it has a kernel that is neither vectorised nor in that layout, and takes more than half of the time of
-MTCNN's networks. Here it becomes a product, a Relu and a sum, which are: with slope a,
+onnxruntime convolves in its own layout, blocks of channels, and leaves it for operations that do not support it.
+PRelu is one of them: its kernel is not vectorised, and takes more than half of the time of MTCNN's networks. Here it is
+replaced by a product, a Relu and a sum, which do support the layout: with slope a,
 
     PRelu(x) = x + Relu((a - 1) x)    where a <= 1
     PRelu(x) = x - Relu((1 - a) x)    where a > 1
 
-Pooling stays in the layout where the channels are whole blocks, so channels of zeros are added. Numbers change by
-rounding only. docs/decisions/010-detector.md.
+Pooling stays in the layout if the channels fill whole blocks, so channels of zeros are added. Results change only by
+rounding. docs/decisions/010-detector.md.
 """
 
 from collections.abc import Iterator
@@ -19,30 +19,30 @@ from numpy.typing import NDArray
 
 from facespace.onnxgraph import Network, Node, read_network, write_network
 
-# Channels of a block with AVX-512; half of it, with AVX2, divides it.
+# Channels per block with AVX-512; the block size with AVX2 divides it.
 BLOCK = 16
 
 
 def rewritten(onnx: bytes, where: str) -> bytes:
-    """The same network, faster.
+    """Return a faster network with the same results.
 
     Parameters
     ----------
     onnx : bytes
         An ONNX file with float32 weights.
     where : str
-        What to call the file in a message.
+        Name of the file in messages.
 
     Raises
     ------
     ModelError
-        Not an ONNX file, or weights that are not float32.
+        The file is not ONNX, or has weights that are not float32.
     """
     return write_network(_without_prelu(_split(_in_blocks(read_network(onnx, where)))))
 
 
 def _in_blocks(network: Network) -> Network:
-    """Convolutions that are pooled give whole blocks of channels; the one that follows ignores the added ones."""
+    """Pad convolutions before pooling to whole blocks of channels; the next convolution ignores the added ones."""
     tensors = dict(network.tensors)
     for first, *between, last in _chains(network.nodes):
         weights, bias, following = (tensors[name] for name in (first.inputs[1], first.inputs[2], last.inputs[1]))
@@ -57,7 +57,7 @@ def _in_blocks(network: Network) -> Network:
 
 
 def _chains(nodes: list[Node]) -> Iterator[list[Node]]:
-    """Runs of nodes from a convolution over PRelu and pooling to the next convolution."""
+    """Find runs of nodes from a convolution over PRelu and pooling to the next convolution."""
     for start, first in enumerate(nodes):
         run = [first]
         for node in nodes[start + 1 :]:
@@ -77,9 +77,9 @@ def _grown(values: NDArray[np.float32], axis: int, added: int) -> NDArray[np.flo
 
 
 def _split(network: Network) -> Network:
-    """PRelu with slopes on both sides of 1 as two, one for each side.
+    """Split PRelu with slopes on both sides of 1 into two, one for each side.
 
-    The second one never falls, so pooling by the maximum may come before it, and it has fewer numbers to go through.
+    The second one is monotonic, so max pooling may come before it, and it then has fewer values to process.
     """
     tensors, nodes = dict(network.tensors), list(network.nodes)
     for at in reversed(range(len(nodes))):
@@ -101,7 +101,7 @@ def _split(network: Network) -> Network:
 
 
 def _without_prelu(network: Network) -> Network:
-    """Every PRelu, all of its slopes on one side of 1, as product, Relu and sum."""
+    """Replace every PRelu, whose slopes are all on one side of 1, by product, Relu and sum."""
     tensors, nodes = dict(network.tensors), []
     for node in network.nodes:
         if node.operation != "PRelu":
@@ -113,7 +113,7 @@ def _without_prelu(network: Network) -> Network:
         tensors[factor] = -np.abs(slopes - 1)
         nodes += [Node("Mul", (given, factor), (product,)), Node("Relu", (product,), (bend,))]
         if (slopes > 1).any():
-            # Not Sub, for which there is no kernel in blocks.
+            # Not Sub, which has no blocked kernel.
             sign, turned = f"{result}/sign", f"{result}/turned"
             tensors[sign] = np.full_like(slopes, -1)
             nodes.append(Node("Mul", (bend, sign), (turned,)))

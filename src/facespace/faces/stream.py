@@ -1,4 +1,4 @@
-"""Many photos to faces, several at a time, in the order given, in memory that does not grow."""
+"""Find the faces of many photos in parallel, in the given order, with bounded memory."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -12,29 +12,29 @@ from numpy.typing import NDArray
 
 from facespace.errors import ImageError
 from facespace.faces.align import CROPS, Crop
+from facespace.faces.detect import DEFAULT_DETECTOR, DETECTORS
 from facespace.faces.detection import Detector
 from facespace.faces.find import FaceCrop, cut_faces
-from facespace.faces.mtcnn import Mtcnn
 from facespace.faces.turned import look_turned, turned_back
 from facespace.images import Colour, Decoded, Limits, Photo, as_photo, called, decode_photo, name_of
 from facespace.processors import available
 
 T = TypeVar("T")
 
-# Photos handed to a thread at once: its networks see the windows of all of them together.
+# Photos given to a thread at once: its networks process the windows of all of them together.
 GROUP = 8
-# Pixels that a thread holds decoded at once, unless one photo alone has more.
+# Decoded pixels that a thread holds at once, unless a single photo has more.
 HELD = 8_000_000
-# Longest side in pixels at which a photo is looked at and its faces are cut out: docs/decisions/013-large-photos.md.
+# Longest side in pixels at which a photo is searched and its faces are cut out: docs/decisions/013-large-photos.md.
 LONGEST = 4096
 
 
 @dataclass(frozen=True)
 class Found:
-    """What became of a photo.
+    """The result for a photo.
 
     photo : as it was given
-    width, height : in pixels, upright; 0 where it could not be decoded
+    width, height : in pixels, upright; 0 if it could not be decoded
     faces : in reading order, boxes and landmarks in pixels of the photo
     failure : why it could not be used, or None
     """
@@ -48,28 +48,28 @@ class Found:
 
 @dataclass(frozen=True)
 class Finder:
-    """From photos to faces cut out for a network. Safe to share between threads.
+    """Find faces in photos and align them for a network. Threads may share it.
 
-    Photos that are stored on their side or upside down, and do not say so, are looked at turned where the detector
-    is not sure of any face in them and knows how sure it must be (`Detector.second_look`).
+    A photo that is stored on its side or upside down, without an EXIF orientation that says so, is tried rotated if the
+    detector is unsure about its faces (`Detector.second_look`).
 
     Parameters
     ----------
     detector, crop
-        How to find and how to cut.
+        The detector, and how to cut out a face.
     width, height : int
         Size of each crop in pixels.
     longest : int or None
         Photos with a longer side are scaled down to this first, which saves most of the time on large photos and
-        loses their smallest faces. Never more than 4,096, which bounds memory and time; that where None.
+        misses their smallest faces. At most 4,096, which bounds memory and time and is the default.
     limits : Limits or None
-        The largest photo that is decoded; the default limits where None.
-    most : int or None
-        Photos with more faces are refused: a crowd would hold up everybody else.
+        The largest photo that is decoded; None uses the default limits.
+    max_faces : int or None
+        Photos with more faces are rejected, so that they do not delay other callers.
     truncated : bool
-        Take what is there of JPEG files that end too early.
+        Accept JPEG files that end too early.
     colour : 'RGB' or 'BGR'
-        Order of the channels of arrays given as photos.
+        Channel order of arrays given as photos.
     """
 
     detector: Detector
@@ -78,27 +78,27 @@ class Finder:
     height: int
     longest: int | None = None
     limits: Limits | None = None
-    most: int | None = None
+    max_faces: int | None = None
     truncated: bool = False
     colour: Colour = "RGB"
 
     def decode(self, photo: Photo, name: str = "the photo") -> Decoded:
-        """A photo as the detector sees it; ImageError where it cannot be used, which calls an array or file `name`."""
+        """Decode a photo for the detector; ImageError if it cannot be used, which calls an array or file `name`."""
         given = as_photo(photo, name, self.colour)
         longest = min(self.longest or LONGEST, LONGEST)
         return decode_photo(given, self.limits, longest=longest, truncated=self.truncated, name=called(photo, name))
 
     def find(self, photo: Photo, name: str = "the photo") -> Found:
-        """Faces of one photo; ImageError where it cannot be used, which calls a value that is no photo `name`."""
+        """Find the faces of one photo; ImageError if it cannot be used, which calls an invalid value `name`."""
         found = self._cut([photo], [self.decode(photo, name)])[0]
         if found.failure:
             raise ImageError(found.failure)
         return found
 
     def find_all(self, photos: Sequence[Photo], names: Sequence[str] | None = None) -> list[Found]:
-        """Faces of some photos, in the order given; one that cannot be used has a failure and the rest go on.
+        """Find the faces of some photos, in the given order; a photo that cannot be used is reported as a failure.
 
-        `names` are what to call values that are no photos in the message.
+        `names` are used in messages about values that are not photos.
         """
         results: dict[int, Found] = {}
         numbers: list[int] = []
@@ -126,8 +126,8 @@ class Finder:
         detections = self.detector([photo.pixels for photo in decoded])
         for photo, image, as_it_is in zip(photos, decoded, detections, strict=True):
             turns, pixels, detected = look_turned(image.pixels, as_it_is, self.detector)
-            if self.most is not None and len(detected.boxes) > self.most:
-                reason = f"{name_of(photo)} shows {len(detected.boxes)} faces, more than the {self.most} allowed"
+            if self.max_faces is not None and len(detected.boxes) > self.max_faces:
+                reason = f"{name_of(photo)} shows {len(detected.boxes)} faces, more than the {self.max_faces} allowed"
                 found.append(Found(photo, image.width, image.height, failure=reason))
                 continue
             rows, columns = image.pixels.shape[:2]
@@ -142,15 +142,15 @@ class Finder:
 
 
 def default_finder(longest: int | None = None, truncated: bool = False) -> Finder:
-    """Faces by MTCNN, aligned on the usual template, 112 pixels square: what most networks take."""
-    return Finder(Mtcnn(), CROPS["arcface-112"], 112, 112, longest, truncated=truncated)
+    """Find faces with the default detector and align them to the usual template, 112 pixels square."""
+    return Finder(DETECTORS[DEFAULT_DETECTOR](), CROPS["arcface-112"], 112, 112, longest, truncated=truncated)
 
 
 def find_stream(finder: Finder, photos: Iterable[Photo], workers: int | None = None) -> Iterator[Found]:
     """Find the faces of many photos with several threads; results come in the order of the photos.
 
-    Decoding, detecting and aligning are native code that lets other threads run. Photos are taken from the iterable
-    as they are needed, and at most a few dozen are between there and here.
+    Decoding, detection and alignment run in native code that releases the GIL. Photos are read from the iterable as
+    they are needed, at most a few dozen ahead of the results.
 
     Parameters
     ----------
@@ -158,12 +158,12 @@ def find_stream(finder: Finder, photos: Iterable[Photo], workers: int | None = N
     photos : iterable of photos
         Of any length, or endless.
     workers : int or None
-        Threads; one a core where None.
+        Threads; None uses one per core.
 
     Yields
     ------
     Found
-        One a photo, also for those that cannot be used.
+        One per photo, including photos that cannot be used.
     """
     return in_order(finder.find_all, photos, workers)
 
@@ -171,12 +171,12 @@ def find_stream(finder: Finder, photos: Iterable[Photo], workers: int | None = N
 def in_order(
     work: Callable[[list[Photo]], list[T]], photos: Iterable[Photo], workers: int | None = None
 ) -> Iterator[T]:
-    """What some work makes of each photo, by several threads, in the order of the photos; memory does not grow.
+    """Apply a function to photos with several threads, in the order of the photos, with bounded memory.
 
     Parameters
     ----------
     work : callable
-        From up to `GROUP` photos to as many results; called by several threads at once.
+        Maps up to `GROUP` photos to as many results; called by several threads at once.
     photos, workers
         As for `find_stream`.
     """
@@ -193,7 +193,7 @@ def in_order(
                 waiting.append(pool.submit(work, group))
             yield from done
     finally:
-        # Also where the caller stops early or is interrupted: nothing that has not begun is begun.
+        # If the caller stops early or is interrupted, pending work is cancelled.
         pool.shutdown(wait=True, cancel_futures=True)
 
 
@@ -204,7 +204,7 @@ def _grouped(photos: Iterable[Photo]) -> Iterator[list[Photo]]:
 
 
 def _enlarged(face: FaceCrop, scale: NDArray[np.float32]) -> FaceCrop:
-    """The same face in pixels of the photo before it was scaled down."""
+    """Convert a face to pixels of the photo before it was scaled down."""
     left, top, right, bottom = (np.array(face.box) * np.tile(scale, 2)).tolist()
     landmarks = None if face.landmarks is None else ((face.landmarks + 0.5) * scale - 0.5).astype(np.float32)
     quality = face.quality and replace(face.quality, eye_distance=face.quality.eye_distance * float(scale.mean()))

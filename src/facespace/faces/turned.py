@@ -1,4 +1,4 @@
-"""Photos that lie on their side or upside down though nothing says so: a second look, turned."""
+"""Detect photos that are stored on their side or upside down without saying so, by trying them rotated."""
 
 from dataclasses import replace
 
@@ -10,34 +10,34 @@ from facespace.faces.find import FaceCrop
 from facespace.faces.pose import pose
 from facespace.images import resize
 
-# Pixels of the small picture that is looked at in the three other turns.
+# Pixels of the small image that is tried in the three other rotations.
 SMALL = 800_000
 
 
 def look_turned(
     image: NDArray[np.uint8], found: Detections, detector: Detector
 ) -> tuple[int, NDArray[np.uint8], Detections]:
-    """The faces of a photo, turned as its faces stand, where a face shows that it is stored turned.
+    """Detect the faces of a photo, and rotate it if its faces show that it is stored rotated.
 
-    Only photos without a face that the detector is sure of cost more: three turns at half the size (less for photos
-    of more than 3.2 million pixels), and the right one whole. The turn whose best face scores highest is the right one,
-    if it beats the photo as it is.
+    Only photos without a confidently detected face cost more: three rotations at half the size (less for photos of more
+    than 3.2 million pixels), and the best one at full size. The rotation whose best face scores highest is used, if it
+    beats the original.
 
     Parameters
     ----------
     image : uint8, shape (h, w, 3)
     found : Detections
-        What the detector finds in the image as it is.
+        Detections in the original image.
     detector : Detector
 
     Returns
     -------
     turns : int
-        Quarter turns against the clock, 0 to 3, that bring the faces upright.
+        Quarter turns anticlockwise, 0 to 3, that bring the faces upright.
     turned : uint8 array
-        The image turned by as many.
+        The rotated image.
     found : Detections
-        In pixels of the turned image.
+        In pixels of the rotated image.
     """
     look, best = detector.second_look, _best(found)
     if look is None or best >= look.unsure:
@@ -55,9 +55,9 @@ def look_turned(
 
 
 def turned_back(face: FaceCrop, turns: int, width: int, height: int) -> FaceCrop:
-    """A face of a photo that was turned, in pixels of the photo itself, width x height.
+    """Convert a face of a rotated photo to pixels of the original, width x height.
 
-    The picture of the face stays upright, and its landmarks are named as they are seen in it.
+    The face image stays upright, and its landmarks keep the names they have there.
     """
     if turns == 0:
         return face
@@ -65,7 +65,7 @@ def turned_back(face: FaceCrop, turns: int, width: int, height: int) -> FaceCrop
     (left, top), (right, bottom) = edges.min(axis=0).tolist(), edges.max(axis=0).tolist()
     landmarks, quality = face.landmarks, face.quality
     if landmarks is not None:
-        # Pixel centres, where boxes count edges.
+        # Landmarks refer to pixel centres, boxes to edges.
         landmarks = (_points_back(landmarks + 0.5, turns, width, height) - 0.5).astype(np.float32)
         quality = quality and replace(quality, roll=float(pose(landmarks)[2]))
     return replace(face, box=(left, top, right, bottom), landmarks=landmarks, quality=quality)

@@ -1,9 +1,9 @@
-"""Who is this? People one knows, kept in one SQLite file or a PostgreSQL database, and 'nobody we know'."""
+"""Recognise people: a gallery of enrolled people in a SQLite file or a PostgreSQL database, with open-set search."""
 
 from facespace.gallery.audit import acting_as
 from facespace.gallery.encryption import Secret, new_key, read_key, write_key
 from facespace.gallery.enrol import (
-    LEAST_QUALITY,
+    MIN_QUALITY,
     ChooseFace,
     Doubt,
     Enrolment,
@@ -13,11 +13,12 @@ from facespace.gallery.enrol import (
     unlike_others,
 )
 from facespace.gallery.folder import EnrolledPerson, enrol_people
-from facespace.gallery.gallery import FPIR, Gallery, Identification, as_attributes
+from facespace.gallery.gallery import Gallery, as_attributes
+from facespace.gallery.identify import FPIR, Identification, IdentifiedPhoto
 from facespace.gallery.maintenance import Checked, Salvaged, backup, check, salvage
 from facespace.gallery.open_set import nearest_others
 from facespace.gallery.projection import Place
-from facespace.gallery.records import Candidate, Event, KeptFace, NewFace, Person, Removal, Template
+from facespace.gallery.records import Candidate, Event, KeptFace, NewFace, PeoplePage, Person, Removal, Template
 from facespace.gallery.sql import space_of
 from facespace.gallery.store import Store, open_store
 from facespace.gallery.transfer import Imported, export_gallery, import_gallery
@@ -27,7 +28,7 @@ from facespace.gallery.verify import PersonVerification, verify_person
 
 __all__ = [
     "FPIR",
-    "LEAST_QUALITY",
+    "MIN_QUALITY",
     "Candidate",
     "Checked",
     "ChooseFace",
@@ -37,11 +38,13 @@ __all__ = [
     "Event",
     "Gallery",
     "Identification",
+    "IdentifiedPhoto",
     "Imported",
     "KeptFace",
     "LowQualityError",
     "NewFace",
     "NotEnrolledError",
+    "PeoplePage",
     "Person",
     "PersonVerification",
     "Place",

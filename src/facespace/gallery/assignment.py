@@ -1,29 +1,29 @@
-"""Two faces of one photo cannot be one person: who goes to whom, so that all together fit best."""
+"""Optimal assignment of the faces of one photo to people, because two faces of a photo cannot be one person."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 
 def assign(costs: ArrayLike) -> NDArray[np.int64]:
-    """Give each row at most one column and each column to at most one row, at the least sum of costs.
+    """Assign each row to at most one column, and each column to at most one row, with the lowest sum of costs.
 
     Shortest augmenting paths (Jonker and Volgenant, 1987); O(rows^2 * columns).
 
     Parameters
     ----------
     costs : array-like, shape (n, m)
-        A row stays without a column at cost 0, so only negative costs are taken; inf forbids.
+        Leaving a row unassigned costs 0, so only negative costs are used; inf forbids a pair.
 
     Returns
     -------
     ndarray of int64, shape (n,)
-        The column of each row, -1 where it stays without.
+        The column of each row; -1 if it is unassigned.
     """
     given = np.asarray(costs, np.float64)
     if given.ndim != 2:
         raise ValueError(f"costs must have shape (n, m), not {given.shape}")
     n, m = given.shape
-    # A column of its own for each row means 'without'; what costs more than that is never taken.
+    # An extra column for each row means 'unassigned', so positive costs are never used.
     table = np.hstack([np.where(given < 0, given, 1.0), np.zeros((n, n))])
     rows_potential, columns_potential = np.zeros(n), np.zeros(m + n)
     row_of = np.full(m + n, -1)

@@ -1,4 +1,4 @@
-"""The audit log: what was done with a gallery, when and by whom; entries can be added, and a change shows."""
+"""The audit log: what was done in a gallery, when and by whom. It is append-only, and tampering is detected."""
 
 import getpass
 import hashlib
@@ -22,7 +22,7 @@ _acting: ContextVar[str | None] = ContextVar("acting", default=None)
 
 @contextmanager
 def acting_as(name: str | None) -> Iterator[None]:
-    """Have entries name somebody else than this account of the machine; None leaves it."""
+    """Record entries under another name than this machine's account; None keeps the account."""
     token = _acting.set(name or _acting.get())
     try:
         yield
@@ -31,17 +31,17 @@ def acting_as(name: str | None) -> Iterator[None]:
 
 
 class Audit:
-    """Entries chained by hash: each covers the one before, so none can be changed, dropped or put in between.
+    """Audit entries in a hash chain: each hash covers the previous one, so none can be changed, removed or inserted.
 
-    Whoever can write the file could write the whole chain anew. Against that, keep the hash of the last entry
-    somewhere else, and compare; where the gallery has a key, the hashes are keyed and cannot be made without it.
+    Somebody who can write the file could rewrite the whole chain. To detect that, store the last entry's hash elsewhere
+    and compare it. If the gallery has a key, the hashes are keyed and cannot be forged without it.
     """
 
     def __init__(self, sql: Sql, secret: Secret | None):
         self._sql, self._secret = sql, secret
 
     def add(self, action: str, detail: Mapping[str, Any]) -> None:
-        """Add an entry; to be called within a transaction, together with what it tells of."""
+        """Add an entry; call it in the same transaction as the change that it records."""
         number, before = self._last()
         entry = (number + 1, _now(), _actor(), action, json.dumps(detail, sort_keys=True))
         self._sql.run(
@@ -71,29 +71,29 @@ class Audit:
         Parameters
         ----------
         expected : str or None
-            The hash that the last entry had when it was noted elsewhere; an entry of the chain must still have it.
+            A hash of the last entry that was stored elsewhere; the chain must still contain it.
 
         Returns
         -------
         Event or None
-            The last entry, whose hash is worth noting; None where there is none.
+            The last entry, whose hash is worth storing elsewhere; None if the log is empty.
 
         Raises
         ------
         GalleryError
-            An entry was changed, or is missing; the message names it.
+            An entry was changed or is missing; the message names it.
         """
         before, event, seen = "", None, expected is None
         for place, event in enumerate(self.events(), start=1):
             entry = (event.number, event.time, event.actor, event.action, json.dumps(event.detail, sort_keys=True))
             if event.number != place or event.hash != self._hash(before, entry):
                 raise GalleryError(
-                    f"the audit log of {self._sql.where} was changed: entry {place} is not the one that was written"
+                    f"the audit log of {self._sql.where} was changed: entry {place} differs from what was recorded"
                 )
             before, seen = event.hash, seen or event.hash == expected
         if not seen:
             raise GalleryError(
-                f"the audit log of {self._sql.where} was changed: no entry has the hash {expected}, which was noted"
+                f"the audit log of {self._sql.where} was changed: no entry has the stored hash {expected}"
             )
         return event
 

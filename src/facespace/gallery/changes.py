@@ -1,4 +1,4 @@
-"""Changes to who is who, by id: rename, merge and take it back, move a face, delete for good."""
+"""Changes to people, by id: rename, merge and undo, move a face, delete."""
 
 import json
 from collections.abc import Mapping
@@ -10,21 +10,21 @@ from facespace.gallery.store import Store, now
 
 
 def faces_of(store: Store, person: int) -> list[KeptFace]:
-    """The faces of a person, in the order they were kept."""
+    """Faces of a person, in the order they were added."""
     with store.reading():
         _known(store, person)
         return store.faces(person)
 
 
 def change(store: Store, person: int, name: str | None = None, attributes: Mapping[str, Any] | None = None) -> Person:
-    """Give a person another name, other attributes, or both; GalleryError, and no change, where the name is taken."""
+    """Change a person's name, attributes, or both; GalleryError, and no change, if the name is taken."""
     with store.writing("change"):
         known = _known(store, person)
         if attributes is not None:
             store.set_attributes(person, attributes)
         if name is not None and name != known.name:
             if store.sql.run("SELECT 1 FROM person WHERE name_key = ?", (store.name_key(name),)):
-                raise GalleryError(f"there is a {name!r} in {store.where} already; merge the two instead")
+                raise GalleryError(f"{store.where} already has a person named {name!r}; merge the two instead")
             store.sql.run(
                 "UPDATE person SET name = ?, name_key = ? WHERE id = ?",
                 (store.seal_text(name, "person.name"), store.name_key(name), person),
@@ -36,17 +36,17 @@ def change(store: Store, person: int, name: str | None = None, attributes: Mappi
 
 
 def merge(store: Store, person: int, into: int) -> Person:
-    """Two people were one: give all faces of one to the other. `undo_merge` takes it back.
+    """Merge two entries of one person: move all faces to `into`. `undo_merge` reverts it.
 
     Returns
     -------
     Person
-        Who has all faces now.
+        The person who has all faces now.
     """
     with store.writing("merge in"):
         one, other = _known(store, person), _known(store, into)
         if one.id == other.id:
-            raise GalleryError(f"{one.name!r} cannot be merged into {other.name!r}: they are one person already")
+            raise GalleryError(f"{one.name!r} cannot be merged into {other.name!r}: they are the same person")
         (row,) = store.sql.run("SELECT name, name_key, attributes, created FROM person WHERE id = ?", (one.id,))
         faces = [face for (face,) in store.sql.run("SELECT id FROM face WHERE person = ? ORDER BY id", (one.id,))]
         ((number,),) = store.sql.run(
@@ -63,9 +63,9 @@ def merge(store: Store, person: int, into: int) -> Person:
 
 
 def undo_merge(store: Store, person: int) -> Person:
-    """Take back the last merge into a person; who is their own again.
+    """Undo the last merge into a person; returns the person who is separate again.
 
-    They get back their name, id, attributes, and those of their faces that are still there.
+    They get back their name, id, attributes, and those of their faces that still exist.
     """
     with store.writing("undo a merge in"):
         known = _known(store, person)
@@ -79,7 +79,7 @@ def undo_merge(store: Store, person: int) -> Person:
         number, other, sealed_name, key, attributes, created, faces = rows[0]
         if store.sql.run("SELECT 1 FROM person WHERE name_key = ?", (key,)):
             taken = store.unseal_text(sealed_name, "person.name")
-            raise GalleryError(f"there is a new {taken!r} in {store.where}; rename them first, then undo")
+            raise GalleryError(f"there is a new {taken!r} in {store.where}; rename them first, then undo the merge")
         store.sql.run(
             "INSERT INTO person (id, name, name_key, attributes, created) VALUES (?, ?, ?, ?, ?)",
             (other, sealed_name, key, attributes, created),
@@ -94,7 +94,7 @@ def undo_merge(store: Store, person: int) -> Person:
 
 
 def merged_into(store: Store, person: int) -> list[str]:
-    """Names of who was merged into a person, in that order."""
+    """Names of people merged into a person, oldest merge first."""
     with store.reading():
         _known(store, person)
         rows = store.sql.run("SELECT name FROM merged WHERE into_person = ? ORDER BY id", (person,))
@@ -102,7 +102,7 @@ def merged_into(store: Store, person: int) -> list[str]:
 
 
 def remove_face(store: Store, face: int) -> None:
-    """Delete one face for good, overwriting it in the file."""
+    """Permanently delete one face, overwriting it in the file."""
     with store.writing("remove from"):
         rows = store.sql.run("DELETE FROM face WHERE id = ? RETURNING person", (face,))
         if not rows:
@@ -113,7 +113,7 @@ def remove_face(store: Store, face: int) -> None:
 
 
 def move_face(store: Store, face: int, to: int | str) -> int:
-    """Give one face to somebody else: an id, or a name, which is made if unknown; the id of who has it now."""
+    """Move one face to a person, given by id, or by name (created if unknown); returns the person's id."""
     with store.writing("move a face in"):
         rows = store.sql.run("SELECT person FROM face WHERE id = ?", (face,))
         if not rows:
@@ -127,12 +127,12 @@ def move_face(store: Store, face: int, to: int | str) -> int:
 
 
 def remove(store: Store, person: int) -> Removal:
-    """Delete a person and all their faces for good, overwriting them in the file.
+    """Permanently delete a person and all their faces, overwriting them in the file.
 
     Returns
     -------
     Removal
-        With the backups made before: they still hold the person, and are yours to delete.
+        Lists earlier backups: they still hold the person, and deleting them is up to you.
     """
     with store.writing("remove from"):
         known = _known(store, person)
@@ -150,15 +150,15 @@ def remove(store: Store, person: int) -> Removal:
 
 
 def _known(store: Store, person: int) -> Person:
-    """Somebody by id; GalleryError where there is nobody, or nobody any more."""
+    """Return a person by id; UnknownPersonError if there is none."""
     found = store.by_ids([person]).get(person)
     if found is None:
-        raise UnknownPersonError(f"there is nobody with the id {person} in {store.where}")
+        raise UnknownPersonError(f"there is no person with the id {person} in {store.where}")
     return found
 
 
 def _forget_merges(store: Store, person: int) -> None:
-    """Names of people merged into somebody, and into those, are kept to undo it: they go along."""
+    """Delete the records of merges into a person, recursively: they hold names to restore on undo."""
     waiting = [person]
     while waiting:
         into = waiting.pop()

@@ -1,4 +1,4 @@
-"""Which photos are fit to enrol: quality, near-duplicates, and photos that look like somebody else."""
+"""Decide which photos can be enrolled: quality, duplicates, and photos that look like somebody else."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -6,35 +6,36 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from facespace.deprecated import Renamed
 from facespace.errors import FacespaceError, GalleryError, ImageError, NoFaceError, SeveralFacesError
 from facespace.gallery.records import Candidate, NewFace
 from facespace.images import Photo, name_of, small_picture
 from facespace.metric import Decision, squared_distances, template
 from facespace.space import Face, Failure, Space, main_face
 
-# Faces worse than this share of ordinary photos are refused.
-LEAST_QUALITY = 0.05
+# Faces are rejected if fewer than this fraction of ordinary photos are worse.
+MIN_QUALITY = 0.05
 
-# Longest side of a picture that is kept of a face, in pixels.
+# Longest side of the stored picture of a face, in pixels.
 PICTURE = 160
 
-# Squared distance up to which two faces are one photo stored twice, as a share of the threshold for one pair.
-# docs/decisions/034-enrolment.md tells how far the same photo saved anew moves, and how near two photos come.
+# Squared distance within which two faces are copies of one photo, as a fraction of the threshold for one pair.
+# docs/decisions/034-enrolment.md has distances between copies of a photo, and between different photos.
 SAME_PHOTO = 0.05
 
 
-# A photo is doubtful where its mean squared distance to the person's others lies beyond this share of the way from the
-# accept threshold to the reject distance; of a single other photo, beyond the reject distance itself.
-# docs/decisions/034-enrolment.md has how many photos of whom that holds back.
+# A photo is doubtful if its mean squared distance to the person's other photos exceeds this fraction of the way from
+# the accept threshold to the reject distance; with a single other photo, if it exceeds the reject distance itself.
+# docs/decisions/034-enrolment.md says how many photos that excludes.
 DOUBTFUL = 0.5
 
-# The number of the face to enrol, from 1 in reading order; or, given a photo of several faces and those faces in that
-# order, the place of the one to enrol, None to leave the photo out.
+# The face to enrol: its number, from 1 in reading order; or a function of a photo with several faces and those faces in
+# that order, which returns the index of the one to enrol, or None to skip the photo.
 ChooseFace = Callable[[Photo, Sequence[Face]], int | None] | int
 
 
 class NotEnrolledError(GalleryError):
-    """None of the photos given can be enrolled.
+    """No photo can be enrolled.
 
     Attributes
     ----------
@@ -48,11 +49,11 @@ class NotEnrolledError(GalleryError):
 
 
 class LowQualityError(GalleryError):
-    """A face is of too low a quality to enrol."""
+    """The quality of a face is too low to enrol it."""
 
 
-# Why a photo cannot be enrolled: what `usable_face` raises, and the kind of the failure.
-REFUSALS: dict[type[FacespaceError], str] = {
+# Why a photo cannot be enrolled: the errors of `usable_face`, and the kind of failure for each.
+FAILURE_KINDS: dict[type[FacespaceError], str] = {
     ImageError: "image",
     NoFaceError: "no-face",
     SeveralFacesError: "several-faces",
@@ -61,79 +62,85 @@ REFUSALS: dict[type[FacespaceError], str] = {
 
 
 def kind_of(error: Exception) -> str:
-    """The kind of a failure, from the error."""
-    return next(kind for known, kind in REFUSALS.items() if isinstance(error, known))
+    """Return the kind of failure for an error."""
+    return next(kind for known, kind in FAILURE_KINDS.items() if isinstance(error, known))
 
 
 @dataclass(frozen=True)
 class Enrolment:
-    """What was enrolled, and what should be looked at.
+    """The result of an enrolment, including what should be reviewed.
 
-    person : the name
-    faces : how many were added
+    name : of the person
+    faces : number of faces added
     failures : photos left out, and why
-    folded : photos left out because the same one is there already
+    duplicates : photos left out because the gallery has a copy of them
     doubtful : photos left out because they look like somebody else than the person's other photos
-    outliers : photos enrolled that look like somebody else than the person's other photos
-    alike : other people of the gallery who look like the new faces: perhaps the same person
+    outliers : photos enrolled although they look like somebody else than the person's other photos
+    lookalikes : other people in the gallery who look like the new faces and may be the same person
     """
 
-    person: str
+    name: str
     faces: int
     failures: tuple[Failure, ...]
-    folded: tuple[Failure, ...] = ()
+    duplicates: tuple[Failure, ...] = ()
     doubtful: tuple[Failure, ...] = ()
     outliers: tuple[Failure, ...] = ()
-    alike: tuple[Candidate, ...] = ()
+    lookalikes: tuple[Candidate, ...] = ()
+
+    person = Renamed("name")
+    folded = Renamed("duplicates")
+    alike = Renamed("lookalikes")
 
 
 @dataclass(frozen=True)
 class Doubt:
-    """A question before somebody is enrolled: are these photos of the person?
+    """A question before enrolling: do these photos show the person?
 
-    person : the name
-    photos : those in doubt
-    reason : what they look like
+    name : of the person
+    photos : the doubtful photos
+    reason : why they are doubtful
     """
 
-    person: str
+    name: str
     photos: tuple[Photo, ...]
     reason: str
 
+    person = Renamed("name")
+
 
 @dataclass(frozen=True)
-class Judged:
-    """What was found out about some new faces, by place.
+class Assessment:
+    """Assessment of some new faces; faces are given by index.
 
-    new : to add, `outliers` among them
-    folded : there already
-    doubtful : they look like somebody else, beyond what is added without a question
-    outliers : they look like somebody else, but may be the person
-    mixed : the new faces look like several people, none of whom has most of them
+    new : to add, including `outliers`
+    duplicates : copies of photos in the gallery
+    doubtful : look like somebody else; added only if the caller accepts them
+    outliers : look like somebody else, but may be the person
+    mixed : why the new faces seem to show several people, none of whom has most of them; None if they do not
     """
 
     new: tuple[int, ...]
-    folded: tuple[tuple[int, str], ...]
+    duplicates: tuple[tuple[int, str], ...]
     doubtful: tuple[tuple[int, str], ...]
     outliers: tuple[tuple[int, str], ...]
     mixed: str | None = None
 
 
 def largest_face(photo: Photo, faces: Sequence[Face]) -> int | None:
-    """Choose the largest face of a photo, to enrol people who stand in front of others."""
+    """Choose the largest face of a photo, for photos in which the person stands in front of others."""
     return main_face(faces)
 
 
 def usable_face(
-    space: Space, photo: Photo, least_quality: float, keep: bool = False, choose: ChooseFace | None = None
+    space: Space, photo: Photo, min_quality: float, keep: bool = False, choose: ChooseFace | None = None
 ) -> NewFace:
-    """The face of a photo to enrol; with a small picture of it where `keep` asks.
+    """Find the face of a photo to enrol; with a small picture of it if `keep` is set.
 
     Raises
     ------
     ImageError, NoFaceError, SeveralFacesError, LowQualityError
         The photo cannot be used, shows no face (or none of that number), shows several of which none was chosen, or
-        the face is not good enough; the message says what is wrong with it.
+        the quality of the face is too low; the message says why.
     """
     found = space.faces(photo, crops=keep)
     place: int | None = 0
@@ -142,44 +149,51 @@ def usable_face(
     elif len(found) > 1:
         if choose is None:
             raise SeveralFacesError(
-                f"{len(found)} faces found; a photo to enrol must show just one; cut it out, or choose which to enrol"
+                f"{len(found)} faces found, but a photo to enrol must show only one; crop it, or choose the face"
             )
         place = choose(photo, found)
     if not found:
-        raise NoFaceError("0 faces found; a photo to enrol must show just one, larger or clearer")
+        raise NoFaceError("no face found; a photo to enrol must show one face, large and clear")
     if place is None:
-        raise SeveralFacesError(f"{len(found)} faces found, and none of them was chosen")
+        raise SeveralFacesError(f"{len(found)} faces found, and none was chosen")
     if not 0 <= place < len(found):
         shows = "1 face" if len(found) == 1 else f"{len(found)} faces"
-        raise NoFaceError(f"{shows} found, so there is no face {place + 1}; they are numbered from 1 in reading order")
+        raise NoFaceError(f"{shows} found, so there is no face {place + 1}; faces are numbered from 1 in reading order")
     face = found[place]
     quality = None if face.quality is None else face.quality.value
-    if quality is not None and quality < least_quality:
-        raise LowQualityError(f"quality {quality:.2f} is below {least_quality:g}: {_why(face)}; take a better photo")
+    if quality is not None and quality < min_quality:
+        raise LowQualityError(f"quality {quality:.2f} is below {min_quality:g}: {_why(face)}; take a better photo")
     picture = None if face.crop is None else small_picture(face.crop, PICTURE)
     return NewFace(name_of(photo), face.box, face.embedding, quality, picture)
 
 
-def judge_new(faces: Sequence[NewFace], kept: Sequence[NDArray[np.float32]], decision: Decision) -> Judged:
-    """Compare new faces of a person with each other and with those kept.
+def as_new_face(face: NewFace | Face) -> NewFace:
+    """Convert a face of a space to one to enrol; its photo is unknown."""
+    if isinstance(face, NewFace):
+        return face
+    return NewFace("", face.box, face.embedding, None if face.quality is None else face.quality.value)
+
+
+def assess_new(faces: Sequence[NewFace], kept: Sequence[NDArray[np.float32]], decision: Decision) -> Assessment:
+    """Compare new faces of a person with each other and with the stored ones.
 
     Parameters
     ----------
     faces : sequence of NewFace, at least one
     kept : sequence of float32, shape (d,)
-        What is there of the person already.
+        Embeddings stored for the person.
     decision : Decision
-        Of the space.
+        The space's thresholds.
     """
     points = np.stack([*kept, *(face.embedding for face in faces)])
     distances = squared_distances(points, points).astype(np.float64)
     first = len(kept)
     fresh: list[int] = []
-    folded: list[tuple[int, str]] = []
+    duplicates: list[tuple[int, str]] = []
     for place in range(len(faces)):
         earlier = [*range(first), *(first + other for other in fresh)]
         if earlier and distances[first + place, earlier].min() <= SAME_PHOTO * decision.accept:
-            folded.append((place, "the same photo is there already"))
+            duplicates.append((place, "the gallery has this photo already"))
         else:
             fresh.append(place)
     rows = [*range(first), *(first + place for place in fresh)]
@@ -187,8 +201,8 @@ def judge_new(faces: Sequence[NewFace], kept: Sequence[NDArray[np.float32]], dec
     mixed = None
     if not first and 2 * together.sum() <= len(fresh) and len(fresh) > 1:
         mixed = (
-            f"the {len(fresh)} photos look like several people (at most {together.sum()} of them like one); "
-            "enrol each person by their own name"
+            f"the {len(fresh)} photos look like several people (at most {together.sum()} of them match); "
+            "enrol each person under their own name"
         )
     there = [row for row, belongs in zip(rows, together, strict=True) if belongs]
     doubtful = []
@@ -199,26 +213,27 @@ def judge_new(faces: Sequence[NewFace], kept: Sequence[NDArray[np.float32]], dec
     if mixed is not None:
         there = rows
     new = [row - first for row in there if row >= first]
-    return Judged(tuple(new), tuple(folded), tuple(doubtful), _outliers(points, there, first, decision), mixed)
+    return Assessment(tuple(new), tuple(duplicates), tuple(doubtful), _outliers(points, there, first, decision), mixed)
 
 
 def unlike_others(points: NDArray[np.float32], decision: Decision) -> list[bool]:
-    """Which faces of a person (n, d) look like somebody else than their others."""
+    """For each of a person's faces (n, d), whether it looks like somebody else than the others."""
     found = {place for place, _ in _outliers(points, list(range(len(points))), 0, decision)}
     return [place in found for place in range(len(points))]
 
 
 def _limit(decision: Decision, others: int) -> float:
-    """Mean squared distance to so many photos of a person beyond which a photo is doubtful."""
+    """Mean squared distance to this many photos of a person beyond which a photo is doubtful."""
     if others == 1:
         return decision.beyond
     return decision.accept + DOUBTFUL * (decision.beyond - decision.accept)
 
 
 def _one_person(distances: NDArray[np.float64], first: int, decision: Decision) -> NDArray[np.bool_]:
-    """Which faces are one person's: those kept, or else the face most others are near to, and who joins them.
+    """Find the faces that belong to one person.
 
-    The nearest face joins first, as long as its mean distance to all that are there is within the limit.
+    It starts from the stored faces, or else from the face with most others near it. The nearest face is added next, as
+    long as its mean distance to those already included is within the limit.
     """
     together = np.zeros(len(distances), bool)
     together[:first] = True
@@ -239,7 +254,7 @@ def _one_person(distances: NDArray[np.float64], first: int, decision: Decision) 
 def _outliers(
     points: NDArray[np.float32], there: list[int], first: int, decision: Decision
 ) -> tuple[tuple[int, str], ...]:
-    """Of the faces that are there (rows of `points`), the new ones (from `first` on) that are unlike the others."""
+    """New faces (from index `first`) that are unlike the others among `points`."""
     outliers = []
     for row in there:
         others = [other for other in there if other != row]
@@ -253,13 +268,13 @@ def _outliers(
 def _unlike(distance: float, threshold: float, others: int) -> str:
     rest = "the other photo" if others == 1 else f"the other {others} photos"
     return (
-        f"looks like somebody else: squared distance {distance:.2f} from {rest} of this person, more than "
+        f"looks like somebody else: its squared distance to {rest} of this person is {distance:.2f}, more than "
         f"{threshold:.2f}"
     )
 
 
 def _why(face: Face) -> str:
-    """What is worst about a face, in words."""
+    """Describe in words what is worst about a face."""
     quality = face.quality
     if quality is None:
         return ""

@@ -32,7 +32,7 @@ _PIECE = 4
 _LEAST_PROBES, _ONE_IN = 20, 25
 
 # Versions to delete: all but the newest. LanceDB warns of 0, as a reader of an older one fails; ours reads again.
-_ALL_OLD = timedelta(microseconds=1)
+_ALL_OLD = timedelta(milliseconds=1)
 
 # A removal rewrites all points up to so many people: some 50 MB.
 _REWRITTEN = 100_000

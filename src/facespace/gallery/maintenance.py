@@ -1,4 +1,4 @@
-"""Care of a gallery's file: backup while in use, a check of everything, and what can be saved of a damaged one."""
+"""Maintenance of a gallery's file: backups while it is in use, an integrity check, and recovery from damage."""
 
 import os
 import sqlite3
@@ -14,13 +14,13 @@ from facespace.gallery.sql import Sqlite
 from facespace.gallery.store import Store, now
 from facespace.images import text_of
 
-# Pages copied at a time: writers go on in between.
+# Pages copied at a time; others can write in between.
 _PAGES = 1000
 
 
 @dataclass(frozen=True)
 class Checked:
-    """A gallery that is sound: how many people, faces, templates and entries of the audit log were looked at."""
+    """Result of a check of a sound gallery: how many people, faces, templates and audit entries were checked."""
 
     people: int
     faces: int
@@ -31,7 +31,7 @@ class Checked:
 
 @dataclass(frozen=True)
 class Salvaged:
-    """What could be read of a damaged gallery, and how many faces could not."""
+    """What was recovered from a damaged gallery, and how many faces were lost."""
 
     people: int
     faces: int
@@ -39,19 +39,19 @@ class Salvaged:
 
 
 def backup(store: Store, path: str | os.PathLike[str]) -> None:
-    """Copy a gallery's file while it is in use; the copy appears when it is whole, and is noted in the gallery.
+    """Copy a gallery's file while it is in use. The copy appears when it is complete, and the gallery records its path.
 
     Raises
     ------
     GalleryError
-        The copy exists already or cannot be written; or the gallery lies in PostgreSQL, which has pg_dump.
+        The copy exists already or cannot be written; or the gallery is in PostgreSQL, which has pg_dump.
     """
     sql, path = store.sql, Path(path).absolute()
     if not isinstance(sql, Sqlite):
         raise GalleryError(f"{store.where} is not a file: back it up with pg_dump")
     if path.exists():
-        raise GalleryError(f"{path} exists already; name a new file, a backup is never written over")
-    # The copy is noted first: if it is stopped half way, at worst a file is listed that is not there.
+        raise GalleryError(f"{path} exists already; name a new file, because a backup never overwrites one")
+    # The path is recorded first: if the copy is interrupted, at worst a file is listed that does not exist.
     with store.writing("back up"):
         # A clock that was set back does not make the copy older than the people in it: a removal must name this copy.
         latest = sql.run("SELECT max(created) FROM (SELECT created FROM person UNION ALL SELECT created FROM face)")
@@ -61,7 +61,7 @@ def backup(store: Store, path: str | os.PathLike[str]) -> None:
     temporary = path.with_name(path.name + ".part")
     try:
         os.close(os.open(temporary, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600))
-        # A connection of its own: threads of this process go on searching.
+        # Uses its own connection, so that threads of this process can go on searching.
         with (
             closing(sqlite3.connect(sql.path)) as source,
             closing(sqlite3.connect(temporary)) as target,
@@ -71,25 +71,21 @@ def backup(store: Store, path: str | os.PathLike[str]) -> None:
             os.fsync(file.fileno())
         temporary.replace(path)
     except (OSError, sqlite3.Error) as error:
-        raise GalleryError(f"cannot back up {store.where} to {path}: {error}; check the path and the space") from None
+        raise GalleryError(
+            f"cannot back up {store.where} to {path}: {error}; check the path and the free space"
+        ) from None
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
 
 
-def check(store: Store, audit_hash: str | None = None) -> Checked:
-    """Look at everything: the file's structure, each face, each template against its faces, the audit log.
-
-    Parameters
-    ----------
-    store : Store
-    audit_hash : str or None
-        Of the audit log's last entry when it was noted elsewhere.
+def check(store: Store) -> Checked:
+    """Check everything: the file's structure, each face, each template against its faces, the audit log.
 
     Raises
     ------
     GalleryError
-        Something is wrong; the message says what, and what to do.
+        A check failed; the message says what is wrong and what to do.
     """
     sql = store.sql
     if isinstance(sql, Sqlite):
@@ -97,20 +93,20 @@ def check(store: Store, audit_hash: str | None = None) -> Checked:
             found = [row[0] for row in sql.run("PRAGMA integrity_check(3)")]
             orphans = sql.run("PRAGMA foreign_key_check")
         if found != ["ok"] or orphans:
-            reasons = "; ".join(found if found != ["ok"] else ["rows refer to rows that are not there"])
+            reasons = "; ".join(found if found != ["ok"] else ["rows refer to rows that do not exist"])
             raise GalleryError(
-                f"{store.where} is damaged: {reasons}; restore a backup, or save what can be saved: "
+                f"{store.where} is damaged: {reasons}; restore a backup, or recover what is readable: "
                 "facespace gallery salvage"
             )
     counted: dict[int, int] = {}
     for face in store.faces():
         if not np.isfinite(face.embedding).all():
             raise GalleryError(f"face {face.id} of {store.where} is damaged; remove it or restore a backup")
-        counted[face.person] = counted.get(face.person, 0) + 1
+        counted[face.person_id] = counted.get(face.person_id, 0) + 1
     _, templates, _ = store.templates_since(0)
-    if {template.person: template.faces for template in templates} != counted:
-        raise GalleryError(f"the templates of {store.where} are not those of its faces; export and import it")
-    last = store.audit.verify(audit_hash)
+    if {template.person_id: template.faces for template in templates} != counted:
+        raise GalleryError(f"the templates of {store.where} do not match its faces; export and import the gallery")
+    last = store.audit.verify()
     return Checked(
         len(store.people()),
         sum(counted.values()),
@@ -121,7 +117,7 @@ def check(store: Store, audit_hash: str | None = None) -> Checked:
 
 
 def salvage(path: str | os.PathLike[str], into: Store) -> Salvaged:
-    """Read what can be read of a damaged file, face by face, into another gallery.
+    """Recover what is readable in a damaged file, face by face, into another gallery.
 
     Parameters
     ----------
@@ -170,7 +166,7 @@ def _name(damaged: sqlite3.Connection, person: int) -> str:
 
 
 def _last(damaged: sqlite3.Connection, table: str) -> int:
-    """The largest number a table has given, from wherever it can still be read."""
+    """The largest id of a table, from whichever source is still readable."""
     largest = 0
     for statement in (f"SELECT seq FROM sqlite_sequence WHERE name = '{table}'", f"SELECT max(id) FROM {table}"):
         with suppress(sqlite3.Error, TypeError, ValueError):

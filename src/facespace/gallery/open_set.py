@@ -1,4 +1,4 @@
-"""How near the people of a gallery are to each other: what its open-set threshold follows from."""
+"""Similarity between the people of a gallery, from which its open-set threshold follows."""
 
 import threading
 from typing import Any
@@ -11,31 +11,31 @@ from facespace.metric import DUPLICATES, Impostors, dequantise, normalise, open_
 
 Floats = NDArray[np.float64]
 
-# Faces asked for, and people they are compared with: a third of a second, and far more than the tail needs.
+# Number of faces, and of people they are compared with: a third of a second, and far more than the estimate needs.
 FACES, PEOPLE = 2_000, 5_000
 
-# Measured again when the gallery has grown or shrunk by this share.
+# The threshold is measured again when the gallery has grown or shrunk by this fraction.
 _CHANGED = 0.1
 
 
-class Crowd:
-    """The open-set threshold of a store's people, measured when first needed and again as they change.
+class OpenSet:
+    """The open-set threshold of a store, measured when first needed and again when its people change.
 
     Parameters
     ----------
     store : Store
     impostors : Impostors
-        Of the space's card.
+        From the space's card.
     """
 
     def __init__(self, store: Store, impostors: Impostors):
         self._store, self._impostors = store, impostors
         self._lock = threading.Lock()
-        # How many people there were, the nearest others of some of them, and among how many these are.
+        # The number of people, distances from some of them to their nearest others, and how many were compared.
         self._measured: tuple[int, Floats, int] | None = None
 
     def threshold(self, fpir: float, people: int) -> float:
-        """Squared distance, as to a single photo, up to which at most a share `fpir` of strangers is taken in."""
+        """Squared distance, converted to single photos, within which at most a fraction `fpir` of strangers match."""
         with self._lock:
             if self._measured is None or abs(people - self._measured[0]) > _CHANGED * self._measured[0]:
                 self._measured = (people, *self._nearest_others())
@@ -43,14 +43,14 @@ class Crowd:
         return float(self._impostors.threshold(open_set_far(fpir, people, self._impostors, nearest, among)))
 
     def _nearest_others(self) -> tuple[Floats, int]:
-        """The distances from a face of some people to the nearest of the others, and among how many."""
+        """Distances from one face each of some people to the nearest others, and how many people were compared."""
         templates = self._store.some_templates(PEOPLE)
         if len(templates) < 2:
             return np.empty((0, DUPLICATES)), len(templates)
         points = normalise(dequantise(np.stack([template.code for template in templates])))
         faces = np.array([template.faces for template in templates])
         lengths = np.array([template.length for template in templates])
-        owners = np.array([template.person for template in templates])
+        owners = np.array([template.person_id for template in templates])
         asked = owners[:FACES]
         found = self._store.first_faces(asked.tolist())
         rows = np.array([row for row, person in enumerate(asked.tolist()) if person in found])
@@ -68,25 +68,25 @@ def nearest_others(
     lengths: Floats,
     impostors: Impostors,
 ) -> Floats:
-    """How near the nearest other people are to each of some enrolled faces.
+    """Distances from enrolled faces to the nearest other people.
 
     Parameters
     ----------
     queries : float32, shape (n, d), L2 norm 1
     own : int64, shape (n,)
-        The row of `templates` that each is of, which does not count.
+        The row of `templates` of each query's own person, which is ignored.
     templates : float32, shape (m, d), L2 norm 1
         Of at least two people.
     photos : int64, shape (m,)
-        How many each is the mean of.
+        Number of photos that each template averages.
     lengths : float64, shape (m,)
-        Of that mean before it was scaled to 1.
+        L2 norm of that mean before it was normalised.
     impostors : Impostors
-        Of the space's card.
+        From the space's card.
 
     Returns
     -------
-    float64, shape (n, DUPLICATES), rising: the nearest few, squared, as to single photos, inf where there are fewer
+    float64, shape (n, DUPLICATES), increasing: the nearest few, squared, converted to single photos, padded with inf
     """
     nearest = np.full((len(queries), DUPLICATES), np.inf)
     of_count = [np.flatnonzero(photos == count) for count in np.unique(photos)]
@@ -96,7 +96,7 @@ def nearest_others(
             block = np.where(np.isinf(block), np.inf, impostors.comparable(block.astype(np.float64), photos, lengths))
             nearest[part] = _smallest(block)
             continue
-        # What is measured rises with the distance among templates of one number of photos: only the nearest can win.
+        # Among templates of equally many photos the converted distance is monotonic, so only the nearest matter.
         for columns in of_count:
             near = _smallest(block[:, columns])
             found = np.isfinite(near)
@@ -106,7 +106,7 @@ def nearest_others(
 
 
 def _smallest(block: NDArray[Any]) -> Floats:
-    """The smallest few of each row, rising; inf where there are fewer."""
+    """The few smallest values of each row, increasing, padded with inf."""
     if block.shape[1] > DUPLICATES:
         block = np.partition(block, DUPLICATES - 1, axis=1)[:, :DUPLICATES]
     found = np.full((len(block), DUPLICATES), np.inf)

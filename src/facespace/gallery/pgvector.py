@@ -1,4 +1,4 @@
-"""Search inside PostgreSQL by pgvector: no process holds the points, and all of them share what one has built."""
+"""Search inside PostgreSQL with pgvector: no process holds the points, and all processes share one index."""
 
 from typing import Any
 
@@ -13,14 +13,14 @@ from facespace.metric import dequantise
 
 
 class PgVectorIndex:
-    """The `Index` protocol inside the database: pgvector, exact or HNSW.
+    """An `Index` inside the database: pgvector, exact or HNSW.
 
     Parameters
     ----------
     sql : Postgres
     dimension : int
     kind : 'exact' or 'hnsw'
-        With 'hnsw' the graph is built by `save`, and kept up by the database from then on.
+        With 'hnsw', `save` builds the graph, and the database maintains it from then on.
     """
 
     def __init__(self, sql: Postgres, dimension: int, kind: str = "exact"):
@@ -37,11 +37,11 @@ class PgVectorIndex:
 
     @property
     def dimension(self) -> int:
-        """Numbers in a point."""
+        """Dimension of the points."""
         return self._dimension
 
     def add(self, ids: ArrayLike, points: ArrayLike) -> None:
-        """Add points: float of L2 norm 1, or int8 as `quantise` gives them; GalleryError where an id is there."""
+        """Add points: floats of L2 norm 1, or int8 from `quantise`; GalleryError if an id exists already."""
         given = np.asarray(points)
         unit = dequantise(given) if given.dtype == np.int8 else given
         statement = "INSERT INTO point (id, point) VALUES (?, ?)"
@@ -49,24 +49,24 @@ class PgVectorIndex:
             self._sql.many(statement, [(int(i), _text(point)) for i, point in zip(np.asarray(ids), unit, strict=True)])
 
     def remove(self, ids: ArrayLike) -> int:
-        """Take points out; how many of the ids were there."""
+        """Remove points; returns how many of the ids existed."""
         wanted = [int(i) for i in np.asarray(ids).ravel()]
         with self._sql.writing("index"):
             return len(self._sql.run("DELETE FROM point WHERE id = ANY(?) RETURNING id", (wanted,)))
 
     def replace(self, ids: ArrayLike, points: ArrayLike, gone: ArrayLike = ()) -> None:
-        """Put points in place of those with the same ids, add those that are new, and take others out."""
+        """Replace points with the same ids, add new ones, and remove others."""
         with self._sql.writing("index"):
             self.remove(np.concatenate([np.asarray(ids, np.int64), np.asarray(gone, np.int64)]))
             self.add(ids, points)
 
     def search(self, queries: ArrayLike, k: int) -> Hits:
-        """The k nearest of each query."""
+        """Find the k nearest points of each query."""
         asked = np.asarray(queries, np.float32)
         distances = np.full((len(asked), k), np.inf, np.float32)
         ids = np.full((len(asked), k), -1, np.int64)
         with self._sql.explaining("search"), self._sql.connection.transaction():
-            # Without its graph the planner compares with every point, in the order asked for.
+            # Without the graph, the planner compares with every point.
             self._sql.run(f"SET LOCAL enable_indexscan = {'on' if self.kind == 'hnsw' else 'off'}")
             if self.kind == "hnsw":
                 self._sql.run(f"SET LOCAL hnsw.ef_search = {min(1000, max(96, 2 * k))}")
@@ -79,7 +79,7 @@ class PgVectorIndex:
         return Hits(distances, ids)
 
     def save(self, folder: object = None, stamp: str = "") -> None:
-        """The points lie in the database; this builds the graph over them where the kind has one."""
+        """Build the graph, if the kind has one; the points are in the database already."""
         if self.kind == "hnsw":
             with self._sql.writing("index"):
                 self._sql.run(
@@ -93,7 +93,7 @@ def _text(point: ArrayLike) -> str:
 
 
 class SharedIndex:
-    """The templates of a store in PostgreSQL as points beside them, followed by whoever searches first after a change.
+    """Templates of a store in PostgreSQL as pgvector points, updated by whoever searches first after a change.
 
     Raises
     ------
@@ -112,7 +112,7 @@ class SharedIndex:
                     "CREATE TABLE IF NOT EXISTS point_state "
                     "(space TEXT NOT NULL, number BIGINT NOT NULL, kind TEXT NOT NULL)"
                 )
-                # Somebody else may have begun while this one waited.
+                # Another process may have created it while this one waited.
                 if self._state()[0] != store.space_id:
                     self._begin("exact")
         self._points = PgVectorIndex(sql, store.dimension, self._state()[2])
@@ -127,24 +127,24 @@ class SharedIndex:
         return str(self._state()[2])
 
     def follow(self) -> None:
-        """Catch up with the store; another process may have done so already."""
+        """Bring the points up to date with the store; another process may have done so already."""
         with self._store.writing("index"):
             _, seen, kind = self._state()
             number, templates, gone = self._store.templates_since(seen)
             if templates or gone:
                 codes = np.array([template.code for template in templates], np.int8).reshape(-1, self._store.dimension)
-                self._points.replace([template.person for template in templates], codes, gone)
+                self._points.replace([template.person_id for template in templates], codes, gone)
             self._sql.run("UPDATE point_state SET number = ?", (number,))
-            # Somebody else may have built the graph.
+            # Another process may have built the graph.
             self._points.kind = kind
 
     def search(self, queries: ArrayLike, k: int) -> Hits:
-        """The k nearest of each query."""
+        """Find the k nearest points of each query."""
         with self._store.reading():
             return self._points.search(queries, k)
 
     def build(self, kind: str) -> None:
-        """Lay all points anew, and the graph over them where the kind has one; others wait with their changes."""
+        """Rebuild all points, and the graph if the kind has one; changes by others wait meanwhile."""
         with self._store.writing("index"):
             self._begin(kind)
             self._points = PgVectorIndex(self._sql, self._store.dimension, kind)
@@ -152,14 +152,14 @@ class SharedIndex:
             self._points.save()
 
     def forget(self) -> bool:
-        """Take out whoever was removed, and free what they lay in."""
+        """Remove the points of deleted people, and free their storage."""
         self.follow()
         with self._store.reading():
             self._sql.run("VACUUM point")
         return True
 
     def _state(self) -> tuple[Any, ...]:
-        """The space, the last change seen, and the kind of the points that lie there."""
+        """The space, the last change seen, and the kind of index stored there."""
         with self._store.reading():
             rows = self._sql.run("SELECT space, number, kind FROM point_state")
         return rows[0] if rows else (None, 0, "exact")
@@ -171,9 +171,9 @@ class SharedIndex:
 
 
 def shared_index(store: Store) -> SharedIndex | None:
-    """The index inside a store's database; None where there is none to be had.
+    """Return the index inside a store's database; None if it cannot have one.
 
-    That is so in SQLite, where pgvector is absent, and where the store is encrypted: points would lie there plainly.
+    SQLite cannot, nor PostgreSQL without pgvector, nor an encrypted store: the points would be readable there.
     """
     if store.sealed or not isinstance(store.sql, Postgres):
         return None

@@ -1,6 +1,7 @@
-"""A gallery's tables in PostgreSQL with pgvector: many machines, one truth. Needs the extra `postgres`.
+"""A gallery's tables in PostgreSQL with pgvector, shared by many machines. Needs the extra `postgres`.
 
-Writers take turns by an advisory lock, as each entry of the audit log covers the one before; readers never wait.
+Writers take turns through an advisory lock, because each entry of the audit log covers the previous one; readers never
+wait.
 """
 
 import threading
@@ -10,10 +11,10 @@ from typing import Any
 
 from facespace.errors import GalleryError
 
-# Any number, the same in every process.
+# An arbitrary number, the same in every process.
 _WRITERS = 0x66616365
 
-# The tables are those of `facespace.gallery.sql.MIGRATIONS`, in PostgreSQL's words.
+# The same tables as `facespace.gallery.sql.MIGRATIONS`, in PostgreSQL's dialect.
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS space (id TEXT PRIMARY KEY, dimension INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS person (
@@ -32,7 +33,6 @@ CREATE TABLE IF NOT EXISTS face (
     "right" DOUBLE PRECISION NOT NULL,
     bottom DOUBLE PRECISION NOT NULL,
     quality DOUBLE PRECISION,
-    quantised BYTEA NOT NULL,
     original BYTEA NOT NULL,
     model TEXT NOT NULL,
     created TEXT NOT NULL
@@ -71,7 +71,6 @@ CREATE TABLE IF NOT EXISTS setting (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS copy (path TEXT PRIMARY KEY, time TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS renewed (
     face BIGINT PRIMARY KEY REFERENCES face (id) ON DELETE CASCADE,
-    quantised BYTEA,
     original BYTEA,
     reason TEXT
 );
@@ -88,7 +87,7 @@ class Postgres:
     Parameters
     ----------
     url : str
-        postgresql://user@host/database, or any that libpq takes. Its tables lie in the schema that is searched first.
+        postgresql://user@host/database, or any URL that libpq accepts. The first schema of the search path is used.
     space_id, dimension
         As for `open_store`.
     """
@@ -98,7 +97,7 @@ class Postgres:
 
     def __init__(self, url: str, space_id: str, dimension: int, create: bool = True):
         psycopg = _psycopg()
-        # Threads share a connection, which has one transaction at a time.
+        # Threads share one connection, which runs one transaction at a time.
         self._lock = threading.RLock()
         self._error: type[Exception] = psycopg.Error
         self.where = _without_password(url)
@@ -109,52 +108,63 @@ class Postgres:
                 with self.reading():
                     made = self.run("SELECT to_regclass('space') IS NOT NULL AND to_regclass('face') IS NOT NULL")
                 if not made[0][0]:
-                    raise GalleryError(f"there is no gallery in {self.where}; check the name of the database")
+                    raise GalleryError(f"there is no gallery in {self.where}; check the database name")
             with self.writing("open"):
                 self.connection.execute(SCHEMA)
+                self._drop_unread()
                 self.run("INSERT INTO space SELECT ?, ? WHERE NOT EXISTS (SELECT 1 FROM space)", (space_id, dimension))
             if self.space() != space_id:
                 raise GalleryError(
-                    f"{self.where} holds points of the space {self.space()[:16]}, this model's space is "
-                    f"{space_id[:16]}: distances between them mean nothing; open it with the model it was made with"
+                    f"{self.where} holds embeddings of the space {self.space()[:16]}, but this model's space is "
+                    f"{space_id[:16]}; distances between the two mean nothing. Open it with the model it was made with"
                 )
         except BaseException:
             self.connection.close()
             raise
 
+    def _drop_unread(self) -> None:
+        """Drop the columns in which earlier versions stored each embedding a second time, without ever reading it."""
+        # Asking first matters: ALTER TABLE would wait for all readers, even with nothing to drop.
+        if self.run(
+            "SELECT 1 FROM information_schema.columns WHERE table_schema = current_schema() "
+            "AND table_name = 'face' AND column_name = 'quantised'"
+        ):
+            self.connection.execute("ALTER TABLE face DROP COLUMN quantised")
+            self.connection.execute("ALTER TABLE renewed DROP COLUMN IF EXISTS quantised")
+
     def run(self, statement: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
-        """Execute one statement; its rows, if it gives any."""
+        """Execute one statement; returns its rows, if any."""
         cursor = self.connection.execute(_placed(statement), list(values))
         return cursor.fetchall() if cursor.description else []
 
     def many(self, statement: str, rows: Iterable[Sequence[object]]) -> None:
-        """Execute one statement for each of some rows."""
+        """Execute one statement for each row of values."""
         with self.connection.cursor() as cursor:
             cursor.executemany(_placed(statement), [list(row) for row in rows])
 
     @contextmanager
     def reading(self) -> Iterator[None]:
-        """Reads that explain their errors."""
+        """Read; database errors become GalleryErrors."""
         with self._lock, self.explaining("read"):
             yield
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
-        """Reads of one moment, whatever others change meanwhile."""
+        """Read a consistent snapshot, whatever others change meanwhile."""
         with self.reading(), self.connection.transaction():
             self.connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
             yield
 
     @contextmanager
     def writing(self, doing: str) -> Iterator[None]:
-        """One transaction, and the only one that writes: all of it, on disk, or nothing."""
+        """Run one transaction, the only one that writes: all of it reaches the disk, or nothing."""
         with self._lock, self.explaining(doing), self.connection.transaction():
             self.connection.execute("SELECT pg_advisory_xact_lock(%s)", [_WRITERS])
             yield
 
     @contextmanager
     def explaining(self, doing: str) -> Iterator[None]:
-        """The database's errors as what the user can do about them (GalleryError)."""
+        """Turn the database's errors into a GalleryError, with advice for the user."""
         try:
             yield
         except self._error as error:
@@ -162,26 +172,26 @@ class Postgres:
             raise GalleryError(f"cannot {doing} the gallery {self.where}: {reason}; nothing was changed") from None
 
     def forget_deleted(self) -> bool:
-        """Deleted rows are overwritten when their pages are used again; VACUUM frees these pages at once."""
+        """Run VACUUM: otherwise deleted rows stay on disk until their pages are reused."""
         with self._lock, self.explaining("remove from"):
             self.connection.execute("VACUUM face, person, template, merged, picture")
         return True
 
     def space(self) -> str:
-        """The space whose points are held."""
+        """The space whose embeddings are stored."""
         return str(self.run("SELECT id FROM space")[0][0])
 
     def close(self) -> None:
-        """Let it go."""
+        """Close the connection."""
         self.connection.close()
 
     def discard(self) -> bool:
-        """Tables in somebody's database stay: there is no file to delete."""
+        """Do nothing: tables in a shared database stay, and there is no file to delete."""
         return False
 
 
 def space_of_url(url: str) -> tuple[str, int]:
-    """The space and dimension that a gallery in PostgreSQL holds; GalleryError where there is none."""
+    """Return the space and dimension of a gallery in PostgreSQL; GalleryError if there is none."""
     psycopg = _psycopg()
     try:
         with psycopg.connect(url) as connection:
@@ -191,7 +201,7 @@ def space_of_url(url: str) -> tuple[str, int]:
             f"cannot open the gallery {_without_password(url)}: {' '.join(str(error).split())}"
         ) from None
     if row is None:
-        raise GalleryError(f"there is no gallery in {_without_password(url)}; check the name of the database")
+        raise GalleryError(f"there is no gallery in {_without_password(url)}; check the database name")
     return str(row[0]), int(row[1])
 
 

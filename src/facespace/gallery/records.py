@@ -1,4 +1,4 @@
-"""What a gallery keeps and tells, as records."""
+"""Records that a gallery stores and returns."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,18 +7,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from facespace.deprecated import Renamed
+
 Box = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody in a gallery.
+    """A person in a gallery.
 
-    name : any Unicode, once in a gallery
-    faces : how many are kept
+    name : any Unicode, unique in a gallery
+    faces : number of stored faces
     created : UTC, ISO 8601
-    id : the gallery's own number, never given twice
-    attributes : whatever JSON was given for them
+    id : assigned by the gallery, never reused
+    attributes : JSON given by the caller
     """
 
     name: str
@@ -29,13 +31,27 @@ class Person:
 
 
 @dataclass(frozen=True)
-class NewFace:
-    """A face to keep.
+class PeoplePage:
+    """Some of a gallery's people, by name.
 
-    photo : what it was found in
+    people : those of this page
+    total : number of people on all pages
+    next : offset of the next page; None if this is the last
+    """
+
+    people: list[Person]
+    total: int
+    next: int | None
+
+
+@dataclass(frozen=True)
+class NewFace:
+    """A face to enrol.
+
+    photo : the photo it was found in
     box : left, top, right, bottom, in pixels of the photo
     embedding : float32, shape (d,), L2 norm 1
-    quality : 0 to 1, or None where it could not be judged
+    quality : 0 to 1, or None if it could not be measured
     picture : a small picture of it, WebP, or None
     """
 
@@ -48,16 +64,16 @@ class NewFace:
 
 @dataclass(frozen=True)
 class KeptFace:
-    """A face of a gallery; fields as of `NewFace`, the embedding to the precision of float16.
+    """A stored face; fields as in `NewFace`, the embedding rounded to float16.
 
-    id : the gallery's own number, never given twice
-    person : id of whose it is
+    id : assigned by the gallery, never reused
+    person_id : id of its person
     model : the space it was embedded in
     created : UTC, ISO 8601
     """
 
     id: int
-    person: int
+    person_id: int
     photo: str
     box: Box
     quality: float | None
@@ -65,18 +81,20 @@ class KeptFace:
     model: str
     created: str
 
+    person = Renamed("person_id")
+
 
 @dataclass(frozen=True)
 class Template:
-    """One point for all faces of a person.
+    """The mean embedding of a person's faces.
 
-    person : id
-    faces : how many it is the mean of
-    length : of the mean before it was scaled to 1; the more alike the faces, the nearer to 1
+    person_id : id of the person
+    faces : number of faces averaged
+    length : L2 norm of the mean before it was normalised; closer to 1 the more alike the faces
     code : int8, shape (d,), quantised
     """
 
-    person: int
+    person_id: int
     faces: int
     length: float
     code: NDArray[np.int8]
@@ -84,47 +102,51 @@ class Template:
 
 @dataclass(frozen=True)
 class Candidate:
-    """Somebody a face may be.
+    """A person that a face may show.
 
     name : of the person
     distance : squared distance to their template, the mean of their photos
-    adjusted_distance : that distance as if the template were a single photo. Templates of many photos are nearer to
-        everybody, so this is what people with any number of photos are ranked by and what the threshold is for
-    probability : that it is them and not one other person, for even prior odds
-    person : id
+    adjusted_distance : that distance converted to a template of a single photo. Templates of many photos are nearer to
+        everybody, so candidates are ranked by this value and the threshold applies to it
+    probability : that the face shows this person rather than one other person, for even prior odds
+    person_id : id of the person
     """
 
     name: str
     distance: float
     adjusted_distance: float
     probability: float
-    person: int = 0
+    person_id: int = 0
+
+    person = Renamed("person_id")
 
 
 @dataclass(frozen=True)
 class Removal:
-    """What was deleted for good.
+    """The result of a permanent deletion.
 
-    person : the name
-    faces : how many
-    backups : made before; they still hold the person
-    overwritten : whether no byte of it is left in the gallery's files and its index. If not, another process is reading
-        for long, and the rest is overwritten after the next change, or when the gallery is next opened; or a vector
-        engine could not be reached or is large, and `facespace gallery index` writes it again without the person
+    name : of the person
+    faces : number of faces deleted
+    backups : earlier backups; they still hold the person
+    overwritten : whether all of its data are overwritten in the gallery's files and its index. If not, another process
+        is in a long read, and the rest is overwritten after the next change, or when the gallery is next opened; or a
+        vector engine could not be reached, or is large: `facespace gallery index` writes it again without the person
     """
 
-    person: str
+    name: str
     faces: int
     backups: tuple[str, ...]
     overwritten: bool = True
 
+    person = Renamed("name")
+
 
 @dataclass(frozen=True)
 class Event:
-    """An entry of the audit log: what was done, when (UTC, ISO 8601), by which account of the machine.
+    """An entry of the audit log: what was done, when (UTC, ISO 8601), and by which account of the machine.
 
-    detail : people by id, never by name, so that a deleted name is gone from here too
-    hash : hex, over this entry and the hash of the one before
+    detail : refers to people by id, never by name, so deleted names do not remain here
+    hash : hex, over this entry and the previous hash
     """
 
     number: int

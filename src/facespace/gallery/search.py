@@ -1,4 +1,4 @@
-"""The nearest people of a store, through an index that follows it."""
+"""Search for the nearest people of a store, through an index that is kept up to date with it."""
 
 import shutil
 import threading
@@ -19,21 +19,21 @@ from facespace.index import ExactIndex, HnswIndex, open_index
 from facespace.index.lock import SharedLock
 from facespace.metric import Impostors
 
-# Up to so many people a graph that finds nearly all takes no less time; docs/decisions/030-index-library.md.
+# With fewer people, a graph with high recall is no faster; docs/decisions/030-index-library.md.
 EXACT_UP_TO = 1_000_000
 
-# Nearest templates looked at for each face: those of few photos may pass those of many when made comparable.
+# Nearest templates fetched for each face: templates of few photos may overtake others when distances are adjusted.
 LOOKED_AT = 20
 
 
 @dataclass(frozen=True)
 class Nearest:
-    """The nearest people to one face, nearest first.
+    """The nearest people of one face, nearest first.
 
     people : int64, shape (k,), ids
     distances : float64, shape (k,), squared, to their templates
-    adjusted : float64, shape (k,), rising: these distances as if each template were a single photo, which makes
-        people with any number of photos comparable
+    adjusted : float64, shape (k,), increasing: the distances converted to templates of a single photo, which makes
+        people with different numbers of photos comparable
     """
 
     people: NDArray[np.int64]
@@ -42,25 +42,25 @@ class Nearest:
 
 
 class Search:
-    """An index over the templates of a store, brought up to date before each search. Safe to share between threads.
+    """An index over the templates of a store, brought up to date before each search. Threads may share it.
 
-    Only what changed is read again. A saved index (see `build`) is used where it is sound; what changed since it was
-    saved is caught up. In PostgreSQL with pgvector the database itself searches, and a gallery that names a vector
-    engine (see `use`) is searched by that. Nothing of an encrypted store is ever saved.
+    Only changes are read again. A saved index (see `build`) is used if it is intact, and then brought up to date. In
+    PostgreSQL with pgvector, the database itself searches. A gallery with a vector engine (see `use`) is searched by
+    that. The index of an encrypted store is never saved.
 
     Parameters
     ----------
     store : Store
     impostors : Impostors or None
-        Of the space, to make distances to templates of few and many photos comparable; `nearest` needs it.
+        Makes distances to templates of few and of many photos comparable; required by `nearest`.
     folder : Path or None
-        Where an index is saved; None where it never is.
+        Where the index is saved; None never saves it.
     """
 
     def __init__(self, store: Store, impostors: Impostors | None, folder: Path | None):
         self._store, self._impostors = store, impostors
         self._folder = None if store.sealed else folder
-        # Held by searches together, and alone by what brings the index up to date.
+        # Shared by searches; held exclusively while the index is brought up to date.
         self._lock = SharedLock()
         self._own = threading.local()
         self._version: object = None
@@ -83,7 +83,7 @@ class Search:
         return self._index.kind if self._shared is None else self._shared.kind
 
     def refresh(self) -> None:
-        """Catch up with what this or any other process has changed."""
+        """Apply what this or any other process has changed."""
         if self._store.version() == self._version:
             return
         with self._lock.writing():
@@ -97,15 +97,14 @@ class Search:
                 number, templates, gone = self._store.templates_since(self._number)
             if templates or gone:
                 codes = np.array([template.code for template in templates], np.int8).reshape(-1, self._store.dimension)
-                self._index.replace([template.person for template in templates], codes, gone)
+                self._index.replace([template.person_id for template in templates], codes, gone)
             self._number, self._version = number, version
 
     @contextmanager
     def up_to_date(self) -> Iterator[None]:
-        """Index and store of one moment, for one thread, whatever others change meanwhile.
+        """Hold a consistent index and store in this thread, whatever others change meanwhile.
 
-        What is found in the index is in the store, with the same faces, and the other way round. Such blocks may be
-        nested.
+        The index and the store have the same people with the same faces. Blocks may be nested.
         """
         if getattr(self._own, "inside", False):
             yield
@@ -113,7 +112,7 @@ class Search:
         while True:
             self.refresh()
             with self._lock.reading(), self._store.snapshot():
-                # Somebody may have changed something since.
+                # The store may have changed since the refresh.
                 if self._store.version() != self._version:
                     continue
                 self._own.inside = True
@@ -124,12 +123,12 @@ class Search:
                 return
 
     def build(self, kind: str | None = None) -> str:
-        """Build the index anew from the store and keep it, so that it need not be built when next opened.
+        """Rebuild the index from the store and save it, so that it need not be built when next opened.
 
         Parameters
         ----------
-        kind : 'exact', 'hnsw' (of a vector engine 'approximate') or None
-            By the number of people where None.
+        kind : 'exact', 'hnsw' (with a vector engine 'approximate') or None
+            None decides by the number of people.
 
         Returns
         -------
@@ -146,23 +145,23 @@ class Search:
         number, templates, _ = self._store.templates_since(0)
         index = ExactIndex(self._store.dimension) if chosen == "exact" else HnswIndex(self._store.dimension)
         if templates:
-            index.add([t.person for t in templates], np.stack([t.code for t in templates]))
+            index.add([t.person_id for t in templates], np.stack([t.code for t in templates]))
         if self._folder:
             try:
                 index.save(self._folder, f"{self._store.space_id}:{number}")
             except OSError as error:
                 raise GalleryError(
-                    f"cannot save the index in {self._folder}: {error.strerror}; check the path, its rights and the "
-                    "space left"
+                    f"cannot save the index in {self._folder}: {error.strerror}; check the path, its permissions and "
+                    "the free space"
                 ) from None
         with self._lock.writing():
             self._index, self._number, self._version = index, number, None
         return chosen
 
     def use(self, address: str | None) -> None:
-        """Let a vector engine search this gallery from now on, in every process that opens it; None lets none.
+        """Search with a vector engine from now on, in every process that opens the gallery; None stops using one.
 
-        `build` fills it. Processes that have the gallery open go on as before, with the same answers.
+        `build` fills the engine. Processes that have the gallery open continue as before, with the same answers.
 
         Parameters
         ----------
@@ -172,7 +171,7 @@ class Search:
         Raises
         ------
         GalleryError
-            No such engine, its package is not installed, or the gallery is encrypted; nothing is changed then.
+            There is no such engine, its package is not installed, or the gallery is encrypted. Nothing is changed then.
         """
         shared = EngineIndex(self._store, open_engine(address)) if address else shared_index(self._store)
         self._store.change_setting(engine.SETTING, address or "")
@@ -180,14 +179,14 @@ class Search:
             self._shared, self._version = shared, None
 
     def forget(self) -> bool:
-        """Delete the saved index, which still holds removed people. Returns whether no index holds them any more."""
+        """Delete the saved index, because it still holds a deleted person; returns whether no index holds them now."""
         gone = self._shared is None or self._shared.forget()
         if self._folder and self._folder.is_dir():
             shutil.rmtree(self._folder)
         return gone
 
     def nearest(self, embeddings: NDArray[np.float32], k: int) -> list[Nearest]:
-        """The k nearest people of each face; embeddings float32, shape (n, d)."""
+        """Find the k nearest people of each face; embeddings float32, shape (n, d)."""
         impostors = self._impostors
         if impostors is None:
             raise GalleryError("searching a gallery needs its model: open it with a space")

@@ -1,4 +1,4 @@
-"""Where a gallery's tables lie: a SQLite file, or a PostgreSQL database. All else is the same for both."""
+"""The database of a gallery: a SQLite file or PostgreSQL, behind one interface."""
 
 import sqlite3
 from collections.abc import Iterable, Sequence
@@ -11,54 +11,57 @@ from facespace.errors import GalleryError
 
 
 class Sql(Protocol):
-    """A database, safe to share between threads. Parameters stand as `?`, whatever the database writes for them."""
+    """A database that threads may share. Statements use `?` for parameters, whatever the database's own syntax."""
 
     where: str
     read_only: bool
     made: bool
 
     def discard(self) -> bool:
-        """Close and delete what opening it made, if nobody else uses it; gives whether it is gone."""
+        """Close it and delete what opening it created, if nobody else uses it; returns whether it was deleted."""
         ...
 
     def run(self, statement: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
-        """Execute one statement; its rows, if it gives any."""
+        """Execute one statement; returns its rows, if any."""
         ...
 
     def many(self, statement: str, rows: Iterable[Sequence[object]]) -> None:
-        """Execute one statement for each of some rows."""
+        """Execute one statement for each row of values."""
         ...
 
     def reading(self) -> AbstractContextManager[object]:
-        """Reads that explain their errors; in SQLite, of one moment."""
+        """Read; database errors become GalleryErrors. In SQLite the block sees a consistent snapshot."""
         ...
 
     def snapshot(self) -> AbstractContextManager[object]:
-        """Reads of one moment, whatever others change meanwhile."""
+        """Read a consistent snapshot, whatever others change meanwhile."""
         ...
 
     def writing(self, doing: str) -> AbstractContextManager[object]:
-        """One transaction, and the only one that writes: all of it, on disk, or nothing."""
+        """Run one transaction, the only one that writes: all of it reaches the disk, or nothing."""
         ...
 
     def explaining(self, doing: str) -> AbstractContextManager[None]:
-        """The database's errors as what the user can do about them (GalleryError)."""
+        """Turn the database's errors into a GalleryError, with advice for the user."""
         ...
 
     def forget_deleted(self) -> bool:
-        """See that deleted bytes are overwritten; whether they are by now, or will be as soon as can be."""
+        """Have deleted data overwritten; returns whether that is done, or will happen as soon as possible."""
         ...
 
     def space(self) -> str:
-        """The space whose points are held."""
+        """The space whose embeddings are stored."""
         ...
 
     def close(self) -> None:
-        """Let it go."""
+        """Close the database."""
         ...
 
 
-# The first is the schema of 0.1; never edit one that was released.
+# A read-only file of this schema version or a later one can be read without migrating it.
+READABLE = 3
+
+# The first is the schema of 0.1; never edit a released migration.
 MIGRATIONS = (
     """
     CREATE TABLE space (
@@ -85,8 +88,8 @@ MIGRATIONS = (
     ) STRICT;
     CREATE INDEX face_by_person ON face (person);
     """,
-    # name_key is what a person is found by: the name itself, or its keyed hash where names are sealed.
-    # change says which templates are new since when, deleted ones included: what an index follows.
+    # name_key is looked up to find a person: the name itself, or its keyed hash if names are encrypted.
+    # change numbers the changes to templates, including deletions, so that an index can follow them.
     """
     ALTER TABLE person ADD COLUMN name_key TEXT NOT NULL DEFAULT '';
     UPDATE person SET name_key = name;
@@ -143,14 +146,19 @@ MIGRATIONS = (
         content BLOB NOT NULL
     ) STRICT;
     """,
+    # Earlier versions stored each embedding in one byte per dimension too, and never read it.
+    """
+    ALTER TABLE face DROP COLUMN quantised;
+    ALTER TABLE renewed DROP COLUMN quantised
+    """,
 )
 
 
 class Sqlite:
-    """A gallery's tables in one SQLite file."""
+    """A gallery's tables in a SQLite file."""
 
     def __init__(self, path: Path, space_id: str, dimension: int, create: bool = True):
-        self._file = Database(path, "gallery", GalleryError, MIGRATIONS, space_id, dimension, create)
+        self._file = Database(path, "gallery", GalleryError, MIGRATIONS, space_id, dimension, create, READABLE)
         self.where, self.path, self.read_only = str(path), path, self._file.read_only
         self.run, self.many = self._file.run, self._file.many
         self.reading = self.snapshot = self._file.reading
@@ -159,12 +167,12 @@ class Sqlite:
         self.made, self.discard = self._file.made, self._file.discard
 
     def space(self) -> str:
-        """The space whose points are held."""
+        """The space whose embeddings are stored."""
         return str(self.run("SELECT id FROM space")[0][0])
 
 
 def space_of(path: str) -> tuple[str, int]:
-    """The space and dimension that a gallery, a file or postgresql://..., holds; GalleryError where it is none."""
+    """Return the space and dimension of a gallery, a file or postgresql://...; GalleryError if it is not one."""
     if path.startswith(("postgresql://", "postgres://")):
         from facespace.gallery.postgres import space_of_url
 

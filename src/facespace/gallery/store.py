@@ -1,4 +1,4 @@
-"""The gallery's truth: people, their faces, a template each; and what changed since when."""
+"""The primary data of a gallery: people, their faces, one template per person, and a log of changes for indexes."""
 
 import json
 import os
@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from facespace.errors import GalleryError
 from facespace.gallery.audit import Audit
 from facespace.gallery.encryption import Secret
-from facespace.gallery.records import KeptFace, NewFace, Person, Template
+from facespace.gallery.records import KeptFace, NewFace, PeoplePage, Person, Template
 from facespace.gallery.sql import Sql, Sqlite
 from facespace.metric import as_points, normalise, quantise
 from facespace.validation import nearest_name
 
-# Parameters of one statement; SQLite allows 32,766, PostgreSQL 65,535.
+# Parameters per statement; SQLite allows 32,766, PostgreSQL 65,535.
 _AT_ONCE = 500
 
 _FACE = 'id, person, photo, "left", top, "right", bottom, quality, original, model, created'
@@ -28,24 +28,25 @@ _FACE = 'id, person, photo, "left", top, "right", bottom, quality, original, mod
 def open_store(
     place: str | os.PathLike[str], space_id: str, dimension: int, secret: Secret | None = None, create: bool = True
 ) -> "Store":
-    """Open a gallery's store, or make one.
+    """Open a gallery's store, or create one.
 
     Parameters
     ----------
     place : path, or URL
-        A SQLite file, made readable by its owner alone; or postgresql://... (extra `postgres`).
+        A SQLite file, created readable by its owner only; or postgresql://... (extra `postgres`).
     space_id : str
-        The space whose points it holds; one of another space is refused.
+        The space whose embeddings it holds; a store of another space is refused.
     dimension : int
     secret : Secret or None
-        Seals names, photos and embeddings. A gallery is sealed from its beginning or not at all.
+        Encrypts names, photos and embeddings. A gallery is encrypted from the start or not at all.
     create : bool
-        Make it where there is none; else that is an error.
+        Create the store if it does not exist; otherwise that is an error.
 
     Raises
     ------
     GalleryError
-        Not a gallery, damaged, of another space, of a newer version, under another key, or not to be opened at all.
+        It is not a gallery, is damaged, belongs to another space or a newer version, has another key, or cannot be
+        opened.
     """
     if str(place).startswith(("postgresql://", "postgres://")):
         from facespace.gallery.postgres import Postgres
@@ -55,10 +56,9 @@ def open_store(
 
 
 class Store:
-    """People and faces in a database. Many processes may read while one writes; safe to share between threads.
+    """People and faces in a database. Many processes may read while one writes; threads may share a store.
 
-    Each change is one transaction: with its template, its entry in the audit log and its note for the indexes, or
-    not at all.
+    Each change is one transaction that also updates the template, the audit log and the log of changes for indexes.
     """
 
     def __init__(self, sql: Sql, space_id: str, dimension: int, secret: Secret | None = None):
@@ -79,22 +79,22 @@ class Store:
 
     @property
     def sealed(self) -> bool:
-        """Whether it is encrypted."""
+        """Whether the store is encrypted."""
         return self._secret is not None
 
     @property
     def read_only(self) -> bool:
-        """Whether it may only be read."""
+        """Whether the store can only be read."""
         return self.sql.read_only
 
     def close(self) -> None:
-        """Let it go; nothing is lost, as every change was on disk when it was acknowledged."""
+        """Close the store. Nothing is lost: every acknowledged change is on disk."""
         self.sql.close()
 
     def discard_unused(self) -> bool:
-        """Delete a file that opening it made and that nothing was ever written to; gives whether it is gone.
+        """Delete a file that opening it created and that is still empty; returns whether it was deleted.
 
-        It is kept where another process has it open. If it is not deleted, it is still open.
+        It is kept if another process has it open. If it is not deleted, it is still open.
         """
         if not self.sql.made:
             return False
@@ -104,39 +104,39 @@ class Store:
 
     @contextmanager
     def writing(self, doing: str) -> Iterator[None]:
-        """One transaction; refused where the gallery was moved to another space by another process."""
+        """Run one transaction; refused if another process moved the gallery to another space."""
         with self.sql.writing(doing):
             self.check_space()
             yield
 
     @contextmanager
     def reading(self) -> Iterator[None]:
-        """Reads that explain their errors."""
+        """Read; database errors become GalleryErrors."""
         with self.sql.reading():
             yield
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
-        """Reads of one moment, whatever others change meanwhile."""
+        """Read a consistent snapshot, whatever others change meanwhile."""
         with self.sql.snapshot():
             yield
 
     def version(self) -> object:
-        """Changes whenever somebody's template has changed, or the space."""
+        """Value that changes whenever a template or the space changes."""
         with self.reading():
             return self.sql.run("SELECT (SELECT max(number) FROM change), (SELECT id FROM space)")[0]
 
     def check_space(self) -> None:
-        """GalleryError where the gallery holds points of another space by now."""
+        """Raise GalleryError if the gallery was moved to another space since it was opened."""
         if self.sql.space() != self.space_id:
             raise GalleryError(
-                f"{self.where} was upgraded to another model while it was open; open it anew with that model"
+                f"{self.where} was upgraded to another model while it was open; open it again with that model"
             )
 
     def add(
         self, name: str, faces: Sequence[NewFace], attributes: Mapping[str, Any] | None = None
     ) -> tuple[int, list[int]]:
-        """Add faces to a person, who is made if unknown; all of them or, on any error, none.
+        """Add faces to a person, who is created if unknown: all of them or, on any error, none.
 
         Returns
         -------
@@ -147,7 +147,7 @@ class Store:
     def add_all(
         self, people: Iterable[tuple[str, Sequence[NewFace], Mapping[str, Any] | None]]
     ) -> list[tuple[int, list[int]]]:
-        """As `add` for many people, all in one transaction."""
+        """Add faces to many people in one transaction; as `add`."""
         done = []
         with self.writing("enrol into"):
             for name, faces, attributes in people:
@@ -159,16 +159,27 @@ class Store:
         return done
 
     def people(self) -> list[Person]:
-        """Everybody, by name."""
+        """List everybody, by name."""
         return sorted(self._people(""), key=lambda person: person.name)
 
+    def page(self, search: str | None, offset: int, limit: int) -> PeoplePage:
+        """Some people whose names contain a text, ignoring case, by name."""
+        with self.snapshot():
+            rows = self.sql.run("SELECT name, id FROM person")
+            named = sorted((self.unseal_text(name, "person.name"), number) for name, number in rows)
+            wanted = (search or "").casefold()
+            found = [number for name, number in named if wanted in name.casefold()]
+            shown = self.by_ids(found[offset : offset + limit])
+        people = [shown[number] for number in found[offset : offset + limit]]
+        return PeoplePage(people, len(found), offset + limit if offset + limit < len(found) else None)
+
     def count(self) -> int:
-        """How many people can be recognised: those with a template."""
+        """Number of people who can be recognised: those with a template."""
         with self.reading():
             return int(self.sql.run("SELECT count(*) FROM template")[0][0])
 
     def find(self, name: str) -> Person:
-        """Somebody by name; GalleryError names the nearest known where nobody has it."""
+        """Return the person with this name; the GalleryError for an unknown name suggests the nearest known one."""
         found = self.people_named(name)
         if not found:
             known = [person.name for person in self.people()]
@@ -176,11 +187,11 @@ class Store:
         return found[0]
 
     def people_named(self, name: str) -> list[Person]:
-        """Who has this name: one person, or none."""
+        """People with this name: one, or none."""
         return self._people("WHERE person.name_key = ?", (self.name_key(name),))
 
     def by_ids(self, ids: Iterable[int]) -> dict[int, Person]:
-        """People by id; those who are gone are left out."""
+        """People by id; unknown ids are left out."""
         found: dict[int, Person] = {}
         wanted = sorted(set(ids))
         for start in range(0, len(wanted), _AT_ONCE):
@@ -190,14 +201,14 @@ class Store:
         return found
 
     def faces(self, person: int | None = None) -> list[KeptFace]:
-        """The faces of a person, or of everybody, in the order they were kept."""
+        """Faces of a person, or of everybody, in the order they were added."""
         where, values = ("", ()) if person is None else ("WHERE person = ?", (person,))
         with self.reading():
             rows = self.sql.run(f"SELECT {_FACE} FROM face {where} ORDER BY id", values)
         return [self._kept(row) for row in rows]
 
     def faces_of(self, people: Sequence[int]) -> list[KeptFace]:
-        """The faces of some people, by person."""
+        """Faces of some people, ordered by person."""
         places = ", ".join("?" * len(people))
         with self.reading():
             rows = self.sql.run(f"SELECT {_FACE} FROM face WHERE person IN ({places}) ORDER BY person, id", people)
@@ -209,7 +220,7 @@ class Store:
             return bool(self.sql.run("SELECT 1 FROM face WHERE model <> ? LIMIT 1", (self.space_id,)))
 
     def unrenewed(self, space_id: str) -> list[KeptFace]:
-        """Faces of other models than `space_id` that no upgrade has embedded anew yet."""
+        """Faces embedded by other models than `space_id` that no upgrade has re-embedded yet."""
         with self.reading():
             rows = self.sql.run(
                 f"SELECT {_FACE} FROM face WHERE model <> ? AND id NOT IN (SELECT face FROM renewed) ORDER BY id",
@@ -218,34 +229,34 @@ class Store:
         return [self._kept(row) for row in rows]
 
     def move_to(self, space_id: str, dimension: int) -> None:
-        """Hold points of another space from now on, within the transaction that changes them all."""
+        """Assign the store to another space, in the transaction that replaces all its embeddings."""
         self.space_id, self.dimension = space_id, dimension
 
-    def templates_since(self, number: int, most: int | None = None) -> tuple[int, list[Template], list[int]]:
-        """What an index must follow.
+    def templates_since(self, number: int, limit: int | None = None) -> tuple[int, list[Template], list[int]]:
+        """Changes that an index must apply.
 
         Parameters
         ----------
         number : int
-            The change it has seen last; 0 for none.
-        most : int or None
-            Changes to give at most; all where None.
+            The last change that the index has applied; 0 for none.
+        limit : int or None
+            Number of changes to return at most; None for all.
 
         Returns
         -------
         number : int
-            The last change that was given, or `number` where there is none.
+            The last change that was returned, or `number` if there is none.
         templates : list of Template
             New or changed ones.
         gone : list of int
-            People who have none any more.
+            People who no longer have a template.
         """
         with self.reading():
             self.check_space()
             rows = self.sql.run(
                 "SELECT change.number, change.person, template.faces, template.length, template.code FROM change "
                 "LEFT JOIN template ON template.person = change.person WHERE change.number > ? ORDER BY change.number"
-                + ("" if most is None else f" LIMIT {int(most)}"),
+                + ("" if limit is None else f" LIMIT {int(limit)}"),
                 (number,),
             )
         templates = [
@@ -291,19 +302,19 @@ class Store:
             if value:
                 self.sql.run("INSERT INTO setting (name, value) VALUES (?, ?)", (name, value))
 
-    def some_templates(self, most: int) -> list[Template]:
-        """Templates of everybody, or of about `most` people: always the same ones of the same people."""
+    def some_templates(self, limit: int) -> list[Template]:
+        """Templates of everybody, or of about `limit` people; the choice is deterministic."""
         with self.reading():
             (everybody,) = self.sql.run("SELECT count(*) FROM template")[0]
-            # Multiplying by an odd number spreads the ids, which count upwards, evenly over the residues.
+            # Multiplying by an odd number spreads the ids, which are consecutive, evenly over the residues.
             rows = self.sql.run(
                 "SELECT person, faces, length, code FROM template WHERE (person * 40503) % 65536 < ? ORDER BY person",
-                (65536 * min(1.0, most / max(1, everybody)),),
+                (65536 * min(1.0, limit / max(1, everybody)),),
             )
         return [Template(person, faces, length, self._code(code)) for person, faces, length, code in rows]
 
     def first_faces(self, people: Sequence[int]) -> dict[int, NDArray[np.float32]]:
-        """The embedding of the face kept first of some people."""
+        """Embedding of the first face of each of some people."""
         found: dict[int, NDArray[np.float32]] = {}
         for start in range(0, len(people), _AT_ONCE):
             part = list(people[start : start + _AT_ONCE])
@@ -317,7 +328,7 @@ class Store:
         return found
 
     def template_facts(self, ids: Sequence[int]) -> dict[int, tuple[int, float]]:
-        """Number of faces and length of the templates of some people."""
+        """Number of faces and length of the template of each of some people."""
         facts: dict[int, tuple[int, float]] = {}
         for start in range(0, len(ids), _AT_ONCE):
             part = [int(i) for i in ids[start : start + _AT_ONCE]]
@@ -329,19 +340,19 @@ class Store:
         return facts
 
     def person_of(self, face: int) -> int | None:
-        """The id of whose a face is; None where there is no such face."""
+        """Id of the person of a face; None if the face does not exist."""
         with self.reading():
             rows = self.sql.run("SELECT person FROM face WHERE id = ?", (face,))
         return int(rows[0][0]) if rows else None
 
     def picture(self, face: int) -> bytes | None:
-        """The small picture kept of a face, WebP; None where there is none."""
+        """Stored picture of a face, WebP; None if there is none."""
         with self.reading():
             rows = self.sql.run("SELECT content FROM picture WHERE face = ?", (face,))
         return self.unseal(rows[0][0], "picture.content") if rows else None
 
     def pictured(self, people: Iterable[int]) -> dict[int, list[int]]:
-        """For some people, the faces of theirs of which a picture is kept; who has none is left out."""
+        """Faces with a stored picture, for each of some people; people without one are left out."""
         found: dict[int, list[int]] = {}
         wanted = sorted(set(people))
         for start in range(0, len(wanted), _AT_ONCE):
@@ -356,20 +367,21 @@ class Store:
                 found.setdefault(person, []).append(face)
         return found
 
-    def record(self, action: str, detail: Mapping[str, Any]) -> None:
-        """Add to the audit log what changed nothing, such as a search."""
+    def record(self, action: str, *details: Mapping[str, Any]) -> None:
+        """Add entries to the audit log for actions that changed no data, such as searches."""
         with self.writing("write the audit log of"):
-            self.audit.add(action, detail)
+            for detail in details:
+                self.audit.add(action, detail)
 
     def refresh_template(self, person: int) -> None:
-        """Derive a person's template anew, within a transaction; somebody without faces has none."""
+        """Recompute a person's template, in a transaction; a person without faces has none."""
         rows = self.sql.run("SELECT original FROM face WHERE person = ? ORDER BY id", (person,))
         self.sql.run("DELETE FROM template WHERE person = ?", (person,))
         if rows:
             points = np.stack([self._point(original) for (original,) in rows])
             mean = points.astype(np.float64).mean(axis=0)
             length = float(np.linalg.norm(mean))
-            # Faces that cancel out have no mean direction; the first stands for them, and far from it all will be.
+            # Faces that cancel out have no mean direction; the first face represents them, and matches will be rare.
             direction = mean if length > 1e-6 else points[0]
             code = self.seal(quantise(normalise(direction[None]))[0].tobytes(), "template.code")
             self.sql.run(
@@ -379,24 +391,24 @@ class Store:
         self.note_change(person)
 
     def note_change(self, person: int) -> None:
-        """Tell the indexes, within a transaction, to look at a person's template again."""
+        """Make the indexes read a person's template again; call it in a transaction."""
         self.sql.run("DELETE FROM change WHERE person = ?", (person,))
         self.sql.run("INSERT INTO change (person) VALUES (?)", (person,))
 
     def seal(self, value: bytes, column: str) -> bytes:
-        """Encrypt, where the gallery has a key."""
+        """Encrypt, if the gallery has a key."""
         return self._secret.seal(value, column) if self._secret else value
 
     def unseal(self, value: bytes, column: str) -> bytes:
-        """Decrypt, where the gallery has a key."""
+        """Decrypt, if the gallery has a key."""
         return self._secret.open(bytes(value), column) if self._secret else bytes(value)
 
     def seal_text(self, value: str, column: str) -> str:
-        """Encrypt text to hex, where the gallery has a key."""
+        """Encrypt text to hex, if the gallery has a key."""
         return self._secret.seal(value.encode(), column).hex() if self._secret else value
 
     def unseal_text(self, value: str, column: str) -> str:
-        """Decrypt text, where the gallery has a key."""
+        """Decrypt text, if the gallery has a key."""
         if not self._secret:
             return value
         try:
@@ -405,18 +417,15 @@ class Store:
             raise GalleryError(f"a value of {column} in {self.where} was changed; restore a backup") from None
 
     def name_key(self, name: str) -> str:
-        """What a name is found by."""
+        """Key by which a name is looked up."""
         return self._secret.mark(name.encode()).hex() if self._secret else name
 
-    def face_values(self, embeddings: NDArray[np.float32]) -> list[tuple[bytes, bytes]]:
-        """Quantised and original form of embeddings, as the columns hold them."""
-        return [
-            (self.seal(small.tobytes(), "face.quantised"), self.seal(point.tobytes(), "face.original"))
-            for small, point in zip(quantise(embeddings), embeddings.astype(np.float16), strict=True)
-        ]
+    def face_values(self, embeddings: NDArray[np.float32]) -> list[bytes]:
+        """Encode embeddings for the column original."""
+        return [self.seal(point.tobytes(), "face.original") for point in embeddings.astype(np.float16)]
 
     def person_id(self, name: str, attributes: Mapping[str, Any] | None = None) -> int:
-        """The id of a person, who is made if unknown; within a transaction."""
+        """Id of the person with this name, created if unknown; call it in a transaction."""
         key = self.name_key(name)
         found = self.sql.run("SELECT id FROM person WHERE name_key = ?", (key,))
         if not found:
@@ -429,7 +438,7 @@ class Store:
         return int(found[0][0])
 
     def set_attributes(self, person: int, attributes: Mapping[str, Any]) -> None:
-        """Put other attributes in place of a person's; within a transaction."""
+        """Replace a person's attributes; call it in a transaction."""
         self.sql.run("UPDATE person SET attributes = ? WHERE id = ?", (self._attributes(attributes), person))
 
     def _attributes(self, attributes: Mapping[str, Any]) -> str:
@@ -446,14 +455,14 @@ class Store:
         numbers = [
             int(
                 self.sql.run(
-                    'INSERT INTO face (person, photo, "left", top, "right", bottom, quality, quantised, original, '
-                    "model, created) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
+                    'INSERT INTO face (person, photo, "left", top, "right", bottom, quality, original, '
+                    "model, created) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
                     (
                         person,
                         self.seal_text(face.photo, "face.photo"),
                         *map(float, face.box),
                         None if face.quality is None else float(face.quality),
-                        *value,
+                        value,
                         self.space_id,
                         now(),
                     ),
@@ -495,17 +504,17 @@ class Store:
     def _point(self, original: bytes) -> NDArray[np.float32]:
         content = self.unseal(original, "face.original")
         if len(content) != 2 * self.dimension:
-            raise GalleryError(f"{self.where} holds a face of a wrong size: it is damaged; restore a backup")
+            raise GalleryError(f"{self.where} is damaged: a face has the wrong size; restore a backup")
         return np.frombuffer(content, np.float16).astype(np.float32)
 
     def _code(self, code: bytes) -> NDArray[np.int8]:
         content = self.unseal(code, "template.code")
         if len(content) != self.dimension:
-            raise GalleryError(f"{self.where} holds a template of a wrong size: it is damaged; restore a backup")
+            raise GalleryError(f"{self.where} is damaged: a template has the wrong size; restore a backup")
         return np.frombuffer(content, np.int8)
 
     def _unlock(self) -> None:
-        """Compare the key with the one that the gallery was made with; the first to open it decides."""
+        """Compare the key with the gallery's; the first process to open a new gallery sets it."""
         with self.reading():
             found = self.sql.run("SELECT value FROM setting WHERE name = 'key'")
             empty = not self.sql.run("SELECT 1 FROM person LIMIT 1")
@@ -520,12 +529,12 @@ class Store:
                 f"{self.where} is not encrypted, but a key was given; export it and import it into an encrypted one"
             )
         if known != "none" and self._secret is None:
-            raise GalleryError(f"{self.where} is encrypted; give its key, by file or by FACESPACE_GALLERY_KEY")
+            raise GalleryError(f"{self.where} is encrypted; give its key in a file or in FACESPACE_GALLERY_KEY")
         if self._secret is not None and known != self._secret.mark(b"facespace").hex():
-            raise GalleryError(f"{self.where} was encrypted with another key; give that one")
+            raise GalleryError(f"{self.where} is encrypted with another key; give that one")
 
     def _first_templates(self) -> None:
-        """A gallery of an older version has faces, but no templates yet."""
+        """Compute the templates of a gallery from an older version, which has none."""
         with self.reading():
             if self.sql.run("SELECT 1 FROM setting WHERE name = 'templates'"):
                 return
@@ -536,5 +545,5 @@ class Store:
 
 
 def now() -> str:
-    """The time in UTC, ISO 8601, to the second."""
+    """The current time in UTC, ISO 8601, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,6 +1,6 @@
-"""A gallery out to a file anybody can read, and in again: JSON Lines, or Parquet (extra `table`).
+"""Export a gallery to a readable file and import it: JSON Lines, or Parquet (extra `table`).
 
-One line, or row, a person, with all their faces. What is exported is readable, also from an encrypted gallery.
+Each person, with all their faces, is one line or row. The exported file is not encrypted, even if the gallery is.
 """
 
 import base64
@@ -22,13 +22,13 @@ from facespace.metric import as_point
 
 FORMAT = 1
 
-# People written or imported in one go; an import that stops has whole people, and goes on where it stopped.
+# People exported or imported per batch; an interrupted import has complete people and can be repeated.
 _BATCH = 200
 
 
 @dataclass(frozen=True)
 class Imported:
-    """What an import did: people and faces added; faces passed over because they were there already."""
+    """Result of an import: people and faces added, and faces skipped because the gallery had them."""
 
     people: int
     faces: int
@@ -36,23 +36,23 @@ class Imported:
 
 
 def export_gallery(store: Store, path: str | os.PathLike[str]) -> int:
-    """Write everybody to `path`, by its ending .jsonl or .parquet; the file appears when it is whole.
+    """Export everybody to `path`, whose suffix must be .jsonl or .parquet; the file appears when it is complete.
 
     Returns
     -------
     int
-        How many people were written.
+        Number of people written.
     """
     path = Path(path)
     header = {"facespace gallery": FORMAT, "space": store.space_id, "dimension": store.dimension}
     temporary = path.with_name(path.name + ".part")
     try:
-        # Faces of people: whoever reads the gallery's file may not be whoever reads this folder.
+        # The file holds biometric data: those who may read the folder may not be allowed to read the gallery.
         os.close(os.open(temporary, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600))
         count = (_write_parquet if _is_parquet(path) else _write_lines)(temporary, header, _entries(store))
         temporary.replace(path)
     except OSError as error:
-        raise GalleryError(f"cannot export to {path}: {error.strerror}; check the path and the space left") from None
+        raise GalleryError(f"cannot export to {path}: {error.strerror}; check the path and the free space") from None
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
@@ -60,12 +60,13 @@ def export_gallery(store: Store, path: str | os.PathLike[str]) -> int:
 
 
 def import_gallery(store: Store, path: str | os.PathLike[str]) -> Imported:
-    """Add everybody in a file that `export_gallery` wrote. Who is known by name gets the faces that are new.
+    """Import everybody from a file that `export_gallery` wrote. People whose names are known get the new faces.
 
     Raises
     ------
     GalleryError
-        Not such a file, of another space, or damaged; the message names the line. People before it are added.
+        The file is not an export, is of another space, or is damaged; the message names the line. People before it were
+        added.
     """
     path = Path(path)
     people = faces = known = 0
@@ -90,7 +91,7 @@ def _entries(store: Store) -> Iterator[dict[str, Any]]:
     for start in range(0, len(ids), _BATCH):
         part = ids[start : start + _BATCH]
         people = store.by_ids(part)
-        faces = {person: list(own) for person, own in groupby(store.faces_of(part), key=lambda face: face.person)}
+        faces = {person: list(own) for person, own in groupby(store.faces_of(part), key=lambda face: face.person_id)}
         for number in part:
             if number in people:
                 yield {
@@ -189,17 +190,17 @@ def _read_parquet(path: Path, store: Store) -> Iterator[dict[str, Any]]:
 
 def _check_header(header: dict[str, Any], store: Store, path: Path) -> None:
     if header.get("facespace gallery") != FORMAT:
-        raise GalleryError(f"{path} is no exported gallery, or one of a newer facespace")
+        raise GalleryError(f"{path} is not an exported gallery, or comes from a newer facespace")
     if header.get("space") != store.space_id:
         raise GalleryError(
-            f"{path} holds points of the space {str(header.get('space'))[:16]}, this gallery's is "
-            f"{store.space_id[:16]}: distances between them mean nothing; enrol the photos anew instead"
+            f"{path} holds embeddings of the space {str(header.get('space'))[:16]}, but this gallery's space is "
+            f"{store.space_id[:16]}; distances between the two mean nothing. Enrol the photos instead"
         )
 
 
 def _is_parquet(path: Path) -> bool:
     if path.suffix not in (".jsonl", ".parquet"):
-        raise GalleryError(f"{path} must end in .jsonl or .parquet, to say how it is written")
+        raise GalleryError(f"{path} must end in .jsonl or .parquet, which selects the format")
     return path.suffix == ".parquet"
 
 
@@ -208,7 +209,5 @@ def _pyarrow() -> tuple[Any, Any]:
         import pyarrow as pa
         import pyarrow.parquet as pq
     except ImportError:
-        raise GalleryError(
-            "Parquet needs the package pyarrow: pip install 'facespace[table]'; or take .jsonl"
-        ) from None
+        raise GalleryError("Parquet needs the package pyarrow: pip install 'facespace[table]'; or use .jsonl") from None
     return pa, pq

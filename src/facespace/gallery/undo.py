@@ -1,52 +1,55 @@
-"""Taking enrolments back: the faces that one of them added are deleted for good."""
+"""Undo enrolments: the faces that they added are permanently deleted."""
 
 import json
 from dataclasses import dataclass
 
+from facespace.deprecated import Renamed
 from facespace.errors import GalleryError
 from facespace.gallery.store import Store
 
 
 @dataclass(frozen=True)
 class UndoneEnrolment:
-    """An enrolment that was taken back.
+    """An enrolment that was undone.
 
-    person : the name
-    faces : how many were deleted
-    gone : whether the person had been made by that enrolment, and is deleted too
+    name : of the person
+    faces : number of faces deleted
+    gone : whether that enrolment had created the person, who was deleted too
     """
 
-    person: str
+    name: str
     faces: int
     gone: bool
 
+    person = Renamed("name")
+
 
 def last_entry(store: Store) -> int:
-    """Number of the last entry of the audit log; 0 where there is none."""
+    """Number of the last entry of the audit log; 0 if it is empty."""
     with store.reading():
         rows = store.sql.run("SELECT max(number) FROM audit")
     return int(rows[0][0] or 0)
 
 
 def undo_enrolment(store: Store, name: str) -> UndoneEnrolment:
-    """Take back the last enrolment of a person that was not taken back yet; GalleryError where there is none.
+    """Undo the last enrolment of a person that was not undone yet; GalleryError if there is none.
 
-    Faces that were given to somebody else meanwhile stay with them. Attributes stay as they are.
+    Faces that were moved to somebody else stay with them. Attributes are not changed.
     """
     person = store.find(name)
     own = [number for number, who, _ in _enrolments(store, 0) if who == person.id]
     if not own:
-        raise GalleryError(f"no enrolment of {name!r} is left to take back in {store.where}")
+        raise GalleryError(f"there is no enrolment of {name!r} to undo in {store.where}")
     return _undo(store, own[-1:])[0]
 
 
 def undo_enrolments_after(store: Store, number: int) -> list[UndoneEnrolment]:
-    """Take back every enrolment after an entry of the audit log, the last first."""
+    """Undo every enrolment after an entry of the audit log, the last one first."""
     return _undo(store, [entry for entry, _, _ in _enrolments(store, number)])
 
 
 def _enrolments(store: Store, after: int) -> list[tuple[int, int, list[int]]]:
-    """Number, person and faces of each enrolment that was not taken back, oldest first."""
+    """Number, person and faces of each enrolment that was not undone, oldest first."""
     with store.reading():
         rows = store.sql.run(
             "SELECT number, action, detail FROM audit WHERE action IN ('enrol', 'undo enrol') AND number > ? "

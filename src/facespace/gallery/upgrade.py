@@ -1,9 +1,9 @@
-"""A gallery to another model: faces embedded anew from their photos, while the old points go on being searched.
+"""Move a gallery to another model: re-embed faces from their photos while the gallery stays searchable.
 
-Where a photo is gone, the small picture that may have been kept of the face serves: docs/decisions/080.
+If a photo is missing, the stored picture of the face is used, if there is one: docs/decisions/080.
 
-New points are laid beside the old ones as they come, so it can be stopped and continued. When all are there, one
-transaction puts them in place; until then, and if anything goes wrong, the gallery is what it was.
+New embeddings are stored beside the old ones as they are computed, so an upgrade can be interrupted and continued. When
+all are there, one transaction replaces the old ones; until then, and after any error, the gallery is unchanged.
 """
 
 from collections.abc import Callable
@@ -20,39 +20,39 @@ from facespace.images import path_of
 from facespace.model import Card
 from facespace.space import Face
 
-# Faces whose new points are synced to disk together.
+# Faces whose new embeddings are synced to disk together.
 _BATCH = 16
 
-# Intersection over union from which a face found anew is the one that was enrolled.
+# Minimum intersection over union between the enrolled face and the face found again.
 _SAME_FACE = 0.4
 
 
 class Embedder(Protocol):
-    """What an upgrade needs of a space."""
+    """What an upgrade needs from a space."""
 
     @property
     def id(self) -> str:
-        """The space's name."""
+        """Id of the space."""
         ...
 
     @property
     def dimension(self) -> int:
-        """Numbers in a point."""
+        """Dimension of the embeddings."""
         ...
 
     def faces(self, photo: str | bytes) -> list[Face]:
-        """Every face of a photo."""
+        """Find and embed every face of a photo."""
         ...
 
 
 @dataclass(frozen=True)
 class Upgraded:
-    """What was done.
+    """Result of an upgrade.
 
-    faces : embedded in this run
-    before : embedded before it, by a run that was stopped
-    dropped : photos whose face was dropped, and why
-    from_pictures : of `faces`, those embedded from the picture kept of them, as their photo is of no use any more
+    faces : number embedded in this run
+    before : number embedded by an earlier, interrupted run
+    dropped : photos whose face was deleted, and why
+    from_pictures : how many of `faces` were embedded from the stored picture, because their photo is unusable
     """
 
     faces: int
@@ -75,19 +75,19 @@ def upgrade(
     path : str
         A file, or postgresql://...
     space : Space
-        The new one.
+        The new space.
     secret : Secret or None
-        The gallery's.
+        The gallery's key.
     drop : bool
-        Delete faces that cannot be embedded anew: photo gone, or face no longer found in it, and no picture of it
-        kept. Otherwise they stop the upgrade at its end, with the new points kept for the next try.
+        Delete faces that cannot be re-embedded: the photo is missing or the face is not found in it, and there is no
+        stored picture. Otherwise such faces are an error at the end, and the new embeddings are kept for the next run.
     on_face : callable
-        Called with how many faces are done, and of how many.
+        Progress callback: number of faces done, and total.
 
     Raises
     ------
     GalleryError
-        Faces cannot be embedded anew and may not be dropped; the gallery is as it was.
+        Some faces cannot be re-embedded and may not be dropped; the gallery is unchanged.
     """
     old, dimension = space_of(path)
     with closing(open_store(path, old, dimension, secret)) as store:
@@ -104,9 +104,9 @@ def upgrade(
                 pictured += sum(point.pictured for point in points)
                 rows = [(face.id, *point.row, face.id) for face, point in zip(part, points, strict=True)]
                 with store.writing("upgrade"):
-                    # Somebody may have been removed since.
+                    # The person may have been deleted meanwhile.
                     store.sql.many(
-                        "INSERT INTO renewed (face, quantised, original, reason) SELECT ?, ?, ?, ? "
+                        "INSERT INTO renewed (face, original, reason) SELECT ?, ?, ? "
                         "WHERE EXISTS (SELECT 1 FROM face WHERE id = ?) ON CONFLICT DO NOTHING",
                         rows,
                     )
@@ -118,21 +118,20 @@ def upgrade(
 
 
 def adopt(path: str, card: Card, secret: Secret | None = None) -> None:
-    """Go on with a new model that was trained to be comparable with the gallery's (harmonic embedding).
+    """Switch to a new model whose embeddings are compatible with the gallery's (harmonic embedding).
 
-    Old points stay and are compared with new ones; each row says which model it is of. `upgrade` embeds them anew
-    later, if wanted.
+    Old embeddings stay and are compared with new ones; each row records its model. `upgrade` can re-embed them later.
 
     Raises
     ------
     GalleryError
-        The model's card does not say that it is comparable with the gallery's space.
+        The model's card does not say that it is compatible with the gallery's space.
     """
     old, dimension = space_of(path)
     if card.comparable_with != old or card.dimension != dimension:
         raise GalleryError(
-            f"the card of model {card.name!r} does not say that its points can be compared with those of the space "
-            f"{old[:16]} that {path} holds; embed the faces anew: facespace gallery upgrade"
+            f"the card of model {card.name!r} does not say that its embeddings can be compared with those of the space "
+            f"{old[:16]} that {path} holds; re-embed the faces: facespace gallery upgrade"
         )
     with closing(open_store(path, old, dimension, secret)) as store, store.writing("upgrade"):
         store.sql.run("UPDATE space SET id = ?", (card.space_id,))
@@ -146,21 +145,21 @@ def _begin(store: Store, target: str) -> None:
             store.sql.run("DELETE FROM renewed")
             store.sql.run("DELETE FROM setting WHERE name = 'upgrade'")
             store.sql.run("INSERT INTO setting (name, value) VALUES ('upgrade', ?)", (target,))
-        # What failed before is tried again: the photo may be back.
+        # Retry failures of an earlier run: the photo may be back.
         store.sql.run("DELETE FROM renewed WHERE original IS NULL")
 
 
 class _Renewed(NamedTuple):
-    """A face's new point as it is kept, or why there is none."""
+    """The new embedding of a face as stored, or why there is none."""
 
-    row: tuple[bytes | None, bytes | None, str | None]
+    row: tuple[bytes | None, str | None]
     pictured: bool = False
 
 
 def _renewed(store: Store, face: KeptFace, space: Embedder) -> _Renewed:
     try:
-        found = space.faces(path_of(face.photo))
-        reason = "the face is no longer found in the photo"
+        found = space.faces(path_of(face.photo)) if face.photo else []
+        reason = "the face is no longer found in the photo" if face.photo else "its photo is unknown"
     except FacespaceError as error:
         found, reason = [], str(error)
     best = max(found, key=lambda candidate: _overlap(candidate.box, face.box), default=None)
@@ -169,12 +168,12 @@ def _renewed(store: Store, face: KeptFace, space: Embedder) -> _Renewed:
         picture = store.picture(face.id)
         best = None if picture is None else _of_picture(picture, space)
     if best is None:
-        return _Renewed((None, None, reason))
-    return _Renewed((*store.face_values(best.embedding[None])[0], None), pictured)
+        return _Renewed((None, reason))
+    return _Renewed((store.face_values(best.embedding[None])[0], None), pictured)
 
 
 def _of_picture(picture: bytes, space: Embedder) -> Face | None:
-    """The face that a picture was kept of: it fills it, so it is the largest."""
+    """Embed the largest face of a stored picture, which shows the face close up."""
     try:
         found = space.faces(picture)
     except FacespaceError:
@@ -183,7 +182,7 @@ def _of_picture(picture: bytes, space: Embedder) -> Face | None:
 
 
 def _finish(store: Store, space: Embedder, drop: bool) -> tuple[tuple[str, str], ...] | None:
-    """Put the new points in place; None where faces were enrolled meanwhile that have none yet."""
+    """Replace the embeddings; None if faces enrolled meanwhile have no new embedding yet."""
     with store.writing("upgrade"):
         if store.unrenewed(space.id):
             return None
@@ -196,14 +195,13 @@ def _finish(store: Store, space: Embedder, drop: bool) -> tuple[tuple[str, str],
         if failed and not drop:
             some = "; ".join(f"{photo}: {reason}" for photo, reason in failed[:3])
             raise GalleryError(
-                f"{len(failed)} faces of {store.where} cannot be embedded anew ({some}); the gallery is as it was. "
-                "Bring their photos back and upgrade again, or drop these faces: --drop"
+                f"{len(failed)} faces of {store.where} cannot be re-embedded ({some}); the gallery is unchanged. "
+                "Restore their photos and upgrade again, or delete these faces: --drop"
             )
         old = store.space_id
         store.sql.run("DELETE FROM face WHERE id IN (SELECT face FROM renewed WHERE original IS NULL)")
         store.sql.run(
-            "UPDATE face SET quantised = renewed.quantised, original = renewed.original, model = ? FROM renewed "
-            "WHERE renewed.face = face.id",
+            "UPDATE face SET original = renewed.original, model = ? FROM renewed WHERE renewed.face = face.id",
             (space.id,),
         )
         store.sql.run("DELETE FROM renewed")

@@ -1,4 +1,4 @@
-"""One face against one person of a gallery (1:1 verification): is it the person that somebody claims to be?"""
+"""Compare one face with one person of a gallery (1:1 verification): is it the claimed person?"""
 
 from dataclasses import dataclass
 
@@ -14,19 +14,19 @@ from facespace.space import Space
 
 @dataclass(frozen=True)
 class PersonVerification:
-    """Is this face that person's?
+    """Whether a face shows a given person.
 
-    person : who was claimed
+    person : the claimed person
     verdict : 'same' up to the threshold, 'different' beyond the rejection, 'unclear' between them
     headline, explanation : the verdict in words, with both error rates
     same : whether the distance is at most the threshold
     probability : that it is the same person, for even prior odds
     distance : squared distance to the person's template, the mean of their photos
-    adjusted_distance : that distance as if the template were a single photo, which the threshold is for
-    threshold : `adjusted_distance` up to which two faces are one person
+    adjusted_distance : that distance converted to a template of a single photo; the thresholds apply to it
+    threshold : largest `adjusted_distance` at which two faces are the same person
     far : the false accept rate that the threshold was chosen for
-    rejection : `adjusted_distance` beyond which they are different people; None where the model's card does not tell
-    frr : the share of same-person pairs beyond that (false reject rate)
+    rejection : `adjusted_distance` beyond which they are different people; None if the model's card does not say
+    frr : the fraction of same-person pairs beyond that (false reject rate)
     """
 
     person: Person
@@ -48,8 +48,8 @@ def verify_person(
 ) -> PersonVerification:
     """Compare an embedding with a person's template.
 
-    Nobody else of the gallery plays a part, so the threshold is that of one comparison. An entry is added to the audit
-    log.
+    Other people of the gallery do not matter, so the threshold is that of one comparison. The audit log records the
+    comparison.
 
     Parameters
     ----------
@@ -58,24 +58,24 @@ def verify_person(
     person_id : int
     embedding : float32, shape (d,), L2 norm 1
     far : float or None
-        False accept rate to decide at, one of the card's; its default where None.
+        False accept rate of the decision, one of the card's; None uses the card's default.
 
     Raises
     ------
     GalleryError
-        There is nobody with that id, or no face is kept of them.
+        There is no person with that id, or they have no faces.
     EmbeddingError
-        Not d finite numbers of L2 norm 1.
+        The embedding is not d finite numbers of L2 norm 1.
     ModelError
         The card has no threshold for that rate.
     """
     decision = space.decision(far)
     person = store.by_ids([person_id]).get(person_id)
     if person is None:
-        raise GalleryError(f"there is nobody with the id {person_id} in the gallery")
+        raise GalleryError(f"there is no person with the id {person_id} in the gallery")
     kept = [face.embedding for face in store.faces(person_id)]
     if not kept:
-        raise GalleryError(f"no face is kept of the person with the id {person_id}; enrol a photo first")
+        raise GalleryError(f"the person with the id {person_id} has no faces; enrol a photo first")
     points = np.stack(kept)
     probe = as_point(embedding, space.dimension)
     distance = float(squared_distances(probe[None], template(points)[None])[0, 0])

@@ -1,4 +1,4 @@
-"""Bytes to images: RGB, upright, within limits; and where photos lie in folders and videos."""
+"""Read photos from files, folders and videos: decode to upright RGB, within limits."""
 
 from facespace.filenames import path_of, printable, text_of, writable
 from facespace.images.decode import Decoded, Image, Limits, Photo, decode_photo, name_of, read_image, write_image

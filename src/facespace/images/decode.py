@@ -1,4 +1,4 @@
-"""Anything a person calls a photo, to RGB uint8. Limits are checked before anything large is decoded."""
+"""Decode photos to RGB uint8. Limits are checked before anything large is decoded."""
 
 import io
 import os
@@ -24,17 +24,17 @@ from facespace.images.shrink import drawn
 Image = NDArray[np.uint8]
 Photo = str | os.PathLike[str] | bytes | BinaryIO | NDArray[np.uint8] | PIL.Image.Image
 
-# The EXIF tag that says how a photo is stored, and its values for photos stored on their side.
+# The EXIF orientation tag, and its values for photos stored on their side.
 ORIENTATION, LYING = 0x0112, (5, 6, 7, 8)
 
-# A JPEG that comes out at most this much smaller than asked for is not decoded at twice the size to be scaled down.
+# A JPEG may come out this much smaller than requested; otherwise it is decoded at twice the size and scaled down.
 NEARLY = 0.95
-# A JPEG may have so many times the pixels that are allowed, if it is decoded at a scale at which it has not.
+# A JPEG may exceed the pixel limit by this factor if it is decoded at a reduced size within the limit.
 REDUCED = 4
-# Bytes that decoding may take at its peak for each pixel allowed: with the default limits a process that looks for
-# faces in one photo stays below 500 MB (docs/decisions/013-large-photos.md).
+# Peak memory of decoding, in bytes per allowed pixel: with the default limits, a process that detects faces in one
+# photo stays below 500 MB (docs/decisions/013-large-photos.md).
 PEAK = 5.75
-# Bytes of coefficients for each pixel allowed, in a JPEG whose coefficients are all held at once.
+# Bytes of coefficients per allowed pixel, for a JPEG whose coefficients are all in memory at once.
 COEFFICIENTS = 5
 # Photos with more pixels than this are decoded one at a time, whatever the number of threads.
 ALONE = 16_000_000
@@ -46,9 +46,9 @@ _alone = threading.Lock()
 class Limits:
     """The largest photo that is decoded.
 
-    file_bytes : of the file
-    pixels : of the image. Formats whose decoders need more memory for a pixel may have fewer; a JPEG that is scaled
-        down as it is decoded may have up to four times as many.
+    file_bytes : size of the file
+    pixels : width times height. Formats whose decoders need more memory per pixel have a lower limit; a JPEG that is
+        scaled down while decoding may have up to four times as many.
     """
 
     file_bytes: int = 64 << 20
@@ -57,10 +57,10 @@ class Limits:
 
 @dataclass(frozen=True)
 class Decoded:
-    """A photo as pixels, perhaps scaled down.
+    """A decoded photo, possibly scaled down.
 
     pixels : uint8, shape (h, w, 3), RGB
-    width, height : of the photo itself, upright
+    width, height : of the original photo, upright
     """
 
     pixels: Image
@@ -69,26 +69,26 @@ class Decoded:
 
     @property
     def scale(self) -> tuple[float, float]:
-        """Pixels of the photo for one of `pixels`, across and down."""
+        """Pixels of the photo per pixel of `pixels`, horizontally and vertically."""
         return self.width / self.pixels.shape[1], self.height / self.pixels.shape[0]
 
 
 def read_image(photo: Photo, limits: Limits | None = None, *, truncated: bool = False) -> Image:
-    """Decode a photo: upright by its EXIF orientation, in sRGB.
+    """Decode a photo to upright sRGB, applying its EXIF orientation.
 
-    Transparent parts are laid on white; 16-bit grey is scaled to 8 bits; an ICC profile is followed; of an
-    animation the first frame is taken.
+    Transparent parts are composited on white; 16-bit grey is scaled to 8 bits; an ICC profile is applied; the first
+    frame of an animation is used.
 
     Parameters
     ----------
     photo : path, bytes, binary file, uint8 array of shape (h, w) or (h, w, 3), or PIL image
-        An array is taken to be upright RGB or grey already.
+        An array must be upright RGB or grey.
     limits : Limits or None
-        The default limits where None.
+        None uses the default limits.
     truncated : bool
-        Take what is there of a JPEG file that ends too early; the rest is grey.
+        Accept a JPEG file that ends too early; the missing part is grey.
 
-    The whole photo is decoded at its own size; `decode_photo` bounds the memory that a large one takes.
+    The photo is decoded at full size; `decode_photo` bounds the memory that a large one takes.
 
     Returns
     -------
@@ -97,7 +97,7 @@ def read_image(photo: Photo, limits: Limits | None = None, *, truncated: bool = 
     Raises
     ------
     ImageError
-        Missing, not an image, truncated or over the limits; the message names the photo.
+        The photo is missing, not an image, truncated, or over the limits; the message names it.
     """
     return decode_photo(photo, limits, truncated=truncated).pixels
 
@@ -110,19 +110,19 @@ def decode_photo(
     truncated: bool = False,
     name: str | None = None,
 ) -> Decoded:
-    """Decode a photo, no larger than needed.
+    """Decode a photo at no more than the size needed.
 
     Parameters
     ----------
     photo, limits, truncated
         As for `read_image`.
     longest : int or None
-        Scale down so that the longest side has at most this many pixels. A JPEG decoder does most of it by
-        leaving out frequencies, so the large photo never exists, and a JPEG of up to four times the pixels allowed
-        is taken; where that gives at least 95 % of the side asked for, it is not scaled any further. Other formats
-        are decoded whole first, and converted and scaled down a band of rows at a time.
+        Scale down so that the longest side has at most this many pixels. A JPEG decoder does most of that by
+        dropping frequencies, so the full-size photo never exists, and a JPEG with up to four times the allowed pixels
+        is accepted; if that gives at least 95 % of the requested side, it is not scaled any further. Other formats
+        are decoded at full size, then converted and scaled down in bands of rows.
     name : str or None
-        What to call the photo in a message; its path, or what it is, where None.
+        Name of the photo in messages; None uses its path, or a description of it.
 
     Raises
     ------
@@ -135,13 +135,13 @@ def decode_photo(
         return _fitted(_from_array(photo, limits, name), longest)
     try:
         with warnings.catch_warnings():
-            # Pillow warns of large images; the limits decide here.
+            # Pillow warns about large images; here the limits decide.
             warnings.simplefilter("ignore")
             if isinstance(photo, PIL.Image.Image):
                 return _upright(photo, photo.size, name, limits, longest)
             content = _read_bytes(photo, name, limits)
             if truncated and content.startswith(b"\xff\xd8"):
-                # An end-of-image marker makes the decoder content with what came before it.
+                # With an end-of-image marker, the decoder accepts what came before it.
                 content += b"\xff\xd9"
             with PIL.Image.open(io.BytesIO(content), formats=formats_for(content, name)) as opened:
                 stored = opened.size
@@ -149,21 +149,21 @@ def decode_photo(
                 return _upright(opened, stored, name, limits, longest)
     except UnidentifiedImageError:
         raise ImageError(
-            f"{name} is not an image that can be read; take one of {', '.join(accepted_formats())}"
+            f"{name} is not an image in a supported format; use one of {', '.join(accepted_formats())}"
         ) from None
     except PIL.Image.DecompressionBombError:
-        raise ImageError(f"{name} is far larger than {limits.pixels:,} pixels; scale it down first") from None
+        raise ImageError(f"{name} has far more than {limits.pixels:,} pixels; scale it down first") from None
     except ImageError:
         raise
     except Exception as error:  # a decoder may raise anything on damaged bytes
         raise ImageError(
-            f"{name} is damaged or truncated ({error}); get the file again, or take what is there of a JPEG: "
-            "truncated=True, at the command line --truncated"
+            f"{name} is damaged or truncated ({error}); get the file again, or accept the readable part of a JPEG: "
+            "truncated=True, or --truncated on the command line"
         ) from None
 
 
 def write_image(path: str | os.PathLike[str], image: Image) -> None:
-    """Write an RGB image (h, w, 3) in the format its name ends in; ImageError where that cannot be done."""
+    """Write an RGB image (h, w, 3) in the format given by the file name's suffix; raises ImageError if it fails."""
     try:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         PIL.Image.fromarray(image).save(path)
@@ -172,7 +172,7 @@ def write_image(path: str | os.PathLike[str], image: Image) -> None:
 
 
 def name_of(photo: Photo) -> str:
-    """What to call a photo: its path as text, see `text_of`; what a file or image says it is; or 'the photo'."""
+    """Name a photo in messages: its path as text (see `text_of`), the name of a file or image, or 'the photo'."""
     if isinstance(photo, str | os.PathLike):
         return text_of(photo)
     if isinstance(photo, np.ndarray):
@@ -186,7 +186,7 @@ def _read_bytes(photo: str | os.PathLike[str] | bytes | BinaryIO, name: str, lim
     elif isinstance(photo, str | os.PathLike):
         path = Path(photo)
         if path.is_dir():
-            raise ImageError(f"{name} is a folder; name a photo in it")
+            raise ImageError(f"{name} is a folder; give a photo in it")
         try:
             with path.open("rb") as file:
                 content = file.read(limits.file_bytes + 1)
@@ -196,18 +196,18 @@ def _read_bytes(photo: str | os.PathLike[str] | bytes | BinaryIO, name: str, lim
     else:
         content = photo.read(limits.file_bytes + 1)
     if len(content) > limits.file_bytes:
-        raise ImageError(f"{name} is larger than {limits.file_bytes:,} bytes; save it smaller")
+        raise ImageError(f"{name} is larger than {limits.file_bytes:,} bytes; save it at a smaller size")
     return content
 
 
 def _reduce(opened: PIL.Image.Image, content: bytes, name: str, limits: Limits, longest: int | None) -> None:
-    """Have a JPEG decoded at a half, a quarter or an eighth of its size, where that is enough."""
+    """Tell the decoder to decode a JPEG at a half, a quarter or an eighth of its size, if that is enough."""
     if not content.startswith(b"\xff\xd8"):
         return
     width, height = opened.size
     scales = [scale for scale in (8, 4, 2) if longest and max(width, height) / scale >= NEARLY * longest]
     if scales and width * height <= REDUCED * limits.pixels:
-        # Only the decoder of JPEG heeds this.
+        # Only the JPEG decoder supports this.
         opened.draft(None, (max(1, width // scales[0]), max(1, height // scales[0])))
     sampling = [(layer[1], layer[2]) for layer in getattr(opened, "layer", [])]
     if sampling and not jpeg_in_one_scan(content):
@@ -215,8 +215,8 @@ def _reduce(opened: PIL.Image.Image, content: bytes, name: str, limits: Limits, 
         held = 2 * width * height * sum(across * down for across, down in sampling) / finest
         if held > COEFFICIENTS * limits.pixels:
             raise ImageError(
-                f"{name} is a progressive JPEG of {width:,} x {height:,} pixels, which takes too much memory to "
-                "decode; save it smaller, or as a baseline JPEG"
+                f"{name} is a progressive JPEG of {width:,} x {height:,} pixels, which needs too much memory to "
+                "decode; save it at a smaller size, or as a baseline JPEG"
             )
 
 
@@ -226,7 +226,7 @@ def _upright(
     _check_pixels(*opened.size, name, limits, opened.format)
     reduced = opened.size != stored
     with _one_at_a_time(opened.size):
-        # Pillow turns a TIFF upright as it loads it, and its orientation is 1 from then on.
+        # Pillow applies the orientation of a TIFF when loading it, and then reports orientation 1.
         opened.load()
         width, height = stored if reduced else opened.size
         shrink = 1.0 if longest is None else min(1.0, longest / max(opened.size))
@@ -238,7 +238,7 @@ def _upright(
 
 
 def _turned(pixels: Image, orientation: int) -> Image:
-    """Stored pixels as the EXIF orientation says they are to be seen."""
+    """Apply an EXIF orientation to stored pixels."""
     if orientation in (2, 4):
         pixels = pixels[:, ::-1] if orientation == 2 else pixels[::-1]
     elif orientation in (3, 6, 8):
@@ -270,7 +270,7 @@ def _from_array(array: NDArray[np.uint8], limits: Limits, name: str) -> Image:
     grey, colour = array.ndim == 2, array.ndim == 3 and shape[-1] == 3
     if array.dtype != np.uint8 or not (grey or colour) or 0 in shape:
         raise ImageError(
-            f"an array given as a photo must be uint8 of shape (h, w, 3) in RGB or (h, w), not {array.dtype} {shape}"
+            f"a photo given as an array must be uint8 of shape (h, w, 3) in RGB or (h, w), not {array.dtype} {shape}"
         )
     _check_pixels(shape[1], shape[0], name, limits)
     return np.repeat(array[..., None], 3, axis=2) if grey else array
@@ -281,6 +281,6 @@ def _check_pixels(width: int, height: int, name: str, limits: Limits, kind: str 
     if width * height > allowed:
         raise ImageError(
             f"{name} has {width:,} x {height:,} pixels, more than the {allowed:,} allowed"
-            f"{f' for {kind}' if kind in BYTES_A_PIXEL else ''}; scale it down, or save it as a JPEG, of which "
-            f"{REDUCED * limits.pixels:,} are allowed where faces are looked for"
+            f"{f' for {kind}' if kind in BYTES_A_PIXEL else ''}; scale it down, or save it as a JPEG, which may have "
+            f"{REDUCED * limits.pixels:,} pixels for face detection"
         )

@@ -1,4 +1,4 @@
-"""Photos in folders, in an order that people expect, and what was passed over on the way."""
+"""Find photos in folders, in natural order, and report what was ignored."""
 
 import errno
 import os
@@ -14,15 +14,15 @@ from facespace.errors import DataError, FacespaceWarning
 from facespace.filenames import text_of
 from facespace.images.formats import EXTENSIONS
 
-# A folder that holds a file of this name was written by this package, and no photos are looked for in it.
+# A folder with a file of this name was written by this package, and is not searched for photos.
 MARKER = ".facespace"
-# Entries that a summary names; the others are counted.
+# Entries of each kind that a summary names; the others are counted.
 NAMED = 3
 
 
 @dataclass(frozen=True)
 class PassedOver:
-    """An entry of a folder that was not taken, and why. Entries of one kind share a reason."""
+    """An entry of a folder that was ignored, and why. Entries of one kind have the same reason."""
 
     path: Path
     reason: str
@@ -32,17 +32,16 @@ OnPassed = Callable[[PassedOver], None]
 
 
 def walk_photos(folder: str | os.PathLike[str], on_passed: OnPassed = lambda passed: None) -> Iterator[Path]:
-    """Photos under a folder as they are found, folder by folder, each in natural order (img2 before img10).
+    """Iterate over the photos under a folder, folder by folder, each in natural order (img2 before img10).
 
-    Only one folder's names are in memory at a time, however many photos there are. What is not taken is handed to
-    `on_passed`, and costs only itself: hidden entries, files that are no photos by their ending, links that lead
-    nowhere, links to what lies under the folder itself or was met before, what may not be read, and folders that
-    this package wrote.
+    Only one folder's names are in memory at a time. Entries that are ignored are passed to `on_passed` and affect
+    nothing else: hidden entries, files without a photo's suffix, broken links, links to something inside the folder or
+    already visited, entries without read permission, and folders that this package wrote.
 
     Raises
     ------
     DataError
-        No such folder, or it may not be read.
+        The folder does not exist or cannot be read.
     """
     root = _existing(folder)
     status = root.stat()
@@ -51,63 +50,63 @@ def walk_photos(folder: str | os.PathLike[str], on_passed: OnPassed = lambda pas
 
 
 def photos_in(folder: str | os.PathLike[str], on_passed: OnPassed | None = None) -> list[Path]:
-    """All photos under a folder, in the order of `walk_photos`; warns of what is passed over if nobody is handed it.
+    """List all photos under a folder, in the order of `walk_photos`; without `on_passed`, warn about ignored entries.
 
     Raises
     ------
     DataError
-        No such folder, or no photos in it.
+        The folder does not exist, or has no photos.
     """
     passed: list[PassedOver] = []
     photos = list(walk_photos(folder, on_passed or passed.append))
     if not photos:
-        seen = f"; passed over {summary_of(passed)}" if passed else ""
+        seen = f"; ignored {summary_of(passed)}" if passed else ""
         endings = ", ".join(sorted(EXTENSIONS))
-        raise DataError(f"no photos under {text_of(folder)}{seen}; looked for files ending in {endings}")
+        raise DataError(f"no photos under {text_of(folder)}{seen}; supported file name suffixes: {endings}")
     if passed:
-        warnings.warn(f"in {text_of(folder)} passed over {summary_of(passed)}", FacespaceWarning, stacklevel=2)
+        warnings.warn(f"ignored in {text_of(folder)}: {summary_of(passed)}", FacespaceWarning, stacklevel=2)
     return photos
 
 
 def people_in(folder: str | os.PathLike[str], on_passed: OnPassed | None = None) -> dict[str, list[Path]]:
-    """The photos of each person of a folder laid out as FOLDER/PERSON/photo.jpg.
+    """List the photos of each person in a folder laid out as FOLDER/PERSON/photo.jpg.
 
     Returns
     -------
     dict
-        Name to photos, both in natural order; sub-folders without photos, and photos that belong to nobody, are passed
-        over. Warns of what is passed over if nobody is handed it.
+        Photos by name, both in natural order. Subfolders without photos, and photos outside of them, are ignored;
+        without `on_passed`, ignored entries cause a warning.
 
     Raises
     ------
     DataError
-        No such folder, or nobody in it.
+        The folder does not exist, or has no person in it.
     """
     root = _existing(folder)
     passed: list[PassedOver] = []
-    tell = on_passed or passed.append
+    report = on_passed or passed.append
     people: dict[str, list[Path]] = {}
-    for photo in walk_photos(root, tell):
+    for photo in walk_photos(root, report):
         person, *rest = photo.relative_to(root).parts
         if rest:
             people.setdefault(person, []).append(photo)
         else:
-            tell(PassedOver(photo, "photos that lie in no person's folder"))
+            report(PassedOver(photo, "photos outside the people's folders"))
     if not people:
-        seen = f" (passed over {summary_of(passed)})" if passed else ""
+        seen = f" (ignored {summary_of(passed)})" if passed else ""
         raise DataError(
-            f"nobody in {text_of(root)}: it must hold one folder of photos a person, PERSON/photo.jpg{seen}"
+            f"no people in {text_of(root)}: it must have one folder of photos per person, PERSON/photo.jpg{seen}"
         )
     for name in _folders(root):
         if name not in people:
-            tell(PassedOver(root / name, "folders without a photo"))
+            report(PassedOver(root / name, "folders without photos"))
     if passed:
-        warnings.warn(f"in {text_of(root)} passed over {summary_of(passed)}", FacespaceWarning, stacklevel=2)
+        warnings.warn(f"ignored in {text_of(root)}: {summary_of(passed)}", FacespaceWarning, stacklevel=2)
     return people
 
 
 def summary_of(passed: Sequence[PassedOver]) -> str:
-    """What was passed over, counted by reason, the first few of each named."""
+    """Summarise ignored entries: counts by reason, with the first few names of each."""
     counts = Counter(entry.reason for entry in passed)
     parts = []
     for reason, count in counts.most_common():
@@ -117,9 +116,9 @@ def summary_of(passed: Sequence[PassedOver]) -> str:
 
 
 def mark_as_output(folder: Path) -> None:
-    """Have photos under a folder of this package's own making passed over in later walks of a folder above it."""
+    """Mark a folder as output of this package, so that later walks of a parent folder ignore it."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / MARKER).write_text("Written by facespace. Photos in here are not taken for photos of the folder above.\n")
+    (folder / MARKER).write_text("Written by facespace. Photos in this folder are ignored when the parent is read.\n")
 
 
 def is_output(folder: Path) -> bool:
@@ -128,14 +127,14 @@ def is_output(folder: Path) -> bool:
 
 
 def natural(name: str) -> list[tuple[int, int | str]]:
-    """The key that sorts names as people do: numbers by value, letters whatever their case."""
+    """Sort key for names in natural order: numbers by value, letters ignoring case."""
     parts = re.split(r"(\d+)", name.casefold())
     return [(0, int(part)) if part.isdecimal() else (1, part) for part in parts if part]
 
 
 @dataclass
 class _Walk:
-    """A walk under one folder; what it has met, by device and number."""
+    """A walk under one folder, with the device and inode numbers of what it has visited."""
 
     root: Path
     on_passed: OnPassed
@@ -147,15 +146,13 @@ class _Walk:
                 names = sorted((entry.name for entry in entries), key=natural)
         except OSError as error:
             if top:
-                raise DataError(
-                    f"{text_of(folder)} may not be read ({error.strerror}); check its permissions"
-                ) from None
+                raise DataError(f"{text_of(folder)} cannot be read ({error.strerror}); check its permissions") from None
             self._pass(folder, f"folders that cannot be read: {error.strerror}")
             return
         if not top and MARKER in names:
             self._pass(folder, "folders that facespace wrote")
             return
-        # Names first, then photos of sub-folders as they come: folders and photos stand in one order.
+        # All names first, then photos and subfolders in one sorted order.
         for name in names:
             yield from self._entry(folder / name)
 
@@ -169,21 +166,21 @@ class _Walk:
             lies_in_root = linked and Path(os.path.realpath(path)).is_relative_to(self.root)
         except OSError as error:
             loop = error.errno in (errno.ELOOP, errno.ENOENT)
-            self._pass(path, "links that lead nowhere" if loop else f"entries that cannot be read: {error.strerror}")
+            self._pass(path, "broken links" if loop else f"entries that cannot be read: {error.strerror}")
             return
         number = (status.st_dev, status.st_ino)
         if stat.S_ISDIR(status.st_mode):
             if lies_in_root or number in self.met:
-                self._pass(path, "links to folders that are searched anyway")
+                self._pass(path, "links to folders that are searched already")
                 return
             self.met.add(number)
             yield from self.walk(path)
         elif path.suffix.lower() not in EXTENSIONS:
-            self._pass(path, f"files ending in {path.suffix.lower()}" if path.suffix else "files without an ending")
+            self._pass(path, f"{path.suffix.lower()} files" if path.suffix else "files without a suffix")
         elif not stat.S_ISREG(status.st_mode):
-            self._pass(path, "entries that are no files")
+            self._pass(path, "entries that are not files")
         elif lies_in_root or number in self.met:
-            self._pass(path, "links to photos that are taken anyway")
+            self._pass(path, "links to photos that are included already")
         else:
             if linked:
                 self.met.add(number)
@@ -208,4 +205,4 @@ def _existing(folder: str | os.PathLike[str]) -> Path:
         what = "does not exist"
     except (OSError, ValueError) as error:
         what = f"cannot be opened ({getattr(error, 'strerror', None) or error})"
-    raise DataError(f"{text_of(root)} {what}; name a folder of photos")
+    raise DataError(f"{text_of(root)} {what}; give a folder of photos")

@@ -1,4 +1,4 @@
-"""Which files are photos: the formats that are decoded, known by their content, and the endings of their names."""
+"""Supported photo formats, by content and by file name suffix."""
 
 from functools import lru_cache
 
@@ -6,29 +6,29 @@ from PIL import features
 
 from facespace.errors import ImageError
 
-# Only these decoders ever see untrusted bytes; AVIF joins them where this Pillow has it, HEIF with its plugin.
+# Only these decoders see untrusted bytes. AVIF is added if Pillow supports it, HEIF if its plugin is installed.
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "PPM", "JPEG2000")
 AVIF_BRANDS = (b"avif", b"avis")
 HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 
-# All endings that Pillow has for these formats (a test compares the two), and those of HEIC. MPO is JPEG.
+# All suffixes that Pillow knows for these formats (a test compares the two), and those of HEIC. MPO is JPEG.
 EXTENSIONS = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".webp", ".tif", ".tiff", ".bmp", ".gif"}
     | {".pbm", ".pgm", ".ppm", ".pnm", ".pfm", ".jp2", ".j2k", ".jpc", ".jpf", ".jpx", ".j2c"}
     | {".avif", ".avifs", ".heic", ".heif", ".hif"}
 )
 
-# Bytes that decoding a pixel takes at its peak, measured by benchmarks/large_photos.py; 4 where not named here.
+# Peak memory of decoding in bytes per pixel, measured by benchmarks/large_photos.py; 4 for formats not listed.
 BYTES_A_PIXEL = {"WEBP": 16, "JPEG2000": 20, "AVIF": 10, "HEIF": 7.5}
 
 
 def formats_for(content: bytes, name: str) -> tuple[str, ...]:
-    """The decoders to try on some bytes.
+    """Choose the decoders to try for a file's content.
 
     Raises
     ------
     ImageError
-        It is a HEIC or AVIF photo, and what decodes it is not installed.
+        The photo is HEIC or AVIF, and its decoder is not installed.
     """
     if content[4:8] != b"ftyp":
         return FORMATS
@@ -36,24 +36,24 @@ def formats_for(content: bytes, name: str) -> tuple[str, ...]:
     if major in AVIF_BRANDS or (major in (b"mif1", b"msf1") and any(brand in brands for brand in AVIF_BRANDS)):
         if not features.check("avif"):
             raise ImageError(
-                f"{name} is an AVIF photo, which this Pillow cannot decode; to read it: pip install -U pillow"
+                f"{name} is an AVIF photo, which this version of Pillow cannot decode; run: pip install -U pillow"
             )
         return ("AVIF",)
     if major in HEIF_BRANDS:
         if not heif_registered():
-            raise ImageError(f"{name} is a HEIC photo; to read it: pip install 'facespace[heic]'")
+            raise ImageError(f"{name} is a HEIC photo; to read it, run: pip install 'facespace[heic]'")
         return ("HEIF",)
     return FORMATS
 
 
 def accepted_formats() -> tuple[str, ...]:
-    """The formats that this Pillow, with its plugins, decodes."""
+    """List the formats that Pillow can decode here, including its plugins."""
     return (*FORMATS, *(["AVIF"] if features.check("avif") else []), *(["HEIC"] if heif_registered() else []))
 
 
 @lru_cache(maxsize=1)
 def heif_registered() -> bool:
-    """Whether Pillow can decode HEIC, after giving it the plugin where that is installed."""
+    """Register the HEIC plugin if it is installed; returns whether Pillow can decode HEIC."""
     try:
         import pillow_heif
     except ModuleNotFoundError:
@@ -65,8 +65,8 @@ def heif_registered() -> bool:
 def jpeg_in_one_scan(content: bytes) -> bool:
     """Whether a JPEG can be decoded row by row.
 
-    The decoder keeps all coefficients of one that comes in several scans (progressive, or a component at a time),
-    however small the picture that is made of them. ITU-T T.81, annex B, has the markers.
+    If it has several scans (progressive, or one component at a time), the decoder keeps all coefficients in memory,
+    however small the decoded image. The markers are in ITU-T T.81, annex B.
     """
     at, components = 2, 0
     while at + 4 <= len(content) and content[at] == 0xFF:

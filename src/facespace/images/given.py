@@ -1,4 +1,4 @@
-"""Python values given as photos: checked by type, with a message that names the argument and what is accepted."""
+"""Check Python values passed as photos; errors name the argument and the accepted types."""
 
 import io
 import os
@@ -17,27 +17,27 @@ ACCEPTED = (
     "a path, bytes, an open binary file, a uint8 array of shape (h, w, 3) in RGB or (h, w) in grey, or a PIL image"
 )
 
-# A path is never longer than this; base64 text of a photo always is.
+# A path is never longer than this; a base64-encoded photo always is.
 _LONGEST_PATH = 4096
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{120,}={0,2}\s*\Z")
 
 
 def as_photo(value: Any, name: str = "the photo", colour: Colour = "RGB") -> Photo:
-    """A value as a photo that can be decoded.
+    """Convert a value to a photo that can be decoded.
 
     Parameters
     ----------
     value : anything
-        bytearray and memoryview are taken as bytes.
+        bytearray and memoryview are accepted as bytes.
     name : str
-        Of the argument, such as 'a' or 'photos[3]', for the message.
+        Name of the argument for messages, such as 'a' or 'photos[3]'.
     colour : 'RGB' or 'BGR'
-        Order of the channels of an array; OpenCV reads BGR. Files, bytes and PIL images know their own.
+        Channel order of an array; OpenCV uses BGR. It does not affect files, bytes and PIL images.
 
     Raises
     ------
     ImageError
-        It is no photo; the message names the argument, its type and what is accepted, and never quotes the content.
+        It is not a photo. The message has the argument's name, its type and what is accepted, never the content.
     """
     if isinstance(value, bytearray | memoryview):
         value = bytes(value)
@@ -53,12 +53,12 @@ def as_photo(value: Any, name: str = "the photo", colour: Colour = "RGB") -> Pho
         if not value:
             raise ImageError(f"{name} is empty (0 bytes); read the file again")
     elif not isinstance(value, os.PathLike | PIL.Image.Image):
-        raise ImageError(f"{name} is {_kind(value)}{_advice(value)}; accepted is {ACCEPTED}")
+        raise ImageError(f"{name} is {_kind(value)}{_advice(value)}; accepted are {ACCEPTED}")
     return value
 
 
 def called(photo: Photo, name: str) -> str:
-    """What to call a photo in a message: its path or its file's name, else the argument it was given as."""
+    """Name a photo in messages: its path or its file's name, otherwise the name of the argument."""
     if isinstance(photo, str | os.PathLike) or getattr(photo, "name", None) or getattr(photo, "filename", None):
         return name_of(photo)
     return name
@@ -67,11 +67,11 @@ def called(photo: Photo, name: str) -> str:
 def _check_text(text: str, name: str) -> None:
     if text.startswith("data:") or len(text) > _LONGEST_PATH or (_BASE64.match(text) and not os.path.lexists(text)):
         raise ImageError(
-            f"{name} is text of {len(text):,} characters that looks like an encoded photo, not like a path; "
+            f"{name} is text of {len(text):,} characters that looks like an encoded photo rather than a path; "
             "decode it first: base64.b64decode(text)"
         )
     if not text:
-        raise ImageError(f"{name} is empty text; accepted is {ACCEPTED}")
+        raise ImageError(f"{name} is empty text; accepted are {ACCEPTED}")
 
 
 def _check_array(array: np.ndarray[Any, Any], name: str) -> None:
@@ -80,7 +80,7 @@ def _check_array(array: np.ndarray[Any, Any], name: str) -> None:
         return
     advice = ""
     if array.ndim == 4 and array.shape[0] >= 1 and array.shape[-1] == 3:
-        advice = "; these are several photos: pass each by itself, or list(array) to embed or stream"
+        advice = "; these are several photos: pass each one separately, or pass list(array) to embed or stream"
     elif array.ndim == 3 and array.shape[0] == 3 and array.shape[-1] not in (3, 4):
         advice = "; the channels come first: array.transpose(1, 2, 0)"
     elif array.ndim == 3 and array.shape[-1] == 4:
@@ -88,7 +88,7 @@ def _check_array(array: np.ndarray[Any, Any], name: str) -> None:
     elif array.ndim == 3 and array.shape[-1] == 1:
         advice = "; drop the axis of length 1: array[..., 0]"
     elif array.dtype.kind == "f" and (grey or colour):
-        advice = "; scale to 0..255 and convert: (255 * array).round().astype('uint8') of values from 0 to 1"
+        advice = "; scale to 0..255 and convert: (255 * array).round().astype('uint8') for values from 0 to 1"
     raise ImageError(
         f"{name} is an array of {array.dtype} with shape {shape}, but a photo must be uint8 of shape "
         f"(h, w, 3) in RGB or (h, w) in grey{advice}"
@@ -102,7 +102,7 @@ def _from_stream(stream: Any, name: str) -> Photo:
             raise ImageError(f"{name} is a file that was opened as text; open it with mode 'rb'")
         if not first:
             raise ImageError(
-                f"{name} is an open file with nothing left to read; if it was read before, go back with .seek(0)"
+                f"{name} is an open file with nothing left to read; if it was read before, rewind it with .seek(0)"
             )
         if not _seekable(stream):
             return _Prefixed(first, stream)  # type: ignore[return-value]
@@ -113,14 +113,14 @@ def _from_stream(stream: Any, name: str) -> Photo:
 
 
 class _Prefixed:
-    """A stream that cannot go back, with the byte that was read to see whether there is any."""
+    """A stream that cannot seek, with the first byte, which was read to find out whether it is empty."""
 
     def __init__(self, first: bytes, stream: Any):
         self._first, self._stream = first, stream
         self.name = getattr(stream, "name", "")
 
     def read(self, size: int = -1) -> bytes:
-        """Up to `size` bytes, or all."""
+        """Read up to `size` bytes, or all."""
         first, self._first = self._first, b""
         if 0 <= size <= len(first):
             self._first = first[size:]
@@ -143,11 +143,11 @@ def _kind(value: Any) -> str:
 
 def _advice(value: Any) -> str:
     if value is None:
-        return " (cv2.imread returns None where it cannot read a file: check the path)"
+        return " (cv2.imread returns None if it cannot read a file: check the path)"
     if hasattr(value, "detach") and hasattr(value, "cpu"):
         return " (convert it: tensor.detach().cpu().numpy(), as uint8 of shape (h, w, 3))"
     if isinstance(value, list | tuple | set | dict) or hasattr(value, "__next__"):
-        return " (several photos go to embed or stream; one photo given as nested lists: numpy.array(value, 'uint8'))"
+        return " (pass several photos to embed or stream; convert nested lists: numpy.array(value, 'uint8'))"
     if hasattr(value, "__array__"):
         return " (convert it: numpy.asarray(value))"
     return ""

@@ -1,4 +1,4 @@
-"""Changing an image's size without aliasing."""
+"""Resize images without aliasing."""
 
 import io
 
@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 
 
 def resize(image: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
-    """Scale an image.
+    """Resize an image.
 
-    Pillow's bilinear filter widens its support as it shrinks, so every source pixel counts by its area and
-    nothing aliases; unlike bicubic or Lanczos it never overshoots at edges.
+    Pillow's bilinear filter widens its support when shrinking, so every source pixel contributes by its area and
+    nothing aliases; unlike bicubic or Lanczos, it never overshoots at edges.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ def resize(image: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint
 
 
 def small_picture(image: NDArray[np.uint8], longest: int) -> bytes:
-    """An image (h, w, 3) as WebP of at most `longest` pixels a side, to be shown and not to be recognised by."""
+    """Encode an image (h, w, 3) as a WebP thumbnail of at most `longest` pixels per side, for display only."""
     picture = PIL.Image.fromarray(image)
     picture.thumbnail((longest, longest))
     content = io.BytesIO()

@@ -1,4 +1,4 @@
-"""An opened image to RGB pixels, no larger than wanted, without a second copy of it in memory."""
+"""Convert an opened image to RGB pixels at the size needed, without a second full-size copy in memory."""
 
 import math
 
@@ -8,20 +8,20 @@ from numpy.typing import NDArray
 
 from facespace.images.colour import Conversion
 
-# Pixels that are converted at once.
+# Pixels converted at once.
 BAND = 1 << 20
-# Rows that a band of a smaller picture needs from its neighbours: the bilinear filter reaches one row away.
+# Extra rows that a band of a smaller image needs on each side: the bilinear filter reaches one row further.
 MARGIN = 2
 
 
 def drawn(image: PIL.Image.Image, width: int, height: int) -> NDArray[np.uint8]:
-    """The image in sRGB, scaled to a size no larger than its own, band by band.
+    """Convert the image to sRGB and scale it down, band by band.
 
     Parameters
     ----------
     image : PIL image, loaded
     width, height : int
-        At least 1 and at most the image's.
+        At least 1 and at most the image's size.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Videos as streams of frames. Needs the extra `video` (PyAV)."""
+"""Read videos as streams of frames. Needs the extra `video` (PyAV)."""
 
 import os
 from collections.abc import Iterator
@@ -20,8 +20,8 @@ class Frame:
     """A frame of a video.
 
     pixels : uint8, shape (h, w, 3), RGB, upright
-    number : counted from 0 over all frames, taken or not
-    seconds : its time stamp
+    number : counted from 0 over all frames, including skipped ones
+    seconds : timestamp
     """
 
     pixels: Image
@@ -30,25 +30,25 @@ class Frame:
 
 
 def read_video(path: str | os.PathLike[str], step: int = 1, limits: Limits | None = None) -> Iterator[Frame]:
-    """Frames of a video, one at a time: memory does not grow with its length.
+    """Iterate over the frames of a video; memory use does not depend on its length.
 
     Parameters
     ----------
     path : path
     step : int
-        Take every step-th frame, the first included. The others are decoded but not converted.
+        Return every step-th frame, starting with the first. The others are decoded but not converted.
     limits : Limits or None
-        For the pixels of a frame; files may be of any size.
+        Limits the pixels of a frame; the file may have any size.
 
     Yields
     ------
     Frame
-        What can be decoded; a damaged packet loses its frames only.
+        The frames that can be decoded; a damaged packet loses only its own frames.
 
     Raises
     ------
     ImageError
-        Missing, no video, or frames over the limit.
+        The file is missing, not a video, or its frames exceed the limit.
     FacespaceError
         The extra is not installed.
     """
@@ -57,17 +57,17 @@ def read_video(path: str | os.PathLike[str], step: int = 1, limits: Limits | Non
     except ModuleNotFoundError:
         raise FacespaceError("reading videos needs the package av: pip install 'facespace[video]'") from None
     if step < 1:
-        raise ImageError(f"the step between frames must be at least 1, not {step}")
+        raise ImageError(f"the frame step must be at least 1, not {step}")
     limits, name = limits or Limits(), text_of(path)
     if not Path(path).is_file():
         raise ImageError(f"cannot read {name}: no such file; check the path")
     try:
         with av.open(os.fspath(path), metadata_errors="replace") as container:
             if not container.streams.video:
-                raise ImageError(f"{name} has no pictures; take a video")
+                raise ImageError(f"{name} has no video stream; use a video file")
             stream = container.streams.video[0]
             if stream.codec_context is None:
-                raise ImageError(f"{name} is filmed in a format that is not known here; convert it to MP4")
+                raise ImageError(f"{name} has a video format that is not supported; convert it to MP4")
             stream.thread_type = "AUTO"
             _check_pixels(stream, name, limits)
             number = 0
@@ -79,14 +79,14 @@ def read_video(path: str | os.PathLike[str], step: int = 1, limits: Limits | Non
                 for frame in frames:
                     if number % step == 0:
                         _check_pixels(frame, name, limits)
-                        # Turned as the file says it was filmed; `rotation` counts anticlockwise.
+                        # Apply the rotation stored in the file, which counts anticlockwise.
                         pixels = np.rot90(frame.to_ndarray(format="rgb24"), round(frame.rotation / 90))
                         yield Frame(np.ascontiguousarray(pixels), number, float(frame.time or 0.0))
                     number += 1
     except (av.error.FFmpegError, ValueError) as error:
-        raise ImageError(f"{name} is no video that can be read ({error}); convert it to MP4") from None
+        raise ImageError(f"{name} is not a readable video ({error}); convert it to MP4") from None
     if number == 0:
-        raise ImageError(f"{name} is damaged: no frame of it can be decoded; get the file again")
+        raise ImageError(f"{name} is damaged: none of its frames can be decoded; get the file again")
 
 
 def _check_pixels(sized: Any, name: str, limits: Limits) -> None:

@@ -1,7 +1,7 @@
-"""The nearest of many points: exactly, through a graph, or all points among themselves.
+"""Nearest-neighbour search: exact, approximate through a graph, and all points among themselves.
 
-Everything here is derived from points that are kept elsewhere, and may be thrown away and built again.
-`ExactIndex` and `neighbours` need nothing beyond the base install, `HnswIndex` the extra `index` (faiss).
+An index is derived from embeddings stored elsewhere; it can be deleted and rebuilt at any time.
+`ExactIndex` and `neighbours` need only the base install, `HnswIndex` needs the extra `index` (faiss).
 """
 
 from facespace.index.exact import ExactIndex

@@ -1,4 +1,4 @@
-"""The k largest so far for each of many queries, as blocks of similarities come by."""
+"""The k largest similarities of each of many queries, collected block by block."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,10 +7,10 @@ Floats = NDArray[np.float32]
 
 
 class Best:
-    """Keeps, for each query, the rows of the k largest similarities offered.
+    """Keeps, for each query, the rows with the k largest similarities offered so far.
 
-    What passes a query's bar (its k-th largest so far) is only appended; sorting waits until the room is full,
-    so that most of the work is the comparison with the bar.
+    Similarities above a query's bar (its k-th largest so far) are appended; they are sorted only when the buffer is
+    full, so most of the work is the comparison with the bar.
 
     Parameters
     ----------
@@ -18,7 +18,7 @@ class Best:
     k : int
     """
 
-    # Places a query, in multiples of k: 4 k sort a quarter as often as 2 k, and need twice the memory.
+    # Buffer size per query, in multiples of k: 4 k sorts half as often as 2 k and needs twice the memory.
     ROOM = 3
 
     def __init__(self, queries: int, k: int):
@@ -35,19 +35,19 @@ class Best:
         Parameters
         ----------
         queries : int64, shape (m,), or a slice of m
-            Whose they are, each once.
+            The query of each row of the block, each at most once.
         block : float32, shape (m, w)
-            -inf for what may not be taken.
+            Similarities; -inf for rows that must not be taken.
         rows : int64, shape (w,), or int
-            What they are similarities to; an int is the first of w consecutive ones.
+            The row of each column of the block; an int is the first of w consecutive rows.
         """
         bar = self._bar[queries].copy()
-        # To the room of a query new to this, only its own k best of the block are let in.
+        # For a query without entries, admit only the k best of the block to its buffer.
         new = np.flatnonzero(bar == -np.inf)
         if block.shape[1] > self._k and len(new):
             place = block.shape[1] - self._k
             kth = np.partition(block[new] if len(new) < len(block) else block, place, axis=1)[:, place]
-            # The k-th itself belongs to them, and -inf to nobody.
+            # The k-th itself is included, -inf never is.
             bar[new] = np.where(kth == -np.inf, kth, np.nextafter(kth, np.float32(-np.inf)))
         # Of a flat array numpy finds what is true four times as fast as of one with two axes.
         own, column = np.divmod(np.flatnonzero(block > bar[:, None]), max(1, block.shape[1]))
@@ -62,7 +62,7 @@ class Best:
 
         Parameters
         ----------
-        own : int64, shape (m,), rising
+        own : int64, shape (m,), increasing
             The query of each.
         rows : int64, shape (m,)
         values : float32, shape (m,)
@@ -72,16 +72,16 @@ class Best:
 
     @property
     def bar(self) -> Floats:
-        """What a similarity must be above to be taken, for each query; -inf while there is room for any."""
+        """Similarity that a row must exceed to be taken, for each query; -inf while fewer than k were taken."""
         return self._bar
 
     def result(self) -> tuple[Floats, NDArray[np.int64]]:
-        """Similarities and rows, largest first, of equal ones the lower row; -inf and -1 where fewer than k came."""
+        """Similarities and rows, largest first, ties by the lower row; padded with -inf and -1."""
         self._settle(np.arange(len(self._bar)))
         return self._values[:, : self._k].copy(), self._rows[:, : self._k].astype(np.int64)
 
     def _settle(self, queries: NDArray[np.int64]) -> None:
-        """Sort and keep k of each; what is free lies behind them."""
+        """Sort the buffers of some queries, keep k entries of each, and clear the rest."""
         values, rows, k = self._values[queries], self._rows[queries], self._k
         order = np.lexsort((rows, -values), axis=1)[:, :k]
         self._values[queries, :k] = best = np.take_along_axis(values, order, 1)
@@ -92,7 +92,7 @@ class Best:
         self._bar[queries] = np.maximum(self._bar[queries], best[:, -1])
 
     def _keep(self, index: NDArray[np.int64], own: NDArray[np.int64], rows: NDArray[np.int64], values: Floats) -> None:
-        """Append similarities to the rooms of the queries `index[own]`; own rises."""
+        """Append similarities to the buffers of the queries `index[own]`; `own` is increasing."""
         if not len(own):
             return
         counts = np.bincount(own, minlength=len(index))
@@ -111,7 +111,7 @@ class Best:
     def _thinned(
         self, own: NDArray[np.int64], rows: NDArray[np.int64], values: Floats
     ) -> tuple[NDArray[np.int64], NDArray[np.int64], Floats]:
-        """More came for a query than there is room: the k largest of each."""
+        """Keep only the k largest of each query, if more than the buffer holds were offered at once."""
         order = np.lexsort((rows, -values, own))
         rank = np.arange(len(own)) - np.searchsorted(own, own)
         kept = order[rank < self._k]

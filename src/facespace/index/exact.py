@@ -1,31 +1,31 @@
-"""An index that compares with every point: exact, no building, nothing beyond the base install."""
+"""Exact search: compare the query with every point. It needs no build step and only the base install."""
 
 from pathlib import Path
 
 from numpy.typing import ArrayLike
 
 from facespace.index.files import save_rows
-from facespace.index.rows import NOBODY, Hits, Rows, as_codes, as_queries
+from facespace.index.rows import NO_ID, Hits, Rows, as_codes, as_queries
 from facespace.index.scan import nearest_stored
 
 
 class ExactIndex:
-    """Exact search over quantised points: one signed byte a dimension.
+    """Exact search over quantised points: one signed byte per dimension.
 
-    Distances are those between the query and the quantised points, read as points of the unit sphere.
-    One thread may change it while others search.
+    Distances are those between the query and the quantised points, as points on the unit sphere.
+    One thread may change the index while others search.
 
     Parameters
     ----------
     dimension : int
-        4,096 at most.
+        At most 4,096.
     threads : int or None
-        Of a search; one a core where None.
+        Threads per search; None uses one per core.
 
     Attributes
     ----------
     stamp : str
-        The one it was saved with, where it was opened from a folder.
+        The stamp it was saved with, if it was opened from a folder.
     """
 
     kind = "exact"
@@ -36,9 +36,9 @@ class ExactIndex:
         self.stamp = ""
 
     @classmethod
-    def over(cls, rows: Rows, threads: int | None = None) -> "ExactIndex":
-        """An index over rows that are there already, not copied."""
-        index = cls(rows.dimension, threads)
+    def over(cls, rows: Rows) -> "ExactIndex":
+        """Make an index from existing rows, without copying them."""
+        index = cls(rows.dimension)
         index._rows = rows
         return index
 
@@ -47,7 +47,7 @@ class ExactIndex:
 
     @property
     def dimension(self) -> int:
-        """Numbers in a point."""
+        """Dimension of the points."""
         return self._rows.dimension
 
     def add(self, ids: ArrayLike, points: ArrayLike) -> None:
@@ -57,45 +57,45 @@ class ExactIndex:
         ----------
         ids : int array-like, shape (n,), distinct, not negative, not in the index
         points : array-like, shape (n, d)
-            Floats of L2 norm 1, or int8 as `facespace.metric.quantise` gives them.
+            Floats of L2 norm 1, or int8 as returned by `facespace.metric.quantise`.
 
         Raises
         ------
         ValueError
-            A shape or an id is not as said; nothing is added then.
+            A shape or an id is not valid; nothing is added.
         """
         self._rows.append(ids, as_codes(points, self.dimension))
 
     def remove(self, ids: ArrayLike) -> int:
-        """Take points out; ids that are not there are passed over. How many were there."""
+        """Remove points; unknown ids are ignored. Returns the number of points removed."""
         removed = self._rows.kill(ids)
         if self._rows.needs_compacting:
             self._rows.compact()
         return removed
 
     def replace(self, ids: ArrayLike, points: ArrayLike, gone: ArrayLike = ()) -> None:
-        """Put points in place of those with the same ids, add those that are new, and take others out, in one change.
+        """Replace points with the same ids, add new ones, and remove others, in one change.
 
-        Whoever searches meanwhile finds the old points or the new ones, and never neither.
+        A concurrent search finds either the old points or the new ones.
 
         Parameters
         ----------
         ids, points
-            As for `add`, but for ids that are in the index.
+            As for `add`, but the ids may be in the index.
         gone : int array-like, shape (m,)
-            Ids to take out; those that are not there are passed over.
+            Ids to remove; unknown ones are ignored.
 
         Raises
         ------
         ValueError
-            A shape or an id is not as said; nothing is changed then.
+            A shape or an id is not valid; nothing is changed.
         """
         self._rows.replace(ids, as_codes(points, self.dimension), gone)
         if self._rows.needs_compacting:
             self._rows.compact()
 
     def search(self, queries: ArrayLike, k: int) -> Hits:
-        """The k nearest of each query.
+        """Find the k nearest points of each query.
 
         Parameters
         ----------
@@ -105,21 +105,21 @@ class ExactIndex:
         Returns
         -------
         Hits
-            Of equal distances, the point added first comes first.
+            Ties go to the point added first.
         """
         stored = self._rows.stored()
         distances, rows = nearest_stored(as_queries(queries, self.dimension, k), stored, k, self._threads)
         found = stored.ids[rows] if len(stored) else rows
-        found[rows < 0] = NOBODY
+        found[rows < 0] = NO_ID
         return Hits(distances, found)
 
     def save(self, folder: Path, stamp: str = "") -> None:
-        """Write to a folder (made if absent), to be opened with `open_index`.
+        """Save to a folder, which is created if needed; open it with `open_index`.
 
         Parameters
         ----------
         folder : path
         stamp : str
-            What the points were derived from; `open_index` gives None where it asks for another.
+            Identifies the state of the data; `open_index` returns None for another stamp.
         """
         save_rows(folder, self.kind, self._rows, stamp, {})

@@ -1,7 +1,7 @@
-"""An index in a folder: arrays that can be memory-mapped, and a description that is written last.
+"""An index saved in a folder: memory-mappable arrays, and a description that is written last.
 
-Nothing in it is truth: a folder that is damaged, unfinished or of another state of the points opens as None, and
-the caller builds the index again.
+The folder is only a cache: if it is damaged, unfinished or out of date, opening it returns None and the caller
+rebuilds the index.
 """
 
 import json
@@ -23,7 +23,7 @@ FORMAT = 2
 def save_rows(
     folder: Path, kind: str, rows: Rows, stamp: str, extra: dict[str, Callable[[Path], None]], **settings: Any
 ) -> None:
-    """Write rows, and further files by name with what writes each; the description goes last, in one step."""
+    """Save rows, and further files by name with a function that writes each; the description is replaced last."""
     folder.mkdir(parents=True, exist_ok=True)
     stored = rows.stored()
     writers: dict[str, Callable[[Path], None]] = {
@@ -32,7 +32,7 @@ def save_rows(
         "alive": lambda path: _save_array(path, stored.inverse > 0),
         **extra,
     }
-    # Names of this writing alone: readers keep the old files mapped until they let them go.
+    # New file names for each save, because readers may still have the old files mapped.
     mark = secrets.token_hex(4)
     files = {}
     for name, write in writers.items():

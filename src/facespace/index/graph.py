@@ -1,4 +1,4 @@
-"""The nearest neighbours of every point among all: what clustering and offline mining start from."""
+"""The nearest neighbours of every point among all points, which clustering and offline mining start from."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -16,10 +16,10 @@ from facespace.processors import available
 Floats = NDArray[np.float32]
 Rows = NDArray[np.int64]
 
-# Up to this many points all pairs are compared; docs/decisions/031-neighbours.md has the measurements.
+# Up to this many points, all pairs are compared; docs/decisions/031-neighbours.md has the measurements.
 EXACT_UP_TO = 20_000
 
-# Memory of the places kept by one thread for the queries it works on.
+# Memory per thread for the candidates of its queries.
 PLACES_BYTES = 64 << 20
 
 # Points searched together at most.
@@ -30,8 +30,8 @@ MOST_TOGETHER = 1 << 16
 class Neighbours:
     """The nearest other points of each point, nearest first.
 
-    distances : float32, shape (n, k), squared Euclidean, inf where fewer than k others were found
-    rows : int64, shape (n, k), -1 where fewer than k others were found
+    distances : float32, shape (n, k), squared Euclidean, inf if fewer than k others were found
+    rows : int64, shape (n, k), -1 if fewer than k others were found
     exact : whether all pairs were compared
     """
 
@@ -48,37 +48,37 @@ def neighbours(
     threads: int | None = None,
     on_done: Callable[[int], None] | None = None,
 ) -> Neighbours:
-    """The k nearest other points of every point.
+    """Find the k nearest other points of every point.
 
-    Small sets are compared pair by pair. Large ones go through an inverted file: k-means lays the points in cells of
-    some hundred, and each point is compared with those of the cells nearest to it, all points that look into a cell in
-    one matrix product. The work for each point hardly grows with their number. Memory beside points and result: two
-    copies of the points at first and then one, and about 100 MB a thread.
+    Small sets are compared pair by pair. Large sets use an inverted file: k-means divides the points into cells of about
+    a hundred, and each point is compared with the points of its nearest cells, one matrix product per cell. The work per
+    point hardly grows with the number of points. Apart from the input and the result, it needs memory for two copies of
+    the points and about 100 MB per thread.
 
     Parameters
     ----------
     points : array-like, shape (n, d)
-        Scaled to L2 norm 1 here. Float32 is used as it is; distances are exact for whatever was found.
+        Scaled to L2 norm 1 here. Float32 is not quantised; the distances of the neighbours found are exact.
     k : int
         At least 1.
     exact : bool or None
-        Compare all pairs, or not; by size where None.
+        Whether to compare all pairs; None decides by size.
     probes : int or None
-        Cells a point looks into: more find more and take longer in proportion. 48 where None.
+        Number of cells that each point searches: more find more neighbours and take proportionally longer. None is 48.
     threads : int or None
-        One a core where None.
+        None uses one per core.
     on_done : callable or None
-        Called with how many more points are done.
+        Progress callback; called with the number of points just finished.
 
     Returns
     -------
     Neighbours
-        A point itself is never among its neighbours, a copy of it is. The same call gives the same answer.
+        A point is never its own neighbour, but a copy of it may be. Results are deterministic.
 
     Raises
     ------
     ValueError
-        k or probes is below 1, or a point has no direction.
+        k or probes is below 1, or a point is all zeros.
     """
     if k < 1 or (probes is not None and probes < 1):
         raise ValueError(f"k and probes must be at least 1, not {k} and {probes}")
@@ -105,17 +105,17 @@ def neighbours(
 
 
 def together(count: int, k: int) -> int:
-    """How many of so many points to search at once: many make larger products, and take more memory."""
+    """Return how many of so many points to search at once: more make larger products and need more memory."""
     return int(np.clip(min(PLACES_BYTES // (8 * Best.ROOM * (k + 1)), count // 8), 1024, MOST_TOGETHER))
 
 
 def others(cells: Cells, start: int, stop: int, k: int, probes: int | None = None) -> tuple[Floats, Rows]:
-    """The k nearest other points of some points in cells; as `Cells.nearest`, and never a point itself."""
+    """Find the k nearest other points of a range of points in cells; as `Cells.nearest`, without the point itself."""
     return _others(cells.order[start:stop], *cells.nearest(start, min(stop, len(cells)), k + 1, probes or PROBES))
 
 
 def _others(own: Rows, distances: Floats, rows: Rows) -> tuple[Floats, Rows]:
-    """Take each point out of its own k + 1 neighbours, or the last where copies of it left it no place."""
+    """Remove each point from its own k + 1 neighbours, or the last neighbour if copies of it took its place."""
     mine = rows == own[:, None]
     drop = np.where(mine.any(axis=1), mine.argmax(axis=1), rows.shape[1] - 1)
     keep = np.arange(rows.shape[1])[None, :] != drop[:, None]

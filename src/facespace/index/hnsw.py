@@ -1,7 +1,7 @@
-"""A hierarchical navigable small world graph: approximate search in less than a millisecond among a million.
+"""Approximate search through a hierarchical navigable small world graph: under a millisecond among a million points.
 
-The graph is faiss's. It proposes candidates; their distances are then taken from the same quantised rows as those
-of `ExactIndex`, so the two give equal numbers for what both find.
+faiss builds the graph and proposes candidates. Their distances are then computed from the same quantised rows as in
+`ExactIndex`, so both report equal distances for the points that both find.
 
 References
 ----------
@@ -18,38 +18,37 @@ from numpy.typing import ArrayLike, NDArray
 from facespace.index.files import save_rows
 from facespace.index.library import faiss_library, has_faiss
 from facespace.index.lock import SharedLock
-from facespace.index.rows import NOBODY, Hits, Rows, Stored, as_codes, as_queries
+from facespace.index.rows import NO_ID, Hits, Rows, Stored, as_codes, as_queries
 
-# Links a point keeps (twice as many on the lowest level), and points looked at while building.
-# docs/decisions/030-index-library.md tells recall and time of each choice.
+# Links per point (twice as many on the lowest level), and points visited per insertion.
+# docs/decisions/030-index-library.md has recall and time of each choice.
 LINKS = 16
 BUILD_WIDTH = 128
 
-# Points looked at while searching: at least so many, one for each so many points, at most so many. A constant number
-# would find ever less: faces of strangers lie nearly equally far, and there are ever more of them.
-LEAST_WIDTH, POINTS_EACH, MOST_WIDTH = 192, 200, 4_096
+# Points visited per search: one per POINTS_EACH points, within these bounds. With a constant number, recall would fall
+# as the gallery grows, because strangers' faces lie at nearly equal distances.
+MIN_WIDTH, POINTS_EACH, MAX_WIDTH = 192, 200, 4_096
 
-# Points added at a time: an interrupt is heard between two of these.
+# Points added per call to faiss; an interrupt is handled between two calls.
 CHUNK = 1 << 14
 
 
 class HnswIndex:
     """Approximate search over quantised points through a graph. Needs the extra `index`.
 
-    Building it with several threads is not repeatable to the bit: two graphs of the same points may differ in
-    which rare neighbours they miss. One thread may change it while others search.
+    Building with several threads is not deterministic: two graphs of the same points may miss different rare
+    neighbours. One thread may change the index while others search.
 
     Parameters
     ----------
     dimension : int
     width : int or None
-        Points looked at in a search: more find more of the true neighbours, and take longer. By the number of points
-        where None.
+        Points visited per search: more find more of the true neighbours and take longer. None decides by size.
 
     Attributes
     ----------
     stamp : str
-        The one it was saved with, where it was opened from a folder.
+        The stamp it was saved with, if it was opened from a folder.
 
     Raises
     ------
@@ -65,7 +64,7 @@ class HnswIndex:
         self.stamp = ""
         self._graph = self._new_graph()
         self._mapped = False
-        # faiss moves its arrays as they grow: nobody may search meanwhile.
+        # faiss reallocates its arrays as they grow, so nobody may search meanwhile.
         self._lock = SharedLock()
 
     def __len__(self) -> int:
@@ -73,11 +72,11 @@ class HnswIndex:
 
     @property
     def dimension(self) -> int:
-        """Numbers in a point."""
+        """Dimension of the points."""
         return self._rows.dimension
 
     def add(self, ids: ArrayLike, points: ArrayLike) -> None:
-        """Add points; as for `ExactIndex.add`. Each is linked into the graph, nothing is built anew."""
+        """Add points, as `ExactIndex.add`. Each is linked into the existing graph."""
         codes = as_codes(points, self.dimension)
         with self._lock.writing():
             self._unmap()
@@ -85,14 +84,14 @@ class HnswIndex:
             self._link(self._graph, codes)
 
     def remove(self, ids: ArrayLike) -> int:
-        """Take points out; they stay in the graph as ways through until a quarter is dead, then it is rebuilt."""
+        """Remove points. They stay in the graph as waypoints until a quarter is deleted; then it is rebuilt."""
         with self._lock.writing():
             removed = self._rows.kill(ids)
             self._compact()
         return removed
 
     def replace(self, ids: ArrayLike, points: ArrayLike, gone: ArrayLike = ()) -> None:
-        """Put points in place of others and take others out, in one change; as for `ExactIndex.replace`."""
+        """Replace, add and remove points in one change, as `ExactIndex.replace`."""
         codes = as_codes(points, self.dimension)
         with self._lock.writing():
             self._unmap()
@@ -101,18 +100,18 @@ class HnswIndex:
             self._compact()
 
     def search(self, queries: ArrayLike, k: int) -> Hits:
-        """The k nearest of each query, as far as the graph finds them; as for `ExactIndex.search`."""
+        """Find the k nearest points of each query, as far as the graph finds them; as `ExactIndex.search`."""
         points = as_queries(queries, self.dimension, k)
         distances = np.full((len(points), k), np.inf, np.float32)
-        found = np.full((len(points), k), NOBODY, np.int64)
+        found = np.full((len(points), k), NO_ID, np.int64)
         if not len(self._rows) or not len(points):
             return Hits(distances, found)
         faiss = faiss_library()
         with self._lock.reading():
             stored = self._rows.stored()
-            # The dead are found like any others: their share of the places is lost.
+            # The graph also returns deleted points, so ask for more than k.
             wanted = min(len(stored), max(2 * k, 32) * 4 // 3 + 1)
-            width = self._width or min(MOST_WIDTH, max(LEAST_WIDTH, len(stored) // POINTS_EACH))
+            width = self._width or min(MAX_WIDTH, max(MIN_WIDTH, len(stored) // POINTS_EACH))
             parameters = faiss.SearchParametersHNSW(efSearch=max(width, wanted))
             _, rows = self._graph.search(_directions(points), wanted, params=parameters)
         exact = _distances(points, stored, rows)
@@ -125,7 +124,7 @@ class HnswIndex:
         return Hits(distances, found)
 
     def save(self, folder: Path, stamp: str = "") -> None:
-        """Write to a folder (made if absent), to be opened with `open_index`; see `ExactIndex.save`."""
+        """Save to a folder, which is created if needed; see `ExactIndex.save`."""
         faiss = faiss_library()
         with self._lock.reading():
             graph = {"graph": lambda path: faiss.write_index(self._graph, str(path))}
@@ -138,7 +137,7 @@ class HnswIndex:
         return graph
 
     def _compact(self) -> None:
-        """Drop the dead points, and build the graph again, where they are too many."""
+        """Drop deleted points and rebuild the graph if there are too many of them."""
         if self._rows.needs_compacting:
             self._rows.compact()
             self._graph, self._mapped = self._new_graph(), False
@@ -146,7 +145,7 @@ class HnswIndex:
                 self._link(self._graph, codes)
 
     def _unmap(self) -> None:
-        """faiss ends the process where a mapped graph is changed: copy it to memory first."""
+        """Copy a memory-mapped graph to memory: faiss crashes the process if a mapped graph is changed."""
         if self._mapped:
             faiss = faiss_library()
             self._graph = faiss.deserialize_index(faiss.serialize_index(self._graph))
@@ -158,7 +157,7 @@ class HnswIndex:
 
 
 def open_hnsw(rows: Rows, path: Path, description: dict[str, Any], memory_map: bool) -> HnswIndex | None:
-    """The index of a saved graph; None where the two do not fit together, or faiss is absent."""
+    """Open a saved graph; returns None if it does not match the rows, or faiss is not installed."""
     if not has_faiss():
         return None
     faiss = faiss_library()
@@ -171,10 +170,10 @@ def open_hnsw(rows: Rows, path: Path, description: dict[str, Any], memory_map: b
 
 
 def _directions(points: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Unit vectors at one common scale, as bytes want them.
+    """Unit vectors scaled by one common factor, to be rounded to bytes.
 
-    The graph compares plain bytes, so all rows need one length. A component of a d-dimensional unit vector seldom
-    passes 5.5 / sqrt(d); those few are clipped, which only ever costs the graph a candidate.
+    The graph compares plain bytes, so all rows need the same length. Components of a d-dimensional unit vector rarely
+    exceed 5.5 / sqrt(d). Those that do are clipped, which affects only the choice of candidates.
     """
     lengths = np.linalg.norm(points, axis=1, keepdims=True)
     scale = 127 * np.sqrt(points.shape[1]) / 5.5
@@ -182,7 +181,7 @@ def _directions(points: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _distances(queries: NDArray[np.float32], stored: Stored, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Squared distances of each query to its own rows; inf for no row or a dead one."""
+    """Squared distances between each query and its own rows; inf for missing and deleted rows."""
     distances = np.full(rows.shape, np.inf, np.float32)
     own, column = np.nonzero((rows >= 0) & (stored.inverse[rows] > 0))
     similarity = stored.similarities(queries, own, rows[own, column])

@@ -1,4 +1,4 @@
-"""faiss, where it is installed."""
+"""Import faiss if it is installed."""
 
 from types import ModuleType
 
@@ -15,7 +15,7 @@ def has_faiss() -> bool:
 
 
 def faiss_library() -> ModuleType:
-    """The module faiss; FacespaceError says how to install it where it is absent."""
+    """Import faiss; the FacespaceError says how to install it."""
     try:
         import faiss
     except ImportError:

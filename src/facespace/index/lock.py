@@ -1,4 +1,4 @@
-"""Many may read while nobody writes."""
+"""A lock for many readers or one writer."""
 
 import threading
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 
 class SharedLock:
-    """A lock that readers share and a writer holds alone. A waiting writer goes before new readers."""
+    """A lock that readers share and a writer holds exclusively. A waiting writer goes before new readers."""
 
     def __init__(self) -> None:
         self._condition = threading.Condition()
@@ -16,7 +16,7 @@ class SharedLock:
 
     @contextmanager
     def reading(self) -> Iterator[None]:
-        """Hold it together with other readers."""
+        """Hold the lock together with other readers."""
         with self._condition:
             self._condition.wait_for(lambda: not self._writing and not self._writers_waiting)
             self._readers += 1
@@ -29,7 +29,7 @@ class SharedLock:
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Hold it alone."""
+        """Hold the lock exclusively."""
         with self._condition:
             self._writers_waiting += 1
             self._condition.wait_for(lambda: not self._writing and not self._readers)

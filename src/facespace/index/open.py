@@ -1,4 +1,4 @@
-"""A saved index of either kind, opened from its folder."""
+"""Open a saved index of any kind."""
 
 import json
 import os
@@ -15,16 +15,16 @@ from facespace.index.rows import Rows
 def open_index(
     folder: str | os.PathLike[str], stamp: str | None = None, memory_map: bool = True
 ) -> ExactIndex | HnswIndex | None:
-    """Open a saved index, or give None where it is absent, damaged, or of another stamp.
+    """Open a saved index; returns None if it is absent, damaged, or has another stamp.
 
     Parameters
     ----------
     folder : path
     stamp : str or None
-        What the points must have been derived from; None takes any.
+        The stamp that the index must have; None accepts any.
     memory_map : bool
-        Leave the points in the file, read as they are needed and shared between processes. The first change
-        copies them to memory.
+        Leave the points in the file: they are read on demand and shared between processes. The first change copies
+        them to memory.
 
     Returns
     -------

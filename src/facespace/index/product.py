@@ -1,6 +1,6 @@
-"""Products of bytes, by onnxruntime: its kernels multiply bytes as they are, where numpy makes them floats first.
+"""Integer matrix products by onnxruntime, whose kernels multiply bytes directly; numpy converts them to floats first.
 
-A network of seven operations, written out here as the protobuf message that it is.
+The network has seven operations and is encoded here as a protobuf message.
 """
 
 import functools
@@ -15,15 +15,15 @@ from facespace.protobuf import field, varint_field
 
 Floats = NDArray[np.float32]
 
-# Largest number that a part of a query is told in. Processors without VNNI add pairs of products in 16 bits, and
-# 2 * 126 * 128 is the most that fits: the bytes are 63 - 63 to 63 + 63.
+# Range of each part of a query. Processors without VNNI add pairs of products in 16 bits, and 2 * 126 * 128 is the
+# largest sum that fits: the bytes are 63 - 63 to 63 + 63.
 LARGEST = 63
 
-# What is left of a query is told in steps of 1/64 of the coarse ones.
+# The fine part of a query counts in steps of 1/64 of the coarse part.
 FINE = 64
 
-# So that sums of products fit 32 bits: 63 * 64 * 128 * 4,096 < 2^31, and what is fine adds a hundredth.
-MOST_DIMENSIONS = 4096
+# Keeps sums of products within 32 bits: 63 * 64 * 128 * 4,096 < 2^31, and the fine part adds a hundredth.
+MAX_DIMENSIONS = 4096
 
 # Field numbers of onnx.ModelProto, GraphProto, NodeProto, AttributeProto, ValueInfoProto, TypeProto and TensorProto.
 _IR_VERSION, _GRAPH, _OPSET, _OPSET_VERSION = 1, 7, 8, 2
@@ -37,13 +37,12 @@ _FLOAT32, _UINT8, _INT8, _INT32 = 1, 2, 3, 6
 
 @dataclass(frozen=True)
 class Whole:
-    """Queries in whole numbers: each is about `scale * (FINE * coarse + fine)`.
+    """Queries as integers: each query is about `scale * (FINE * coarse + fine)`.
 
-    numbers : uint8, shape (1, 2 n, d), all coarse and then all fine, 63 for 0
+    numbers : uint8, shape (1, 2 n, d), all coarse parts, then all fine parts; 63 represents 0
     scale : float32, shape (n,)
     left : float32, shape (n,)
-        L2 norm of what is left, which by Cauchy and Schwarz is the most that a product with any vector of L2 norm 1
-        is off.
+        L2 norm of the rounding error. By Cauchy-Schwarz it bounds the error of a product with any vector of L2 norm 1.
     """
 
     numbers: NDArray[np.uint8]
@@ -52,7 +51,7 @@ class Whole:
 
     @classmethod
     def of(cls, queries: Floats) -> "Whole":
-        """Queries, float32, shape (n, d), none of them all zeros."""
+        """Round queries, float32, shape (n, d); none may be all zeros."""
         scale = np.abs(queries).max(axis=1, keepdims=True) / np.float32(LARGEST * FINE)
         wanted = queries / scale
         coarse = np.rint(wanted / FINE)
@@ -62,20 +61,20 @@ class Whole:
 
 
 def products(queries: Whole, tiles: NDArray[np.int8], lengths: Floats) -> tuple[Floats, Floats]:
-    """Dot products of each query with each point, in units of the query's scale, in the calling thread alone.
+    """Dot products of each query with each point, in units of the query's scale, in the calling thread only.
 
     Parameters
     ----------
     queries : Whole
     tiles : int8, shape (t, d, w)
-        Points as columns, w of them side by side.
+        Points as columns, w per tile.
     lengths : float32, shape (t, 1, w)
-        What the products with each point are multiplied by.
+        Factor for the products with each point.
 
     Returns
     -------
     products : float32, shape (t, n, w)
-    largest : float32, shape (t, n), of each tile
+    largest : float32, shape (t, n), largest product of each tile
     """
     return _session().run(None, {"queries": queries.numbers, "tiles": tiles, "lengths": lengths})
 
@@ -132,6 +131,6 @@ def _number(name: str, element: int, raw: bytes) -> bytes:
 
 
 def _array(role: int, name: str, element: int, axes: int) -> bytes:
-    """An array that goes in or comes out, with so many axes of any length."""
+    """Declare an input or output array, with axes of any length."""
     tensor = varint_field(_ELEMENT, element) + field(_SHAPE, field(_DIM, b"") * axes)
     return field(role, field(_VALUE_NAME, name.encode()) + field(_TYPE, field(_TENSOR_TYPE, tensor)))

@@ -1,7 +1,7 @@
-"""Points as an index keeps them: one signed byte a dimension, an id, and a length; rows come and go.
+"""Storage of an index: quantised points (one signed byte per dimension) with ids and lengths; rows come and go.
 
-The bytes lie in tiles of 32 points on their side, all first dimensions before all second ones: what onnxruntime's
-kernels take in without rearranging much. docs/decisions/030-index-library.md has the measurements.
+The bytes are stored in tiles of 32 points, dimension by dimension, a layout that onnxruntime's kernels read with little
+rearranging. docs/decisions/030-index-library.md has the measurements.
 """
 
 from collections.abc import Iterator
@@ -13,32 +13,32 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from facespace.errors import EmbeddingError
-from facespace.index.product import MOST_DIMENSIONS
+from facespace.index.product import MAX_DIMENSIONS
 from facespace.metric import as_points, quantise
 
 Bytes = NDArray[np.int8]
 Ids = NDArray[np.int64]
 Floats = NDArray[np.float32]
 
-# The id of no point: fills up where fewer than k were found.
-NOBODY = -1
+# Id that fills the result if fewer than k points were found.
+NO_ID = -1
 
-# Dead rows are dropped once they are this share of all: each removal costs a constant share of a rebuild.
+# Deleted rows are dropped once they exceed this fraction, so a removal costs a constant share of a rebuild.
 DEAD_SHARE = 0.25
 
-# Points side by side in a tile: 32 of 128 bytes are a page of memory.
+# Points per tile: 32 of 128 bytes fill one page of memory.
 WIDTH = 32
 
-# Points made floats at once: 16,384 of 128 dimensions are 8 MB.
+# Points converted to floats at once: 16,384 of 128 dimensions take 8 MB.
 PAIRS = 1 << 14
 
 
 @dataclass(frozen=True)
 class Hits:
-    """What a search found, nearest first.
+    """Search results, nearest first.
 
-    distances : float32, shape (n, k), squared Euclidean, inf where fewer than k points exist
-    ids : int64, shape (n, k), -1 where fewer than k points exist
+    distances : float32, shape (n, k), squared Euclidean, inf if fewer than k points exist
+    ids : int64, shape (n, k), -1 if fewer than k points exist
     """
 
     distances: Floats
@@ -46,48 +46,48 @@ class Hits:
 
 
 class Index(Protocol):
-    """Points with ids, searched by distance. One thread may change it while others search.
+    """Points with ids, searchable by distance. One thread may change it while others search.
 
-    A search sees all of a change or nothing of it.
+    A search sees all of a change or none of it.
     """
 
     def __len__(self) -> int: ...
 
     @property
     def dimension(self) -> int:
-        """Numbers in a point."""
+        """Dimension of the points."""
         ...
 
     def add(self, ids: ArrayLike, points: ArrayLike) -> None:
-        """Add points; ids must not be there yet."""
+        """Add points; the ids must be new."""
         ...
 
     def remove(self, ids: ArrayLike) -> int:
-        """Take points out; how many of the ids were there."""
+        """Remove points; returns how many of the ids existed."""
         ...
 
     def replace(self, ids: ArrayLike, points: ArrayLike, gone: ArrayLike = ()) -> None:
-        """Put points in place of those with the same ids, add new ones, and take others out, in one change."""
+        """Replace points with the same ids, add new ones, and remove others, in one change."""
         ...
 
     def search(self, queries: ArrayLike, k: int) -> Hits:
-        """The k nearest of each query."""
+        """Find the k nearest points of each query."""
         ...
 
     def save(self, folder: Path, stamp: str = "") -> None:
-        """Write to a folder, to be opened with `open_index`."""
+        """Save to a folder; open it with `open_index`."""
         ...
 
 
 @dataclass(frozen=True)
 class Stored:
-    """Points at one moment. Changes made meanwhile do not show.
+    """Snapshot of the points. Later changes do not show.
 
     tiles : int8, shape (t, d, WIDTH)
-        Quantised points as columns, WIDTH side by side: row r is `tiles[r // WIDTH, :, r % WIDTH]`.
+        Quantised points as columns, WIDTH per tile: row r is `tiles[r // WIDTH, :, r % WIDTH]`.
     ids : int64, shape (n,)
     inverse : float32, shape (n,)
-        1 / L2 norm of each quantised point; 0 where the row is dead.
+        1 / L2 norm of each quantised point; 0 if the row is deleted.
     """
 
     tiles: Bytes
@@ -98,11 +98,11 @@ class Stored:
         return len(self.ids)
 
     def codes(self, rows: Ids) -> Bytes:
-        """Quantised points of some rows, int8, shape (m, d)."""
+        """Quantised points of these rows, int8, shape (m, d)."""
         return self.tiles[rows // WIDTH, :, rows % WIDTH]
 
     def similarities(self, queries: Floats, own: Ids, rows: Ids) -> Floats:
-        """Cosine of query `own[i]` and row `rows[i]`: what all distances of an index are taken from.
+        """Cosine similarity of query `own[i]` and row `rows[i]`; all distances of an index are computed from it.
 
         Parameters
         ----------
@@ -111,7 +111,7 @@ class Stored:
 
         Returns
         -------
-        float32, shape (m,), 0 for a dead row
+        float32, shape (m,), 0 for a deleted row
         """
         found = np.empty(len(rows), np.float32)
         for start in range(0, len(rows), PAIRS):
@@ -122,7 +122,7 @@ class Stored:
 
 
 class _State(NamedTuple):
-    """Arrays as in `Stored` with room for more rows, how many rows are filled, and how many of these are dead."""
+    """Arrays as in `Stored` with spare capacity, the number of rows in use, and how many of these are deleted."""
 
     tiles: Bytes
     ids: Ids
@@ -132,12 +132,12 @@ class _State(NamedTuple):
 
 
 class Rows:
-    """Quantised points in growing arrays. What the kinds of index have in common."""
+    """Quantised points in growing arrays, shared by all kinds of index."""
 
     def __init__(self, dimension: int):
-        if not 1 <= dimension <= MOST_DIMENSIONS:
-            raise ValueError(f"an index holds points of 1 to {MOST_DIMENSIONS:,} dimensions, not {dimension:,}")
-        # Replaced as a whole: a search in another thread sees all of a change or nothing.
+        if not 1 <= dimension <= MAX_DIMENSIONS:
+            raise ValueError(f"an index holds points of 1 to {MAX_DIMENSIONS:,} dimensions, not {dimension:,}")
+        # Replaced as a whole, so that a search in another thread sees all of a change or none of it.
         self._state = _State(
             np.empty((0, dimension, WIDTH), np.int8), np.empty(0, np.int64), np.empty(0, np.float32), 0, 0
         )
@@ -145,13 +145,13 @@ class Rows:
 
     @classmethod
     def of(cls, tiles: Bytes, ids: Ids, alive: NDArray[np.bool_]) -> "Rows":
-        """Rows over arrays that are there already, such as memory-mapped ones; they are not copied."""
+        """Make rows from existing arrays, such as memory-mapped ones, without copying them."""
         rows = cls(tiles.shape[1])
         stored = Stored(tiles, ids, np.empty(0, np.float32))
         inverse = np.concatenate(
             [np.empty(0, np.float32), *map(_inverse_lengths, _chunks(stored, np.arange(len(ids))))]
         )
-        # An id may stand in a dead row and, added again, in a live one: the rows say which are dead, not the ids.
+        # An id can be in a deleted row and, if it was added again, in a live one: deletion is a property of the row.
         rows._state = _State(tiles, ids, inverse * alive, len(ids), int(len(alive) - alive.sum()))
         rows._largest_id = int(ids.max(initial=-1))
         return rows
@@ -162,50 +162,50 @@ class Rows:
 
     @property
     def dimension(self) -> int:
-        """Numbers in a point."""
+        """Dimension of the points."""
         return int(self._state.tiles.shape[1])
 
     @property
     def needs_compacting(self) -> bool:
-        """Whether so many rows are dead that dropping them pays."""
+        """Whether enough rows are deleted for dropping them to pay off."""
         return self._state.dead > DEAD_SHARE * self._state.filled
 
     def stored(self) -> Stored:
-        """All rows, dead ones included, as of now."""
+        """Snapshot of all rows, including deleted ones."""
         tiles, ids, inverse, count, _ = self._state
         return Stored(tiles[: -(-count // WIDTH)], ids[:count], inverse[:count])
 
     def codes(self) -> Iterator[Bytes]:
-        """The quantised points of all rows, dead ones included, some thousands at a time."""
+        """Quantised points of all rows, including deleted ones, in chunks of some thousands."""
         stored = self.stored()
         return _chunks(stored, np.arange(len(stored)))
 
     def append(self, ids: ArrayLike, codes: Bytes) -> None:
-        """Add rows; ValueError, and no change, where an id is there already."""
+        """Add rows; ValueError, and no change, if an id exists already."""
         given = _new_ids(ids, codes)
-        # Ids mostly rise, and then need no look at all the others.
+        # Ids mostly increase, and then need no comparison with the others.
         if len(given) and given.min() <= self._largest_id and len(self._alive(given)):
             raise ValueError("an id is in the index already; remove it first")
         self._change(given, codes, np.empty(0, np.int64))
 
     def kill(self, ids: ArrayLike) -> int:
-        """Mark rows dead; how many there were."""
+        """Mark rows as deleted; returns how many there were."""
         dying = self._alive(np.asarray(ids, np.int64))
         self._change(np.empty(0, np.int64), np.empty((0, self.dimension), np.int8), dying)
         return len(dying)
 
     def replace(self, ids: ArrayLike, codes: Bytes, gone: ArrayLike = ()) -> None:
-        """Add rows, and mark dead those that had the same ids and those of `gone`, as one change."""
+        """Add rows, and delete those that had the same ids and those of `gone`, in one change."""
         given = _new_ids(ids, codes)
         self._change(given, codes, self._alive(np.concatenate([given, np.asarray(gone, np.int64).ravel()])))
 
     def _alive(self, ids: Ids) -> Ids:
-        """The live rows of some ids."""
+        """Live rows with these ids."""
         stored = self.stored()
         return np.flatnonzero(np.isin(stored.ids, ids) & (stored.inverse > 0))
 
     def _change(self, ids: Ids, codes: Bytes, dying: Ids) -> None:
-        """Add rows and mark rows dead. The arrays double when full, so that n additions copy O(n)."""
+        """Add and delete rows. The arrays double when full, so n additions copy O(n)."""
         if not len(ids) and not len(dying):
             return
         old, (tiles, ids_room, inverse_room, count, dead) = self.stored(), self._state
@@ -215,7 +215,7 @@ class Rows:
             tiles = _grown(old.tiles, room // WIDTH)
             ids_room, inverse_room = _grown(old.ids, room), _grown(old.inverse, room)
         elif len(dying):
-            # Searches of the old state must not see a row die before they see what takes its place.
+            # A search of the old state must not see a row deleted before it sees the replacement.
             inverse_room = inverse_room.copy()
         if len(ids):
             _write(tiles, count, codes)
@@ -226,7 +226,7 @@ class Rows:
         self._largest_id = max(self._largest_id, int(ids.max(initial=-1)))
 
     def compact(self) -> None:
-        """Drop the dead rows."""
+        """Drop the deleted rows."""
         stored = self.stored()
         alive = np.flatnonzero(stored.inverse > 0)
         tiles = np.zeros((-(-len(alive) // WIDTH), self.dimension, WIDTH), np.int8)
@@ -238,7 +238,7 @@ class Rows:
 
 
 def _new_ids(ids: ArrayLike, codes: Bytes) -> Ids:
-    """Ids of points to be added, int64, shape (n,)."""
+    """Check the ids of new points; int64, shape (n,)."""
     given = np.asarray(ids, np.int64).ravel()
     if len(given) != len(codes):
         raise ValueError(f"{len(given)} ids were given for {len(codes)} points")
@@ -248,9 +248,9 @@ def _new_ids(ids: ArrayLike, codes: Bytes) -> Ids:
 
 
 def as_codes(points: ArrayLike, dimension: int) -> Bytes:
-    """Points as an index keeps them: float rows of L2 norm 1 are quantised, int8 rows are taken as quantised already.
+    """Quantise float rows of L2 norm 1; int8 rows are already quantised and are used unchanged.
 
-    EmbeddingError where they are neither.
+    Raises EmbeddingError for anything else.
     """
     array = np.asarray(points)
     if array.dtype != np.int8:
@@ -263,7 +263,7 @@ def as_codes(points: ArrayLike, dimension: int) -> Bytes:
 
 
 def as_queries(queries: ArrayLike, dimension: int, k: int) -> Floats:
-    """Queries checked on input: float32, shape (n, dimension), L2 norm 1; EmbeddingError where they are not."""
+    """Check queries: float32, shape (n, dimension), L2 norm 1; raises EmbeddingError if they are not."""
     if k < 1:
         raise ValueError(f"k must be at least 1, not {k}")
     points = as_points(queries, dimension, "queries")
@@ -271,7 +271,7 @@ def as_queries(queries: ArrayLike, dimension: int, k: int) -> Floats:
 
 
 def _inverse_lengths(codes: Bytes) -> Floats:
-    # In blocks: the float form of a million rows would be four times the index.
+    # In blocks, because a million rows as floats would take four times the memory of the index.
     inverse = np.empty(len(codes), np.float32)
     for start in range(0, len(codes), PAIRS):
         block = codes[start : start + PAIRS].astype(np.float32)
@@ -284,7 +284,7 @@ def _chunks(stored: Stored, rows: Ids) -> Iterator[Bytes]:
 
 
 def _write(tiles: Bytes, first: int, codes: Bytes) -> None:
-    """Write points as the rows from `first` on: whole tiles at once, and what is before and behind them."""
+    """Write points as consecutive rows from `first`: whole tiles at once, and partial tiles at both ends."""
     begin = min(-first % WIDTH, len(codes))
     whole = (len(codes) - begin) // WIDTH
     end = begin + whole * WIDTH
@@ -296,7 +296,7 @@ def _write(tiles: Bytes, first: int, codes: Bytes) -> None:
 
 
 def _grown(array: NDArray[Any], room: int) -> NDArray[Any]:
-    # Zeros, not what the memory held before: the last tile is saved whole.
+    # Zeros rather than uninitialised memory, because the last tile is saved whole.
     larger = np.zeros((room, *array.shape[1:]), array.dtype)
     larger[: len(array)] = array
     return larger

@@ -1,8 +1,8 @@
-"""The k nearest rows by comparing with every one: points as floats by BLAS, stored bytes as bytes.
+"""Exact k-nearest search by comparing with every row: floats with BLAS, stored bytes with integer products.
 
-Bytes are compared in whole numbers, which tells each similarity up to a small error with a known bound. What may be
-among the k nearest in spite of it, some rows more than k, is then compared anew in floats: the answer is exact.
-docs/decisions/030-index-library.md measures it against floats and faiss.
+Integer products give each similarity up to a small error with a known bound. Rows that may be among the k nearest
+within that error, a few more than k, are compared again in floats, so the result is exact.
+docs/decisions/030-index-library.md compares it with floats and faiss.
 """
 
 import functools
@@ -23,19 +23,19 @@ Floats = NDArray[np.float32]
 RowIds = NDArray[np.int64]
 Span = Callable[[Floats, int, int], tuple[Floats, RowIds]]
 
-# Similarities held at once by one thread, as floats: 4 M are 16 MB; as whole numbers, which stay in its cache.
+# Similarities held at once by one thread: 4 M floats take 16 MB; the integer blocks must stay in the cache.
 CELLS, WHOLE_CELLS = 1 << 22, 1 << 18
 
-# Rows compared at once: at most so many floats, and at least so many bytes, as a call takes its time.
-BLOCK, LEAST = 1 << 12, 1 << 10
+# Rows compared at once: an upper bound in floats, and a lower bound in bytes because a call has a fixed cost.
+BLOCK, MIN_BLOCK = 1 << 12, 1 << 10
 
-# A thread is given so many rows at least: below, waking it costs more.
-A_THREAD = 1 << 16
+# Minimum rows per thread: with fewer, waking the thread costs more than it saves.
+MIN_ROWS_PER_THREAD = 1 << 16
 
-# Queries that one thread answers together.
+# Queries that one thread processes together.
 QUERIES = 512
 
-# What rounding to float32 adds to the error of a similarity, and more than that.
+# Bound on the error that rounding to float32 adds to a similarity.
 ROUNDING = 1e-5
 
 
@@ -46,7 +46,7 @@ def nearest_points(
     threads: int | None = None,
     on_done: Callable[[int], None] | None = None,
 ) -> tuple[Floats, RowIds]:
-    """The k points nearest to each query; of equal ones the lower row comes first.
+    """Find the k points nearest to each query; ties go to the lower row.
 
     Parameters
     ----------
@@ -54,13 +54,13 @@ def nearest_points(
     points : float32, shape (m, d), L2 norm 1
     k : int
     threads : int or None
-        One a core where None.
-    on_done : called with how many more queries are answered, if given
+        None uses one per core.
+    on_done : progress callback or None, called with the number of queries just finished
 
     Returns
     -------
-    distances : float32, shape (n, k), squared Euclidean, inf where there are fewer rows
-    rows : int64, shape (n, k), -1 where there are fewer rows
+    distances : float32, shape (n, k), squared Euclidean, inf if there are fewer rows
+    rows : int64, shape (n, k), -1 if there are fewer rows
     """
 
     def span(asked: Floats, start: int, stop: int) -> tuple[Floats, RowIds]:
@@ -74,20 +74,20 @@ def nearest_points(
 
 
 def nearest_stored(queries: Floats, stored: Stored, k: int, threads: int | None = None) -> tuple[Floats, RowIds]:
-    """The k stored points nearest to each query, as `nearest_points` gives them; dead rows are left out."""
+    """Find the k stored points nearest to each query, as `nearest_points`; deleted rows are skipped."""
     return _shared_out(lambda *part: _stored_span(stored, k, *part), queries, len(stored), k, threads, None)
 
 
 def _shared_out(
     span: Span, queries: Floats, rows: int, k: int, threads: int | None, on_done: Callable[[int], None] | None
 ) -> tuple[Floats, RowIds]:
-    """Let threads share the work: `span` gives the best of some rows for some queries, similarity and row."""
+    """Divide the work among threads; `span` returns the best similarities and rows of some rows for some queries."""
     threads = threads or available()
     similarity = np.full((len(queries), k), -np.inf, np.float32)
     found = np.full((len(queries), k), -1, np.int64)
     if 0 < len(queries) <= QUERIES:
-        # Few queries: the threads share the rows, in whole tiles.
-        parts = max(1, min(threads, rows // A_THREAD))
+        # With few queries, the threads divide the rows, in whole tiles.
+        parts = max(1, min(threads, rows // MIN_ROWS_PER_THREAD))
         edges = [rows * part // parts // WIDTH * WIDTH for part in range(parts)] + [rows]
         if parts == 1:
             similarity, found = span(queries, 0, rows)
@@ -112,17 +112,17 @@ def _shared_out(
 
 @functools.cache
 def _kept_threads(process: int, threads: int) -> ThreadPoolExecutor:
-    """Threads that stay, as new ones cost a search a millisecond; a forked process has lost its parent's."""
+    """Thread pool that is kept, because starting threads costs a millisecond; a forked process needs its own."""
     return ThreadPoolExecutor(threads, "facespace-index")
 
 
 def _stored_span(stored: Stored, k: int, queries: Floats, start: int, stop: int) -> tuple[Floats, RowIds]:
-    """The k best of some rows, from the first of a tile on: similarity and row, best first."""
+    """Find the k best of some rows, starting at a tile: similarities and rows, best first."""
     whole, best = Whole.of(queries), Best(len(queries), k)
     error = whole.left + np.float32(ROUNDING)
-    # So near k rows are at least, as the first rows tell.
+    # The first rows give a lower bound for the k-th largest similarity.
     floor = np.full(len(queries), -np.inf, np.float32)
-    step = max(LEAST, WHOLE_CELLS // len(queries) // WIDTH * WIDTH)
+    step = max(MIN_BLOCK, WHOLE_CELLS // len(queries) // WIDTH * WIDTH)
     for low in range(start, stop, step):
         inverse = _tiled(stored.inverse[low : min(low + step, stop)])
         near, nearest = products(whole, stored.tiles[low // WIDTH :][: len(inverse)], inverse)
@@ -139,9 +139,9 @@ def _stored_span(stored: Stored, k: int, queries: Floats, start: int, stop: int)
 
 
 def _kth(near: Floats, nearest: Floats, k: int) -> Floats:
-    """For each query, what at least k products of some tiles reach, if that is above 0; else -inf, as dead rows give 0.
+    """A value that at least k products of some tiles reach, for each query, if it is above 0; else -inf.
 
-    Of many tiles their largest tell nearly as much as all products, and are fewer.
+    Deleted rows give 0. For many tiles, the largest product of each suffices and there are fewer of them.
     """
     values = nearest if len(nearest) > 4 * k else near.swapaxes(1, 2).reshape(-1, near.shape[1])
     if len(values) <= k:
@@ -151,7 +151,7 @@ def _kth(near: Floats, nearest: Floats, k: int) -> Floats:
 
 
 def _tiled(inverse: Floats) -> Floats:
-    """Inverse lengths as tiles have them, shape (t, 1, WIDTH), 0 where the last has no row."""
+    """Inverse lengths arranged in tiles, shape (t, 1, WIDTH), padded with 0."""
     if len(inverse) % WIDTH:
         inverse = np.concatenate([inverse, np.zeros(-len(inverse) % WIDTH, np.float32)])
     return inverse.reshape(-1, 1, WIDTH)

@@ -1,6 +1,6 @@
-"""Pure numpy on embeddings: distances, templates, quantised form, thresholds, calibration.
+"""Functions on embeddings, in pure numpy: distances, templates, quantisation, thresholds, calibration.
 
-Arrays in, arrays or frozen records out. ValueError where an argument is not what the docstring says.
+They take arrays and return arrays or frozen records, and raise ValueError for arguments that break their contract.
 """
 
 from facespace.metric.calibration import Calibration, fit_calibration
@@ -16,9 +16,9 @@ from facespace.metric.distance import (
 )
 from facespace.metric.impostors import Impostors
 from facespace.metric.open_set import DUPLICATES, open_set_far
-from facespace.metric.quantised import dequantise, quantise, quantised_squared_distances
+from facespace.metric.quantised import dequantise, quantise
 from facespace.metric.template import template
-from facespace.metric.threshold import OperatingPoint, rejection_at, threshold_at, val_at_far, val_far
+from facespace.metric.threshold import OperatingPoint, rejection_at, threshold_at, val_far
 from facespace.metric.verdict import FRRS, PREFERRED_FRR, Decision, Outcome, Verdict, measurable_frr, other_faces
 
 __all__ = [
@@ -43,12 +43,10 @@ __all__ = [
     "other_faces",
     "paired_squared_distances",
     "quantise",
-    "quantised_squared_distances",
     "rejection_at",
     "squared_distance_blocks",
     "squared_distances",
     "template",
     "threshold_at",
-    "val_at_far",
     "val_far",
 ]

@@ -1,7 +1,7 @@
-"""From a distance to the probability that two faces are the same person.
+"""Turn a distance into the probability that two faces are the same person.
 
-The probability is stated for even prior odds; `probability(..., prior=)` moves it to others by Bayes' rule.
-docs/decisions/003-calibration.md tells why logistic, not isotonic.
+The probability assumes even prior odds; `probability(..., prior=)` changes the prior by Bayes' rule.
+docs/decisions/003-calibration.md explains why the curve is logistic rather than isotonic.
 """
 
 from dataclasses import dataclass
@@ -26,11 +26,11 @@ class Calibration:
         ----------
         distances : array-like, any shape
         prior : float
-            Probability of 'same person' before looking; 0 < prior < 1.
+            Probability of 'same person' before the faces are compared; 0 < prior < 1.
 
         Returns
         -------
-        ndarray of float64, same shape, falling with the distance
+        ndarray of float64, same shape, decreasing with the distance
         """
         if not 0 < prior < 1:
             raise ValueError(f"prior must be between 0 and 1, not {prior}")
@@ -39,7 +39,7 @@ class Calibration:
 
 
 def fit_calibration(genuine: ArrayLike, impostor: ArrayLike) -> Calibration:
-    """Fit a logistic calibration by maximum likelihood, genuine and impostor pairs weighing the same in sum.
+    """Fit a logistic calibration by maximum likelihood, with equal total weight for genuine and impostor pairs.
 
     Platt's smoothed targets keep the fit finite where the two sets do not overlap.
 
@@ -51,7 +51,7 @@ def fit_calibration(genuine: ArrayLike, impostor: ArrayLike) -> Calibration:
     Raises
     ------
     ValueError
-        A set is empty, or larger distances do not mean different people.
+        A set is empty, or genuine pairs are not nearer than impostor pairs.
 
     References
     ----------
@@ -77,7 +77,7 @@ def fit_calibration(genuine: ArrayLike, impostor: ArrayLike) -> Calibration:
 def _newton(
     inputs: NDArray[np.float64], targets: NDArray[np.float64], weights: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Weighted logistic regression; steps are halved until the loss falls, so it cannot diverge."""
+    """Weighted logistic regression by Newton's method; steps are halved until the loss falls, so it converges."""
 
     def loss(solution: NDArray[np.float64]) -> float:
         z = inputs @ solution

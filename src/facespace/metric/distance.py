@@ -1,4 +1,4 @@
-"""Squared Euclidean distance between embeddings: the measure of likeness (paper section 3)."""
+"""Squared Euclidean distance between embeddings, the measure of similarity (paper section 3)."""
 
 from collections.abc import Iterator
 
@@ -9,22 +9,21 @@ from facespace.errors import EmbeddingError
 
 Floats = NDArray[np.float32]
 
-# Rows compared at a time where the caller does not say: 2,048 x 1,000,000 float32 would be 8 GB,
-# so blocks are bounded in cells, not in rows.
+# Default size of a block of distances. It counts cells, not rows: 2,048 x 1,000,000 float32 would take 8 GB.
 BLOCK_CELLS = 1 << 24
 
-# How far an embedding's L2 norm may be from 1: one that was kept in float16 is off by less than 0.001.
+# Allowed deviation of an embedding's L2 norm from 1; storing it in float16 changes it by less than 0.001.
 _NORM_SLACK = 0.01
 
 
 def as_embeddings(embeddings: ArrayLike, name: str = "embeddings") -> Floats:
-    """Check and convert arrays of points, of any norm.
+    """Check embeddings of any norm and convert them to float32.
 
     Parameters
     ----------
     embeddings : array-like, shape (n, d)
     name : str
-        What to call them in the error message.
+        Name of the argument in error messages.
 
     Returns
     -------
@@ -33,7 +32,7 @@ def as_embeddings(embeddings: ArrayLike, name: str = "embeddings") -> Floats:
     Raises
     ------
     EmbeddingError
-        Not numbers, not two-dimensional, or a value is NaN or infinite. It is a ValueError too.
+        The input is not numeric or not two-dimensional, or a value is NaN or infinite. It is also a ValueError.
     """
     array = _as_numbers(embeddings, name)
     if array.ndim != 2:
@@ -45,44 +44,44 @@ def as_embeddings(embeddings: ArrayLike, name: str = "embeddings") -> Floats:
 
 
 def as_points(embeddings: ArrayLike, dimension: int | None = None, name: str = "embeddings") -> Floats:
-    """Check embeddings that somebody passes in: of the right size, finite, and of L2 norm 1.
+    """Check embeddings passed in by a caller: right dimension, finite, L2 norm 1.
 
     Parameters
     ----------
     embeddings : array-like, shape (n, d)
     dimension : int or None
-        What d must be; any where None.
+        Required d; None allows any.
     name : str
-        What to call them in the error message.
+        Name of the argument in error messages.
 
     Returns
     -------
-    ndarray of float32, shape (n, d), as given
+    ndarray of float32, shape (n, d), unchanged values
 
     Raises
     ------
     EmbeddingError
-        They are not as they must be; the message says which row. It is a ValueError too.
+        A check failed; the message names the row. It is also a ValueError.
     """
     array = as_embeddings(embeddings, name)
     if dimension is not None and array.shape[1] != dimension:
         raise EmbeddingError(
-            f"{name} must have shape (n, {dimension}), not {array.shape}: embeddings of another model cannot be "
-            "compared with this one's; embed the photos again"
+            f"{name} must have shape (n, {dimension}), not {array.shape}: embeddings of different models cannot be "
+            "compared; embed the photos with this model"
         )
     norms = np.linalg.norm(array.astype(np.float64), axis=1)
     if (wrong := np.flatnonzero(np.abs(norms - 1) > _NORM_SLACK)).size:
         row = int(wrong[0])
         why = "is all zeros" if norms[row] == 0 else f"has L2 norm {norms[row]:.4g}"
         raise EmbeddingError(
-            f"row {row} of {name} {why}, and an embedding must have L2 norm 1; "
-            "pass what a space returned, or apply facespace.metric.normalise"
+            f"row {row} of {name} {why}, but an embedding must have L2 norm 1; "
+            "pass an embedding that a space returned, or apply facespace.metric.normalise"
         )
     return array
 
 
 def as_point(embedding: ArrayLike, dimension: int | None = None, name: str = "embedding") -> Floats:
-    """As `as_points` for a single embedding of shape (d,)."""
+    """Check one embedding of shape (d,); as `as_points`."""
     array = _as_numbers(embedding, name)
     if array.ndim != 1:
         raise EmbeddingError(f"{name} must be one embedding of shape (d,), not an array of shape {array.shape}")
@@ -90,21 +89,21 @@ def as_point(embedding: ArrayLike, dimension: int | None = None, name: str = "em
         raise EmbeddingError(f"{name} has a NaN or infinite value; embed that photo again")
     if dimension is not None and len(array) != dimension:
         raise EmbeddingError(
-            f"{name} has {len(array)} numbers, but this space has {dimension}: it comes from another model; "
+            f"{name} has {len(array)} numbers, but this space has {dimension} dimensions: it comes from another model; "
             "embed the photo with this one"
         )
     norm = float(np.linalg.norm(array.astype(np.float64)))
     if abs(norm - 1) > _NORM_SLACK:
         why = "is all zeros" if norm == 0 else f"has L2 norm {norm:.4g}"
         raise EmbeddingError(
-            f"{name} {why}, and an embedding must have L2 norm 1; "
-            "pass what a space returned, or apply facespace.metric.normalise"
+            f"{name} {why}, but an embedding must have L2 norm 1; "
+            "pass an embedding that a space returned, or apply facespace.metric.normalise"
         )
     return array
 
 
 def _as_numbers(values: ArrayLike, name: str) -> Floats:
-    """An array of float32; EmbeddingError names the type of what cannot become one."""
+    """Convert to float32; the EmbeddingError names the type of what cannot be converted."""
     kind = type(values).__name__
     if isinstance(values, str | bytes | bytearray | dict) or values is None:
         raise EmbeddingError(f"{name} must be an array of numbers, not {kind}")
@@ -116,7 +115,7 @@ def _as_numbers(values: ArrayLike, name: str) -> Floats:
     except (TypeError, ValueError, RuntimeError) as error:
         raise EmbeddingError(
             f"{name} must be an array of numbers of one length, not this {kind} ({str(error)[:120]}); "
-            "of a torch tensor pass tensor.detach().cpu().numpy()"
+            "for a torch tensor, pass tensor.detach().cpu().numpy()"
         ) from None
 
 
@@ -134,10 +133,10 @@ def normalise(embeddings: ArrayLike) -> Floats:
     Raises
     ------
     ValueError
-        A row is all zeros, NaN or infinite: it has no direction.
+        A row is all zeros, NaN or infinite, so it has no direction.
     """
     array = as_embeddings(embeddings)
-    # Dividing by the largest component first keeps the squares from under- and overflowing.
+    # Dividing by the largest component first prevents the squares from underflowing or overflowing.
     largest = np.abs(array).max(axis=1, keepdims=True, initial=0)
     if (largest == 0).any():
         row = int(np.flatnonzero(largest[:, 0] == 0)[0])
@@ -147,7 +146,7 @@ def normalise(embeddings: ArrayLike) -> Floats:
 
 
 def squared_distances(a: ArrayLike, b: ArrayLike) -> Floats:
-    """Squared Euclidean distance of every row of `a` to every row of `b`.
+    """Squared Euclidean distances between every row of `a` and every row of `b`.
 
     Parameters
     ----------
@@ -157,8 +156,8 @@ def squared_distances(a: ArrayLike, b: ArrayLike) -> Floats:
     Returns
     -------
     ndarray of float32, shape (n, m)
-        Never negative; between 0 and 4 for points on the unit sphere. The (n, m) result is the only large
-        array made; for more rows than fit in memory see `squared_distance_blocks` and `nearest`.
+        Never negative; between 0 and 4 for points on the unit sphere. The result is the only large array
+        allocated; for more rows than fit in memory see `squared_distance_blocks` and `nearest`.
     """
     a, b = _comparable(a, b)
     distances = a @ b.T
@@ -169,7 +168,7 @@ def squared_distances(a: ArrayLike, b: ArrayLike) -> Floats:
 
 
 def paired_squared_distances(a: ArrayLike, b: ArrayLike) -> Floats:
-    """Squared Euclidean distance of each row of `a` to the same row of `b`.
+    """Squared Euclidean distance between each row of `a` and the same row of `b`.
 
     Parameters
     ----------
@@ -181,7 +180,7 @@ def paired_squared_distances(a: ArrayLike, b: ArrayLike) -> Floats:
     """
     a, b = _comparable(a, b)
     if len(a) != len(b):
-        raise EmbeddingError(f"a has {len(a)} rows and b has {len(b)}: they are compared row by row")
+        raise EmbeddingError(f"a has {len(a)} rows but b has {len(b)}; they are compared row by row")
     difference = a - b
     return np.einsum("nd,nd->n", difference, difference)
 
@@ -190,20 +189,20 @@ def _comparable(a: ArrayLike, b: ArrayLike) -> tuple[Floats, Floats]:
     one, other = as_embeddings(a, "a"), as_embeddings(b, "b")
     if one.shape[1] != other.shape[1]:
         raise EmbeddingError(
-            f"a has {one.shape[1]} numbers a row and b has {other.shape[1]}: they come from different models"
+            f"a has {one.shape[1]} numbers per row but b has {other.shape[1]}: they come from different models"
         )
     return one, other
 
 
 def squared_distance_blocks(a: ArrayLike, b: ArrayLike, cells: int = BLOCK_CELLS) -> Iterator[tuple[slice, Floats]]:
-    """Yield the distances of `a` to `b` in blocks of whole rows, at most about `cells` numbers each.
+    """Yield the distances between `a` and `b` in blocks of whole rows, of at most about `cells` numbers each.
 
     Parameters
     ----------
     a : array-like, shape (n, d)
     b : array-like, shape (m, d)
     cells : int
-        Upper bound of the numbers in one block (one row is the least).
+        Upper bound on the numbers in one block; a block has at least one row.
 
     Yields
     ------
@@ -219,21 +218,21 @@ def squared_distance_blocks(a: ArrayLike, b: ArrayLike, cells: int = BLOCK_CELLS
 
 
 def nearest(queries: ArrayLike, points: ArrayLike, k: int) -> tuple[Floats, NDArray[np.int64]]:
-    """The `k` nearest points of each query, exactly, without holding all distances at once.
+    """Find the `k` nearest points of each query, exactly, without holding all distances at once.
 
     Parameters
     ----------
     queries : array-like, shape (n, d)
     points : array-like, shape (m, d)
     k : int
-        At least 1. Where fewer points exist, all of them are returned.
+        At least 1. If there are fewer points, all of them are returned.
 
     Returns
     -------
     distances : ndarray of float32, shape (n, min(k, m))
         Squared, ascending.
     indices : ndarray of int64, shape (n, min(k, m))
-        Rows of `points`; of equal distances the lower row comes first.
+        Rows of `points`; ties go to the lower row.
     """
     if k < 1:
         raise ValueError(f"k must be at least 1, not {k}")
@@ -245,7 +244,7 @@ def nearest(queries: ArrayLike, points: ArrayLike, k: int) -> tuple[Floats, NDAr
         return distances, indices
     for rows, block in squared_distance_blocks(queries, points):
         for row, found in zip(range(rows.start, rows.stop), block, strict=True):
-            # All up to the k-th distance, ties included, so that ties are broken by row, not by chance.
+            # Everything up to the k-th distance, including ties, so that ties are broken by row and not by chance.
             kth = np.partition(found, k - 1)[k - 1]
             candidates = np.flatnonzero(found <= kth)
             order = candidates[np.argsort(found[candidates], kind="stable")][:k]

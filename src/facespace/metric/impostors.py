@@ -1,16 +1,16 @@
-"""How near strangers come to a person in a gallery: the rate of false accepts at any distance, and back.
+"""How close strangers come to a person in a gallery: the false accept rate at any distance, and its inverse.
 
-A threshold for one pair is wrong for a gallery: among N people a stranger has N chances to come near somebody. With
+The threshold for one pair is too loose for a gallery: among N people a stranger has N chances to match somebody. With
 FAR the false accept rate of one comparison, the false positive identification rate of the whole search is
 
     FPIR(N) <= N * FAR
 
-for any dependence between the comparisons (Boole's inequality), and close to it while it is small. So the open-set
-threshold of N people at a chosen FPIR is that of one comparison at FAR = FPIR / N.
+whatever the dependence between the comparisons (Boole's inequality), and close to it while it is small. So the open-set
+threshold for N people at a chosen FPIR is the threshold of one comparison at FAR = FPIR / N.
 
-All faces have something in common, which a mean brings out: the more photos a template is the mean of, the nearer
-it is to everybody. The rate is therefore known for templates of one, two, four photos; in between and beyond, the
-threshold is linear in 1 / photos, as the variance of a mean is.
+All faces have something in common, and averaging emphasises it: the more photos a template averages, the nearer it is
+to everybody. The rate is therefore measured for templates of one, two and four photos; between and beyond these, the
+threshold is linear in 1 / photos, like the variance of a mean.
 """
 
 from dataclasses import dataclass
@@ -21,20 +21,20 @@ from numpy.typing import ArrayLike, NDArray
 
 Floats = NDArray[np.float64]
 
-# The curves are drawn on to this share of the smallest rate measured.
+# The curves are extrapolated to this fraction of the smallest measured rate.
 _BEYOND = 1e-6
 
 
 @dataclass(frozen=True)
 class Impostors:
-    """The distances of strangers from templates, by false accept rate.
+    """Distances between strangers and templates, by false accept rate.
 
-    Between the rates, the threshold is linear in log FAR; beyond the smallest it goes on as over the last factor of
-    ten, which is strict: measured curves fall ever faster.
+    Between the measured rates, the threshold is linear in log FAR. Below the smallest rate it is extrapolated with the
+    slope of the last factor of ten, which is conservative: measured curves fall faster.
 
-    fars : falling
-    photos : rising, the numbers of photos in a template that were measured, the first being 1
-    thresholds : one tuple for each of `photos`; the squared distance at each of `fars`, or at the first of them where
+    fars : decreasing
+    photos : increasing; the numbers of photos per template that were measured, the first being 1
+    thresholds : one tuple for each of `photos`: the squared distance at each of `fars`, or at the first of them if
         there were too few pairs for the others
     """
 
@@ -44,18 +44,18 @@ class Impostors:
 
     @property
     def covers_templates(self) -> bool:
-        """Whether more than single photos were measured."""
+        """Whether templates of several photos were measured, not only single photos."""
         return len(self.photos) > 1
 
     def threshold(self, far: float, photos: ArrayLike = 1) -> Floats:
-        """The squared distance up to which a share `far` of strangers comes to a template.
+        """Squared distance within which a fraction `far` of strangers lie from a template.
 
         Parameters
         ----------
         far : float
             0 < far <= 1.
         photos : int array-like, any shape
-            How many photos the templates are the mean of.
+            Number of photos that each template averages.
 
         Returns
         -------
@@ -70,7 +70,7 @@ class Impostors:
         return np.clip(result, 0, 4)
 
     def far(self, distances: ArrayLike) -> Floats:
-        """The share of strangers that comes as near to a single photo: `threshold` backwards.
+        """Fraction of strangers within a distance of a single photo: the inverse of `threshold`.
 
         Parameters
         ----------
@@ -84,11 +84,11 @@ class Impostors:
         return np.asarray(np.exp(np.interp(np.asarray(distances, np.float64), self._curve(1), self._log_fars)))
 
     def as_single(self, distances: ArrayLike, photos: ArrayLike) -> Floats:
-        """Distances to templates as the distances to single photos that as many strangers come to.
+        """Convert distances to templates into distances to single photos that equally many strangers reach.
 
-        This makes templates of few and of many photos comparable. Of two distances to templates of the same number of
-        photos the smaller stays the smaller: nearer than any stranger was measured, where the curves would end at 0,
-        the result goes on in proportion to the distance.
+        This makes templates of few and of many photos comparable. The order is kept among templates of the same number
+        of photos: below the smallest measured distance, where the curves would end at 0, the result is proportional to
+        the distance.
 
         Parameters
         ----------
@@ -108,20 +108,20 @@ class Impostors:
         return result
 
     def comparable(self, distances: Floats, photos: NDArray[np.int64], lengths: Floats) -> Floats:
-        """Distances to templates of few and of many photos as distances that can be compared with each other.
+        """Make distances to templates of few and of many photos comparable with each other.
 
-        Those of `as_single` where templates were measured. A card that tells of single photos only leaves the mean
-        distance to the photos of the template, which is 2 - (2 - distance) * length: strangers come no nearer to that
-        than to a single photo.
+        These are the distances of `as_single` if templates were measured. A card with single photos only gives the
+        mean distance to the photos of the template, 2 - (2 - distance) * length: strangers come no nearer to that than
+        to a single photo.
 
         Parameters
         ----------
         distances : float64, shape (..., m)
             Squared.
         photos : int64, shape (m,)
-            How many each template is the mean of.
+            Number of photos that each template averages.
         lengths : float64, shape (m,)
-            Of that mean before it was scaled to 1.
+            L2 norm of that mean before it was normalised.
 
         Returns
         -------
@@ -139,19 +139,19 @@ class Impostors:
             found[before] = single[0] * distances[before] / curve[0]
         beyond = distances > curve[-1]
         found[beyond] = single[-1] + distances[beyond] - curve[-1]
-        # The second point of a curve is the smallest rate measured.
+        # The second point of a curve is the smallest measured rate.
         low = 1 + int(np.argmax(np.minimum(single, curve)[1:] > 0))
         near = distances < curve[low]
         found[near] = np.maximum(found[near], distances[near] * (single[low] / curve[low]))
         return found
 
     def _curve(self, photos: int) -> Floats:
-        """Thresholds at `_log_fars` for templates of so many photos: linear in 1 / photos."""
+        """Thresholds at `_log_fars` for templates of this many photos: linear in 1 / photos."""
         curves = self._curves
         if len(curves) == 1:
             return curves[0]
         inverse = 1 / np.array(self.photos, np.float64)
-        # The two measured numbers on either side; beyond the last, the last two.
+        # The measured numbers on either side; beyond the last, the last two.
         right = int(np.clip(np.searchsorted(self.photos, photos), 1, len(curves) - 1))
         share = (1 / photos - inverse[right - 1]) / (inverse[right] - inverse[right - 1])
         return curves[right - 1] + share * (curves[right] - curves[right - 1])
@@ -162,7 +162,7 @@ class Impostors:
 
     @cached_property
     def _curves(self) -> Floats:
-        """Thresholds at `_log_fars`, rising, one row for each of `photos`."""
+        """Thresholds at `_log_fars`, increasing, one row for each of `photos`."""
         x = self._log_fars
         curves = np.empty((len(self.photos), len(x)))
         for curve, row in zip(curves, self.thresholds, strict=True):
@@ -178,5 +178,5 @@ class Impostors:
             curve[:] = np.interp(x, own, known)
             curve[x < own[0]] = known[0] + low * (x[x < own[0]] - own[0])
             curve[x > own[-1]] = known[-1] + high * (x[x > own[-1]] - own[-1])
-        # Equal thresholds could not be told apart on the way back.
+        # The inverse needs strictly increasing thresholds.
         return np.maximum.accumulate(curves, axis=1) + 1e-9 * np.arange(len(x))

@@ -1,7 +1,7 @@
-"""Embeddings in one signed byte a dimension (paper section 5.2: 128 bytes a face lose no accuracy).
+"""Embeddings quantised to one signed byte per dimension (paper section 5.2: 128 bytes per face lose no accuracy).
 
-A point on the unit sphere is its direction alone, so each row is scaled by its own largest component and the
-scale need not be kept: the norm of the bytes gives it back.
+A point on the unit sphere is determined by its direction, so each row is scaled by its own largest component and the
+scale is not stored: the norm of the bytes restores it.
 """
 
 import numpy as np
@@ -30,7 +30,7 @@ def quantise(embeddings: ArrayLike) -> Bytes:
 
 
 def dequantise(quantised: Bytes) -> NDArray[np.float32]:
-    """The unit vectors nearest to the quantised ones.
+    """Return the unit vectors that quantised embeddings represent.
 
     Parameters
     ----------
@@ -41,22 +41,3 @@ def dequantise(quantised: Bytes) -> NDArray[np.float32]:
     ndarray of float32, shape (n, d), L2 norm 1
     """
     return normalise(np.asarray(quantised, np.int8).astype(np.float32))
-
-
-def quantised_squared_distances(a: Bytes, b: Bytes) -> NDArray[np.float32]:
-    """Squared Euclidean distances between quantised embeddings, read as points of the unit sphere.
-
-    Parameters
-    ----------
-    a : ndarray of int8, shape (n, d)
-    b : ndarray of int8, shape (m, d)
-
-    Returns
-    -------
-    ndarray of float32, shape (n, m), between 0 and 4
-    """
-    # float32 holds every product sum of bytes exactly up to d = 1,040 (127^2 d < 2^24), and BLAS is far
-    # faster on floats than numpy is on integers.
-    left, right = np.asarray(a, np.int8).astype(np.float32), np.asarray(b, np.int8).astype(np.float32)
-    norms = np.linalg.norm(left, axis=1)[:, None] * np.linalg.norm(right, axis=1)[None, :]
-    return np.clip(2 - 2 * (left @ right.T) / norms, 0, 4).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Templates: one point for several photos of a person."""
+"""Templates: one embedding for several photos of a person."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -7,9 +7,9 @@ from facespace.metric.distance import as_points, normalise
 
 
 def template(embeddings: ArrayLike) -> NDArray[np.float32]:
-    """The normalised mean of a person's embeddings.
+    """Return the normalised mean of a person's embeddings.
 
-    Of all points on the sphere it has the least sum of squared distances to them.
+    Of all points on the sphere, it minimises the sum of squared distances to them.
 
     Parameters
     ----------
@@ -23,12 +23,12 @@ def template(embeddings: ArrayLike) -> NDArray[np.float32]:
     Raises
     ------
     ValueError
-        There are none, they are not embeddings, or they cancel out and have no mean direction.
+        There are no embeddings, they are not valid, or they cancel out and have no mean direction.
     """
     points = as_points(embeddings)
     if len(points) == 0:
         raise ValueError("a template needs at least one embedding")
     mean = points.astype(np.float64).mean(axis=0)
     if np.linalg.norm(mean) < 1e-6:
-        raise ValueError("the embeddings cancel out and have no mean direction; are they of one person?")
+        raise ValueError("the embeddings cancel out and have no mean direction; check that they show one person")
     return normalise(mean[None])[0]

@@ -1,9 +1,9 @@
-"""Verification by a threshold on the distance (paper section 4.1).
+"""Verification with a threshold on the distance (paper section 4.1).
 
-Two faces are the same person where their squared distance is at most the threshold d:
+Two faces are accepted as the same person if their squared distance is at most the threshold d:
 
-    VAL(d) = share of same-person pairs with distance <= d    (equation 6, the validation rate)
-    FAR(d) = share of different-person pairs with distance <= d    (the false accept rate)
+    VAL(d) = fraction of same-person pairs with distance <= d    (equation 6, the validation rate)
+    FAR(d) = fraction of different-person pairs with distance <= d    (the false accept rate)
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 @dataclass(frozen=True)
 class OperatingPoint:
-    """What a threshold does on a set of pairs."""
+    """VAL and FAR of a threshold on a set of pairs."""
 
     threshold: float
     val: float
@@ -22,7 +22,7 @@ class OperatingPoint:
 
 
 def as_distances(distances: ArrayLike, name: str) -> NDArray[np.float64]:
-    """A flat, non-empty float64 array of finite distances; ValueError says what is wrong with others."""
+    """Convert distances to a flat float64 array; ValueError if it is empty or a value is not finite."""
     array = np.asarray(distances, dtype=np.float64).ravel()
     if array.size == 0:
         raise ValueError(f"there are no {name} pairs to measure")
@@ -48,10 +48,10 @@ def val_far(genuine: ArrayLike, impostor: ArrayLike, threshold: float) -> Operat
 
 
 def threshold_at(far: float, impostor: ArrayLike) -> float:
-    """The largest threshold whose false accept rate on these pairs is at most `far`.
+    """Largest threshold whose false accept rate on these pairs is at most `far`.
 
-    Exact, from the sorted distances. Ties are handled conservatively: where accepting one of several equal
-    distances would exceed `far`, none of them is accepted.
+    The result is exact. Ties are handled conservatively: if accepting one of several equal distances would exceed
+    `far`, none of them is accepted.
 
     Parameters
     ----------
@@ -63,12 +63,12 @@ def threshold_at(far: float, impostor: ArrayLike) -> float:
     Returns
     -------
     float
-        The largest float64 below the first distance that must be refused.
+        The largest float64 below the first distance that must be rejected.
 
     Raises
     ------
     ValueError
-        `far` is out of range, or there are fewer pairs than can show it.
+        `far` is out of range, or there are too few pairs to measure it.
     """
     impostor = as_distances(impostor, "impostor")
     if not 0 <= far < 1:
@@ -78,16 +78,16 @@ def threshold_at(far: float, impostor: ArrayLike) -> float:
             f"a false accept rate of {far:g} cannot be measured on {impostor.size} impostor pairs: "
             f"it needs at least {np.ceil(1 / far):,.0f}"
         )
-    # 0.29 * 100 is 28.999...: without the slack an exact rate would lose one pair to rounding.
+    # 0.29 * 100 is 28.999...: without the tolerance, rounding would lose one pair of an exact rate.
     allowed = int(np.floor(far * impostor.size + 1e-9))
     first_refused = np.partition(impostor, allowed)[allowed]
     return float(np.nextafter(first_refused, -np.inf))
 
 
 def rejection_at(frr: float, genuine: ArrayLike) -> float:
-    """The smallest squared distance beyond which at most a share `frr` of same-person pairs lie.
+    """Smallest squared distance beyond which at most a fraction `frr` of same-person pairs lie.
 
-    Exact, from the sorted distances; of equal distances none lies beyond itself.
+    The result is exact. Of equal distances, none lies beyond itself.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ def rejection_at(frr: float, genuine: ArrayLike) -> float:
     Raises
     ------
     ValueError
-        `frr` is out of range, or there are fewer pairs than can show it.
+        `frr` is out of range, or there are too few pairs to measure it.
     """
     genuine = as_distances(genuine, "genuine")
     if not 0 < frr < 1:
@@ -111,11 +111,3 @@ def rejection_at(frr: float, genuine: ArrayLike) -> float:
         )
     last = genuine.size - 1 - int(np.floor(frr * genuine.size + 1e-9))
     return float(np.partition(genuine, last)[last])
-
-
-def val_at_far(genuine: ArrayLike, impostor: ArrayLike, far: float) -> OperatingPoint:
-    """The validation rate where the false accept rate is at most `far` (the paper's headline figure).
-
-    Parameters and errors as for `val_far` and `threshold_at`.
-    """
-    return val_far(genuine, impostor, threshold_at(far, impostor))

@@ -1,11 +1,11 @@
-"""What a distance between two faces means, in words: the same person, different people, or too close to call.
+"""What a distance between two faces means, in words: same person, different people, or too close to call.
 
-Two distances divide the answers. Up to the accept threshold two faces are the same person; it is chosen by the share of
-different-person pairs that are within it (the false accept rate). Beyond the reject distance they are different
-people; it is chosen by the share of same-person pairs that are beyond it (the false reject rate). Between the two,
-neither answer is as reliable as it should be.
+Two distances separate the three answers. Up to the accept threshold, two faces are the same person; the threshold is
+chosen by the fraction of different-person pairs within it (the false accept rate). Beyond the reject distance they are
+different people; it is chosen by the fraction of same-person pairs beyond it (the false reject rate). Between the two,
+neither answer is reliable enough.
 
-The library, the command line, the HTTP service and its page all take their words from here.
+The library, the command line, the HTTP service and the web page all use these words.
 """
 
 from dataclasses import dataclass
@@ -19,12 +19,12 @@ HEADLINES: dict[Outcome, str] = {
     "different": "Different people",
 }
 
-# False reject rates that a card states a distance for, falling, and the one that decides where the data reach it.
+# False reject rates for which a card states a distance, decreasing, and the one used if the data can measure it.
 FRRS = (1e-1, 5e-2, 2e-2, 1e-2, 1e-3)
 PREFERRED_FRR = 1e-2
 
-# A rate that fewer pairs decide is chance.
-_LEAST_PAIRS = 10
+# A rate needs at least this many pairs on its far side; fewer are chance.
+_MIN_PAIRS = 10
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Verdict:
 
     outcome : 'same', 'unclear' or 'different'
     headline : the answer in two to four words
-    explanation : the distance, what it was compared with, and both error rates
+    explanation : the distance, the threshold it was compared with, and both error rates
     """
 
     outcome: Outcome
@@ -43,14 +43,15 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Decision:
-    """The two distances that divide the answers, and what is known of their errors.
+    """The two distances that separate the answers, and their error rates.
 
     accept : squared distance up to which (inclusive) two faces are the same person
-    far : share of different-person pairs within `accept`
-    reject : squared distance beyond which two faces are different people; None where nobody measured it, and then
-        there are two answers only
-    frr : share of same-person pairs beyond `reject`; None where `reject` is
-    groups : how many groups of people were measured, none of which exceeds `far`; 0 where it is that of average pairs
+    far : fraction of different-person pairs within `accept`
+    reject : squared distance beyond which two faces are different people; None if it was not measured, and then there
+        are only two answers
+    frr : fraction of same-person pairs beyond `reject`; None if `reject` is None
+    groups : number of groups of people that were measured, none of which exceeds `far`; 0 if `far` is that of average
+        pairs
     """
 
     accept: float
@@ -65,13 +66,13 @@ class Decision:
         return self.accept if self.reject is None else max(self.accept, self.reject)
 
     def outcome(self, distance: float) -> Outcome:
-        """The answer at a squared distance."""
+        """Return the answer for a squared distance."""
         if distance <= self.accept:
             return "same"
         return "different" if distance > self.beyond else "unclear"
 
     def verdict(self, distance: float) -> Verdict:
-        """The answer at a squared distance, in words."""
+        """Return the answer for a squared distance, in words."""
         outcome = self.outcome(distance)
         where = {
             "same": f"within the threshold {self.accept:.3f}",
@@ -82,7 +83,7 @@ class Decision:
 
     @property
     def errors(self) -> str:
-        """Both error rates as one sentence."""
+        """Both error rates, as one sentence."""
         accepted = f"Of pairs of different people, {share_in_words(self.far)} are within {self.accept:.3f}"
         if self.groups:
             accepted = (
@@ -91,8 +92,8 @@ class Decision:
             )
         if self.reject is None or self.frr is None:
             return (
-                f"{accepted}; how many pairs of the same person are beyond it was not measured for this model, "
-                "so it never answers 'too close to call'."
+                f"{accepted}; the share of pairs of the same person beyond it was not measured for this model, "
+                "so the answer is never 'too close to call'."
             )
         most = "at most " if self.reject < self.accept else ""
         return (
@@ -101,13 +102,13 @@ class Decision:
 
 
 def measurable_frr(genuine_pairs: int) -> float | None:
-    """The false reject rate to decide at: `PREFERRED_FRR`, or the next of `FRRS` that enough pairs decide, or None."""
-    enough = [rate for rate in FRRS if rate >= PREFERRED_FRR and rate * genuine_pairs >= _LEAST_PAIRS - 1e-9]
+    """False reject rate to decide at: `PREFERRED_FRR`, or the next of `FRRS` that the pairs can measure, or None."""
+    enough = [rate for rate in FRRS if rate >= PREFERRED_FRR and rate * genuine_pairs >= _MIN_PAIRS - 1e-9]
     return min(enough, default=None)
 
 
 def share_in_words(share: float) -> str:
-    """A share as '1 in 1,000', or as a percentage where that would need rounding."""
+    """Format a share as '1 in 1,000', or as a percentage if that would need rounding."""
     if share <= 0:
         return "none"
     one_in = round(1 / share)
@@ -117,21 +118,21 @@ def share_in_words(share: float) -> str:
 
 
 def other_faces(name: str, faces: int, face: int, chosen: bool) -> str | None:
-    """What to say of a photo with several faces, of which one was compared; None where there is only one.
+    """Message about a photo with several faces of which one was compared; None if it shows only one.
 
     Parameters
     ----------
     name : str
         Of the photo.
     faces : int
-        How many faces it shows.
+        Number of faces in the photo.
     face : int
-        Number of the one that was compared, from 1 in reading order.
+        Number of the face that was compared, from 1 in reading order.
     chosen : bool
-        Whether the caller asked for that one.
+        Whether the caller asked for this face.
     """
     if faces < 2:
         return None
     if chosen:
         return f"{name} shows {faces} faces; face {face} was compared, as asked"
-    return f"{name} shows {faces} faces; face {face}, the largest, was compared. Any other can be chosen by its number"
+    return f"{name} shows {faces} faces; face {face}, the largest, was compared. Choose another by its number"

@@ -1,6 +1,6 @@
 """The model file and its card, the engine that runs it, and the models that ship with the package."""
 
-from facespace.model.batching import SharedEngine, Together
+from facespace.model.batching import Batcher, SharedEngine
 from facespace.model.card import (
     CalibrationCard,
     CalibrationErrorCard,
@@ -26,11 +26,13 @@ from facespace.model.card import (
 )
 from facespace.model.check import check_model
 from facespace.model.engine import Embedder, Engine, prepare
-from facespace.model.file import ModelFile, read_model, weights_sha256, with_card, write_model
+from facespace.model.file import ModelFile, read_model, with_card, write_model
 from facespace.model.listing import ListedModel, list_models
 from facespace.model.shipped import find_model, ship, shipped_model, shipped_models
+from facespace.onnxfile import weights_sha256
 
 __all__ = [
+    "Batcher",
     "CalibrationCard",
     "CalibrationErrorCard",
     "Card",
@@ -56,7 +58,6 @@ __all__ = [
     "StageCard",
     "StatedThresholdCard",
     "ThresholdCard",
-    "Together",
     "TrainingCard",
     "check_model",
     "find_model",

@@ -1,4 +1,4 @@
-"""Faces of many callers through the network together."""
+"""Dynamic batching: run the network on faces from several callers at once."""
 
 import threading
 import time
@@ -16,32 +16,32 @@ In = TypeVar("In")
 Out = TypeVar("Out")
 
 
-class Together(Generic[In, Out]):
-    """Gathers what several threads ask for, and does it in one go.
+class Batcher(Generic[In, Out]):
+    """Collects items from several threads and processes them in batches.
 
-    The first of a batch waits at most `wait` seconds for others; while a batch is at work the next one gathers, so
-    under load nobody waits for the clock.
+    The first item of a batch waits at most `wait` seconds for others. While a batch is processed, the next one is
+    collected, so under load nobody waits for the timeout.
 
     Parameters
     ----------
     do : callable
-        A list of items to their answers, in that order. What it raises, all that asked are told.
-    most : int
-        Items in a batch.
+        Maps a list of items to a list of results in the same order. Its exceptions are raised in all callers.
+    max_batch : int
+        Maximum batch size.
     wait : float
         Seconds.
     on_batch : callable or None
-        Told how many items each batch has.
+        Called with the size of each batch.
     """
 
     def __init__(
         self,
         do: Callable[[list[In]], Sequence[Out]],
-        most: int,
+        max_batch: int,
         wait: float,
         on_batch: Callable[[int], None] | None = None,
     ):
-        self._do, self._most, self._wait, self._on_batch = do, most, wait, on_batch
+        self._do, self._max_batch, self._wait, self._on_batch = do, max_batch, wait, on_batch
         self._waiting: deque[tuple[In, Future[Out]]] = deque()
         self._changed = threading.Condition()
         self._closed = False
@@ -49,22 +49,22 @@ class Together(Generic[In, Out]):
         self._thread.start()
 
     def __call__(self, items: Iterable[In]) -> list[Out]:
-        """The answers to some items; waits for them."""
+        """Process some items and wait for the results."""
         asked: list[tuple[In, Future[Out]]] = [(item, Future()) for item in items]
         with self._changed:
             if self._closed:
-                raise RuntimeError("nothing is done together any more: it was closed")
+                raise RuntimeError("the batcher was closed")
             self._waiting.extend(asked)
             self._changed.notify_all()
         return [future.result() for _, future in asked]
 
     @property
     def waiting(self) -> int:
-        """Items that wait for their batch."""
+        """Number of items waiting for a batch."""
         return len(self._waiting)
 
     def close(self) -> None:
-        """Finish what was asked for, and no more."""
+        """Finish the waiting items, and accept no more."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
@@ -74,9 +74,11 @@ class Together(Generic[In, Out]):
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._closed)
             until = time.monotonic() + self._wait
-            while 0 < len(self._waiting) < self._most and not self._closed and (left := until - time.monotonic()) > 0:
+            while (
+                0 < len(self._waiting) < self._max_batch and not self._closed and (left := until - time.monotonic()) > 0
+            ):
                 self._changed.wait(left)
-            return [self._waiting.popleft() for _ in range(min(self._most, len(self._waiting)))]
+            return [self._waiting.popleft() for _ in range(min(self._max_batch, len(self._waiting)))]
 
     def _work(self) -> None:
         while batch := self._gather():
@@ -93,24 +95,24 @@ class Together(Generic[In, Out]):
 
 
 class SharedEngine:
-    """An engine whose batches are made of the faces of all threads that ask it. Close it when done.
+    """An engine that batches the faces of all threads that use it. Close it when done.
 
     Parameters
     ----------
     engine : Embedder
     wait : float
-        Seconds that a face waits for others at most.
+        Maximum time in seconds that a face waits for others.
     on_batch : callable or None
-        Told how many faces each batch has.
+        Called with the number of faces in each batch.
     """
 
     def __init__(self, engine: Embedder, wait: float, on_batch: Callable[[int], None] | None = None):
         self.engine = engine
-        self.together: Together[NDArray[np.uint8], NDArray[np.float32]] = Together(self._embed, BATCH, wait, on_batch)
+        self.batcher: Batcher[NDArray[np.uint8], NDArray[np.float32]] = Batcher(self._embed, BATCH, wait, on_batch)
 
     def embed(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         """As `Engine.embed`."""
-        return np.stack(self.together(crops)) if len(crops) else self.engine.embed(crops)
+        return np.stack(self.batcher(crops)) if len(crops) else self.engine.embed(crops)
 
     def embed_stream(self, crops: Iterable[NDArray[np.uint8]]) -> Iterator[NDArray[np.float32]]:
         """As `Engine.embed_stream`."""
@@ -118,13 +120,13 @@ class SharedEngine:
         for crop in crops:
             waiting.append(crop)
             if len(waiting) == BATCH:
-                yield from self.together(waiting)
+                yield from self.batcher(waiting)
                 waiting.clear()
-        yield from self.together(waiting)
+        yield from self.batcher(waiting)
 
     def close(self) -> None:
-        """Finish what was asked for."""
-        self.together.close()
+        """Finish the waiting faces."""
+        self.batcher.close()
 
     def _embed(self, crops: list[NDArray[np.uint8]]) -> list[NDArray[np.float32]]:
         return list(self.engine.embed(np.stack(crops)))

@@ -1,4 +1,4 @@
-"""The model card: all that is needed to use a network, kept inside its ONNX file.
+"""The model card: everything needed to use a network, stored in its ONNX file.
 
 docs/reference/model-file.md describes every key for people who write a card by hand.
 """
@@ -16,6 +16,8 @@ from facespace.metric import Calibration, Decision, Impostors, measurable_frr
 from facespace.validation import explain
 
 Positive = Annotated[int, Field(gt=0)]
+# Detectors that align faces alike, by the one that represents them in the space's id.
+_ALIKE = {"one-shot": "mtcnn", "one-shot-tiles": "mtcnn"}
 
 
 class _Record(BaseModel):
@@ -23,7 +25,7 @@ class _Record(BaseModel):
 
 
 class InputCard(_Record):
-    """How pixels become the network's input: (pixel - mean) / std for each channel, pixels 0..255."""
+    """How pixels become the network's input: (pixel - mean) / std for each channel, with pixels in 0..255."""
 
     width: Positive
     height: Positive
@@ -33,7 +35,7 @@ class InputCard(_Record):
 
 
 class ThresholdCard(_Record):
-    """The squared distance up to which two faces are one person at a false accept rate."""
+    """The squared distance within which two faces are the same person, at a false accept rate."""
 
     far: Annotated[float, Field(gt=0, lt=1)]
     threshold: Annotated[float, Field(ge=0, le=4)]
@@ -42,10 +44,10 @@ class ThresholdCard(_Record):
 
 
 class CalibrationErrorCard(_Record):
-    """How wrong the probabilities are on some pairs: expected calibration error, both kinds of pairs weighing the same.
+    """Error of the probabilities on some pairs: expected calibration error, with equal weight for both kinds of pairs.
 
-    data : whose the pairs are
-    error : mean gap between the probability stated and the share of same-person pairs seen, 0 to 1
+    data : which pairs it was measured on
+    error : mean difference between the predicted probability and the observed fraction of same-person pairs, 0 to 1
     """
 
     data: Annotated[str, Field(min_length=1)]
@@ -55,7 +57,7 @@ class CalibrationErrorCard(_Record):
 class RejectionCard(_Record):
     """The squared distance beyond which two faces are different people, at a false reject rate.
 
-    frr : share of same-person pairs beyond `distance`
+    frr : fraction of same-person pairs beyond `distance`
     low, high : 95 % interval of `distance`
     """
 
@@ -68,8 +70,8 @@ class RejectionCard(_Record):
 class CalibrationCard(_Record):
     """Log-odds of 'same person' = intercept + slope * squared distance.
 
-    population : whose pairs the curve was fitted on, so for whom it holds
-    errors : how wrong it is on them and on others
+    population : the data that the curve was fitted on, for which it is valid
+    errors : its error on these and on other data
     """
 
     slope: Annotated[float, Field(lt=0)]
@@ -79,21 +81,21 @@ class CalibrationCard(_Record):
 
 
 class ClusteringCard(_Record):
-    """The agglomerative clustering that suits this space: linkage and cut (squared distance)."""
+    """The agglomerative clustering for this space: linkage and cut (squared distance)."""
 
     linkage: Literal["average", "complete"]
     threshold: Annotated[float, Field(ge=0, le=4)]
 
 
 class ImpostorTailCard(_Record):
-    """How near strangers come to templates of so many photos: thresholds at the rates of `ImpostorsCard.fars`."""
+    """Distances between strangers and templates of this many photos: thresholds at the rates `ImpostorsCard.fars`."""
 
     photos: Positive
     thresholds: Annotated[list[Annotated[float, Field(ge=0, le=4)]], Field(min_length=1)]
 
 
 class ImpostorsCard(_Record):
-    """The distances of strangers by false accept rate, from which a gallery takes its open-set threshold."""
+    """Distances of strangers by false accept rate, from which a gallery computes its open-set threshold."""
 
     fars: Annotated[list[Annotated[float, Field(gt=0, lt=1)]], Field(min_length=1)]
     tails: Annotated[list[ImpostorTailCard], Field(min_length=1)]
@@ -102,22 +104,22 @@ class ImpostorsCard(_Record):
     def _consistent(self) -> "ImpostorsCard":
         photos = [tail.photos for tail in self.tails]
         if photos[0] != 1 or any(a >= b for a, b in itertools.pairwise(photos)):
-            raise ValueError(f"the tails must be for 1 photo and then for rising numbers of them, not {photos}")
+            raise ValueError(f"the tails must be for 1 photo and then for increasing numbers of photos, not {photos}")
         if any(a <= b for a, b in itertools.pairwise(self.fars)):
-            raise ValueError("fars must fall")
+            raise ValueError("fars must decrease")
         for tail in self.tails:
             if len(tail.thresholds) > len(self.fars):
                 raise ValueError(f"the tail for {tail.photos} photos has more thresholds than there are fars")
             if any(a < b for a, b in itertools.pairwise(tail.thresholds)):
-                raise ValueError(f"thresholds must not rise as the rate falls (tail for {tail.photos} photos)")
+                raise ValueError(f"thresholds must not increase as the rate decreases (tail for {tail.photos} photos)")
         return self
 
 
 class DistancesCard(_Record):
-    """Histograms of the squared distances that decisions were measured on, for people to look at.
+    """Histograms of the squared distances that decisions were measured on, for display.
 
-    step : width of a bar; bar i reaches from i * step to (i + 1) * step, the first starts at 0
-    genuine, impostor : share of same-person and of different-person pairs in each bar, each summing to 1
+    step : width of a bin; bin i ranges from i * step to (i + 1) * step
+    genuine, impostor : fraction of same-person and of different-person pairs in each bin; each sums to 1
     """
 
     step: Annotated[float, Field(gt=0, le=4)]
@@ -127,7 +129,7 @@ class DistancesCard(_Record):
     @model_validator(mode="after")
     def _consistent(self) -> "DistancesCard":
         if len(self.genuine) != len(self.impostor):
-            raise ValueError(f"{len(self.genuine)} bars of genuine and {len(self.impostor)} of impostor pairs differ")
+            raise ValueError(f"{len(self.genuine)} bins of genuine but {len(self.impostor)} of impostor pairs")
         for name, shares in (("genuine", self.genuine), ("impostor", self.impostor)):
             if abs(sum(shares) - 1) > 1e-3:
                 raise ValueError(f"the shares of {name} pairs sum to {sum(shares):.4g}, not to 1")
@@ -135,7 +137,7 @@ class DistancesCard(_Record):
 
 
 class ShareCard(_Record):
-    """A share with its 95 % interval."""
+    """A proportion with its 95 % interval."""
 
     value: Annotated[float, Field(ge=0, le=1)]
     low: Annotated[float, Field(ge=0, le=1)]
@@ -145,9 +147,9 @@ class ShareCard(_Record):
 class GroupThresholdCard(ThresholdCard):
     """The squared distance at which no measured group of strangers exceeds a false accept rate.
 
-    group : the group that decides it
-    groups : how many had enough pairs for this rate
-    val : the share of the validation people's same-person pairs accepted there
+    group : the group that determines it
+    groups : number of groups with enough pairs for this rate
+    val : fraction of the validation people's same-person pairs accepted there
     """
 
     group: str
@@ -156,9 +158,9 @@ class GroupThresholdCard(ThresholdCard):
 
 
 class StatedThresholdCard(_Record):
-    """A threshold at which the rate of each group is stated.
+    """A threshold for which the rate of each group is given.
 
-    holds_for : 'worst group', or 'average pair' where it was measured on pairs of all kinds
+    holds_for : 'worst group', or 'average pair' if it was measured on pairs of all kinds
     """
 
     far: Annotated[float, Field(gt=0, lt=1)]
@@ -167,7 +169,7 @@ class StatedThresholdCard(_Record):
 
 
 class GroupRatesCard(_Record):
-    """How often strangers of a group are accepted as one person, at each of `GroupsCard.at`."""
+    """How often strangers of one group are accepted as the same person, at each of `GroupsCard.at`."""
 
     column: str
     name: str
@@ -177,13 +179,13 @@ class GroupRatesCard(_Record):
 
 
 class GroupsCard(_Record):
-    """Strangers within groups, who were measured beside the validation people.
+    """Strangers within groups, measured in addition to the validation people.
 
-    data, faces : whose faces they are, and how many
-    by : the columns whose combinations are the groups that decide the thresholds
-    thresholds : for each false accept rate the groups can show
-    at : the thresholds that `groups` state their rates at
-    groups : the deciding groups first, then those by other columns
+    data, faces : the source of the faces, and their number
+    by : the columns whose combinations are the groups that determine the thresholds
+    thresholds : for each false accept rate that the groups can measure
+    at : the thresholds at which `groups` give their rates
+    groups : the determining groups first, then those by other columns
     """
 
     data: Annotated[str, Field(min_length=1)]
@@ -194,14 +196,14 @@ class GroupsCard(_Record):
     groups: tuple[GroupRatesCard, ...] = ()
 
     def deciding(self, far: float) -> int:
-        """How many groups were measured at a false accept rate; 0 where it is none of `thresholds`."""
+        """Number of groups measured at a false accept rate; 0 if it is not in `thresholds`."""
         return next((entry.groups for entry in self.thresholds if abs(entry.far - far) <= 1e-9 * far), 0)
 
     @model_validator(mode="after")
     def _consistent(self) -> "GroupsCard":
         ordered = sorted(self.thresholds, key=lambda entry: entry.far)
         if any(a.threshold > b.threshold for a, b in itertools.pairwise(ordered)):
-            raise ValueError("thresholds of the worst group must not fall as the false accept rate rises")
+            raise ValueError("thresholds of the worst group must not decrease as the false accept rate increases")
         for group in self.groups:
             if len(group.rates) != len(self.at):
                 raise ValueError(f"{group.name} has {len(group.rates)} rates for {len(self.at)} thresholds")
@@ -209,10 +211,10 @@ class GroupsCard(_Record):
 
 
 class DecisionsCard(_Record):
-    """What distances mean in this space, and on whose faces that was found.
+    """What distances mean in this space, and the data on which that was measured.
 
     thresholds : for the average pair of strangers
-    groups : for the worst of several groups of strangers, where they were measured; these decide then
+    groups : for the worst of several groups of strangers, if they were measured; they take precedence
     """
 
     data: Annotated[str, Field(min_length=1)]
@@ -231,15 +233,15 @@ class DecisionsCard(_Record):
 
     @property
     def fars(self) -> tuple[float, ...]:
-        """The false accept rates that there is a threshold for, falling."""
+        """The false accept rates with a threshold, decreasing."""
         groups = () if self.groups is None else self.groups.thresholds
         return tuple(sorted({entry.far for entry in (*self.thresholds, *groups)}, reverse=True))
 
     def threshold(self, far: float) -> float | None:
-        """The squared distance up to which two faces are one person; None where `far` was not measured.
+        """The squared distance within which two faces are the same person; None if `far` was not measured.
 
-        Where groups were measured, neither the average pair nor any group exceeds the rate. A rate that the groups are
-        too small for takes the average's threshold, but none looser than the groups' at a higher rate.
+        If groups were measured, neither the average pair nor any group exceeds the rate. A rate that the groups are too
+        small to measure uses the average's threshold, but none looser than the groups' at a higher rate.
         """
         average = _threshold_of(self.thresholds, far)
         if self.groups is None:
@@ -253,23 +255,23 @@ class DecisionsCard(_Record):
     @model_validator(mode="after")
     def _consistent(self) -> "DecisionsCard":
         if self.default_far not in self.fars:
-            raise ValueError(f"default_far {self.default_far:g} is not among the thresholds' {list(self.fars)}")
+            raise ValueError(f"default_far {self.default_far:g} is not among the thresholds' rates {list(self.fars)}")
         ordered = sorted(self.thresholds, key=lambda entry: entry.far)
         if any(a.threshold > b.threshold for a, b in itertools.pairwise(ordered)):
-            raise ValueError("thresholds must not fall as the false accept rate rises")
+            raise ValueError("thresholds must not decrease as the false accept rate increases")
         frrs = [entry.frr for entry in self.rejections]
         if (self.default_frr is not None or frrs) and self.default_frr not in frrs:
-            raise ValueError(f"default_frr {self.default_frr} is not among the rejections' {frrs}")
+            raise ValueError(f"default_frr {self.default_frr} is not among the rejections' rates {frrs}")
         by_rate = sorted(self.rejections, key=lambda entry: entry.frr)
         if any(a.distance < b.distance for a, b in itertools.pairwise(by_rate)):
-            raise ValueError("the distances of rejections must not rise with the false reject rate")
+            raise ValueError("the distances of rejections must not increase with the false reject rate")
         return self
 
     def rejection(self) -> tuple[float, float] | None:
-        """The false reject rate to decide at, and the squared distance beyond which that share of genuine pairs lie.
+        """The false reject rate to decide at, and the squared distance beyond which that fraction of genuine pairs is.
 
-        From `rejections`; for cards made before there were any, from the histogram of genuine distances, to the width
-        of a bar. None where the card has neither.
+        From `rejections`; for older cards without them, from the histogram of genuine distances, to the width of a bin.
+        None if the card has neither.
         """
         for entry in self.rejections:
             if entry.frr == self.default_frr:
@@ -278,7 +280,7 @@ class DecisionsCard(_Record):
         if self.distances is None or frr is None:
             return None
         shares = self.distances.genuine
-        beyond = list(itertools.accumulate(reversed(shares), initial=0.0))[::-1]  # of the bars from each one on
+        beyond = list(itertools.accumulate(reversed(shares), initial=0.0))[::-1]  # from each bin to the last
         bar = next(bar for bar, share in enumerate(beyond) if share <= frr)
         return frr, min(4.0, bar * self.distances.step)
 
@@ -288,7 +290,7 @@ def _threshold_of(entries: Iterable[ThresholdCard], far: float) -> float | None:
 
 
 class FigureCard(_Record):
-    """A figure that was measured: what, on whose faces, and its 95 % interval where it has one."""
+    """A measured figure: what, on which data, and its 95 % interval if it has one."""
 
     name: Annotated[str, Field(min_length=1)]
     value: float
@@ -300,21 +302,21 @@ class FigureCard(_Record):
     @model_validator(mode="after")
     def _consistent(self) -> "FigureCard":
         if (self.low is None) != (self.high is None):
-            raise ValueError("an interval has two ends: give both low and high, or neither")
+            raise ValueError("give both low and high of an interval, or neither")
         if self.low is not None and self.high is not None and not self.low <= self.value <= self.high:
             raise ValueError(f"the value {self.value:g} lies outside its interval {self.low:g} to {self.high:g}")
         return self
 
 
 class LimitCard(_Record):
-    """What the network is bad at, as far as somebody measured it."""
+    """A known weakness of the network, as far as it was measured."""
 
     condition: Annotated[str, Field(min_length=1)]
     figure: FigureCard | None = None
 
 
 class StageCard(_Record):
-    """One stage of training: what was learnt from what, and what it reached."""
+    """A stage of training: objective, data, and result."""
 
     name: Annotated[str, Field(min_length=1)]
     method: Annotated[str, Field(min_length=1)]
@@ -328,7 +330,7 @@ class StageCard(_Record):
 
 
 class TrainingCard(_Record):
-    """Where the weights come from. The last stage's data and recipe, and each stage where there were several."""
+    """Origin of the weights: data and recipe of the last stage, and every stage if there were several."""
 
     data: str
     people: int
@@ -339,9 +341,9 @@ class TrainingCard(_Record):
 
 
 class QuantisedCard(_Record):
-    """How a network of int8 came out of one of float32.
+    """How an int8 network was made from a float32 one.
 
-    drift : mean squared distance between the two networks' points of one face
+    drift : mean squared distance between the two networks' embeddings of the same face
     """
 
     weights_sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
@@ -351,10 +353,10 @@ class QuantisedCard(_Record):
 
 
 class Card(_Record):
-    """A model card. Frozen; `extra` keys are refused so that a typing error is not taken for a choice.
+    """A model card. Frozen; unknown keys are rejected, so that a typing error does not go unnoticed.
 
-    comparable_with names the space whose points this model's may be compared with (harmonic embedding, paper
-    appendix A); no other space ever is.
+    comparable_with is the id of the space whose embeddings can be compared with this model's (harmonic embedding, paper
+    appendix A); no other space's can.
     """
 
     format: Literal[1] = 1
@@ -382,27 +384,30 @@ class Card(_Record):
         Raises
         ------
         ModelError
-            Names each key that is wrong, and `where` it stands.
+            The card is invalid; the message names each wrong key, and `where` the card is.
         """
         try:
             return cls.model_validate(values)
         except ValidationError as error:
-            raise ModelError(f"the model card in {where} is not valid:\n{explain(error, cls)}") from None
+            raise ModelError(f"the model card in {where} is invalid:\n{explain(error, cls)}") from None
 
     @property
     def space_id(self) -> str:
-        """Hex sha256 that names the space: the weights and all that changes what they give.
+        """Id of the space (hex sha256): it covers the weights and everything that changes their output.
 
-        Thresholds, calibration and descriptions are left out: they say what a distance means, and may be
-        measured anew without moving a point.
+        Thresholds, calibration and descriptions are not included: they say what a distance means, and can be measured
+        again without changing any embedding.
         """
         preparation = self.model_dump(
             mode="json", include={"weights_sha256", "dimension", "normalised", "detector", "crop", "input"}
         )
+        # Both place landmarks alike (docs/decisions/014-one-shot-detector.md): galleries outlive the change from one
+        # to the other.
+        preparation["detector"] = _ALIKE.get(self.detector, self.detector)
         return hashlib.sha256(json.dumps(preparation, sort_keys=True).encode()).hexdigest()
 
     def require_decisions(self) -> DecisionsCard:
-        """What distances mean; ModelError where nobody has measured it yet."""
+        """Thresholds and calibration; ModelError if they were not measured."""
         if self.decisions is None:
             raise ModelError(
                 f"the card of model {self.name!r} has no thresholds, so a distance cannot be judged; "
@@ -412,9 +417,9 @@ class Card(_Record):
         return self.decisions
 
     def threshold(self, far: float | None = None) -> float:
-        """The squared distance up to which two faces are one person, at a FAR the card supports.
+        """The squared distance within which two faces are the same person, at a FAR of the card.
 
-        Where the card has measured groups of strangers it holds for the worst of them, else for the average pair.
+        If the card has measured groups of strangers, it is valid for the worst of them, otherwise for the average pair.
 
         Raises
         ------
@@ -432,7 +437,7 @@ class Card(_Record):
         )
 
     def decision(self, far: float | None = None) -> Decision:
-        """The distances that divide 'same person', 'too close to call' and 'different people', at a FAR of the card.
+        """The distances that separate 'same person', 'too close to call' and 'different people', at a FAR of the card.
 
         Raises
         ------
@@ -447,9 +452,9 @@ class Card(_Record):
         )
 
     def impostors(self) -> Impostors:
-        """How near strangers come, by false accept rate; ModelError where the card has no thresholds at all.
+        """Distances of strangers by false accept rate; ModelError if the card has no thresholds at all.
 
-        A card measured before there were tails has its few thresholds to tell, for single photos only.
+        For an older card without tails, its few thresholds are used, for single photos only.
         """
         decisions = self.require_decisions()
         if decisions.impostors is None:
@@ -465,6 +470,6 @@ class Card(_Record):
         )
 
     def calibration(self) -> Calibration:
-        """The curve from squared distance to probability; ModelError where the card has none."""
+        """The curve from squared distance to probability; ModelError if the card has none."""
         entry = self.require_decisions().calibration
         return Calibration(slope=entry.slope, intercept=entry.intercept)

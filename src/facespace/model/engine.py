@@ -1,4 +1,4 @@
-"""Running the network: onnxruntime, batches, execution providers."""
+"""Run the network with onnxruntime: batches, threads and execution providers."""
 
 from collections.abc import Iterable, Iterator
 from typing import Protocol
@@ -11,35 +11,27 @@ from facespace.errors import ModelError
 from facespace.metric import normalise
 from facespace.model.card import Card
 from facespace.model.file import ModelFile
+from facespace.model.providers import PROVIDERS, choose_provider, load_libraries, quiet, started
 from facespace.processors import session_threads
-from facespace.validation import nearest_name
 
-# In order of preference where the user does not choose.
-PROVIDERS = {
-    "cuda": "CUDAExecutionProvider",
-    "coreml": "CoreMLExecutionProvider",
-    "openvino": "OpenVINOExecutionProvider",
-    "cpu": "CPUExecutionProvider",
-}
-
-# Beyond 32 faces a batch gains nothing on a CPU and only takes memory.
+# On a CPU, batches of more than 32 faces are no faster and need more memory.
 BATCH = 32
 
 
 class Embedder(Protocol):
-    """What a space needs of an engine."""
+    """What a space needs from an engine."""
 
     def embed(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Points (n, d), L2 norm 1, of faces (n, height, width, 3)."""
+        """Embed faces (n, height, width, 3); returns (n, d), L2 norm 1."""
         ...
 
     def embed_stream(self, crops: Iterable[NDArray[np.uint8]]) -> Iterator[NDArray[np.float32]]:
-        """Points (d,) of single faces as they come."""
+        """Embed single faces from a stream; yields (d,)."""
         ...
 
 
 class Engine:
-    """A network ready to run. Safe to share between threads.
+    """A network ready to run. Threads may share it.
 
     Parameters
     ----------
@@ -48,36 +40,39 @@ class Engine:
         'cpu', 'cuda', 'coreml' or 'openvino'; by default the first of cuda, coreml, openvino, cpu that this
         onnxruntime has.
     threads : int or None
-        Threads for one batch; by default one for each core that this process may use.
+        Threads per batch; None uses one for each core that this process may use.
 
     Raises
     ------
     ModelError
-        The provider is absent, the network does not load, or it is not what its card says.
+        The provider is not available, the network does not load, or it does not match its card.
     """
 
     def __init__(self, model: ModelFile, provider: str | None = None, threads: int | None = None):
-        self.provider = choose_provider(provider, ort.get_available_providers())
+        chosen = choose_provider(provider, ort.get_available_providers())
+        load_libraries(chosen)
         options = ort.SessionOptions()
         options.log_severity_level = 3
-        # Threads that wait actively between two faces take a core from what finds the next: 44 ms of the processor a
-        # photo instead of 22, measured with two threads on two cores that had other work besides.
+        # Threads that spin between two faces take a core from face detection: 44 ms of processor time per photo instead
+        # of 22, measured with two threads on two cores with other load.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         if threads is not None and threads < 1:
             raise ModelError(f"threads must be at least 1, not {threads}")
         options.intra_op_num_threads = session_threads(threads)
-        # The card decides what the network is given; CPU stands behind each provider for operators it lacks.
-        names = list(dict.fromkeys([PROVIDERS[self.provider], PROVIDERS["cpu"]]))
+        # The card determines the input. CPU is added as a fallback for operators that a provider lacks.
+        names = list(dict.fromkeys([PROVIDERS[chosen], PROVIDERS["cpu"]]))
         try:
-            self._session = ort.InferenceSession(model.onnx, options, providers=names)
+            with quiet(chosen, provider):
+                self._session = ort.InferenceSession(model.onnx, options, providers=names)
         except Exception as error:  # onnxruntime's exceptions share no public parent
             raise ModelError(f"onnxruntime cannot load {model.path}: {error}") from None
+        self.provider = started(chosen, provider, self._session.get_providers())
         self._card = model.card
         self._input = self._session.get_inputs()[0].name
         _check_signature(self._session, model)
 
     def embed(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Embed faces that are cut out already.
+        """Embed aligned faces.
 
         Parameters
         ----------
@@ -90,15 +85,15 @@ class Engine:
         Raises
         ------
         ModelError
-            The shape is not the card's, or the network gave values that are not finite.
+            The shape is not the card's, or the network returned values that are not finite.
         """
         try:
             return normalise(self.run(crops))
         except ValueError as error:
-            raise ModelError(f"model {self._card.name!r} gave a point that is no point: {error}") from None
+            raise ModelError(f"model {self._card.name!r} returned an invalid embedding: {error}") from None
 
     def run(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """What the network itself gives, before it is normalised.
+        """Return the network's output before normalisation.
 
         Parameters
         ----------
@@ -127,7 +122,7 @@ class Engine:
         return points
 
     def embed_stream(self, crops: Iterable[NDArray[np.uint8]]) -> Iterator[NDArray[np.float32]]:
-        """Embed single faces (height, width, 3) as they come, a batch at a time: memory stays bounded."""
+        """Embed single faces (height, width, 3) from a stream, a batch at a time, in bounded memory."""
         waiting: list[NDArray[np.uint8]] = []
         for crop in crops:
             waiting.append(crop)
@@ -138,23 +133,8 @@ class Engine:
             yield from self.embed(np.stack(waiting))
 
 
-def choose_provider(wanted: str | None, available: list[str]) -> str:
-    """The short name of the provider to use; ModelError where the wanted one is unknown or absent."""
-    present = [name for name, full in PROVIDERS.items() if full in available]
-    if wanted is None:
-        return present[0]
-    if wanted not in PROVIDERS:
-        raise ModelError(f"unknown execution provider {wanted!r}{nearest_name(wanted, list(PROVIDERS))}")
-    if wanted not in present:
-        raise ModelError(
-            f"execution provider {wanted!r} is not in this onnxruntime, which has {', '.join(present)}; "
-            f"install the onnxruntime build that carries {PROVIDERS[wanted]}"
-        )
-    return wanted
-
-
 def prepare(crops: NDArray[np.uint8], card: Card) -> NDArray[np.float32]:
-    """Pixels to the network's input, as the card says.
+    """Convert pixels to the network's input, as the card says.
 
     Parameters
     ----------
@@ -172,13 +152,13 @@ def prepare(crops: NDArray[np.uint8], card: Card) -> NDArray[np.float32]:
 def _check_signature(session: ort.InferenceSession, model: ModelFile) -> None:
     card, inputs, outputs = model.card, session.get_inputs(), session.get_outputs()
     if len(inputs) != 1 or len(outputs) != 1 or len(inputs[0].shape) != 4 or len(outputs[0].shape) != 2:
-        raise ModelError(f"{model.path} is no embedding network: it must map (n, 3, height, width) to (n, dimension)")
+        raise ModelError(f"{model.path} is not an embedding network: (n, 3, height, width) to (n, dimension)")
     for what, says, has in (
         ("channels", 3, inputs[0].shape[1]),
         ("height", card.input.height, inputs[0].shape[2]),
         ("width", card.input.width, inputs[0].shape[3]),
         ("dimension", card.dimension, outputs[0].shape[1]),
     ):
-        # A name in place of a number is an axis left open.
+        # A name instead of a number means that the axis is dynamic.
         if isinstance(has, int) and has != says:
             raise ModelError(f"{model.path} and its card disagree: {what} is {has} in the network, {says} in the card")

@@ -1,4 +1,4 @@
-"""Which models there are: those that come with the package, and those of a folder."""
+"""List models: those that ship with the package, and those in a folder."""
 
 import os
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from facespace.model.shipped import SHIPPED, shipped_model, shipped_models
 class ListedModel:
     """A model file: its card, or why it cannot be used.
 
-    name : of a shipped model, by which it can be loaded; None for a file of a folder
+    name : by which a shipped model can be loaded; None for a file in a folder
     """
 
     path: Path
@@ -24,9 +24,9 @@ class ListedModel:
 
 
 def list_models(folder: str | os.PathLike[str] | None = None, shipped: Path = SHIPPED) -> list[ListedModel]:
-    """The shipped models, the default one first, then the ONNX files of a folder by name.
+    """List the shipped models, default first, then the ONNX files of a folder by name.
 
-    A file that cannot be used is listed with the reason, and does not stop the rest.
+    A file that cannot be used is listed with the reason.
 
     Raises
     ------
@@ -37,7 +37,7 @@ def list_models(folder: str | os.PathLike[str] | None = None, shipped: Path = SH
     if folder is not None:
         root = Path(folder)
         if not root.is_dir():
-            raise ModelError(f"{root} is not a folder; name one that holds model files")
+            raise ModelError(f"{root} is not a folder; give a folder of model files")
         listed += [_listed(path, None, shipped) for path in sorted(root.glob("*.onnx"))]
     return listed
 

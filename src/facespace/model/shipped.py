@@ -1,7 +1,6 @@
-"""Models that come with the package, in its folder `models`, with a manifest of their sha256.
+"""Models that ship with the package, in its folder `models`, with a manifest of their sha256.
 
-Nothing is ever fetched. A file that is not the one the manifest names is refused: it was damaged or exchanged after
-the package was made.
+Nothing is downloaded. A file that does not match the manifest is refused: it was damaged or replaced.
 """
 
 import hashlib
@@ -12,20 +11,23 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from facespace.errors import ModelError
+from facespace.faces.detector_file import read_detector
 from facespace.model.file import read_model
 from facespace.validation import explain
 
 SHIPPED = Path(__file__).parents[1] / "models"
 _MANIFEST = "manifest.json"
+Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
 class Manifest(BaseModel):
-    """The models of a folder: sha256 of each file by its name, and which is the default."""
+    """The models of a folder: sha256 of each file by name, and the default; the detectors likewise."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     default: str
-    sha256: dict[str, Annotated[str, Field(pattern="^[0-9a-f]{64}$")]]
+    sha256: dict[str, Sha256]
+    detectors: dict[str, Sha256] = {}
 
     @model_validator(mode="after")
     def _consistent(self) -> "Manifest":
@@ -35,7 +37,7 @@ class Manifest(BaseModel):
 
 
 def shipped_models(folder: Path = SHIPPED) -> dict[str, Path]:
-    """Model files by name, the default first; empty where none are shipped.
+    """Shipped model files by name, default first; empty if none are shipped.
 
     Raises
     ------
@@ -50,22 +52,22 @@ def shipped_models(folder: Path = SHIPPED) -> dict[str, Path]:
 
 
 def shipped_model(name: str | None = None, folder: Path = SHIPPED) -> Path:
-    """The file of a shipped model, its sha256 checked; the default one where no name is given.
+    """The file of a shipped model, with its sha256 checked; None selects the default.
 
     Raises
     ------
     ModelError
-        None is shipped, none has this name, or the file is not the one that was shipped.
+        No model is shipped, none has this name, or the file was changed.
     """
     manifest = _manifest(folder)
     if manifest is None:
         raise ModelError(
-            "this version ships no default model; train one (`make demo` does, in two minutes) and name its "
-            "file: facespace.load('model.onnx')"
+            "this version ships no default model; train one (`make demo` takes two minutes) and load "
+            "its file: facespace.load('model.onnx')"
         )
     name = manifest.default if name is None else name
     if name not in manifest.sha256:
-        raise ModelError(f"no model {name!r} comes with this version; it has {', '.join(sorted(manifest.sha256))}")
+        raise ModelError(f"no shipped model is named {name!r}; this version has {', '.join(sorted(manifest.sha256))}")
     path = folder / f"{name}.onnx"
     try:
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -73,41 +75,41 @@ def shipped_model(name: str | None = None, folder: Path = SHIPPED) -> Path:
         raise ModelError(f"cannot read the shipped model {path}: {error.strerror}; install facespace again") from None
     if digest != manifest.sha256[name]:
         raise ModelError(
-            f"{path} is not the model that was shipped (sha256 {digest[:12]}..., not "
+            f"{path} is not the model that was shipped (its sha256 is {digest[:12]}..., not "
             f"{manifest.sha256[name][:12]}...); install facespace again"
         )
     return path
 
 
-def find_model(model: str | os.PathLike[str] | None = None, folder: Path = SHIPPED) -> Path:
-    """The file that is meant: by path, by the name of a shipped model where no such file exists, or the default.
+def find_model(model: str | os.PathLike[str] | None = None) -> Path:
+    """Find a model's file: a path, the name of a shipped model if no such file exists, or None for the default.
 
     Raises
     ------
     ModelError
-        As for `shipped_model`, where one is meant.
+        As for `shipped_model`, if a shipped model is meant.
     """
     if model is None:
-        return shipped_model(None, folder)
+        return shipped_model(None, SHIPPED)
     path = Path(model)
-    if not path.exists() and str(model) in shipped_models(folder):
-        return shipped_model(str(model), folder)
+    if not path.exists() and str(model) in shipped_models(SHIPPED):
+        return shipped_model(str(model), SHIPPED)
     return path
 
 
 def ship(model: str | os.PathLike[str], name: str | None = None, default: bool = True, folder: Path = SHIPPED) -> Path:
-    """Put a model among those that come with the package: for who builds it.
+    """Add a model to those that ship with the package, when building it.
 
     Parameters
     ----------
     model : path
         The model file.
     name : str or None
-        What to call it; the name on its card where None.
+        Its name; None uses the name on its card.
     default : bool
-        Whether `load()` takes it; the first one shipped always is the default.
+        Whether `load()` uses it; the first model added always becomes the default.
     folder : path
-        Of the package's models.
+        The package's folder of models.
 
     Raises
     ------
@@ -118,14 +120,40 @@ def ship(model: str | os.PathLike[str], name: str | None = None, default: bool =
     name = name or read.card.name
     manifest = _manifest(folder)
     digests = {**(manifest.sha256 if manifest else {}), name: hashlib.sha256(read.onnx).hexdigest()}
-    made = Manifest(default=name if default or manifest is None else manifest.default, sha256=digests)
+    made = Manifest(
+        default=name if default or manifest is None else manifest.default,
+        sha256=digests,
+        detectors=manifest.detectors if manifest else {},
+    )
+    return _shipped(model, read.onnx, name, made, folder)
+
+
+def ship_detector(detector: str | os.PathLike[str], folder: Path = SHIPPED) -> Path:
+    """Add a detector made by `facespace train detector` to the models, replacing the previous one.
+
+    Raises
+    ------
+    ModelError
+        The detector cannot be read, there is no model, a model has its name, or the folder cannot be written.
+    """
+    card, onnx = read_detector(Path(detector))
+    manifest = _manifest(folder)
+    if manifest is None:
+        raise ModelError(f"{folder} has no model yet; ship one first")
+    if card.name in manifest.sha256:
+        raise ModelError(f"{card.name!r} is the name of a model; give the detector's recipe another name")
+    made = manifest.model_copy(update={"detectors": {card.name: hashlib.sha256(onnx).hexdigest()}})
+    return _shipped(detector, onnx, card.name, made, folder)
+
+
+def _shipped(source: str | os.PathLike[str], onnx: bytes, name: str, made: Manifest, folder: Path) -> Path:
     try:
         folder.mkdir(exist_ok=True)
         path = folder / f"{name}.onnx"
-        path.write_bytes(read.onnx)
+        path.write_bytes(onnx)
         (folder / _MANIFEST).write_text(made.model_dump_json(indent=2) + "\n", "utf-8")
     except OSError as error:
-        raise ModelError(f"cannot ship {model} into {folder}: {error.strerror}") from None
+        raise ModelError(f"cannot ship {source} into {folder}: {error.strerror}") from None
     return path
 
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, computed_field
 
 
 class Answer(BaseModel):
@@ -41,4 +41,19 @@ Probability = Annotated[
 ]
 # The maximum is the largest integer that both SQLite and PostgreSQL can store.
 Number = Annotated[int, Field(ge=1, le=2**63 - 1)]
+PersonId = Annotated[Number, Field(description="Id of the person.")]
 Time = Annotated[str, Field(description="UTC, ISO 8601.", examples=["2026-01-31T12:00:00+00:00"])]
+
+
+class OfPerson(Answer):
+    """Base of responses about a person, with the old name of the id."""
+
+    person_id: PersonId
+
+    @computed_field(  # type: ignore[prop-decorator]
+        description="Deprecated: use `person_id`.", json_schema_extra={"deprecated": True}
+    )
+    @property
+    def person(self) -> int:
+        """Old name of `person_id`, until the next minor version."""
+        return self.person_id

@@ -2,9 +2,9 @@
 
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, computed_field
 
-from facespace.schemas.base import AdjustedDistance, Answer, Box, Distance, Number, Probability, Request, Time
+from facespace.schemas.base import AdjustedDistance, Answer, Box, Distance, Number, OfPerson, Probability, Request, Time
 
 Name = Annotated[
     str,
@@ -14,10 +14,9 @@ Name = Annotated[
 ]
 
 
-class PersonAnswer(Answer):
-    """A person in the gallery."""
+class PersonAnswer(OfPerson):
+    """A person in the gallery. Ids are never reused."""
 
-    person: Annotated[Number, Field(description="Id of the person; ids are never reused.")]
     name: str
     faces: Annotated[int, Field(ge=0, description="Number of enrolled faces.")]
     created: Time
@@ -36,11 +35,10 @@ class PeopleAnswer(Answer):
     next: Annotated[int | None, Field(description="`offset` of the next page; null on the last page.")] = None
 
 
-class PersonFace(Answer):
+class PersonFace(OfPerson):
     """An enrolled face."""
 
     face: Annotated[Number, Field(description="Id of the face.")]
-    person: Annotated[Number, Field(description="Id of the person.")]
     photo: Annotated[str, Field(description="File name of the photo.")]
     box: Box
     quality: Annotated[float | None, Field(description="0 to 1; null if it could not be measured.")]
@@ -58,10 +56,9 @@ class PersonFaces(PersonAnswer):
     merged: Annotated[list[str], Field(description="Names of people merged into this person; undo restores the last.")]
 
 
-class SimilarPerson(Answer):
+class SimilarPerson(OfPerson):
     """Another person who looks like the new faces."""
 
-    person: Number
     name: str
     distance: Distance
     adjusted_distance: AdjustedDistance
@@ -86,7 +83,7 @@ class EnrolAnswer(Answer):
     person: PersonAnswer
     added: Annotated[int, Field(ge=0, description="Number of faces added.")]
     failures: Annotated[list[PhotoReason], Field(description="Photos left out, with reasons.")]
-    folded: Annotated[
+    duplicates: Annotated[
         list[PhotoReason], Field(description="Photos left out because the same photo is already enrolled.")
     ]
     doubtful: Annotated[
@@ -94,13 +91,29 @@ class EnrolAnswer(Answer):
         Field(description="Photos left out because they look like somebody else. `accept_doubtful` enrols them."),
     ]
     outliers: Annotated[list[PhotoReason], Field(description="Photos that were enrolled but look like somebody else.")]
-    alike: Annotated[
+    lookalikes: Annotated[
         list[SimilarPerson],
         Field(
             description="People who look like this person. If they are the same person, merge them: until then, either "
             "name may be given to their photos."
         ),
     ]
+
+    @computed_field(  # type: ignore[prop-decorator]
+        description="Deprecated: use `duplicates`.", json_schema_extra={"deprecated": True}
+    )
+    @property
+    def folded(self) -> list[PhotoReason]:
+        """Old name of `duplicates`, until the next minor version."""
+        return self.duplicates
+
+    @computed_field(  # type: ignore[prop-decorator]
+        description="Deprecated: use `lookalikes`.", json_schema_extra={"deprecated": True}
+    )
+    @property
+    def alike(self) -> list[SimilarPerson]:
+        """Old name of `lookalikes`, until the next minor version."""
+        return self.lookalikes
 
 
 class ChangePersonRequest(Request):
@@ -129,18 +142,16 @@ class MoveFaceRequest(Request):
     to: Annotated[Name, Field(description="Name of the person, who is created if needed.")]
 
 
-class RemovalAnswer(Answer):
+class RemovalAnswer(OfPerson):
     """The result of a deletion."""
 
-    person: Number
     faces: Annotated[int, Field(ge=0)]
     backups: Annotated[int, Field(ge=0, description="Number of earlier backups that still contain the faces.")]
 
 
-class MapPoint(Answer):
+class MapPoint(OfPerson):
     """A person on the map."""
 
-    person: Number
     name: str
     x: Annotated[float, Field(ge=-1, le=1)]
     y: Annotated[float, Field(ge=-1, le=1)]

@@ -2,9 +2,9 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, computed_field
 
-from facespace.schemas.base import AdjustedDistance, Answer, Box, Distance, Number, Probability
+from facespace.schemas.base import AdjustedDistance, Answer, Box, Distance, OfPerson, Probability
 
 
 class QualityAnswer(Answer):
@@ -98,10 +98,9 @@ class VerifyAnswer(Answer):
     ]
 
 
-class CandidateAnswer(Answer):
+class CandidateAnswer(OfPerson):
     """A candidate for a face."""
 
-    person: Annotated[Number, Field(description="Id of the person.")]
     name: str
     distance: Distance
     adjusted_distance: AdjustedDistance
@@ -117,9 +116,17 @@ class CandidateAnswer(Answer):
 class IdentifiedFace(FaceAnswer):
     """An identified face."""
 
-    person: Annotated[int | None, Field(description="Id of the person; null if unknown.")]
+    person_id: Annotated[int | None, Field(description="Id of the person; null if unknown.")]
     name: Annotated[str | None, Field(description="Name of the person; null if unknown.")]
     candidates: Annotated[list[CandidateAnswer], Field(description="Candidates, best first, including rejected ones.")]
+
+    @computed_field(  # type: ignore[prop-decorator]
+        description="Deprecated: use `person_id`.", json_schema_extra={"deprecated": True}
+    )
+    @property
+    def person(self) -> int | None:
+        """Old name of `person_id`, until the next minor version."""
+        return self.person_id
 
 
 class IdentifyAnswer(Answer):

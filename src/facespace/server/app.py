@@ -15,14 +15,14 @@ from facespace.server.cors import add_cors
 from facespace.server.groups import add_groups
 from facespace.server.health import add_health
 from facespace.server.matching import add_matching
-from facespace.server.middleware import Watch
+from facespace.server.middleware import RequestMiddleware
 from facespace.server.models import add_models
 from facespace.server.openapi import describe
 from facespace.server.people import add_people
 from facespace.server.photos import add_photos
 from facespace.server.problems import add_problems
 from facespace.server.reference import add_reference
-from facespace.server.routes import Guarded
+from facespace.server.routes import CheckedRoute
 from facespace.server.service import Service
 from facespace.server.settings import Settings
 from facespace.space import Space
@@ -63,7 +63,7 @@ def create_app(settings: Settings | None = None, space: Space | None = None) -> 
         redoc_url=None,
         openapi_url="/v1/openapi.json",
     )
-    app.router.route_class = Guarded
+    app.router.route_class = CheckedRoute
     add_problems(app)
     add_photos(app)
     add_batches(app, settings.photos)
@@ -77,7 +77,7 @@ def create_app(settings: Settings | None = None, space: Space | None = None) -> 
     describe(app, settings.keys is not None)
     if PAGE.is_dir():
         app.mount("/", StaticFiles(directory=PAGE, html=True), name="page")
-    app.add_middleware(Watch)
+    app.add_middleware(RequestMiddleware)
     # CORS is the outermost middleware, so that a page of an allowed origin can also read errors.
     add_cors(app, settings.cors)
     return app

@@ -6,45 +6,43 @@ from typing import Any
 from pydantic_core import from_json
 
 from facespace.schemas import InvalidField
-from facespace.server.problems import Refusal
-from facespace.server.uploads import Form, Upload, Wanted, check_size
+from facespace.server.problems import ProblemError
+from facespace.server.uploads import Form, Upload, UploadSpec, check_size
 from facespace.validation import nearest_name
 
 
-def read_json(body: list[bytes], wanted: Wanted, photo_bytes: int) -> Form:
+def read_json(body: list[bytes], spec: UploadSpec, photo_bytes: int) -> Form:
     """Parse photos and other fields from the chunks of a body. The list of chunks is emptied to free memory.
 
     Raises
     ------
-    Refusal
+    ProblemError
         The body is not a JSON object, has an unknown field, or a photo is missing, too large or not base64.
     """
     try:
         content = from_json(b"".join(body), allow_inf_nan=False)
     except ValueError as error:
-        raise Refusal("invalid", f"the body is not JSON: {error}") from None
+        raise ProblemError("invalid", f"the body is not JSON: {error}") from None
     body.clear()
     if not isinstance(content, dict):
-        raise _invalid("", f"the body must be a JSON object with {' and '.join(wanted.photos)}")
-    known = [*wanted.photos, *wanted.texts]
+        raise _invalid("", f"the body must be a JSON object with {' and '.join(spec.photos)}")
+    known = [*spec.photos, *spec.texts]
     for field in content:
         if field not in known:
             raise _invalid(field[:60], f"unknown field{nearest_name(field[:60], known)}")
     photos = {
-        field: _photos(content.pop(field), field, wanted.most, photo_bytes)
-        for field in wanted.photos
-        if field in content
+        field: _photos(content.pop(field), field, spec.limit, photo_bytes) for field in spec.photos if field in content
     }
-    return wanted.checked(Form(photos, content))
+    return spec.checked(Form(photos, content))
 
 
-def _photos(value: Any, field: str, most: int, photo_bytes: int) -> list[Upload]:
-    if most == 1:
+def _photos(value: Any, field: str, limit: int, photo_bytes: int) -> list[Upload]:
+    if limit == 1:
         return [_photo(value, field, photo_bytes)]
     if not isinstance(value, list):
         raise _invalid(field, "must be a list of photos")
-    if len(value) > most:
-        raise _invalid(field, f"has {len(value)} photos; the limit is {most}")
+    if len(value) > limit:
+        raise _invalid(field, f"has {len(value)} photos; the limit is {limit}")
     return [_photo(one, f"{field}.{place}", photo_bytes) for place, one in enumerate(value)]
 
 
@@ -74,6 +72,6 @@ def _photo(value: Any, field: str, photo_bytes: int) -> Upload:
     return Upload(name[:500], content)
 
 
-def _invalid(field: str, message: str) -> Refusal:
+def _invalid(field: str, message: str) -> ProblemError:
     where = f"body.{field}" if field else "body"
-    return Refusal("invalid", f"{where}: {message}", errors=[InvalidField(field=where, message=message)])
+    return ProblemError("invalid", f"{where}: {message}", errors=[InvalidField(field=where, message=message)])

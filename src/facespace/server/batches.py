@@ -15,12 +15,12 @@ from facespace.schemas import (
 )
 from facespace.server.body import named, read_form
 from facespace.server.keys import Scope
-from facespace.server.photos import Crops, Embeddings, Fpir, Once, Top, check_embeddings, identified
+from facespace.server.photos import Crops, Embeddings, Fpir, Once, Top, Unique, check_embeddings, identified
 from facespace.server.pictures import faces_of
-from facespace.server.queue import in_time
-from facespace.server.routes import Rule, door
+from facespace.server.queue import check_deadline
+from facespace.server.routes import Rule, route
 from facespace.server.service import service_of
-from facespace.server.uploads import Upload, Wanted
+from facespace.server.uploads import Upload, UploadSpec
 from facespace.space import PhotoFaces, Space, photo_faces
 
 # Photos that are processed together, between two checks of the deadline.
@@ -29,9 +29,9 @@ TOGETHER = 8
 
 def add_batches(app: FastAPI, photos: int) -> None:
     """Declare the routes; `photos` is the maximum number per request."""
-    several = Wanted(("photos",), most=photos)
+    several = UploadSpec(("photos",), limit=photos)
 
-    @door(
+    @route(
         app, "POST", "/v1/faces/batch", FacesBatchAnswer, Rule(Scope.VERIFY, heavy=True), body=several, tags=["photos"]
     )
     async def faces(request: Request, crops: Crops = False, embeddings: Embeddings = False) -> FacesBatchAnswer:
@@ -49,9 +49,9 @@ def add_batches(app: FastAPI, photos: int) -> None:
                 ],
             )
 
-        return await service.photos.run(work)
+        return await service.photo_queue.run(work)
 
-    @door(
+    @route(
         app,
         "POST",
         "/v1/identify/batch",
@@ -64,7 +64,8 @@ def add_batches(app: FastAPI, photos: int) -> None:
         request: Request,
         fpir: Fpir = FPIR,
         top: Top = 5,
-        once: Once = True,
+        unique: Unique = True,
+        once: Once = None,
         crops: Crops = False,
         embeddings: Embeddings = False,
     ) -> IdentifyBatchAnswer:
@@ -74,11 +75,11 @@ def add_batches(app: FastAPI, photos: int) -> None:
         form = await read_form(request, several, *service.settings.body_limits)
 
         def work() -> IdentifyBatchAnswer:
-            gallery = service.known()
+            gallery = service.require_gallery()
             found = [
                 IdentifiedPhoto(
                     **_photo(place, upload, photo),
-                    faces=identified(gallery, photo, fpir, top, once, crops, embeddings),
+                    faces=identified(gallery, photo, fpir, top, unique if once is None else once, crops, embeddings),
                 )
                 for place, (upload, photo) in enumerate(_found(service.space, form.photos["photos"]))
             ]
@@ -86,19 +87,19 @@ def add_batches(app: FastAPI, photos: int) -> None:
                 threshold=gallery.threshold(fpir), fpir=fpir, people=len(gallery.index), photos=found
             )
 
-        return await service.photos.run(work)
+        return await service.photo_queue.run(work)
 
 
 def _found(space: Space, uploads: list[Upload]) -> Iterator[tuple[Upload, PhotoFaces]]:
     """Yield each photo with its faces, or with the reason why it cannot be used."""
     for start in range(0, len(uploads), TOGETHER):
-        in_time()
+        check_deadline()
         group = uploads[start : start + TOGETHER]
         yield from zip(group, photo_faces(space, [named(upload) for upload in group]), strict=True)
 
 
 def _photo(place: int, upload: Upload, found: PhotoFaces) -> dict[str, Any]:
-    told = {"photo": place, "name": upload.name, "width": found.width, "height": found.height}
+    answer = {"photo": place, "name": upload.name, "width": found.width, "height": found.height}
     if found.failure is None:
-        return told
-    return {**told, "failure": PhotoFailure(type="urn:facespace:image", detail=found.failure)}
+        return answer
+    return {**answer, "failure": PhotoFailure(type="urn:facespace:image", detail=found.failure)}

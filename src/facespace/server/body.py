@@ -17,9 +17,9 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.types import Message
 
 from facespace.server.base64_body import read_json
-from facespace.server.problems import Refusal
+from facespace.server.problems import ProblemError
 from facespace.server.queue import deadline
-from facespace.server.uploads import Form, Upload, Wanted, check_size
+from facespace.server.uploads import Form, Upload, UploadSpec, check_size
 
 # Content types of a photo as a raw body. The real format is detected from its bytes.
 RAW = ("image/", "application/octet-stream")
@@ -36,14 +36,14 @@ def named(upload: Upload) -> io.BytesIO:
 
 
 async def read_form(
-    request: Request, wanted: Wanted, photo_bytes: int, request_bytes: int, json_bytes: int | None = None
+    request: Request, spec: UploadSpec, photo_bytes: int, request_bytes: int, json_bytes: int | None = None
 ) -> Form:
     """Read the body of a request.
 
     Parameters
     ----------
     request : Request
-    wanted : Wanted
+    spec : UploadSpec
     photo_bytes, request_bytes : int
         Maximum size of one photo and of the whole body.
     json_bytes : int or None
@@ -51,7 +51,7 @@ async def read_form(
 
     Raises
     ------
-    Refusal
+    ProblemError
         The body is too large, has an unsupported type, cannot be parsed, or lacks a required photo.
     """
     try:
@@ -60,27 +60,29 @@ async def read_form(
             if kind == "application/json":
                 body = [chunk async for chunk in limited(request, min(request_bytes, json_bytes or request_bytes))]
                 # Decode in a thread: megabytes of JSON would block every other request.
-                return await asyncio.to_thread(read_json, body, wanted, photo_bytes)
-            return await _read_form(request, kind, wanted, photo_bytes, request_bytes)
+                return await asyncio.to_thread(read_json, body, spec, photo_bytes)
+            return await _read_form(request, kind, spec, photo_bytes, request_bytes)
     except TimeoutError:
-        raise Refusal("slow", "the request body was not received before the deadline") from None
+        raise ProblemError("slow", "the request body was not received before the deadline") from None
 
 
-async def _read_form(request: Request, kind: str, wanted: Wanted, photo_bytes: int, request_bytes: int) -> Form:
-    if wanted.raw and kind.startswith(RAW):
+async def _read_form(request: Request, kind: str, spec: UploadSpec, photo_bytes: int, request_bytes: int) -> Form:
+    if spec.raw and kind.startswith(RAW):
         content = b"".join([chunk async for chunk in limited(request, photo_bytes)])
         if not content:
-            raise Refusal("invalid", "the body is empty; send the bytes of a photo")
-        return Form({wanted.photos[0]: [Upload("photo", content)]}, {})
-    fields = " and ".join(wanted.photos)
+            raise ProblemError("invalid", "the body is empty; send the bytes of a photo")
+        return Form({spec.photos[0]: [Upload("photo", content)]}, {})
+    fields = " and ".join(spec.photos)
     if kind != "multipart/form-data":
-        also = ", or the photo itself as image/jpeg (image/png, ...)" if wanted.raw else ""
-        raise Refusal("media-type", f"send {fields} as multipart/form-data, or in base64 as application/json{also}")
+        also = ", or the photo itself as image/jpeg (image/png, ...)" if spec.raw else ""
+        raise ProblemError(
+            "media-type", f"send {fields} as multipart/form-data, or in base64 as application/json{also}"
+        )
     parser = MultiPartParser(
         request.headers,
         limited(request, request_bytes),
-        max_files=len(wanted.photos) * wanted.most,
-        max_fields=len(wanted.texts),
+        max_files=len(spec.photos) * spec.limit,
+        max_fields=len(spec.texts),
         max_part_size=1 << 16,
     )
     # Larger parts would be spooled to a file, and uploads are never written to disk.
@@ -88,27 +90,27 @@ async def _read_form(request: Request, kind: str, wanted: Wanted, photo_bytes: i
     try:
         form = await parser.parse()
     except (MultiPartException, FormParserError) as error:
-        raise Refusal("invalid", f"the form cannot be read: {error}") from None
+        raise ProblemError("invalid", f"the form cannot be read: {error}") from None
     photos: dict[str, list[Upload]] = {}
     texts: dict[str, str] = {}
     for field, value in form.multi_items():
-        if isinstance(value, UploadFile) and field in wanted.photos:
+        if isinstance(value, UploadFile) and field in spec.photos:
             content = await value.read()
             await value.close()
             check_size(len(content), photo_bytes)
             photos.setdefault(field, []).append(Upload(value.filename or "photo", content))
-        elif isinstance(value, str) and field in wanted.texts:
+        elif isinstance(value, str) and field in spec.texts:
             texts[field] = value
         else:
-            raise Refusal("invalid", f"unknown form field {field[:60]!r}, or it must not be a {_other(value)}")
-    return wanted.checked(Form(photos, texts))
+            raise ProblemError("invalid", f"unknown form field {field[:60]!r}, or it cannot be a {_kind_of(value)}")
+    return spec.checked(Form(photos, texts))
 
 
-def bounded(request: Request, most: int) -> Request:
-    """Return the request with a body that raises 413 beyond `most` bytes, and 408 at the deadline."""
+def bounded(request: Request, limit: int) -> Request:
+    """Return the request with a body that raises 413 beyond `limit` bytes, and 408 at the deadline."""
     length = request.headers.get("content-length", "")
-    if length.isdecimal() and int(length) > most:
-        raise Refusal("too-large", f"the request has {int(length):,} bytes; the limit is {most:,}")
+    if length.isdecimal() and int(length) > limit:
+        raise ProblemError("too-large", f"the request has {int(length):,} bytes; the limit is {limit:,}")
     read = 0
 
     async def receive() -> Message:
@@ -119,25 +121,25 @@ def bounded(request: Request, most: int) -> Request:
         except TimeoutError:
             raise HTTPException(408, "the request body was not received before the deadline") from None
         read += len(message.get("body", b""))
-        if read > most:
-            raise HTTPException(413, f"the request is larger than the limit of {most:,} bytes")
+        if read > limit:
+            raise HTTPException(413, f"the request is larger than the limit of {limit:,} bytes")
         return message
 
     return Request(request.scope, receive)
 
 
-async def limited(request: Request, most: int) -> AsyncGenerator[bytes, None]:
-    """Yield the body in chunks. A body of more than `most` bytes is rejected, early if its Content-Length says so."""
+async def limited(request: Request, limit: int) -> AsyncGenerator[bytes, None]:
+    """Yield the body in chunks. A body of more than `limit` bytes is rejected, early if its Content-Length says so."""
     length = request.headers.get("content-length", "")
-    if length.isdecimal() and int(length) > most:
-        raise Refusal("too-large", f"the request has {int(length):,} bytes; the limit is {most:,}")
+    if length.isdecimal() and int(length) > limit:
+        raise ProblemError("too-large", f"the request has {int(length):,} bytes; the limit is {limit:,}")
     read = 0
     async for chunk in request.stream():
         read += len(chunk)
-        if read > most:
-            raise Refusal("too-large", f"the request is larger than the limit of {most:,} bytes")
+        if read > limit:
+            raise ProblemError("too-large", f"the request is larger than the limit of {limit:,} bytes")
         yield chunk
 
 
-def _other(value: object) -> str:
+def _kind_of(value: object) -> str:
     return "file" if isinstance(value, UploadFile) else "text"

@@ -30,15 +30,16 @@ from facespace.schemas import (
 from facespace.schemas.base import Number
 from facespace.server.body import read_form
 from facespace.server.keys import Scope
-from facespace.server.problems import Refusal
-from facespace.server.routes import Rule, door
+from facespace.server.problems import ProblemError
+from facespace.server.routes import Rule, route
 from facespace.server.service import Service, caller_of, service_of
-from facespace.server.uploads import Upload, Wanted
+from facespace.server.uploads import Upload, UploadSpec
 
 T = TypeVar("T")
 
 JobName = Annotated[str, Path(description="Job name.", max_length=40)]
-Most = Annotated[int, Query(description="Maximum number of questions.", ge=1, le=200)]
+Limit = Annotated[int, Query(description="Maximum number of questions.", ge=1, le=200)]
+Most = Annotated[int | None, Query(deprecated=True, description="Deprecated: use `limit`.", ge=1, le=200)]
 
 RULE = Rule(Scope.ENROL)
 WRONG = ("not-found", "conflict")
@@ -49,35 +50,35 @@ _ALL = 2**31
 
 def add_clusters(app: FastAPI, photos: int) -> None:
     """Declare the routes for clustering; `photos` is the maximum number per job."""
-    wanted = Wanted(("photos",), most=photos)
+    uploads = UploadSpec(("photos",), limit=photos)
 
-    @door(app, "POST", "/v1/cluster", Job, Rule(Scope.ENROL, heavy=True), body=wanted, status=202, tags=["cluster"])
+    @route(app, "POST", "/v1/cluster", Job, Rule(Scope.ENROL, heavy=True), body=uploads, status=202, tags=["cluster"])
     async def start(request: Request) -> Job:
         """Start a job that groups the faces in photos by person. Photos are not stored; thumbnails of faces are."""
         service = service_of(request)
         form = await read_form(
             request,
-            wanted,
+            uploads,
             service.settings.photo_bytes,
             service.settings.cluster_bytes,
             service.settings.request_bytes,
         )
         return service.jobs.start(caller_of(request).name, _by_name(form.photos["photos"]))
 
-    @door(app, "GET", "/v1/cluster", Jobs, RULE, tags=["cluster"])
+    @route(app, "GET", "/v1/cluster", Jobs, RULE, tags=["cluster"])
     async def jobs(request: Request) -> Jobs:
         """List the caller's jobs, newest first."""
         service, caller = service_of(request), caller_of(request)
-        found = await service.desk.run(lambda: service.jobs.mine(caller.name, Scope.ADMIN in caller.scopes))
+        found = await service.database_queue.run(lambda: service.jobs.mine(caller.name, Scope.ADMIN in caller.scopes))
         return Jobs(jobs=found)
 
-    @door(app, "GET", "/v1/cluster/{job}", Job, RULE, WRONG, tags=["cluster"])
+    @route(app, "GET", "/v1/cluster/{job}", Job, RULE, WRONG, tags=["cluster"])
     async def show(request: Request, job: JobName) -> Job:
         """Show the progress of a job."""
         service = service_of(request)
-        return await service.desk.run(lambda: _find(request, service, job))
+        return await service.database_queue.run(lambda: _find(request, service, job))
 
-    @door(app, "POST", "/v1/cluster/{job}/cancel", Job, RULE, WRONG, tags=["cluster"])
+    @route(app, "POST", "/v1/cluster/{job}/cancel", Job, RULE, WRONG, tags=["cluster"])
     async def cancel(request: Request, job: JobName) -> Job:
         """Cancel a job. Its state becomes `cancelled` shortly after, or stays `done` if it has finished."""
         service = service_of(request)
@@ -87,9 +88,9 @@ def add_clusters(app: FastAPI, photos: int) -> None:
             service.jobs.cancel(job)
             return found
 
-        return await service.desk.run(work)
+        return await service.database_queue.run(work)
 
-    @door(app, "DELETE", "/v1/cluster/{job}", None, RULE, WRONG, status=204, tags=["cluster"])
+    @route(app, "DELETE", "/v1/cluster/{job}", None, RULE, WRONG, status=204, tags=["cluster"])
     async def delete(request: Request, job: JobName) -> Response:
         """Delete a job and all its faces. A running job is stopped."""
         service = service_of(request)
@@ -98,15 +99,15 @@ def add_clusters(app: FastAPI, photos: int) -> None:
             _find(request, service, job)
             service.jobs.delete(job)
 
-        await service.desk.run(work)
+        await service.database_queue.run(work)
         return Response(status_code=204)
 
-    @door(app, "GET", "/v1/cluster/{job}/result", ClusterResult, RULE, WRONG, tags=["cluster"])
+    @route(app, "GET", "/v1/cluster/{job}/result", ClusterResult, RULE, WRONG, tags=["cluster"])
     async def result(request: Request, job: JobName) -> ClusterResult:
         """Return the people found by a finished job, with their faces."""
         return await with_album(request, job, result_of)
 
-    @door(
+    @route(
         app,
         "GET",
         "/v1/cluster/{job}/faces/{face}/picture",
@@ -122,31 +123,31 @@ def add_clusters(app: FastAPI, photos: int) -> None:
         """Return the thumbnail of a face as WebP."""
         (content,) = await with_album(request, job, lambda album, _: album.thumbnails([face]))
         if content is None:
-            raise Refusal("not-found", f"there is no face {face} in the job {job}")
+            raise ProblemError("not-found", f"there is no face {face} in the job {job}")
         return Response(content, media_type="image/webp")
 
-    @door(app, "GET", "/v1/cluster/{job}/questions", Questions, RULE, WRONG, tags=["cluster"])
-    async def questions(request: Request, job: JobName, most: Most = 20) -> Questions:
+    @route(app, "GET", "/v1/cluster/{job}/questions", Questions, RULE, WRONG, tags=["cluster"])
+    async def questions(request: Request, job: JobName, limit: Limit = 20, most: Most = None) -> Questions:
         """List pairs of faces to ask a user about, the most informative first."""
 
-        def look(album: Album, _: Job) -> Questions:
+        def action(album: Album, _: Job) -> Questions:
             found = album.questions(_ALL)
             return Questions(
                 questions=[
                     Question(a=q.a, b=q.b, clusters=q.clusters, probability=q.probability, gain=q.gain)
-                    for q in found[:most]
+                    for q in found[: most or limit]
                 ],
                 total=len(found),
             )
 
-        return await with_album(request, job, look)
+        return await with_album(request, job, action)
 
-    @door(app, "GET", "/v1/cluster/{job}/decisions", Decisions, RULE, WRONG, tags=["cluster"])
+    @route(app, "GET", "/v1/cluster/{job}/decisions", Decisions, RULE, WRONG, tags=["cluster"])
     async def decisions(request: Request, job: JobName) -> Decisions:
         """List all decisions about the faces of a job, oldest first, including undone ones."""
         return await with_album(request, job, lambda album, _: Decisions(decisions=_decisions(album)))
 
-    @door(app, "POST", "/v1/cluster/{job}/answers", DecisionMade, RULE, WRONG, tags=["cluster"])
+    @route(app, "POST", "/v1/cluster/{job}/answers", DecisionMade, RULE, WRONG, tags=["cluster"])
     async def answer(request: Request, job: JobName, answer: AnswerRequest) -> DecisionMade:
         """Mark two faces as the same person or different people. Rejected if it contradicts earlier decisions."""
         return await _decide(
@@ -155,36 +156,36 @@ def add_clusters(app: FastAPI, photos: int) -> None:
             lambda album: album.same(answer.a, answer.b) if answer.same else album.different(answer.a, answer.b),
         )
 
-    @door(app, "POST", "/v1/cluster/{job}/merge", DecisionMade, RULE, WRONG, tags=["cluster"])
+    @route(app, "POST", "/v1/cluster/{job}/merge", DecisionMade, RULE, WRONG, tags=["cluster"])
     async def merge(request: Request, job: JobName, merge: MergeClustersRequest) -> DecisionMade:
         """Merge clusters that are one person, into the first."""
         return await _decide(request, job, lambda album: album.merge(list(dict.fromkeys(merge.clusters))))
 
-    @door(app, "POST", "/v1/cluster/{job}/split", DecisionMade, RULE, WRONG, tags=["cluster"])
+    @route(app, "POST", "/v1/cluster/{job}/split", DecisionMade, RULE, WRONG, tags=["cluster"])
     async def split(request: Request, job: JobName, split: SplitRequest) -> DecisionMade:
         """Split faces off their cluster, as another person."""
         return await _decide(request, job, lambda album: album.split(split.faces))
 
-    @door(app, "POST", "/v1/cluster/{job}/move", DecisionMade, RULE, WRONG, tags=["cluster"])
+    @route(app, "POST", "/v1/cluster/{job}/move", DecisionMade, RULE, WRONG, tags=["cluster"])
     async def move(request: Request, job: JobName, move: MoveFacesRequest) -> DecisionMade:
         """Move faces to another cluster."""
         return await _decide(request, job, lambda album: album.move(move.faces, move.cluster))
 
-    @door(app, "POST", "/v1/cluster/{job}/name", DecisionMade, RULE, WRONG, tags=["cluster"])
+    @route(app, "POST", "/v1/cluster/{job}/name", DecisionMade, RULE, WRONG, tags=["cluster"])
     async def name(request: Request, job: JobName, name: NameClusterRequest) -> DecisionMade:
         """Name the person of a cluster. Clusters with the same name are merged."""
         return await _decide(request, job, lambda album: album.name(name.cluster, name.name))
 
-    @door(app, "POST", "/v1/cluster/{job}/undo", DecisionAnswer, RULE, WRONG, tags=["cluster"])
+    @route(app, "POST", "/v1/cluster/{job}/undo", DecisionAnswer, RULE, WRONG, tags=["cluster"])
     async def undo(request: Request, job: JobName, undo: UndoRequest) -> DecisionAnswer:
         """Undo a decision. Its faces return to their previous clusters."""
 
-        def look(album: Album, _: Job) -> DecisionAnswer:
+        def action(album: Album, _: Job) -> DecisionAnswer:
             number = album.undo(undo.decision).id
-            (taken,) = [entry for entry in _decisions(album) if entry.decision == number]
-            return taken
+            (undone,) = [entry for entry in _decisions(album) if entry.decision == number]
+            return undone
 
-        return await with_album(request, job, look)
+        return await with_album(request, job, action)
 
 
 def result_of(album: Album, job: Job) -> ClusterResult:
@@ -208,16 +209,16 @@ def result_of(album: Album, job: Job) -> ClusterResult:
     )
 
 
-async def with_album(request: Request, job: str, look: Callable[[Album, Job], T]) -> T:
+async def with_album(request: Request, job: str, action: Callable[[Album, Job], T]) -> T:
     """Call a function with the album of a finished job of the caller, in a thread."""
     service = service_of(request)
 
     def work() -> T:
         found = _find(request, service, job)
         with service.jobs.album(found) as album:
-            return look(album, found)
+            return action(album, found)
 
-    return await service.desk.run(work)
+    return await service.database_queue.run(work)
 
 
 def _decisions(album: Album) -> list[DecisionAnswer]:

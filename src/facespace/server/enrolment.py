@@ -6,14 +6,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from facespace.errors import GalleryError
-from facespace.gallery import LEAST_QUALITY, NotEnrolledError
+from facespace.gallery import MIN_QUALITY, NotEnrolledError
 from facespace.gallery import gallery as galleries
 from facespace.schemas import InvalidField
 from facespace.schemas.people import Name
-from facespace.server.problems import Refusal, invalid_fields
+from facespace.server.problems import ProblemError, invalid_fields
 from facespace.space import Failure
 
 
@@ -33,7 +33,9 @@ class _Fields(BaseModel):
 
     name: Name
     attributes: Annotated[dict[str, Any] | None, BeforeValidator(_attributes)] = None
-    least_quality: Annotated[float, Field(ge=0, le=1)] = LEAST_QUALITY
+    min_quality: Annotated[float, Field(ge=0, le=1, validation_alias=AliasChoices("min_quality", "least_quality"))] = (
+        MIN_QUALITY
+    )
     keep: bool = False
     face: Annotated[int | None, Field(ge=1)] = None
     accept_doubtful: bool = False
@@ -45,14 +47,14 @@ class EnrolFields:
 
     name: str
     attributes: dict[str, Any] | None
-    least_quality: float
+    min_quality: float
     keep: bool
     face: int | None
     accept_doubtful: bool
 
 
 # Names of the fields, in the order of the documentation.
-NAMES = tuple(_Fields.model_fields)
+NAMES = (*_Fields.model_fields, "least_quality")
 
 
 def enrol_fields(values: Mapping[str, Any], photos: int) -> EnrolFields:
@@ -60,7 +62,7 @@ def enrol_fields(values: Mapping[str, Any], photos: int) -> EnrolFields:
 
     Raises
     ------
-    Refusal
+    ProblemError
         A field is missing or invalid; `errors` names each of them.
     """
     try:
@@ -68,14 +70,14 @@ def enrol_fields(values: Mapping[str, Any], photos: int) -> EnrolFields:
     except ValidationError as error:
         raise invalid_fields(error.errors(), "body") from None
     if fields.face is not None and photos > 1:
-        raise Refusal(
+        raise ProblemError(
             "invalid",
             f"body.face: needs a request with one photo, but {photos} photos were sent; send that photo alone",
         )
     return EnrolFields(
         cleaned(fields.name),
         fields.attributes,
-        fields.least_quality,
+        fields.min_quality,
         fields.keep,
         fields.face,
         fields.accept_doubtful,
@@ -95,7 +97,7 @@ def explaining(photos: Sequence[object]) -> Iterator[None]:
             InvalidField(field=f"body.photos.{place[id(failure.photo)]}", message=failure.reason)
             for failure in error.failures
         ]
-        raise Refusal(common or "not-enrolled", str(error), errors=reasons) from None
+        raise ProblemError(common or "not-enrolled", str(error), errors=reasons) from None
 
 
 def kind_of(failure: Failure) -> str | None:
@@ -108,4 +110,4 @@ def cleaned(name: str) -> str:
     try:
         return galleries.clean_name(name)
     except GalleryError as error:
-        raise Refusal("invalid", str(error)) from None
+        raise ProblemError("invalid", str(error)) from None

@@ -19,8 +19,8 @@ from facespace.schemas import EnrolAnswer, EnrolFacesRequest, Job, PersonAnswer,
 from facespace.schemas.people import PhotoReason
 from facespace.server.clusters import RULE, WRONG, JobName, result_of, with_album
 from facespace.server.keys import Scope
-from facespace.server.problems import Refusal
-from facespace.server.routes import Rule, door
+from facespace.server.problems import ProblemError
+from facespace.server.routes import Rule, route
 from facespace.server.service import Service, service_of
 from facespace.space import Failure
 
@@ -37,7 +37,7 @@ _COLUMNS = ("group", "name", "face", "photo", "left", "top", "right", "bottom", 
 def add_groups(app: FastAPI) -> None:
     """Declare the routes that keep the groups of a clustering job."""
 
-    @door(
+    @route(
         app,
         "POST",
         "/v1/cluster/{job}/enrol",
@@ -46,17 +46,17 @@ def add_groups(app: FastAPI) -> None:
         WRONG,
         tags=["cluster"],
     )
-    async def enrol(request: Request, job: JobName, wanted: EnrolFacesRequest) -> EnrolAnswer:
+    async def enrol(request: Request, job: JobName, body: EnrolFacesRequest) -> EnrolAnswer:
         """Enrol faces of a clustering job as one person. They stay in the gallery when the job is deleted."""
         service = service_of(request)
-        if wanted.keep and not service.settings.keep_pictures:
-            raise Refusal(
+        if body.keep and not service.settings.keep_pictures:
+            raise ProblemError(
                 "invalid",
                 "this service does not store thumbnails; omit `keep`, or start the service with --keep-pictures",
             )
-        return await with_album(request, job, lambda album, _: _enrol(service, album, wanted))
+        return await with_album(request, job, lambda album, _: _enrol(service, album, body))
 
-    @door(
+    @route(
         app,
         "GET",
         "/v1/cluster/{job}/download",
@@ -77,21 +77,21 @@ def add_groups(app: FastAPI) -> None:
         )
 
 
-def _enrol(service: Service, album: Album, wanted: EnrolFacesRequest) -> EnrolAnswer:
-    gallery = service.known()
+def _enrol(service: Service, album: Album, body: EnrolFacesRequest) -> EnrolAnswer:
+    gallery = service.require_gallery()
     try:
-        name = galleries.clean_name(wanted.name)
+        name = galleries.clean_name(body.name)
     except GalleryError as error:
-        raise Refusal("invalid", str(error)) from None
-    faces = _new_faces(album, list(dict.fromkeys(wanted.faces)), wanted.keep)
-    done = gallery.enrol_faces(name, faces, wanted.accept_doubtful)
+        raise ProblemError("invalid", str(error)) from None
+    faces = _new_faces(album, list(dict.fromkeys(body.faces)), body.keep)
+    done = gallery.enrol_faces(name, faces, body.accept_doubtful)
     return _answer(gallery, done, faces)
 
 
 def _new_faces(album: Album, numbers: Sequence[int], keep: bool) -> list[NewFace]:
     shown = {face.number: face for cluster in album.clusters() for face in cluster.faces}
     if unknown := [number for number in numbers if number not in shown]:
-        raise Refusal("not-found", f"there is no face {unknown[0]} in this job")
+        raise ProblemError("not-found", f"there is no face {unknown[0]} in this job")
     pictures = album.thumbnails(numbers) if keep else [None] * len(numbers)
     return [
         NewFace(shown[number].photo, shown[number].box, embedding, None, picture)
@@ -100,7 +100,7 @@ def _new_faces(album: Album, numbers: Sequence[int], keep: bool) -> list[NewFace
 
 
 def _answer(gallery: Gallery, done: Enrolment, faces: list[NewFace]) -> EnrolAnswer:
-    person = gallery.store.find(done.person)
+    person = gallery.store.find(done.name)
     # If several faces are from one photo, report the position of the first.
     place = {face.photo: number for number, face in reversed(list(enumerate(faces)))}
 
@@ -109,7 +109,7 @@ def _answer(gallery: Gallery, done: Enrolment, faces: list[NewFace]) -> EnrolAns
 
     return EnrolAnswer(
         person=PersonAnswer(
-            person=person.id,
+            person_id=person.id,
             name=person.name,
             faces=person.faces,
             created=person.created,
@@ -118,18 +118,18 @@ def _answer(gallery: Gallery, done: Enrolment, faces: list[NewFace]) -> EnrolAns
         ),
         added=done.faces,
         failures=[],
-        folded=reasons(done.folded),
+        duplicates=reasons(done.duplicates),
         doubtful=reasons(done.doubtful),
         outliers=reasons(done.outliers),
-        alike=[
+        lookalikes=[
             SimilarPerson(
-                person=other.person,
+                person_id=other.person_id,
                 name=other.name,
                 distance=other.distance,
                 adjusted_distance=other.adjusted_distance,
                 probability=other.probability,
             )
-            for other in done.alike
+            for other in done.lookalikes
         ],
     )
 

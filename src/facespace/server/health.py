@@ -5,8 +5,8 @@ from fastapi import FastAPI, Request, Response
 from facespace.errors import FacespaceError
 from facespace.schemas import Health
 from facespace.server.keys import Scope
-from facespace.server.problems import Refusal
-from facespace.server.routes import Rule, door
+from facespace.server.problems import ProblemError
+from facespace.server.routes import Rule, route
 from facespace.server.service import service_of
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
@@ -15,23 +15,23 @@ TEXT = "text/plain; version=0.0.4; charset=utf-8"
 def add_health(app: FastAPI) -> None:
     """Declare the monitoring routes."""
 
-    @door(app, "GET", "/healthz", Health, Rule(None), tags=["service"])
+    @route(app, "GET", "/healthz", Health, Rule(None), tags=["service"])
     async def alive(request: Request) -> Health:
         """Liveness: the process runs and answers. Use it to decide whether to restart the service."""
         return Health(status="ok")
 
-    @door(app, "GET", "/readyz", Health, Rule(None), ("unavailable",), tags=["service"])
+    @route(app, "GET", "/readyz", Health, Rule(None), ("unavailable",), tags=["service"])
     async def ready(request: Request) -> Health:
         """Readiness: the model is loaded and the gallery can be read. Use it to decide whether to send requests."""
         service = service_of(request)
         try:
             if service.gallery is not None:
-                await service.desk.run(service.gallery.store.count)
+                await service.database_queue.run(service.gallery.store.count)
         except FacespaceError:
-            raise Refusal("unavailable", "the gallery cannot be read; see the log of the service", 5) from None
+            raise ProblemError("unavailable", "the gallery cannot be read; see the log of the service", 5) from None
         return Health(status="ok")
 
-    @door(app, "GET", "/metrics", None, Rule(Scope.METRICS), tags=["service"], response_class=Response)
+    @route(app, "GET", "/metrics", None, Rule(Scope.METRICS), tags=["service"], response_class=Response)
     async def metrics(request: Request) -> Response:
         """Return metrics in the Prometheus text format."""
-        return Response(service_of(request).metrics.told(), media_type=TEXT)
+        return Response(service_of(request).metrics.export(), media_type=TEXT)

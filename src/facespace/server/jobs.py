@@ -21,19 +21,19 @@ from pydantic import BaseModel
 from facespace.album import Album
 from facespace.errors import FacespaceError
 from facespace.schemas import Job, JobState
-from facespace.server.problems import Refusal
+from facespace.server.problems import ProblemError
 from facespace.space import Space
 
 _NAME = re.compile(r"c_[A-Za-z0-9_-]{16}")
 
 # Seconds without an update of its state after which the worker of a job is considered dead.
-_SILENT = 60.0
+_DEAD_AFTER = 60.0
 
 # Maximum number of jobs whose photos are in memory, per worker process.
-_WAITING = 4
+_MAX_JOBS = 4
 
 
-class _Stopped(Exception):
+class _Cancelled(Exception):
     """Raised inside a job to cancel it."""
 
 
@@ -69,33 +69,33 @@ class Jobs:
         self._folder = folder or Path(self._own.name if self._own else "")
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="cluster")
-        self._waiting = 0
+        self._jobs = 0
         self._lock = threading.Lock()
         self._closing = threading.Event()
 
     def start(self, owner: str | None, photos: Mapping[str, bytes]) -> Job:
         """Start to cluster photos. Raises if too many jobs are waiting."""
         with self._lock:
-            if self._waiting >= _WAITING:
-                raise Refusal("busy", f"the queue is full: {self._waiting} clustering jobs are running or waiting", 30)
-            self._waiting += 1
+            if self._jobs >= _MAX_JOBS:
+                raise ProblemError("busy", f"the queue is full: {self._jobs} clustering jobs are in progress", 30)
+            self._jobs += 1
         name = f"c_{secrets.token_urlsafe(12)}"
         now = time.time()
         state = _State(owner=owner, state=JobState.QUEUED, photos=len(photos), created=now, expires=now + self._seconds)
         (self._folder / name).mkdir(mode=0o700)
         self._write(name, state)
         self._pool.submit(self._work, name, state, photos)
-        return _told(name, state)
+        return _as_job(name, state)
 
     def find(self, name: str, owner: str | None, all_jobs: bool = False) -> Job:
         """Return the state of a job. Raises if it does not exist or belongs to another caller."""
-        return _told(name, self._read(name, owner, all_jobs))
+        return _as_job(name, self._read(name, owner, all_jobs))
 
     def mine(self, owner: str | None, all_jobs: bool = False) -> list[Job]:
         """Return the jobs of a caller, newest first."""
         found = []
         for path in self._folder.glob("c_*"):
-            with suppress(Refusal):
+            with suppress(ProblemError):
                 found.append(self.find(path.name, owner, all_jobs))
         return sorted(found, key=lambda job: job.created, reverse=True)
 
@@ -113,7 +113,7 @@ class Jobs:
     def album(self, job: Job) -> Iterator[Album]:
         """Open the album of a finished job, for one caller at a time. Raises if the job is not finished."""
         if job.state is not JobState.DONE:
-            raise Refusal(
+            raise ProblemError(
                 "conflict", f"the job {job.job} is {job.state.value}; its result is available when it is done"
             )
         with (
@@ -141,15 +141,15 @@ class Jobs:
             self._own.cleanup()
 
     def _work(self, name: str, state: _State, photos: Mapping[str, bytes]) -> None:
-        told = 0.0
+        written = 0.0
 
         def on_photo() -> None:
-            nonlocal told
+            nonlocal written
             state.looked_at += 1
-            if self._closing.is_set() or (self._folder / name / "cancel").exists() or not self._there(name):
-                raise _Stopped
-            if time.monotonic() - told > 0.2:
-                told = time.monotonic()
+            if self._closing.is_set() or (self._folder / name / "cancel").exists() or not self._exists(name):
+                raise _Cancelled
+            if time.monotonic() - written > 0.2:
+                written = time.monotonic()
                 self._write(name, state)
 
         try:
@@ -159,20 +159,20 @@ class Jobs:
                 state.faces = album.add_uploads(photos, on_photo, workers=1).faces
                 state.clusters = len(album.clusters())
             state.state = JobState.DONE
-        except _Stopped:
+        except _Cancelled:
             state.state = JobState.CANCELLED
         except FacespaceError as error:
             state.state, state.reason = JobState.FAILED, str(error)
         except Exception as error:
             state.state, state.reason = JobState.FAILED, f"internal error ({type(error).__name__})"
-            if self._there(name):
+            if self._exists(name):
                 raise
         finally:
             with self._lock:
-                self._waiting -= 1
+                self._jobs -= 1
             self._write(name, state)
 
-    def _there(self, name: str) -> bool:
+    def _exists(self, name: str) -> bool:
         return (self._folder / name / "job.json").exists()
 
     def _write(self, name: str, state: _State) -> None:
@@ -183,23 +183,23 @@ class Jobs:
             path.with_suffix(".part").replace(path)
 
     def _read(self, name: str, owner: str | None, all_jobs: bool) -> _State:
-        missing = Refusal("not-found", f"there is no job {name[:40]}; it may have expired")
+        missing = ProblemError("not-found", f"there is no job {name[:40]}; it may have expired")
         if not _NAME.fullmatch(name):
             raise missing
         path = self._folder / name / "job.json"
         try:
             state = _State.model_validate_json(path.read_bytes())
-            silent = time.time() - path.stat().st_mtime
+            age = time.time() - path.stat().st_mtime
         except (OSError, ValueError):
             raise missing from None
         if state.expires < time.time() or (state.owner != owner and not all_jobs):
             raise missing
-        if state.state is JobState.RUNNING and silent > _SILENT:
+        if state.state is JobState.RUNNING and age > _DEAD_AFTER:
             state.state, state.reason = JobState.FAILED, "its worker process has died; start the job again"
         return state
 
 
-def _told(name: str, state: _State) -> Job:
+def _as_job(name: str, state: _State) -> Job:
     return Job(
         job=name,
         state=state.state,

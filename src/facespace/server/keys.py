@@ -99,7 +99,7 @@ def as_scopes(names: Iterable[str]) -> tuple[Scope, ...]:
     return tuple(Scope(name) for name in names)
 
 
-EVERYBODY = Caller(None, frozenset(Scope))
+UNRESTRICTED = Caller(None, frozenset(Scope))
 
 
 class KeyFile:

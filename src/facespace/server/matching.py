@@ -21,10 +21,10 @@ from facespace.server.body import read_form
 from facespace.server.keys import Scope
 from facespace.server.photos import Crops, Embeddings, Far, Fpir, Top, candidates_of, check_embeddings, usable
 from facespace.server.pictures import photo_of
-from facespace.server.problems import Refusal
-from facespace.server.routes import Rule, door
+from facespace.server.problems import ProblemError
+from facespace.server.routes import Rule, route
 from facespace.server.service import service_of
-from facespace.server.uploads import Wanted
+from facespace.server.uploads import UploadSpec
 from facespace.space import Face, Space, compared_face
 
 PersonId = Annotated[Number, Path(description="Person id.")]
@@ -33,13 +33,13 @@ FaceNumber = Annotated[
     Query(description="Number of the face to compare, from 1 in reading order. Default: the largest.", ge=1),
 ]
 
-ONE = Wanted(("photo",), raw=True)
+ONE = UploadSpec(("photo",), raw=True)
 
 
 def add_matching(app: FastAPI) -> None:
     """Declare the routes."""
 
-    @door(
+    @route(
         app,
         "POST",
         "/v1/people/{person_id}/verify",
@@ -64,9 +64,9 @@ def add_matching(app: FastAPI) -> None:
         form = await read_form(request, ONE, *service.settings.body_limits)
 
         def work() -> PersonVerifyAnswer:
-            gallery = service.known()
+            gallery = service.require_gallery()
             if gallery.person(person_id) is None:
-                raise Refusal("not-found", f"there is no person with the id {person_id} in the gallery")
+                raise ProblemError("not-found", f"there is no person with the id {person_id} in the gallery")
             (photo,) = usable(service.space, form.photo("photo"))
             compared = compared_face(photo.faces, "the photo", face)
             probe = photo.faces[compared.face - 1].embedding
@@ -90,9 +90,9 @@ def add_matching(app: FastAPI) -> None:
                 photo=photo_of(photo, crops, embeddings),
             )
 
-        return await service.photos.run(work)
+        return await service.photo_queue.run(work)
 
-    @door(
+    @route(
         app,
         "POST",
         "/v1/search",
@@ -109,21 +109,21 @@ def add_matching(app: FastAPI) -> None:
         points = probes_of(probes, service.space)
 
         def work() -> EmbeddingSearchAnswer:
-            gallery = service.known()
+            gallery = service.require_gallery()
             # Identification does not use the position of a face.
             faces = [Face((0.0, 0.0, 0.0, 0.0), None, 1.0, point) for point in points]
-            found = gallery.identify_faces(faces, fpir, top, once=False)
+            found = gallery.identify_faces(faces, fpir, top, unique=False)
             return EmbeddingSearchAnswer(
                 threshold=gallery.threshold(fpir),
                 fpir=fpir,
                 people=len(gallery.index),
                 matches=[
-                    EmbeddingMatch(person_id=match.number, name=match.person, candidates=candidates)
+                    EmbeddingMatch(person_id=match.person_id, name=match.name, candidates=candidates)
                     for match, candidates in zip(found, candidates_of(gallery, found), strict=True)
                 ],
             )
 
-        return await service.desk.run(work)
+        return await service.database_queue.run(work)
 
 
 def probes_of(request: EmbeddingSearchRequest, space: Space) -> NDArray[np.float32]:
@@ -136,5 +136,5 @@ def probes_of(request: EmbeddingSearchRequest, space: Space) -> NDArray[np.float
         raise _wrong("body.embeddings", str(error)) from None
 
 
-def _wrong(field: str, message: str) -> Refusal:
-    return Refusal("invalid", f"{field}: {message}", errors=[InvalidField(field=field, message=message)])
+def _wrong(field: str, message: str) -> ProblemError:
+    return ProblemError("invalid", f"{field}: {message}", errors=[InvalidField(field=field, message=message)])

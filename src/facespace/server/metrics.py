@@ -30,15 +30,15 @@ class Metrics:
         self.batch = Histogram(
             "facespace_batch_faces", "Faces per batch.", registry=registry, buckets=(1, 2, 4, 8, 16, 32)
         )
-        self.inside = Gauge(
-            "facespace_inside",
+        self.in_progress = Gauge(
+            "facespace_requests_in_progress",
             "Requests being processed or waiting.",
-            ("line",),
+            ("queue",),
             registry=registry,
             multiprocess_mode="livesum",
         )
 
-    def told(self) -> bytes:
+    def export(self) -> bytes:
         """Return all metrics in the Prometheus text format."""
         if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
             return generate_latest(self._registry)

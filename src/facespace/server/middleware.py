@@ -15,12 +15,12 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from facespace.server.headers import SAFE
-from facespace.server.problems import Refusal, problem
+from facespace.server.problems import ProblemError, problem
 
 log = logging.getLogger("facespace.service")
 
 
-class Watch:
+class RequestMiddleware:
     """ASGI middleware for request ids, security headers, metrics and the log."""
 
     def __init__(self, app: ASGIApp):
@@ -52,10 +52,10 @@ class Watch:
             # Log only where the exception was raised: its message may contain personal data.
             frames = traceback.extract_tb(error.__traceback__)[-8:]
             where = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
-            _say(logging.ERROR, id=state["request_id"], fault=type(error).__name__, where=where)
+            _log(logging.ERROR, id=state["request_id"], error=type(error).__name__, where=where)
             if status == 0:
-                refusal = Refusal("internal", "an unexpected error; see the log of the service for this request id")
-                await problem(Request(scope), refusal)(scope, receive, sending)
+                internal = ProblemError("internal", "unexpected error; see the log of the service for this request id")
+                await problem(Request(scope), internal)(scope, receive, sending)
         finally:
             _count(scope, status, time.monotonic() - started)
 
@@ -72,7 +72,7 @@ def _count(scope: Scope, status: int, seconds: float) -> None:
         if kind:
             service.metrics.problems.labels(kind).inc()
     caller = state.get("caller")
-    _say(
+    _log(
         logging.INFO,
         id=state["request_id"],
         method=scope["method"],
@@ -84,7 +84,7 @@ def _count(scope: Scope, status: int, seconds: float) -> None:
     )
 
 
-def _say(level: int, **fields: object) -> None:
+def _log(level: int, **fields: object) -> None:
     if log.isEnabledFor(level):
-        told = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), **fields}
-        log.log(level, "%s", json.dumps({name: value for name, value in told.items() if value is not None}))
+        entry = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), **fields}
+        log.log(level, "%s", json.dumps({name: value for name, value in entry.items() if value is not None}))

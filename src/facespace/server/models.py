@@ -19,8 +19,8 @@ from facespace.schemas import (
     ServiceAnswer,
 )
 from facespace.server.keys import Scope
-from facespace.server.problems import Refusal
-from facespace.server.routes import Rule, door
+from facespace.server.problems import ProblemError
+from facespace.server.routes import Rule, route
 from facespace.server.service import caller_of, service_of
 from facespace.space import Space
 
@@ -30,7 +30,7 @@ READ = Rule(Scope.VERIFY)
 def add_models(app: FastAPI) -> None:
     """Declare the routes for the model and for the capabilities of the service."""
 
-    @door(app, "GET", "/v1/service", ServiceAnswer, READ, tags=["service"])
+    @route(app, "GET", "/v1/service", ServiceAnswer, READ, tags=["service"])
     async def service(request: Request) -> ServiceAnswer:
         """Describe the service: version, model, limits, and what the caller is allowed to do."""
         service, caller = service_of(request), caller_of(request)
@@ -56,16 +56,16 @@ def add_models(app: FastAPI) -> None:
                 pixels=settings.pixels,
                 faces=settings.faces,
                 photos=settings.photos,
-                seconds=settings.seconds,
+                seconds=settings.timeout,
             ),
         )
 
-    @door(app, "GET", "/v1/models", ModelList, READ, tags=["models"])
+    @route(app, "GET", "/v1/models", ModelList, READ, tags=["models"])
     async def models(request: Request) -> ModelList:
         """List the models of this service."""
         return ModelList(models=[ModelSummary(**_summary(service_of(request).space.card))])
 
-    @door(app, "GET", "/v1/models/{space}", ModelAnswer, READ, ("not-found",), tags=["models"])
+    @route(app, "GET", "/v1/models/{space}", ModelAnswer, READ, ("not-found",), tags=["models"])
     async def model(
         request: Request,
         space: Annotated[str, Path(description="Id of the space, or `default`.", max_length=64)],
@@ -73,7 +73,7 @@ def add_models(app: FastAPI) -> None:
         """Return the card of a model and the curves derived from it."""
         own = service_of(request).space
         if space not in (own.id, "default"):
-            raise Refusal("not-found", "this service has no such model; GET /v1/models lists its models")
+            raise ProblemError("not-found", "this service has no such model; GET /v1/models lists its models")
         return ModelAnswer(
             **_summary(own.card),
             card=own.card.model_dump(mode="json"),
@@ -104,12 +104,13 @@ def _distribution(card: Card) -> Distribution | None:
 
 def _roc(card: Card) -> list[RocPoint]:
     """Return the ROC curve at the edges of the histogram bins, where it is exact."""
-    told = _distribution(card)
-    if told is None:
+    distribution = _distribution(card)
+    if distribution is None:
         return []
-    val, far = (np.minimum(np.cumsum([0.0, *shares]), 1.0) for shares in (told.genuine, told.impostor))
+    val, far = (np.minimum(np.cumsum([0.0, *shares]), 1.0) for shares in (distribution.genuine, distribution.impostor))
     return [
-        RocPoint(threshold=edge, far=float(f), val=float(v)) for edge, f, v in zip(told.edges, far, val, strict=True)
+        RocPoint(threshold=edge, far=float(f), val=float(v))
+        for edge, f, v in zip(distribution.edges, far, val, strict=True)
     ]
 
 

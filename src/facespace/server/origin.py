@@ -4,7 +4,7 @@ from urllib.parse import urlsplit
 
 from fastapi import Request
 
-from facespace.server.problems import Refusal
+from facespace.server.problems import ProblemError
 
 # Names of this machine. Any other name that resolves to it may be a DNS rebinding attack.
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -28,10 +28,10 @@ def check_origin(request: Request, keys: bool) -> None:
     elsewhere = origin is not None and (urlsplit(origin).netloc or origin) != request.headers.get("host")
     foreign = elsewhere or request.headers.get("sec-fetch-site") in ("cross-site", "same-site")
     if foreign and origin not in settings.cors:
-        raise Refusal(
+        raise ProblemError(
             "cross-site",
             "cross-site request rejected: allow the origin of the page with --cors to use this service from it",
         )
     # With --without-keys the service is deliberately open, and its host name is not known.
     if not keys and settings.loopback and not is_loopback(host):
-        raise Refusal("cross-site", f"this service only accepts requests to localhost, not to {host[:100]!r}")
+        raise ProblemError("cross-site", f"this service only accepts requests to localhost, not to {host[:100]!r}")

@@ -27,12 +27,12 @@ from facespace.server.body import named, read_form
 from facespace.server.enrolment import NAMES, cleaned, enrol_fields, explaining, kind_of
 from facespace.server.keys import Scope
 from facespace.server.photos import Embeddings, check_embeddings
-from facespace.server.problems import Refusal
-from facespace.server.routes import Rule, door
+from facespace.server.problems import ProblemError
+from facespace.server.routes import Rule, route
 from facespace.server.service import service_of
-from facespace.server.uploads import Wanted
+from facespace.server.uploads import UploadSpec
 
-PersonNumber = Annotated[Number, Path(description="Person id.")]
+PersonId = Annotated[Number, Path(description="Person id.")]
 FaceNumber = Annotated[Number, Path(description="Face id.")]
 Offset = Annotated[int, Query(description="Number of people to skip.", ge=0, le=2**31)]
 Limit = Annotated[int, Query(description="Number of people per page.", ge=1, le=1000)]
@@ -44,27 +44,26 @@ READ, ENROL, ADMIN = (Rule(scope, gallery=True) for scope in (Scope.READ, Scope.
 
 def add_people(app: FastAPI, photos: int) -> None:
     """Declare the routes for people; `photos` is the maximum number of photos per request."""
-    enrolment = Wanted(("photos",), most=photos, texts=NAMES)
+    enrolment = UploadSpec(("photos",), limit=photos, texts=NAMES)
 
-    @door(app, "GET", "/v1/people", PeopleAnswer, READ, tags=["people"])
+    @route(app, "GET", "/v1/people", PeopleAnswer, READ, tags=["people"])
     async def people(request: Request, search: Find = None, offset: Offset = 0, limit: Limit = 100) -> PeopleAnswer:
         """List the people in the gallery by name."""
         service = service_of(request)
 
         def work() -> PeopleAnswer:
-            gallery = service.known()
-            found = [p for p in gallery.people() if search is None or search.casefold() in p.name.casefold()]
-            shown = found[offset : offset + limit]
-            pictures = gallery.pictured(person.id for person in shown)
+            gallery = service.require_gallery()
+            page = gallery.people_page(search, offset, limit)
+            pictures = gallery.pictured(person.id for person in page.people)
             return PeopleAnswer(
-                total=len(found),
-                people=[_told(person, pictures) for person in shown],
-                next=offset + limit if offset + limit < len(found) else None,
+                total=page.total,
+                people=[_person_answer(person, pictures) for person in page.people],
+                next=page.next,
             )
 
-        return await service.desk.run(work)
+        return await service.database_queue.run(work)
 
-    @door(
+    @route(
         app,
         "POST",
         "/v1/people",
@@ -80,40 +79,40 @@ def add_people(app: FastAPI, photos: int) -> None:
         form = await read_form(request, enrolment, *service.settings.body_limits)
         fields = enrol_fields(form.texts, len(form.photos["photos"]))
         if fields.keep and not service.settings.keep_pictures:
-            raise Refusal(
+            raise ProblemError(
                 "invalid",
                 "this service does not store thumbnails; omit `keep`, or start the service with --keep-pictures",
             )
 
         def work() -> EnrolAnswer:
-            gallery = service.known()
+            gallery = service.require_gallery()
             files = [named(upload) for upload in form.photos["photos"]]
             with explaining(files):
                 done = gallery.enrol(
                     fields.name,
                     files,
                     fields.attributes,
-                    fields.least_quality,
+                    fields.min_quality,
                     fields.keep,
                     fields.face,
                     fields.accept_doubtful,
                 )
-            return _enrolled(gallery, done, files)
+            return _enrol_answer(gallery, done, files)
 
-        return await service.photos.run(work)
+        return await service.photo_queue.run(work)
 
-    @door(app, "GET", "/v1/people/map", GalleryMap, READ, tags=["people"])
+    @route(app, "GET", "/v1/people/map", GalleryMap, READ, tags=["people"])
     async def map_of_people(request: Request, limit: Shown = 2000) -> GalleryMap:
         """Return a two-dimensional map of the gallery."""
         service = service_of(request)
 
         def work() -> GalleryMap:
-            gallery = service.known()
+            gallery = service.require_gallery()
             plan = gallery.map(limit)
             pictures = gallery.pictured(place.person.id for place in plan)
             points = [
                 MapPoint(
-                    person=place.person.id,
+                    person_id=place.person.id,
                     name=place.person.name,
                     x=place.x,
                     y=place.y,
@@ -124,103 +123,104 @@ def add_people(app: FastAPI, photos: int) -> None:
             ]
             return GalleryMap(points=points, total=len(gallery), method="pca")
 
-        return await service.desk.run(work)
+        return await service.database_queue.run(work)
 
-    @door(app, "GET", "/v1/people/{person}", PersonFaces, READ, tags=["people"])
-    async def show(request: Request, person: PersonNumber, embeddings: Embeddings = False) -> PersonFaces:
+    @route(app, "GET", "/v1/people/{person_id}", PersonFaces, READ, tags=["people"])
+    async def show(request: Request, person_id: PersonId, embeddings: Embeddings = False) -> PersonFaces:
         """Show a person and their faces."""
         service = service_of(request)
         check_embeddings(request, embeddings)
 
         def work() -> PersonFaces:
-            gallery = service.known()
-            found = _person(gallery, person)
-            kept = gallery.store.faces(person)
-            pictured = gallery.store.pictured([person]).get(person, [])
+            gallery = service.require_gallery()
+            found = _person(gallery, person_id)
+            kept = gallery.store.faces(person_id)
+            pictured = gallery.store.pictured([person_id]).get(person_id, [])
             return PersonFaces(
-                **_told(found, {person: pictured[0]} if pictured else {}).model_dump(),
-                kept=[_kept(face, face.id in pictured, embeddings) for face in kept],
-                merged=gallery.merged(person),
+                **_person_answer(found, {person_id: pictured[0]} if pictured else {}).model_dump(),
+                kept=[_face_answer(face, face.id in pictured, embeddings) for face in kept],
+                merged=gallery.merged(person_id),
             )
 
-        return await service.desk.run(work)
+        return await service.database_queue.run(work)
 
-    @door(app, "PATCH", "/v1/people/{person}", PersonAnswer, ENROL, tags=["people"])
-    async def change(request: Request, person: PersonNumber, to: ChangePersonRequest) -> PersonAnswer:
+    @route(app, "PATCH", "/v1/people/{person_id}", PersonAnswer, ENROL, tags=["people"])
+    async def change(request: Request, person_id: PersonId, to: ChangePersonRequest) -> PersonAnswer:
         """Change the name or the attributes of a person, or both."""
         service = service_of(request)
         name = None if to.name is None else cleaned(to.name)
 
         def work() -> PersonAnswer:
-            gallery = service.known()
-            return _told(gallery.change(person, to.attributes, name), gallery.pictured([person]))
+            gallery = service.require_gallery()
+            return _person_answer(gallery.change(person_id, to.attributes, name), gallery.pictured([person_id]))
 
-        return await service.desk.run(work)
+        return await service.database_queue.run(work)
 
-    @door(app, "DELETE", "/v1/people/{person}", RemovalAnswer, ADMIN, tags=["people"])
-    async def remove(request: Request, person: PersonNumber) -> RemovalAnswer:
+    @route(app, "DELETE", "/v1/people/{person_id}", RemovalAnswer, ADMIN, tags=["people"])
+    async def remove(request: Request, person_id: PersonId) -> RemovalAnswer:
         """Permanently delete a person and all their faces. This cannot be undone."""
         service = service_of(request)
 
         def work() -> RemovalAnswer:
-            gallery = service.known()
-            removal = gallery.remove(person)
-            return RemovalAnswer(person=person, faces=removal.faces, backups=len(removal.backups))
+            gallery = service.require_gallery()
+            removal = gallery.remove(person_id)
+            return RemovalAnswer(person_id=person_id, faces=removal.faces, backups=len(removal.backups))
 
-        return await service.desk.run(work)
+        return await service.database_queue.run(work)
 
-    @door(app, "POST", "/v1/people/{person}/merge", PersonAnswer, ENROL, tags=["people"])
-    async def merge(request: Request, person: PersonNumber, merge: MergeRequest) -> PersonAnswer:
+    @route(app, "POST", "/v1/people/{person_id}/merge", PersonAnswer, ENROL, tags=["people"])
+    async def merge(request: Request, person_id: PersonId, merge: MergeRequest) -> PersonAnswer:
         """Merge two people who are the same person. Returns the person that all faces now belong to."""
         service = service_of(request)
 
         def work() -> PersonAnswer:
-            gallery = service.known()
-            return _told(gallery.merge(person, merge.into), gallery.pictured([merge.into]))
+            gallery = service.require_gallery()
+            return _person_answer(gallery.merge(person_id, merge.into), gallery.pictured([merge.into]))
 
-        return await service.desk.run(work)
+        return await service.database_queue.run(work)
 
-    @door(app, "POST", "/v1/people/{person}/undo-merge", UndoneMerge, ENROL, tags=["people"])
-    async def undo_merge(request: Request, person: PersonNumber) -> UndoneMerge:
+    @route(app, "POST", "/v1/people/{person_id}/undo-merge", UndoneMerge, ENROL, tags=["people"])
+    async def undo_merge(request: Request, person_id: PersonId) -> UndoneMerge:
         """Undo the last merge into a person. Name, id, attributes and faces are restored."""
         service = service_of(request)
 
         def work() -> UndoneMerge:
-            gallery = service.known()
-            restored = gallery.undo_merge(person)
-            pictures = gallery.pictured([restored.id, person])
-            return UndoneMerge(restored=_told(restored, pictures), person=_told(_person(gallery, person), pictures))
+            gallery = service.require_gallery()
+            restored = gallery.undo_merge(person_id)
+            pictures = gallery.pictured([restored.id, person_id])
+            person = _person(gallery, person_id)
+            return UndoneMerge(restored=_person_answer(restored, pictures), person=_person_answer(person, pictures))
 
-        return await service.desk.run(work)
+        return await service.database_queue.run(work)
 
-    @door(app, "PATCH", "/v1/people/faces/{face}", PersonAnswer, ENROL, tags=["people"])
+    @route(app, "PATCH", "/v1/people/faces/{face}", PersonAnswer, ENROL, tags=["people"])
     async def move_face(request: Request, face: FaceNumber, move: MoveFaceRequest) -> PersonAnswer:
         """Move a face to another person, who is created if needed. Returns that person."""
         service = service_of(request)
         name = cleaned(move.to)
 
         def work() -> PersonAnswer:
-            gallery = service.known()
+            gallery = service.require_gallery()
             _face(gallery, face)
-            person = gallery.move(face, name)
-            return _told(_person(gallery, person), gallery.pictured([person]))
+            person_id = gallery.move(face, name)
+            return _person_answer(_person(gallery, person_id), gallery.pictured([person_id]))
 
-        return await service.desk.run(work)
+        return await service.database_queue.run(work)
 
-    @door(app, "DELETE", "/v1/people/faces/{face}", PersonAnswer, ADMIN, tags=["people"])
+    @route(app, "DELETE", "/v1/people/faces/{face}", PersonAnswer, ADMIN, tags=["people"])
     async def remove_face(request: Request, face: FaceNumber) -> PersonAnswer:
         """Permanently delete a face. Returns the person it belonged to."""
         service = service_of(request)
 
         def work() -> PersonAnswer:
-            gallery = service.known()
-            person = _face(gallery, face)
+            gallery = service.require_gallery()
+            person_id = _face(gallery, face)
             gallery.remove_face(face)
-            return _told(_person(gallery, person), gallery.pictured([person]))
+            return _person_answer(_person(gallery, person_id), gallery.pictured([person_id]))
 
-        return await service.desk.run(work)
+        return await service.database_queue.run(work)
 
-    @door(
+    @route(
         app,
         "GET",
         "/v1/people/faces/{face}/picture",
@@ -232,30 +232,30 @@ def add_people(app: FastAPI, photos: int) -> None:
     async def picture(request: Request, face: FaceNumber) -> Response:
         """Return the stored thumbnail of a face as WebP."""
         service = service_of(request)
-        content = await service.desk.run(lambda: service.known().picture(face))
+        content = await service.database_queue.run(lambda: service.require_gallery().picture(face))
         if content is None:
-            raise Refusal("not-found", f"there is no thumbnail of a face {face}")
+            raise ProblemError("not-found", f"there is no thumbnail of a face {face}")
         return Response(content, media_type="image/webp")
 
 
-def _person(gallery: Gallery, number: int) -> Person:
-    found = gallery.person(number)
+def _person(gallery: Gallery, person_id: int) -> Person:
+    found = gallery.person(person_id)
     if found is None:
-        raise Refusal("not-found", f"there is no person with the id {number} in the gallery")
+        raise ProblemError("not-found", f"there is no person with the id {person_id} in the gallery")
     return found
 
 
 def _face(gallery: Gallery, face: int) -> int:
     """Return the id of the person that a face belongs to."""
-    person = gallery.store.person_of(face)
-    if person is None:
-        raise Refusal("not-found", f"there is no face {face} in the gallery")
-    return person
+    person_id = gallery.store.person_of(face)
+    if person_id is None:
+        raise ProblemError("not-found", f"there is no face {face} in the gallery")
+    return person_id
 
 
-def _told(person: Person, pictures: dict[int, int]) -> PersonAnswer:
+def _person_answer(person: Person, pictures: dict[int, int]) -> PersonAnswer:
     return PersonAnswer(
-        person=person.id,
+        person_id=person.id,
         name=person.name,
         faces=person.faces,
         created=person.created,
@@ -264,10 +264,10 @@ def _told(person: Person, pictures: dict[int, int]) -> PersonAnswer:
     )
 
 
-def _kept(face: KeptFace, has_picture: bool, embeddings: bool) -> PersonFace:
+def _face_answer(face: KeptFace, has_picture: bool, embeddings: bool) -> PersonFace:
     return PersonFace(
         face=face.id,
-        person=face.person,
+        person_id=face.person_id,
         photo=face.photo,
         box=face.box,
         quality=face.quality,
@@ -277,8 +277,8 @@ def _kept(face: KeptFace, has_picture: bool, embeddings: bool) -> PersonFace:
     )
 
 
-def _enrolled(gallery: Gallery, done: Enrolment, files: list[io.BytesIO]) -> EnrolAnswer:
-    person = gallery.store.find(done.person)
+def _enrol_answer(gallery: Gallery, done: Enrolment, files: list[io.BytesIO]) -> EnrolAnswer:
+    person = gallery.store.find(done.name)
     place = {id(file): number for number, file in enumerate(files)}
 
     def reasons(failures: Any) -> list[PhotoReason]:
@@ -287,20 +287,20 @@ def _enrolled(gallery: Gallery, done: Enrolment, files: list[io.BytesIO]) -> Enr
         ]
 
     return EnrolAnswer(
-        person=_told(person, gallery.pictured([person.id])),
+        person=_person_answer(person, gallery.pictured([person.id])),
         added=done.faces,
         failures=reasons(done.failures),
-        folded=reasons(done.folded),
+        duplicates=reasons(done.duplicates),
         doubtful=reasons(done.doubtful),
         outliers=reasons(done.outliers),
-        alike=[
+        lookalikes=[
             SimilarPerson(
-                person=other.person,
+                person_id=other.person_id,
                 name=other.name,
                 distance=other.distance,
                 adjusted_distance=other.adjusted_distance,
                 probability=other.probability,
             )
-            for other in done.alike
+            for other in done.lookalikes
         ],
     )

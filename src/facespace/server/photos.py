@@ -12,10 +12,10 @@ from facespace.schemas import CandidateAnswer, FacesAnswer, IdentifiedFace, Iden
 from facespace.server.body import read_form
 from facespace.server.keys import Scope
 from facespace.server.pictures import faces_of, photo_of
-from facespace.server.problems import Refusal
-from facespace.server.routes import Rule, door
+from facespace.server.problems import ProblemError
+from facespace.server.routes import Rule, route
 from facespace.server.service import caller_of, service_of
-from facespace.server.uploads import Wanted
+from facespace.server.uploads import UploadSpec
 from facespace.space import PhotoFaces, Space, compared_face, photo_faces
 
 Crops = Annotated[bool, Query(description="Return the aligned crop of each face, a JPEG in base64.")]
@@ -35,15 +35,16 @@ Fpir = Annotated[
     ),
 ]
 Top = Annotated[int, Query(description="Number of candidates per face.", ge=1, le=50)]
-Once = Annotated[bool, Query(description="Assign each person to at most one face per photo.")]
+Unique = Annotated[bool, Query(description="Assign each person to at most one face per photo.")]
+Once = Annotated[bool | None, Query(deprecated=True, description="Deprecated: use `unique`.")]
 
-ONE, TWO = Wanted(("photo",), raw=True), Wanted(("a", "b"))
+ONE, TWO = UploadSpec(("photo",), raw=True), UploadSpec(("a", "b"))
 
 
 def add_photos(app: FastAPI) -> None:
     """Declare the routes that process photos without storing them."""
 
-    @door(app, "POST", "/v1/faces", FacesAnswer, Rule(Scope.VERIFY, heavy=True), body=ONE, tags=["photos"])
+    @route(app, "POST", "/v1/faces", FacesAnswer, Rule(Scope.VERIFY, heavy=True), body=ONE, tags=["photos"])
     async def faces(request: Request, crops: Crops = False, embeddings: Embeddings = False) -> FacesAnswer:
         """Find the faces in a photo: boxes, landmarks, quality and, if requested, embeddings."""
         service = service_of(request)
@@ -56,9 +57,9 @@ def add_photos(app: FastAPI) -> None:
                 width=photo.width, height=photo.height, faces=faces_of(photo, crops, embeddings), model=service.space.id
             )
 
-        return await service.photos.run(work)
+        return await service.photo_queue.run(work)
 
-    @door(app, "POST", "/v1/verify", VerifyAnswer, Rule(Scope.VERIFY, heavy=True), ("no-face",), TWO, tags=["photos"])
+    @route(app, "POST", "/v1/verify", VerifyAnswer, Rule(Scope.VERIFY, heavy=True), ("no-face",), TWO, tags=["photos"])
     async def verify(
         request: Request,
         far: Far = None,
@@ -78,19 +79,19 @@ def add_photos(app: FastAPI) -> None:
             side_a = compared_face(a.faces, "the photo 'a'", face_a)
             side_b = compared_face(b.faces, "the photo 'b'", face_b)
             main_a, main_b = side_a.face - 1, side_b.face - 1
-            said = service.space.compare(a.faces[main_a].embedding, b.faces[main_b].embedding, far)
+            result = service.space.compare(a.faces[main_a].embedding, b.faces[main_b].embedding, far)
             return VerifyAnswer(
-                verdict=said.verdict,
-                headline=said.headline,
-                explanation=said.explanation,
+                verdict=result.verdict,
+                headline=result.headline,
+                explanation=result.explanation,
                 notes=[note for note in (side_a.note, side_b.note) if note is not None],
-                same=said.same,
-                probability=said.probability,
-                distance=said.distance,
-                threshold=said.threshold,
-                far=said.far,
-                rejection=said.rejection,
-                frr=said.frr,
+                same=result.same,
+                probability=result.probability,
+                distance=result.distance,
+                threshold=result.threshold,
+                far=result.far,
+                rejection=result.rejection,
+                frr=result.frr,
                 a=photo_of(a, crops, embeddings),
                 b=photo_of(b, crops, embeddings),
                 main_a=main_a,
@@ -99,9 +100,9 @@ def add_photos(app: FastAPI) -> None:
                 face_b=side_b.face,
             )
 
-        return await service.photos.run(work)
+        return await service.photo_queue.run(work)
 
-    @door(
+    @route(
         app,
         "POST",
         "/v1/identify",
@@ -114,7 +115,8 @@ def add_photos(app: FastAPI) -> None:
         request: Request,
         fpir: Fpir = FPIR,
         top: Top = 5,
-        once: Once = True,
+        unique: Unique = True,
+        once: Once = None,
         crops: Crops = False,
         embeddings: Embeddings = False,
     ) -> IdentifyAnswer:
@@ -124,9 +126,9 @@ def add_photos(app: FastAPI) -> None:
         form = await read_form(request, ONE, *service.settings.body_limits)
 
         def work() -> IdentifyAnswer:
-            gallery = service.known()
+            gallery = service.require_gallery()
             (photo,) = usable(service.space, form.photo("photo"))
-            faces = identified(gallery, photo, fpir, top, once, crops, embeddings)
+            faces = identified(gallery, photo, fpir, top, unique if once is None else once, crops, embeddings)
             return IdentifyAnswer(
                 width=photo.width,
                 height=photo.height,
@@ -136,7 +138,7 @@ def add_photos(app: FastAPI) -> None:
                 faces=faces,
             )
 
-        return await service.photos.run(work)
+        return await service.photo_queue.run(work)
 
 
 def usable(space: Space, *photos: Photo) -> list[PhotoFaces]:
@@ -148,29 +150,29 @@ def usable(space: Space, *photos: Photo) -> list[PhotoFaces]:
 
 
 def identified(
-    gallery: Gallery, photo: PhotoFaces, fpir: float, top: int, once: bool, crops: bool, embeddings: bool
+    gallery: Gallery, photo: PhotoFaces, fpir: float, top: int, unique: bool, crops: bool, embeddings: bool
 ) -> list[IdentifiedFace]:
     """Identify the faces in a photo."""
-    found = gallery.identify_faces(photo.faces, fpir, top, once)
+    found = gallery.identify_faces(photo.faces, fpir, top, unique)
     named = candidates_of(gallery, found)
     return [
-        IdentifiedFace(**told.model_dump(), person=face.number, name=face.person, candidates=candidates)
-        for face, told, candidates in zip(found, faces_of(photo, crops, embeddings), named, strict=True)
+        IdentifiedFace(**answer.model_dump(), person_id=face.person_id, name=face.name, candidates=candidates)
+        for face, answer, candidates in zip(found, faces_of(photo, crops, embeddings), named, strict=True)
     ]
 
 
 def candidates_of(gallery: Gallery, found: Sequence[Identification]) -> list[list[CandidateAnswer]]:
     """Return the candidates of each face, with the ids of their thumbnails."""
-    pictures = gallery.pictured({candidate.person for face in found for candidate in face.candidates})
+    pictures = gallery.pictured({candidate.person_id for face in found for candidate in face.candidates})
     return [
         [
             CandidateAnswer(
-                person=candidate.person,
+                person_id=candidate.person_id,
                 name=candidate.name,
                 distance=candidate.distance,
                 adjusted_distance=candidate.adjusted_distance,
                 probability=candidate.probability,
-                picture=pictures.get(candidate.person),
+                picture=pictures.get(candidate.person_id),
             )
             for candidate in face.candidates
         ]
@@ -181,4 +183,4 @@ def candidates_of(gallery: Gallery, found: Sequence[Identification]) -> list[lis
 def check_embeddings(request: Request, wanted: bool) -> None:
     """Raise if embeddings are requested with a key that lacks their scope."""
     if wanted and Scope.EMBEDDINGS not in caller_of(request).scopes:
-        raise Refusal("scope", f"embeddings need an API key with the scope {Scope.EMBEDDINGS.value!r}")
+        raise ProblemError("scope", f"embeddings need an API key with the scope {Scope.EMBEDDINGS.value!r}")

@@ -53,7 +53,7 @@ KINDS: dict[str, tuple[int, str]] = {
 }
 
 
-class Refusal(Exception):
+class ProblemError(Exception):
     """An error response; `kind` is one of `KINDS`."""
 
     def __init__(
@@ -65,29 +65,29 @@ class Refusal(Exception):
 
 def add_problems(app: FastAPI) -> None:
     """Report every error of an app as a problem."""
-    app.add_exception_handler(Refusal, _refused)
+    app.add_exception_handler(ProblemError, _problem_error)
     app.add_exception_handler(FacespaceError, _facespace)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
 
 
-def problem(request: Request, refusal: Refusal) -> Response:
+def problem(request: Request, error: ProblemError) -> Response:
     """Return the response for an error."""
-    status, title = KINDS[refusal.kind]
+    status, title = KINDS[error.kind]
     headers: dict[str, str] = {}
-    if refusal.retry_after is not None:
-        headers["Retry-After"] = str(max(1, math.ceil(refusal.retry_after)))
+    if error.retry_after is not None:
+        headers["Retry-After"] = str(max(1, math.ceil(error.retry_after)))
     if status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     body = Problem(
-        type=f"urn:facespace:{refusal.kind}",
+        type=f"urn:facespace:{error.kind}",
         title=title,
         status=status,
-        detail=refusal.detail,
+        detail=error.detail,
         instance=f"urn:facespace:request:{getattr(request.state, 'request_id', '-')}",
-        errors=refusal.errors,
+        errors=error.errors,
     )
-    request.state.problem = refusal.kind
+    request.state.problem = error.kind
     return JSONResponse(
         body.model_dump(mode="json"), status_code=status, headers=headers, media_type="application/problem+json"
     )
@@ -113,7 +113,7 @@ def described(*kinds: str) -> dict[int | str, dict[str, object]]:
     return found
 
 
-def invalid_fields(found: Sequence[Any], where: str = "") -> Refusal:
+def invalid_fields(found: Sequence[Any], where: str = "") -> ProblemError:
     """Return the error for fields that failed validation in `where`, such as 'body', without their values."""
     errors = [
         InvalidField(
@@ -122,11 +122,11 @@ def invalid_fields(found: Sequence[Any], where: str = "") -> Refusal:
         )
         for entry in found[:20]
     ]
-    return Refusal("invalid", "; ".join(f"{entry.field}: {entry.message}" for entry in errors[:3]), errors=errors)
+    return ProblemError("invalid", "; ".join(f"{entry.field}: {entry.message}" for entry in errors[:3]), errors=errors)
 
 
-async def _refused(request: Request, error: Exception) -> Response:
-    assert isinstance(error, Refusal)
+async def _problem_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, ProblemError)
     return problem(request, error)
 
 
@@ -142,14 +142,14 @@ async def _invalid(request: Request, error: Exception) -> Response:
 async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     kind = {404: "not-found", 405: "method", 408: "slow", 413: "too-large", 415: "media-type"}.get(error.status_code)
-    refusal = Refusal(kind or ("internal" if error.status_code >= 500 else "bad-request"), str(error.detail))
-    answer = problem(request, refusal)
+    kind = kind or ("internal" if error.status_code >= 500 else "bad-request")
+    answer = problem(request, ProblemError(kind, str(error.detail)))
     for name, value in (error.headers or {}).items():
         answer.headers[name] = value
     return answer
 
 
-def _kind_of(error: Exception) -> Refusal:
+def _kind_of(error: Exception) -> ProblemError:
     kinds: Mapping[type[Exception], str] = {
         NoFaceError: "no-face",
         SeveralFacesError: "several-faces",
@@ -165,6 +165,6 @@ def _kind_of(error: Exception) -> Refusal:
     if isinstance(cause, sqlite3.Error | OSError) or type(cause).__module__.startswith("psycopg"):
         # DETAIL may quote rows, which can contain names.
         log.error("unavailable: %s", str(error).split("DETAIL")[0])
-        return Refusal("unavailable", "the database is temporarily unavailable; see the log of the service", 5)
-    kind = next((kind for kind_of, kind in kinds.items() if isinstance(error, kind_of)), "conflict")
-    return Refusal(kind, str(error))
+        return ProblemError("unavailable", "the database is temporarily unavailable; see the log of the service", 5)
+    kind = next((kind for error_class, kind in kinds.items() if isinstance(error, error_class)), "conflict")
+    return ProblemError(kind, str(error))

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from prometheus_client import Gauge
 
-from facespace.server.problems import Refusal
+from facespace.server.problems import ProblemError
 
 T = TypeVar("T")
 
@@ -18,13 +18,13 @@ T = TypeVar("T")
 deadline: contextvars.ContextVar[float] = contextvars.ContextVar("deadline", default=float("inf"))
 
 
-def in_time() -> None:
+def check_deadline() -> None:
     """Raise an error if the current request has timed out."""
     if time.monotonic() > deadline.get():
-        raise Refusal("deadline", "the request timed out; send it again", 1)
+        raise ProblemError("deadline", "the request timed out; send it again", 1)
 
 
-class Desk:
+class RequestQueue:
     """A thread pool with a queue of bounded length.
 
     A request takes a place before its body is read, which bounds the memory of waiting requests too. It releases the
@@ -33,41 +33,41 @@ class Desk:
     Parameters
     ----------
     name : str
-    doing : int
+    threads : int
         Number of threads.
-    waiting : int
+    length : int
         Length of the queue.
     gauge : Gauge
-        Set to the number of requests that are being processed or waiting.
+        Set to the number of requests in progress: being processed or waiting.
     """
 
-    def __init__(self, name: str, doing: int, waiting: int, gauge: Gauge):
-        self._pool = ThreadPoolExecutor(doing, thread_name_prefix=name)
-        self._doing, self._places, self._gauge = doing, doing + waiting, gauge
-        self._inside = 0
+    def __init__(self, name: str, threads: int, length: int, gauge: Gauge):
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix=name)
+        self._threads, self._places, self._gauge = threads, threads + length, gauge
+        self._in_progress = 0
         # Moving average of the seconds that a request takes in its thread, to estimate Retry-After.
         self._seconds = 0.0
 
     @property
-    def inside(self) -> int:
+    def in_progress(self) -> int:
         """Number of requests that are being processed or waiting."""
-        return self._inside
+        return self._in_progress
 
     @contextmanager
     def place(self, seconds: float) -> Iterator[None]:
         """Take a place in the queue for a request that times out after `seconds`. Raises if the queue is full."""
-        again = self._seconds * self._inside / self._doing
+        retry_after = self._seconds * self._in_progress / self._threads
         # Reject a request that would probably time out. Half the time, because estimates can be too low.
-        late = self._inside >= self._doing and again > seconds / 2
-        if self._inside >= self._places or late:
-            raise Refusal("busy", f"the queue is full: {self._inside} requests are being processed or waiting", again)
-        self._move(1)
+        too_late = self._in_progress >= self._threads and retry_after > seconds / 2
+        if self._in_progress >= self._places or too_late:
+            raise ProblemError("busy", f"the queue is full: {self._in_progress} requests are in progress", retry_after)
+        self._count(1)
         token = deadline.set(time.monotonic() + seconds)
         try:
             yield
         finally:
             deadline.reset(token)
-            self._move(-1)
+            self._count(-1)
 
     async def run(self, work: Callable[[], T]) -> T:
         """Run `work` in a thread and wait for it, at most until the deadline of the request."""
@@ -75,7 +75,7 @@ class Desk:
         context = contextvars.copy_context()
 
         def timed() -> T:
-            in_time()
+            check_deadline()
             started = time.monotonic()
             try:
                 return work()
@@ -87,21 +87,21 @@ class Desk:
             left = max(0.0, deadline.get() - time.monotonic())
             return await asyncio.wait_for(asyncio.wrap_future(future), left if left < 1e9 else None)
         except TimeoutError:
-            raise Refusal("deadline", "the request timed out before the answer was ready; send it again", 1) from None
+            raise ProblemError("deadline", "the request timed out; send it again", 1) from None
         finally:
             if not future.done():
                 # A thread cannot be stopped, so it keeps its place until it ends.
-                self._move(1)
-                future.add_done_callback(lambda ended: self._leave(loop, ended))
+                self._count(1)
+                future.add_done_callback(lambda done: self._release(loop, done))
 
     def close(self) -> None:
         """Finish the accepted requests and stop the threads."""
         self._pool.shutdown(wait=True)
 
-    def _leave(self, loop: asyncio.AbstractEventLoop, ended: "Future[T]") -> None:
+    def _release(self, loop: asyncio.AbstractEventLoop, done: "Future[T]") -> None:
         if not loop.is_closed():
-            loop.call_soon_threadsafe(self._move, -1)
+            loop.call_soon_threadsafe(self._count, -1)
 
-    def _move(self, by: int) -> None:
-        self._inside += by
+    def _count(self, by: int) -> None:
+        self._in_progress += by
         self._gauge.inc(by)

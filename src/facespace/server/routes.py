@@ -11,9 +11,9 @@ from pydantic import BaseModel
 from facespace.server.body import JSON_BYTES, bounded
 from facespace.server.keys import Scope
 from facespace.server.openapi import SCHEME
-from facespace.server.problems import Refusal, described
+from facespace.server.problems import ProblemError, described
 from facespace.server.service import Service
-from facespace.server.uploads import Wanted
+from facespace.server.uploads import UploadSpec
 
 Handler = TypeVar("Handler", bound=Callable[..., Coroutine[Any, Any, Any]])
 
@@ -32,14 +32,14 @@ class Rule:
     gallery: bool = False
 
 
-def door(
+def route(
     app: FastAPI,
     method: str,
     path: str,
     answer: type[BaseModel] | None,
     rule: Rule,
     problems: tuple[str, ...] = (),
-    body: Wanted | None = None,
+    body: UploadSpec | None = None,
     status: int = 200,
     **more: Any,
 ) -> Callable[[Handler], Handler]:
@@ -77,7 +77,7 @@ def door(
     return declare
 
 
-class Guarded(APIRoute):
+class CheckedRoute(APIRoute):
     """A route that checks the API key and takes a place in a queue before the body is read."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
@@ -92,9 +92,9 @@ class Guarded(APIRoute):
             service: Service = request.app.state.service
             request.state.caller = caller = service.admit(request, rule.scope)
             if rule.gallery and service.gallery is None:
-                raise Refusal("not-found", "this service was started without a gallery")
-            desk = service.photos if rule.heavy else service.desk
-            with caller.acting(), desk.place(service.seconds_for(request)):
+                raise ProblemError("not-found", "this service was started without a gallery")
+            queue = service.photo_queue if rule.heavy else service.database_queue
+            with caller.acting(), queue.place(service.seconds_for(request)):
                 # `read_form` applies the limits of uploads.
                 return await handler(request if uploads else bounded(request, JSON_BYTES))
 

@@ -94,7 +94,7 @@ def serve(
             timeout_keep_alive=IDLE,
             timeout_worker_healthcheck=WORKER_TIMEOUT,
             # After the longest request timeout, no accepted request is open any more.
-            timeout_graceful_shutdown=int(settings.seconds) + 5,
+            timeout_graceful_shutdown=int(settings.timeout) + 5,
         )
 
 

@@ -9,16 +9,16 @@ from facespace.gallery import Gallery, read_key
 from facespace.images import Limits
 from facespace.model import SharedEngine
 from facespace.server.jobs import Jobs
-from facespace.server.keys import EVERYBODY, Caller, KeyFile, Rates, Scope
+from facespace.server.keys import UNRESTRICTED, Caller, KeyFile, Rates, Scope
 from facespace.server.metrics import Metrics
 from facespace.server.origin import check_origin
-from facespace.server.problems import Refusal
-from facespace.server.queue import Desk
+from facespace.server.problems import ProblemError
+from facespace.server.queue import RequestQueue
 from facespace.server.settings import Settings
 from facespace.space import Space, load
 
 # Database requests are short and have their own queue, so that they do not wait behind photos.
-LIGHT_DOING, LIGHT_WAITING = 4, 64
+DATABASE_THREADS, DATABASE_QUEUE = 4, 64
 
 # Seconds that a face waits for a batch on a GPU, where batches are much faster.
 GPU_WAIT = 0.005
@@ -35,7 +35,7 @@ class Service:
         self.space.finder = dataclasses.replace(
             self.space.finder,
             longest=settings.longest,
-            most=settings.faces,
+            max_faces=settings.faces,
             limits=Limits(settings.photo_bytes, settings.pixels),
         )
         secret = read_key(settings.gallery_key) if settings.gallery else None
@@ -47,32 +47,36 @@ class Service:
             self.space.engine = self._shared
         self._keys = KeyFile(settings.keys) if settings.keys else None
         self._rates = Rates(settings.workers)
-        self.photos = Desk("photos", settings.doing, settings.waiting, self.metrics.inside.labels("photos"))
-        self.desk = Desk("desk", LIGHT_DOING, LIGHT_WAITING, self.metrics.inside.labels("desk"))
+        self.photo_queue = RequestQueue(
+            "photos", settings.concurrency, settings.queue_length, self.metrics.in_progress.labels("photos")
+        )
+        self.database_queue = RequestQueue(
+            "database", DATABASE_THREADS, DATABASE_QUEUE, self.metrics.in_progress.labels("database")
+        )
         self.jobs = Jobs(self.space, settings.jobs, settings.job_seconds)
 
     def admit(self, request: Request, scope: Scope) -> Caller:
         """Return the caller of a request. Raises if the key is missing, unknown, over its rate or lacks the scope."""
         check_origin(request, self._keys is not None)
         if self._keys is None:
-            return EVERYBODY
+            return UNRESTRICTED
         kind, _, key = request.headers.get("authorization", "").partition(" ")
         if kind.lower() != "bearer" or not key.strip():
-            raise Refusal("no-key", "send an API key in the header: Authorization: Bearer fs_...")
+            raise ProblemError("no-key", "send an API key in the header: Authorization: Bearer fs_...")
         caller = self._keys.caller(key.strip())
         if caller is None:
-            raise Refusal("no-key", "the API key is unknown, expired or removed")
+            raise ProblemError("no-key", "the API key is unknown, expired or removed")
         request.state.caller = caller
         if (wait := self._rates.take(caller, time.monotonic())) > 0:
-            raise Refusal("rate", f"the key allows {caller.rate:g} requests per minute", wait)
+            raise ProblemError("rate", f"the key allows {caller.rate:g} requests per minute", wait)
         if scope not in caller.scopes:
-            raise Refusal("scope", f"this request needs an API key with the scope {scope.value!r}")
+            raise ProblemError("scope", f"this request needs an API key with the scope {scope.value!r}")
         return caller
 
-    def known(self) -> Gallery:
+    def require_gallery(self) -> Gallery:
         """Return the gallery. Raises if the service has none."""
         if self.gallery is None:
-            raise Refusal("not-found", "this service was started without a gallery")
+            raise ProblemError("not-found", "this service was started without a gallery")
         return self.gallery
 
     def seconds_for(self, request: Request) -> float:
@@ -80,13 +84,13 @@ class Service:
         for part in request.headers.get("prefer", "").split(","):
             name, _, value = part.strip().partition("=")
             if name.strip().lower() == "wait" and value.strip().isdecimal():
-                return min(float(value), self.settings.seconds)
-        return self.settings.seconds
+                return min(float(value), self.settings.timeout)
+        return self.settings.timeout
 
     def close(self) -> None:
         """Finish accepted requests, then release all resources."""
-        self.photos.close()
-        self.desk.close()
+        self.photo_queue.close()
+        self.database_queue.close()
         self.jobs.close()
         if self._shared is not None:
             self.space.engine = self._shared.engine

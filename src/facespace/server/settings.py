@@ -23,9 +23,9 @@ class Settings(BaseModel):
     provider, threads : of the model, as for `load`
     detector : detector to use instead of the model card's
     workers : number of processes; the rate limit of a key is divided among them
-    doing : number of photo requests processed at once
-    waiting : length of the queue of photo requests; beyond it, requests are rejected
-    seconds : request timeout
+    concurrency : number of photo requests processed at once
+    queue_length : length of the queue of photo requests; beyond it, requests are rejected
+    timeout : request timeout
     photo_bytes, request_bytes, cluster_bytes : maximum size of a photo, a request, and a clustering request
     pixels, faces : maximum number per photo
     photos : maximum number per request
@@ -50,9 +50,9 @@ class Settings(BaseModel):
     threads: Annotated[int, Field(ge=1)] | None = None
     detector: str | None = None
     workers: Annotated[int, Field(ge=1)] = 1
-    doing: Annotated[int, Field(ge=1)] = Field(default_factory=lambda: 2 * available())
-    waiting: Annotated[int, Field(ge=0)] = 64
-    seconds: Annotated[float, Field(gt=0)] = 30.0
+    concurrency: Annotated[int, Field(ge=1)] = Field(default_factory=lambda: 2 * available())
+    queue_length: Annotated[int, Field(ge=0)] = 64
+    timeout: Annotated[float, Field(gt=0)] = 30.0
     photo_bytes: Annotated[int, Field(ge=1)] = 20 << 20
     request_bytes: Annotated[int, Field(ge=1)] = 48 << 20
     cluster_bytes: Annotated[int, Field(ge=1)] = 512 << 20

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from facespace.server.problems import Refusal
+from facespace.server.problems import ProblemError
 
 # Fields other than photos, as OpenAPI schemas.
 FIELDS: dict[str, dict[str, Any]] = {
@@ -16,11 +16,18 @@ FIELDS: dict[str, dict[str, Any]] = {
         "description": "Name of the person: any Unicode, not blank.",
     },
     "attributes": {"type": "object", "description": "JSON object to store with the person."},
-    "least_quality": {
+    "min_quality": {
         "type": "number",
         "minimum": 0,
         "maximum": 1,
         "description": "Reject faces of lower quality.",
+    },
+    "least_quality": {
+        "type": "number",
+        "minimum": 0,
+        "maximum": 1,
+        "deprecated": True,
+        "description": "Deprecated: use `min_quality`.",
     },
     "keep": {
         "type": "boolean",
@@ -90,17 +97,17 @@ class Form:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class UploadSpec:
     """An upload spec: the fields of a request body.
 
     photos : required fields, each with at least one photo
-    most : maximum number of photos per field
+    limit : maximum number of photos per field
     texts : other fields, of `FIELDS`
     raw : whether the whole body can be the photo
     """
 
     photos: tuple[str, ...]
-    most: int = 1
+    limit: int = 1
     texts: tuple[str, ...] = ()
     raw: bool = False
 
@@ -118,20 +125,22 @@ class Wanted:
         """Return the form. Raises if a required photo is missing, or if there are too many."""
         for field in self.photos:
             given = len(form.photos.get(field, ()))
-            if not given or given > self.most:
-                wanted = "one photo" if self.most == 1 else f"1 to {self.most} photos"
-                raise Refusal("invalid", f"the request must have {wanted} in the field {field!r}, but has {given}")
+            if not given or given > self.limit:
+                expected = "one photo" if self.limit == 1 else f"1 to {self.limit} photos"
+                raise ProblemError(
+                    "invalid", f"the request must have {expected} in the field {field!r}, but has {given}"
+                )
         return form
 
     def _object(self, photo: dict[str, Any]) -> dict[str, Any]:
-        several = {"type": "array", "items": photo, "minItems": 1, "maxItems": self.most}
-        properties: dict[str, Any] = dict.fromkeys(self.photos, several if self.most > 1 else photo)
+        several = {"type": "array", "items": photo, "minItems": 1, "maxItems": self.limit}
+        properties: dict[str, Any] = dict.fromkeys(self.photos, several if self.limit > 1 else photo)
         properties |= {name: FIELDS[name] for name in self.texts}
         required = [*self.photos, *(name for name in self.texts if name in REQUIRED)]
         return {"type": "object", "properties": properties, "required": required}
 
 
-def check_size(size: int, most: int) -> None:
-    """Raise if a photo has more than `most` bytes."""
-    if size > most:
-        raise Refusal("too-large", f"a photo has {size:,} bytes; the limit is {most:,}")
+def check_size(size: int, limit: int) -> None:
+    """Raise if a photo has more than `limit` bytes."""
+    if size > limit:
+        raise ProblemError("too-large", f"a photo has {size:,} bytes; the limit is {limit:,}")

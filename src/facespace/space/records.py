@@ -1,4 +1,4 @@
-"""What a space says about photos."""
+"""Records that a space returns."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,14 +15,14 @@ from facespace.metric import Outcome, other_faces
 
 @dataclass(frozen=True)
 class Face:
-    """A face of a photo, as a point in the space.
+    """A face of a photo, with its embedding.
 
     box : left, top, right, bottom, in pixels of the photo
-    landmarks : float32, shape (5, 2), or None where the detector gives none
+    landmarks : float32, shape (5, 2), or None if the detector finds none
     score : the detector's, between 0 and 1
     embedding : float32, shape (d,), L2 norm 1
-    quality : how far it can be trusted; None where the detector gives no landmarks
-    crop : uint8, shape (h, w, 3), RGB, as the network saw it; None where it was not asked for
+    quality : how reliably it can be recognised; None if the detector finds no landmarks
+    crop : uint8, shape (h, w, 3), RGB, as the network saw it; None unless it was requested
     """
 
     box: tuple[float, float, float, float]
@@ -38,7 +38,7 @@ class PhotoFaces:
     """A photo with its faces, or why it could not be used.
 
     photo : as it was given
-    width, height : in pixels, upright; 0 where it could not be decoded
+    width, height : in pixels, upright; 0 if it could not be decoded
     faces : in reading order
     failure : why it could not be used, or None
     """
@@ -54,7 +54,7 @@ class PhotoFaces:
 class Failure:
     """A photo that could not be used, and why.
 
-    kind : 'image', 'no-face', 'several-faces', 'low-quality' or 'doubtful', where one of these is the reason
+    kind : 'image', 'no-face', 'several-faces', 'low-quality' or 'doubtful', if one of these is the reason
     """
 
     photo: Photo
@@ -66,10 +66,10 @@ class Failure:
 class Compared:
     """Which face of a photo was compared.
 
-    faces : how many the photo shows
+    faces : number of faces in the photo
     face : number of the one that was compared, from 1 in reading order, as `facespace faces --draw` numbers them
     box : its left, top, right, bottom, in pixels of the photo
-    note : a sentence for the reader where the photo shows several, else None
+    note : a sentence for the user if the photo shows several faces, else None
     """
 
     faces: int
@@ -80,7 +80,7 @@ class Compared:
 
 @dataclass(frozen=True)
 class Verification:
-    """Are these two the same person?
+    """Whether two faces show the same person.
 
     verdict : 'same' up to the threshold, 'different' beyond the rejection, 'unclear' between them
     headline, explanation : the verdict in words, with both error rates
@@ -88,9 +88,9 @@ class Verification:
     probability : that they are the same person, for even prior odds
     distance, threshold : squared Euclidean distances, 0 to 4
     far : the false accept rate the threshold was chosen for
-    rejection : squared distance beyond which they are different people; None where the model's card does not tell
-    frr : the share of same-person pairs beyond that (false reject rate)
-    a, b : which face of each photo was compared; None where embeddings were
+    rejection : squared distance beyond which they are different people; None if the model's card does not say
+    frr : fraction of same-person pairs beyond that (false reject rate)
+    a, b : which face of each photo was compared; None if embeddings were compared
     """
 
     verdict: Outcome
@@ -108,12 +108,12 @@ class Verification:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What the reader should know of further faces in the photos."""
+        """Notes about other faces in the photos."""
         return tuple(side.note for side in (self.a, self.b) if side is not None and side.note is not None)
 
 
 class Boxed(Protocol):
-    """Anything that has a place in a photo."""
+    """Anything with a box in a photo."""
 
     @property
     def box(self) -> tuple[float, float, float, float]:
@@ -122,34 +122,34 @@ class Boxed(Protocol):
 
 
 def main_face(faces: Sequence[Boxed]) -> int | None:
-    """The largest of some faces, the first of equally large ones; None where there is none."""
+    """Index of the largest face, the first of equally large ones; None if there are no faces."""
     areas = [(right - left) * (bottom - top) for left, top, right, bottom in (face.box for face in faces)]
     return areas.index(max(areas)) if areas else None
 
 
 def compared_face(faces: Sequence[Boxed], name: str, face: int | None = None) -> Compared:
-    """The face of a photo to compare: the one asked for, or the largest.
+    """Select the face of a photo to compare: the one asked for, or the largest.
 
     Parameters
     ----------
     faces : the faces of the photo, in reading order
     name : str
-        Of the photo, for messages.
+        Name of the photo, for messages.
     face : int or None
         Its number, from 1.
 
     Raises
     ------
     NoFaceError
-        The photo shows no face, or none of that number.
+        The photo shows no face, or none with that number.
     """
     main = main_face(faces)
     if main is None:
-        raise NoFaceError(f"no face found in {name}; take a photo that shows one, larger or clearer")
+        raise NoFaceError(f"no face found in {name}; use a photo that shows a face, large and clear")
     if face is not None and not 1 <= face <= len(faces):
         shows = "one face" if len(faces) == 1 else f"{len(faces)} faces"
         raise NoFaceError(
-            f"{name} shows {shows}, so there is no face {face}; they are numbered from 1 in reading order "
+            f"{name} shows {shows}, so there is no face {face}; faces are numbered from 1 in reading order "
             "(`facespace faces PHOTO --draw OUT` shows the numbers)"
         )
     number = main + 1 if face is None else face

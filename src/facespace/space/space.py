@@ -1,4 +1,4 @@
-"""A space: a network with all that is needed to use it. Everything a user does starts from it."""
+"""A space: a network with everything needed to use it, and the entry point of the library."""
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,7 +11,16 @@ import PIL.Image
 from numpy.typing import ArrayLike, NDArray
 
 from facespace.errors import ImageError, ModelError
-from facespace.faces import CROPS, DETECTORS, Detector, Finder, ForeignDetector, Found, in_order
+from facespace.faces import (
+    CROPS,
+    DEFAULT_DETECTOR,
+    DETECTORS,
+    Detector,
+    Finder,
+    Found,
+    detector_from,
+    in_order,
+)
 from facespace.images import Colour, Limits, Photo, called
 from facespace.metric import Decision, as_point, paired_squared_distances
 from facespace.model.card import Card, ClusteringCard
@@ -25,29 +34,30 @@ T = TypeVar("T")
 
 
 class Space:
-    """A trained network, how to prepare a face for it, and what a distance between two points means.
+    """A trained network, how to prepare a face for it, and what a distance between two embeddings means.
 
     Parameters
     ----------
     model : ModelFile
     provider : str or None
-        Where to run: 'cpu', 'cuda', 'coreml', 'openvino'; chosen by itself where None.
+        Where to run: 'cpu', 'cuda', 'coreml', 'openvino'; None chooses.
     threads : int or None
-        Threads of the network; onnxruntime's choice where None.
+        Threads of the network; None uses one for each core that this process may use.
     detector : str or None
-        How to find faces, in place of the card's detector: 'aligned-128' for photos that are aligned faces
-        already, or the path of a detector's ONNX file with its card. The space, and the name of it, stay the same.
+        How to find faces, instead of the card's detector: 'aligned-128' for photos that are aligned faces
+        already, or the path of a detector's ONNX file (one made elsewhere needs its card). It does not change the id
+        of the space.
     colour : 'RGB' or 'BGR'
-        Order of the channels of arrays given as photos: 'BGR' for those that OpenCV reads. Paths, bytes, files and PIL
-        images are not affected.
+        Channel order of arrays given as photos: 'BGR' for arrays read by OpenCV. Paths, bytes, files and PIL images
+        are not affected.
 
-    A space can be pickled, for example to reach the processes of `multiprocessing`: the copy opens the model file
-    again, which must still be the same.
+    A space can be pickled, for example for the processes of `multiprocessing`: the copy opens the model file again,
+    which must be unchanged.
 
     Raises
     ------
     ModelError
-        The model cannot be used as its card says.
+        The model does not match its card.
     """
 
     def __init__(
@@ -62,49 +72,56 @@ class Space:
             raise ModelError(f"colour must be 'RGB' or 'BGR', not {colour!r}")
         self._opened = (Path(model.path).absolute(), provider, threads, detector, colour)
         self.card: Card = model.card
-        says = f"the card of {model.path} wants"
+        says = f"the card of {model.path} names"
         finder = self.card.detector if detector is None else detector
         self.detector = finder
         if detector is not None and Path(detector).suffix == ".onnx":
-            found_by: Detector = ForeignDetector(detector)
+            found_by: Detector = detector_from(Path(detector))
         else:
-            found_by = _named(DETECTORS, finder, f"{says if detector is None else 'you want'} the detector")()
+            found_by = _named(DETECTORS, finder, f"{says if detector is None else 'you asked for'} the detector")()
         crop = _named(CROPS, self.card.crop, f"{says} the crop")
         if crop.needs_landmarks and not found_by.gives_landmarks:
             raise ModelError(
-                f"{says} the crop {self.card.crop!r}, which needs landmarks, and the detector {finder!r} gives none; "
-                "take 'mtcnn' for photos or 'aligned-128' for aligned faces"
+                f"{says} the crop {self.card.crop!r}, which needs landmarks, but the detector {finder!r} finds none; "
+                f"take {DEFAULT_DETECTOR!r} for photos or 'aligned-128' for aligned faces"
             )
         self.finder = Finder(found_by, crop, self.card.input.width, self.card.input.height, colour=colour)
         self.engine: Embedder = Engine(model, provider, threads)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # The network and the detector live in onnxruntime, which cannot be copied: they are opened again.
+        # The onnxruntime sessions of network and detector cannot be copied, so they are opened again.
         finder = self.finder
-        return _opened_again, (*self._opened, self.id, finder.longest, finder.limits, finder.most, finder.truncated)
+        return _opened_again, (
+            *self._opened,
+            self.id,
+            finder.longest,
+            finder.limits,
+            finder.max_faces,
+            finder.truncated,
+        )
 
     @property
     def id(self) -> str:
-        """Hex sha256 that names the space; points of spaces with other names cannot be compared."""
+        """Id of the space (hex sha256); embeddings of spaces with different ids cannot be compared."""
         return self.card.space_id
 
     @property
     def dimension(self) -> int:
-        """Numbers in an embedding."""
+        """Dimension of the embeddings."""
         return self.card.dimension
 
     @property
     def far(self) -> float:
-        """The false accept rate used where none is asked for."""
+        """The default false accept rate."""
         return self.card.require_decisions().default_far
 
     @property
     def clustering(self) -> ClusteringCard:
-        """Linkage and cut that suit this space."""
+        """The card's linkage and cut for clustering."""
         return self.card.require_decisions().clustering
 
     def threshold(self, far: float | None = None) -> float:
-        """Squared distance up to which two faces are one person, at a FAR of the card (or its default).
+        """Squared distance within which two faces are the same person, at a FAR of the card (or its default).
 
         Raises
         ------
@@ -114,7 +131,7 @@ class Space:
         return self.card.threshold(far)
 
     def decision(self, far: float | None = None) -> Decision:
-        """The squared distances that divide 'same person', 'too close to call' and 'different people', at a FAR.
+        """Squared distances that separate 'same person', 'too close to call' and 'different people', at a FAR.
 
         Raises
         ------
@@ -124,17 +141,17 @@ class Space:
         return self.card.decision(far)
 
     def probability(self, distances: ArrayLike) -> NDArray[np.float64]:
-        """Probability of 'same person' at squared distances of any shape, for even prior odds."""
+        """Probability of 'same person' for squared distances of any shape, with even prior odds."""
         return self.card.calibration().probability(distances)
 
     def faces(self, photo: Photo, crops: bool = False) -> list[Face]:
-        """Every face of a photo with its embedding, in reading order; may be none.
+        """Find and embed every face of a photo, in reading order; may be empty.
 
         Parameters
         ----------
         photo : a photo
         crops : bool
-            With each face as the network saw it.
+            Whether to include the aligned image of each face.
 
         Raises
         ------
@@ -145,29 +162,29 @@ class Space:
         return list(_photo_faces(found, points, crops).faces)
 
     def stream(self, photos: Iterable[Photo], workers: int | None = None, crops: bool = False) -> Iterator[PhotoFaces]:
-        """Every face of many photos: decoded, detected, aligned and embedded by several threads.
+        """Find and embed the faces of many photos with several threads.
 
-        Photos are taken from the iterable as they are needed and results come in their order, so memory stays
-        bounded whatever their number. One that cannot be used has a failure, and the rest go on.
+        Photos are read from the iterable as they are needed, and results come in their order, so memory stays bounded
+        whatever their number. A photo that cannot be used is reported as a failure.
 
         Parameters
         ----------
         photos : iterable of photos
         workers : int or None
-            One a core where None.
+            None uses one per core.
         crops : bool
-            With each face as the network saw it.
+            Whether to include the aligned image of each face.
         """
         for found, points in found_stream(self, photos, workers):
             yield _photo_faces(found, points, crops)
 
     def embed(self, photos: Photo | Iterable[Photo]) -> NDArray[np.float32]:
-        """The main (largest) face of each photo, as points.
+        """Embed the main (largest) face of each photo.
 
         Parameters
         ----------
         photos : a photo, or an iterable of photos
-            Read as they are needed: memory does not grow with their number.
+            Read as they are needed, in bounded memory.
 
         Returns
         -------
@@ -190,29 +207,29 @@ class Space:
     def verify(
         self, a: Photo, b: Photo, far: float | None = None, face_a: int | None = None, face_b: int | None = None
     ) -> Verification:
-        """Are two photos of the same person?
+        """Decide whether two photos show the same person.
 
         Parameters
         ----------
         a, b : photos
         far : float or None
-            False accept rate to decide at, one of the card's; its default where None.
+            False accept rate of the decision, one of the card's; None uses the card's default.
         face_a, face_b : int or None
-            Which face of a photo to compare, by its number from 1 in reading order; the largest where None.
+            Which face of a photo to compare, by its number from 1 in reading order; None compares the largest.
 
         Returns
         -------
         Verification
-            With the number of faces in each photo, and which was compared.
+            Includes the number of faces in each photo, and which was compared.
 
         Raises
         ------
         ImageError
             A photo cannot be used; the message names it.
         NoFaceError
-            A photo shows no face, or none of that number.
+            A photo shows no face, or none with that number.
         ModelError
-            The card does not say what a distance means.
+            The card has no thresholds.
         """
         self.threshold(far)  # before any work: a rate that the card does not have
         found = self.finder.find_all([a, b], ["a", "b"])
@@ -228,7 +245,7 @@ class Space:
         return replace(self.compare(points[0], points[1], far), a=sides[0], b=sides[1])
 
     def compare(self, a: ArrayLike, b: ArrayLike, far: float | None = None) -> Verification:
-        """Are two embeddings of the same person? As `verify`, for faces that are embedded already.
+        """Decide whether two embeddings show the same person, as `verify`.
 
         Parameters
         ----------
@@ -239,7 +256,7 @@ class Space:
         Raises
         ------
         EmbeddingError
-            Not d finite numbers of L2 norm 1.
+            An embedding is not d finite numbers of L2 norm 1.
         ModelError
             As for `verify`.
         """
@@ -261,27 +278,27 @@ class Space:
         )
 
     def _main_crop(self, photo: Photo, name: str) -> NDArray[np.uint8]:
-        """The main (largest) face of a photo as the network wants it; messages call it by its path, or `name`."""
+        """The main (largest) face of a photo, aligned for the network; messages call it by its path, or `name`."""
         crops = self.finder.find(photo, name).faces
         return crops[compared_face(crops, called(photo, name)).face - 1].pixels
 
 
 def photo_faces(space: Space, photos: Sequence[Photo]) -> list[PhotoFaces]:
-    """Every face of a few photos, found and embedded together, with its crop; see `Space.stream` for many."""
+    """Find and embed the faces of a few photos together, with their crops; see `Space.stream` for many."""
     return [_photo_faces(found, points, crops=True) for found, points in embedded(space, space.finder.find_all(photos))]
 
 
 def found_stream(
     space: Space, photos: Iterable[Photo], workers: int | None = None
 ) -> Iterator[tuple[Found, NDArray[np.float32]]]:
-    """As `Space.stream`: what the detector found in each photo, and the points of its faces (k, d)."""
-    # Each thread embeds what it found: a network that ran beside them would take a core from one of them, or
-    # where it is the slower part, leave them waiting.
+    """Process many photos, as `Space.stream`; yields what was found, and embeddings (k, d)."""
+    # Each thread embeds the faces that it found. A separate embedding thread would compete for a core or, if it is the
+    # slower part, make the others wait.
     return in_order(lambda group: list(embedded(space, space.finder.find_all(group))), photos, workers)
 
 
 def embedded(space: Space, found: Iterable[Found]) -> Iterator[tuple[Found, NDArray[np.float32]]]:
-    """Each photo whose faces were found, with their points (k, d); batches reach across photos."""
+    """Embed the faces already found in photos; yields each with embeddings (k, d). Batches span photos."""
     waiting: list[Found] = []
     for photo in found:
         waiting.append(photo)
@@ -298,27 +315,30 @@ def load(
     threads: int | None = None,
     detector: str | None = None,
     truncated: bool = False,
+    limits: Limits | None = None,
     colour: Colour = "RGB",
 ) -> Space:
-    """Open a space from a model file.
+    """Open a model as a space.
 
     Parameters
     ----------
     model : path, str or None
-        An ONNX file with its card, or the name of a model that comes with the package; its default one where None.
-        Nothing is ever fetched.
+        An ONNX file with its card, or the name of a model that ships with the package; None loads the default model.
+        Nothing is downloaded.
     provider, threads, detector, colour
         As for `Space`.
     truncated : bool
-        Take what is there of JPEG files that end too early, in place of refusing them.
+        Accept JPEG files that end too early, instead of rejecting them.
+    limits : Limits or None
+        The largest photo that is decoded; None uses the default limits.
 
     Raises
     ------
     ModelError
-        The file is missing or cannot be used as its card says.
+        The file does not exist, or does not match its card.
     """
     space = Space(read_model(find_model(model)), provider, threads, detector, colour)
-    space.finder = replace(space.finder, truncated=truncated)
+    space.finder = replace(space.finder, limits=limits, truncated=truncated)
     return space
 
 
@@ -331,14 +351,14 @@ def _opened_again(
     space_id: str,
     longest: int | None,
     limits: Limits | None,
-    most: int | None,
+    max_faces: int | None,
     truncated: bool,
 ) -> Space:
-    """What a pickled space becomes."""
+    """Reconstruct a pickled space."""
     space = Space(read_model(path), provider, threads, detector, colour)
     if space.id != space_id:
-        raise ModelError(f"{path} is another model now than when the space was pickled; pickle the space again")
-    space.finder = replace(space.finder, longest=longest, limits=limits, most=most, truncated=truncated)
+        raise ModelError(f"{path} has changed since the space was pickled; pickle the space again")
+    space.finder = replace(space.finder, longest=longest, limits=limits, max_faces=max_faces, truncated=truncated)
     return space
 
 
@@ -366,12 +386,12 @@ def _photo_faces(found: Found, points: NDArray[np.float32], crops: bool) -> Phot
 
 
 class _OnePhoto(list[Photo]):
-    """One photo, as several."""
+    """One photo, as a list."""
 
 
 def as_photos(photos: Photo | Iterable[Photo]) -> Iterable[Photo]:
-    """One photo or several, as several; a value that is neither is one, and refused where it is read."""
-    # A path, bytes, an array, an open file and a PIL image are one photo each, though some can be iterated.
+    """Convert one photo or several to an iterable; an invalid value counts as one photo and is rejected when read."""
+    # A path, bytes, an array, an open file and a PIL image are one photo each, although some are iterable.
     if isinstance(photos, str | bytes | bytearray | memoryview | os.PathLike | np.ndarray | PIL.Image.Image):
         return _OnePhoto([cast(Photo, photos)])
     if hasattr(photos, "read") or hasattr(photos, "detach") or not hasattr(photos, "__iter__"):

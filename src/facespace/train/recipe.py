@@ -2,12 +2,13 @@
 
 import os
 import tomllib
+import warnings
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
 
-from facespace.errors import RecipeError
+from facespace.errors import FacespaceWarning, RecipeError
 from facespace.textfile import BACKSLASHES, read_toml
 from facespace.validation import explain
 
@@ -21,6 +22,11 @@ _REMOVED = {
     "data.offset": "this option was removed, because aligned faces have the template in the middle. Delete the key; "
     "faces aligned with other landmarks must be aligned again: facespace prepare",
 }
+
+
+# Names of earlier versions that still work.
+_RENAMED_SECTIONS = {"care": "watchdog"}
+_RENAMED_KEYS = {"watchdog": {"tries": "max_rollbacks", "ease": "backoff"}}
 
 
 def _whole(path: Path) -> Path:
@@ -268,17 +274,17 @@ class OptimiserSection(_Section):
     clip: Annotated[float, Field(ge=0)] = 0.0
 
 
-class CareSection(_Section):
+class WatchdogSection(_Section):
     """The watchdog, which rolls back when training fails: see `facespace.train.engine.watchdog`.
 
     window : steps that a sign of failure must last
-    tries : number of rollbacks before training stops with an error
-    ease : factor on the learning rate and on the mining hardness at each rollback
+    max_rollbacks : number of rollbacks before training stops with an error
+    backoff : factor on the learning rate and on the mining hardness at each rollback
     """
 
     window: Annotated[int, Field(ge=1)] = 20
-    tries: Annotated[int, Field(ge=0)] = 5
-    ease: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    max_rollbacks: Annotated[int, Field(ge=0)] = 5
+    backoff: Annotated[float, Field(gt=0, lt=1)] = 0.5
 
 
 class ValidationSection(_Section):
@@ -362,7 +368,7 @@ class Recipe(_Section):
     loss: LossSection = TripletSection()
     optimiser: OptimiserSection = OptimiserSection()
     augment: AugmentSection = AugmentSection()
-    care: CareSection = CareSection()
+    watchdog: WatchdogSection = WatchdogSection()
     validation: ValidationSection = ValidationSection()
     whitening: WhiteningSection | None = None
 
@@ -410,8 +416,57 @@ def read_recipe(path: str | os.PathLike[str], base: Path | None = None) -> Recip
 
 
 def parse_recipe(values: object, where: str) -> Recipe:
-    """Validate a recipe's values; raises RecipeError, which names each invalid key."""
+    """Validate a recipe's values; raises RecipeError, which names each invalid key.
+
+    Keys that were renamed still work, with a FacespaceWarning.
+    """
+    values, renamed = with_new_names(values)
+    if renamed:
+        changes = ", ".join(f"{old} is now {new}" for old, new in renamed)
+        warnings.warn(
+            f"the recipe {where} uses old names: {changes}; the old names will stop working in the next release",
+            FacespaceWarning,
+            stacklevel=2,
+        )
     try:
         return Recipe.model_validate(values)
     except ValidationError as error:
         raise RecipeError(f"the recipe {where} is not valid:\n{explain(error, Recipe, _REMOVED)}") from None
+
+
+def with_new_names(values: object) -> tuple[object, list[tuple[str, str]]]:
+    """Replace the names of sections and keys of earlier versions.
+
+    Returns
+    -------
+    values : the recipe with new names, a copy if anything was replaced
+    renamed : pairs of old and new names
+
+    Raises
+    ------
+    RecipeError
+        The recipe contains both the old and the new name of a section or key.
+    """
+    renamed: list[tuple[str, str]] = []
+    if not isinstance(values, dict):
+        return values, renamed
+    values = _rename(values, _RENAMED_SECTIONS, "[{}]", renamed)
+    for section, keys in _RENAMED_KEYS.items():
+        part = values.get(section)
+        if isinstance(part, dict):
+            values[section] = _rename(part, keys, section + ".{}", renamed)
+    return values, renamed
+
+
+def _rename(
+    values: dict[str, object], names: dict[str, str], shown: str, renamed: list[tuple[str, str]]
+) -> dict[str, object]:
+    for old, new in names.items():
+        if old in values:
+            if new in values:
+                raise RecipeError(
+                    f"the recipe has both {shown.format(old)} and its new name {shown.format(new)}; delete the old one"
+                )
+            values = {new if key == old else key: value for key, value in values.items()}
+            renamed.append((shown.format(old), shown.format(new)))
+    return values

@@ -13,14 +13,14 @@ from facespace.train.data.old_space import OldSpace
 from facespace.train.engine.checkpoint import best_checkpoint
 from facespace.train.engine.distributed import Workers
 from facespace.train.engine.loop import Trained, train
-from facespace.train.engine.stored import moved_template, stored_recipe
+from facespace.train.engine.stored import stored_recipe, used_offset
 from facespace.train.export.model import export
 from facespace.train.recipe import Recipe
 
-Say = Callable[[str], None]
+Warn = Callable[[str], None]
 
 
-def faces_of(recipe: Recipe, warn: Say) -> tuple[FaceSet, FaceSet | None]:
+def faces_of(recipe: Recipe, warn: Warn) -> tuple[FaceSet, FaceSet | None]:
     """Read the training faces, and the validation faces if the recipe has any.
 
     Raises
@@ -33,7 +33,7 @@ def faces_of(recipe: Recipe, warn: Say) -> tuple[FaceSet, FaceSet | None]:
 
     def read(path: Path, *more: Path) -> FaceSet:
         faces = read_faces(path, width, height, warn, more=more)
-        return faces if old is None else old.beside(faces, path)
+        return faces if old is None else old.with_teacher(faces, path)
 
     faces = read(recipe.data.train, *([] if recipe.data.unnamed is None else [recipe.data.unnamed]))
     if recipe.data.label_limit is not None:
@@ -55,7 +55,7 @@ def train_recipe(
     run: Path,
     resume: bool,
     on_step: Callable[[dict[str, float]], None],
-    warn: Say,
+    warn: Warn,
     workers: Workers | None = None,
 ) -> Trained:
     """Train according to a recipe, and write the run's report; parameters and errors as for `train`."""
@@ -71,7 +71,7 @@ def train_recipe(
     return trained
 
 
-def export_run(run: Path, path: Path, warn: Say) -> Card:
+def export_run(run: Path, path: Path, warn: Warn) -> Card:
     """Export a run as a model file, with thresholds measured on its validation people.
 
     The faces are read again from the paths in the run's recipe.
@@ -82,7 +82,7 @@ def export_run(run: Path, path: Path, warn: Say) -> Card:
         As for `export`.
     """
     checkpoint = best_checkpoint(run)
-    if moved_template(checkpoint):
+    if used_offset(checkpoint):
         raise DataError(
             f"{run} was trained with data.offset, an option that was removed, so the thresholds of an exported model "
             "would be wrong. Export it with the version that trained it, or train again on faces aligned without offset"

@@ -1,4 +1,4 @@
-"""From a folder of people to what the trainer reads."""
+"""From a folder of people to the trainer's input."""
 
 import csv
 
@@ -17,7 +17,8 @@ from facespace.train.data.sources import source_of
 
 @pytest.fixture(scope="module")
 def folder(people, tmp_path_factory):
-    """Six people with three photos each; a duplicate, a bystander, a torn file, an empty view and a hermit."""
+    """Six people with three photos each, and: a duplicate, a bystander, a truncated file, a photo without a face, a
+    person with a single photo."""
     root = tmp_path_factory.mktemp("people")
     for person in range(1, 7):
         (root / f"s{person}").mkdir()
@@ -64,7 +65,7 @@ def test_every_good_photo_becomes_an_aligned_face(prepared):
     assert np.abs(np.median(gaps, axis=0)).max() < 1
 
 
-def test_what_is_left_out_has_a_reason(prepared):
+def test_every_omission_has_a_reason(prepared):
     done, _ = prepared
     reasons = {
         decision.candidate.photo: decision.kind
@@ -79,7 +80,7 @@ def test_what_is_left_out_has_a_reason(prepared):
     assert done.left_out == {DUPLICATE: 1, BYSTANDER: 1, FEW: 1}
 
 
-def test_the_trainer_reads_it_whole_and_by_split(prepared):
+def test_the_trainer_reads_the_set_as_a_whole_and_by_split(prepared):
     done, out = prepared
     for split in ("train", "val"):
         source = source_of(out / split)
@@ -89,14 +90,14 @@ def test_the_trainer_reads_it_whole_and_by_split(prepared):
     assert len(source_of(out).entries) == 19
 
 
-def test_people_are_in_one_split_only_and_who_depends_on_nobody_else(prepared):
+def test_each_person_is_in_one_split_independently_of_others(prepared):
     _, out = prepared
     for row in table(out):
         assert row["split"] == ("val" if _share(row["person"], 3) < 0.3 else "train")
         assert row["path"].startswith(f"{row['split']}/{row['person']}/")
 
 
-def test_the_summary_shows_people_and_reasons_to_its_owner_alone(prepared):
+def test_the_summary_shows_people_and_reasons_and_is_private(prepared):
     _, out = prepared
     page = (out / "summary.html").read_text("utf-8")
     for word in ("s1/again.jpg", "same picture as s1/1.png", "s3/torn.jpg", "no face found", "data:image/jpeg"):
@@ -105,11 +106,11 @@ def test_the_summary_shows_people_and_reasons_to_its_owner_alone(prepared):
     assert not (out / ".work").exists()
 
 
-def test_a_set_is_not_overwritten_and_an_empty_folder_is_an_error(prepared, tmp_path):
-    with pytest.raises(DataError, match="holds a prepared set already"):
+def test_an_existing_set_is_not_overwritten_and_an_empty_folder_is_an_error(prepared, tmp_path):
+    with pytest.raises(DataError, match="has a training set already"):
         prepare(tmp_path, prepared[1])
     (tmp_path / "Ada").mkdir()
-    with pytest.raises(DataError, match="nobody in"):
+    with pytest.raises(DataError, match="no people in"):
         prepare(tmp_path, tmp_path / "out")
 
 
@@ -120,7 +121,7 @@ def test_with_a_model_faces_are_compared(folder, model_path, tmp_path):
     assert done.people["train"] >= 5
 
 
-def test_a_stopped_run_goes_on(folder, tmp_path):
+def test_an_interrupted_run_can_be_continued(folder, tmp_path):
     count = 0
 
     def stop(row):

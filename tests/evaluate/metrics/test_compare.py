@@ -29,7 +29,7 @@ def test_a_model_does_not_differ_from_itself():
         assert not difference.clear
 
 
-def test_a_clearly_better_model_is_clearly_better_though_the_intervals_of_both_overlap():
+def test_a_better_model_is_detected_although_the_intervals_overlap():
     points, others, labels = two_models(1.0, 1.15)
     better, worse = figures(points, labels), figures(others, labels)
     found = {difference.name: difference for difference in compare(better, worse)}
@@ -40,7 +40,7 @@ def test_a_clearly_better_model_is_clearly_better_though_the_intervals_of_both_o
     assert found["equal_error_rate"].difference.value < 0
 
 
-def test_two_models_that_only_differ_by_chance_are_not_told_apart():
+def test_models_that_differ_only_by_chance_are_not_called_different():
     clear = 0
     for seed in range(20):
         rng = np.random.default_rng(seed)
@@ -53,7 +53,7 @@ def test_two_models_that_only_differ_by_chance_are_not_told_apart():
     assert clear <= 4
 
 
-def test_figures_of_other_pairs_are_not_comparable():
+def test_results_on_different_pairs_cannot_be_compared():
     points, _, labels = two_models(1, 1)
     with pytest.raises(DataError, match="on the same pairs"):
         compare(figures(points, labels), figures(points[:-5], labels[:-5]))

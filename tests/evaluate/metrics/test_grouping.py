@@ -45,13 +45,13 @@ def test_mutual_information_is_scikit_learns(pairs):
     assert grouping(truth, found).nmi == pytest.approx(normalized_mutual_info_score(truth, found), abs=1e-9)
 
 
-def test_the_right_groups_under_other_numbers_are_perfect():
+def test_correct_clusters_with_other_numbers_are_perfect():
     figures = grouping([0, 0, 1, 2, 2], [7, 7, 3, 9, 9])
     assert figures.bcubed_f.value == figures.bcubed_f.low == figures.pairwise_f == 1
     assert (figures.people, figures.groups) == (3, 3)
 
 
-def test_a_hand_worked_example():
+def test_a_worked_example():
     # Two people with two and three faces, in one cluster of five.
     figures = grouping([0, 0, 1, 1, 1], [0] * 5)
     assert figures.bcubed_precision == pytest.approx((2 * 2 / 5 + 3 * 3 / 5) / 5)

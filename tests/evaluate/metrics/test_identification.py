@@ -22,7 +22,7 @@ def worked_example():
     )
 
 
-def test_figures_of_a_hand_worked_example():
+def test_metrics_of_a_worked_example():
     figures = identification(worked_example(), threshold=1.0, fpirs=(0.4, 1 / 3, 0.1))
     assert (figures.mated, figures.strangers) == (5, 3)
     assert figures.rank[1].value == pytest.approx(4 / 5)
@@ -32,7 +32,7 @@ def test_figures_of_a_hand_worked_example():
     assert figures.fpir.low <= 1 / 3 <= figures.fpir.high
     # One of three strangers may be accepted: the threshold is just below 1.4, where four of five are found.
     assert figures.fnir_at[1 / 3].value == figures.fnir_at[0.4].value == pytest.approx(1 / 5)
-    assert "needs 10 photos of strangers; there are 3" in figures.untold[0.1]
+    assert "needs 10 photos of strangers; there are 3" in figures.unmeasured[0.1]
     fpir, fnir = figures.curve
     assert list(zip(fpir, fnir, strict=True))[:3] == [(0, 0.8), (0, pytest.approx(0.6)), (1 / 3, pytest.approx(0.6))]
 
@@ -47,7 +47,7 @@ def test_without_strangers_the_set_is_closed():
     assert not figures.fnir_at
 
 
-def test_without_anybody_enrolled_there_is_nothing_to_identify():
+def test_probes_of_nobody_enrolled_are_an_error():
     strangers = Searches(np.array([5]), np.array([0]), np.array([1.0]), np.array([0]), 1)
     with pytest.raises(DataError, match="none of the 1 probes is of an enrolled person"):
         identification(strangers)
@@ -92,7 +92,7 @@ def test_open_set_rates_are_counts(threshold, seed):
     assert figures.fpir.value == pytest.approx(np.mean(found.distances[~found.mated] <= threshold))
 
 
-def test_a_person_or_probe_without_a_face_is_not_found_and_not_forgotten(faces):
+def test_a_person_or_probe_without_a_face_counts_as_a_miss(faces):
     points, labels = faces
     present = np.ones(32, bool)
     present[[0, 5]] = False  # the only gallery photo of person 0, and a probe of person 1
@@ -117,7 +117,7 @@ def test_leave_one_out_is_a_count_over_all_photos(faces):
     assert leave_one_out_rank1(points, labels).value == pytest.approx(hits / 32)
 
 
-def test_people_with_one_photo_are_found_against_but_not_searched_for(faces):
+def test_people_with_one_photo_are_enrolled_but_not_probes(faces):
     points, labels = faces
     alone = labels.copy()
     alone[:4] = [100, 101, 102, 103]
@@ -127,7 +127,7 @@ def test_people_with_one_photo_are_found_against_but_not_searched_for(faces):
     assert found.value == pytest.approx(np.mean(alone[distances.argmin(1)][4:] == alone[4:]))
 
 
-def test_nothing_to_find_is_a_clear_error(faces):
+def test_a_gallery_without_faces_or_probes_is_a_clear_error(faces):
     points, labels = faces
     with pytest.raises(DataError, match="no person has two photos"):
         leave_one_out_rank1(points, np.arange(32))

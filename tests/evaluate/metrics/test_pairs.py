@@ -17,7 +17,7 @@ def test_every_two_faces_are_one_pair(people):
 
 
 @given(people=st.integers(4, 30), folds=st.integers(2, 10), seed=st.integers(0, 100))
-def test_folds_split_people_with_nobody_in_two(people, folds, seed):
+def test_no_person_is_in_two_folds(people, folds, seed):
     labels = np.repeat(np.arange(people) * 7, 3)
     if people < 2 * folds:
         with pytest.raises(DataError, match="cannot be split"):
@@ -30,22 +30,22 @@ def test_folds_split_people_with_nobody_in_two(people, folds, seed):
 
 
 @settings(deadline=None)
-@given(people=st.lists(st.integers(0, 4), min_size=8, max_size=20), most=st.integers(1, 60), seed=st.integers(0, 99))
-def test_a_sample_of_pairs_has_all_genuine_ones_and_no_pair_twice(people, most, seed):
-    whole, found = all_pairs(people), sampled_pairs(people, most, seed)
+@given(people=st.lists(st.integers(0, 4), min_size=8, max_size=20), limit=st.integers(1, 60), seed=st.integers(0, 99))
+def test_a_sample_of_pairs_has_all_genuine_ones_and_no_pair_twice(people, limit, seed):
+    whole, found = all_pairs(people), sampled_pairs(people, limit, seed)
     codes = found.a * len(people) + found.b
     assert len(np.unique(codes)) == len(found)
     assert (found.a < found.b).all()
     assert (found.same == (np.array(people)[found.a] == np.array(people)[found.b])).all()
     assert found.same.sum() == whole.same.sum()
-    assert (~found.same).sum() == min((~whole.same).sum(), max(most - whole.same.sum(), whole.same.sum())) or len(
+    assert (~found.same).sum() == min((~whole.same).sum(), max(limit - whole.same.sum(), whole.same.sum())) or len(
         whole
-    ) <= most
-    again = sampled_pairs(people, most, seed)
+    ) <= limit
+    again = sampled_pairs(people, limit, seed)
     assert (found.a == again.a).all()
 
 
-def test_the_pairs_of_a_face_that_could_not_be_had_are_infinitely_far_apart():
+def test_pairs_with_a_missing_face_are_infinitely_far_apart():
     people = np.array([0, 0, 1, 1])
     scored = score(np.eye(4), people, all_pairs(people), present=[True, True, True, False])
     assert np.isinf(scored.distances).tolist() == [False, False, True, False, True, True]

@@ -23,7 +23,7 @@ def test_a_rate_is_a_share_and_its_interval_holds_it():
     assert found.low < found.value < found.high
 
 
-def test_what_never_happened_may_yet_happen():
+def test_a_rate_of_zero_has_an_upper_bound():
     pairs = impostors()
     nothing = np.zeros(len(pairs), bool)
     found = rate(pairs, nothing)

@@ -30,7 +30,7 @@ def written_out(pairs, drawn):
 
 @settings(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 1000), steps=st.integers(2, 30), absent=st.booleans())
-def test_a_round_has_the_figures_of_the_resample_written_out(seed, steps, absent):
+def test_a_round_equals_the_metrics_of_the_explicit_resample(seed, steps, absent):
     rng = np.random.default_rng(seed)
     people = np.concatenate([np.arange(4), rng.integers(0, 4, 6)])
     faces = all_pairs(people)
@@ -58,7 +58,7 @@ def test_thinning_far_impostor_pairs_hardly_moves_an_interval(monkeypatch):
     points = normalise(rng.normal(size=(60, 16))[people] + 0.9 * rng.normal(size=(300, 16)))
     pairs = score(points, people, all_pairs(people))
     whole = resample_roc(pairs, (1e-1, 1e-2), rounds=100)
-    monkeypatch.setattr(resample, "MOST_WEIGHED", 10_000)
+    monkeypatch.setattr(resample, "MAX_IMPOSTORS", 10_000)
     thinned = resample_roc(pairs, (1e-1, 1e-2), rounds=100)
     for few, all_of_them in ((thinned.auc, whole.auc), (thinned.val[:, 0], whole.val[:, 0])):
         assert np.std(few - all_of_them) < 0.25 * np.std(all_of_them)

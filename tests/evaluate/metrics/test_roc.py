@@ -10,7 +10,7 @@ from sklearn.metrics import roc_auc_score
 
 from facespace.evaluate import accuracy, best_threshold, roc
 from facespace.evaluate.metrics.roc import weighted_roc
-from facespace.metric import val_at_far
+from facespace.metric import threshold_at, val_far
 
 tied = st.lists(st.integers(0, 15).map(lambda n: n / 4), min_size=1, max_size=30)
 
@@ -33,7 +33,9 @@ def test_every_point_is_what_counting_gives(genuine, impostor):
 @given(genuine=tied, impostor=tied, far=st.sampled_from([0.5, 0.25, 0.1]))
 def test_val_at_a_far_is_that_of_the_metrics_threshold(genuine, impostor, far):
     if far * len(impostor) >= 1:
-        assert roc(genuine, impostor).val_at(far) == pytest.approx(val_at_far(genuine, impostor, far).val)
+        assert roc(genuine, impostor).val_at(far) == pytest.approx(
+            val_far(genuine, impostor, threshold_at(far, impostor)).val
+        )
 
 
 @given(genuine=tied, impostor=tied, data=st.data())
@@ -65,7 +67,7 @@ def test_the_equal_error_rate_is_where_both_errors_are_equal():
     assert roc([1.0], [0.1]).equal_error_rate == 1
 
 
-def test_accuracy_weighs_both_kinds_the_same():
+def test_accuracy_gives_both_kinds_of_pairs_equal_weight():
     # Two of four genuine pairs are accepted, 9 of 10 impostor pairs are rejected.
     assert accuracy([1, 1, 3, 3], [1, *[3] * 9], 2) == pytest.approx((0.5 + 0.9) / 2)
 

@@ -35,7 +35,7 @@ def test_rates_and_thresholds_are_those_of_all_pairs_of_different_people(seed, r
 
 
 @pytest.mark.parametrize("people", [np.arange(80), np.repeat(np.arange(20), 4)], ids=["one face each", "four each"])
-def test_intervals_are_those_of_pairs_whose_people_are_drawn_anew(rng, people):
+def test_intervals_equal_those_of_explicit_resamples_of_people(rng, people):
     points = normalise(rng.normal(size=(80, 4)))
     pairs = all_pairs(people)
     impostor = score(points, people, pairs[~pairs.same])
@@ -46,21 +46,21 @@ def test_intervals_are_those_of_pairs_whose_people_are_drawn_anew(rng, people):
     )
 
 
-def test_where_nobody_is_accepted_the_interval_says_how_little_that_shows(rng):
+def test_a_rate_of_zero_has_a_wide_interval(rng):
     found = Strangers(normalise(rng.normal(size=(30, 64))), np.arange(30)).rate(0.0)
     assert found.value == found.low == 0
     assert found.high == pytest.approx(1 - 0.05 ** (1 / 435))
 
 
 def test_no_group_exceeds_the_rate_at_the_threshold_of_the_worst(rng):
-    spread = {"alike": 0.7, "apart": 3.0, "between": 1.2}
+    spread = {"similar": 0.7, "apart": 3.0, "between": 1.2}
     points = {name: normalise(np.ones(16) + s * rng.normal(size=(90, 16))) for name, s in spread.items()}
     groups = {name: Strangers(faces, np.arange(90), rounds=50) for name, faces in points.items()}
     found = worst_thresholds(groups, (1e-1, 1e-2, 1e-5))
     # Ninety faces are too few for a rate of 1e-5.
     assert [each.far for each in found] == [1e-1, 1e-2]
     for each in found:
-        assert each.group == "alike"
+        assert each.group == "similar"
         assert each.groups == 3
         assert each.threshold.low <= each.threshold.value <= each.threshold.high
         rates = {
@@ -68,10 +68,10 @@ def test_no_group_exceeds_the_rate_at_the_threshold_of_the_worst(rng):
         }
         # The last bits of a distance depend on how it is computed: a pair may cross.
         assert max(rates.values()) <= each.far + 1.5 / 4005
-        assert rates["alike"] > each.far * 0.9
+        assert rates["similar"] > each.far * 0.9
 
 
-def test_a_group_too_small_for_a_rate_still_bounds_the_lower_ones(rng):
+def test_a_group_too_small_for_a_rate_still_limits_smaller_rates(rng):
     small = Strangers(normalise(np.ones(16) + 0.2 * rng.normal(size=(16, 16))), np.arange(16), rounds=20)
     large = Strangers(normalise(rng.normal(size=(100, 16))), np.arange(100), rounds=20)
     first, second = worst_thresholds({"small": small, "large": large}, (0.1, 0.01))

@@ -5,7 +5,7 @@ import pytest
 
 from facespace.errors import DataError
 from facespace.evaluate import verification
-from facespace.metric import normalise, squared_distances, val_at_far
+from facespace.metric import normalise, squared_distances, threshold_at, val_far
 
 
 def faces(seed, people=12, photos=6, spread=0.5):
@@ -14,7 +14,7 @@ def faces(seed, people=12, photos=6, spread=0.5):
     return normalise(rng.normal(size=(people, 32))[labels] + spread * rng.normal(size=(len(labels), 32))), labels
 
 
-def test_a_perfect_space_is_perfect():
+def test_perfect_embeddings_have_perfect_metrics():
     figures = verification(*faces(0, spread=0.01), rounds=50)
     assert figures.auc.value == pytest.approx(1)
     assert figures.auc.low == pytest.approx(1)
@@ -23,7 +23,7 @@ def test_a_perfect_space_is_perfect():
     assert figures.equal_error_rate.value == 0
 
 
-def test_a_space_of_chance_is_chance():
+def test_random_embeddings_have_chance_accuracy():
     rng = np.random.default_rng(0)
     figures = verification(normalise(rng.normal(size=(90, 64))), np.repeat(np.arange(15), 6), rounds=100)
     assert figures.auc.value == pytest.approx(0.5, abs=0.08)
@@ -40,7 +40,9 @@ def test_figures_are_those_of_brute_force():
     assert len(figures.genuine) == len(genuine) == 12 * 15
     assert len(figures.impostor) == len(impostor)
     assert figures.auc.value == pytest.approx(np.mean(genuine[:, None] < impostor[None, :]), abs=1e-4)
-    assert figures.val[1e-1].value == pytest.approx(val_at_far(genuine, impostor, 1e-1).val, abs=0.006)
+    assert figures.val[1e-1].value == pytest.approx(
+        val_far(genuine, impostor, threshold_at(1e-1, impostor)).val, abs=0.006
+    )
 
 
 def test_a_folds_threshold_is_not_chosen_on_its_own_people():
@@ -53,10 +55,10 @@ def test_a_folds_threshold_is_not_chosen_on_its_own_people():
     assert max(figures.fold_accuracy) == 1
 
 
-def test_a_rate_that_the_pairs_cannot_show_is_said_to_be_untold():
+def test_a_rate_that_needs_more_pairs_is_reported_as_unmeasured():
     figures = verification(*faces(0), fars=(1e-2, 1e-6), rounds=10)
     assert list(figures.val) == [1e-2]
-    assert "needs 1,000,000 impostor pairs; there are 2,376" in figures.untold[1e-6]
+    assert "needs 1,000,000 impostor pairs; there are 2,376" in figures.unmeasured[1e-6]
 
 
 def test_an_interval_holds_its_value_and_the_seed_decides_it():

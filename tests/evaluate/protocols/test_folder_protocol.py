@@ -5,13 +5,13 @@ import pytest
 
 from facespace.errors import DataError
 from facespace.evaluate import protocols
-from facespace.evaluate.photos import HeldPhotos
+from facespace.evaluate.photos import InMemoryPhotos
 
-PHOTOS = HeldPhotos({f"p{person}/{photo}.jpg": b"" for person in range(6) for photo in range(person + 1)}, "here")
+PHOTOS = InMemoryPhotos({f"p{person}/{photo}.jpg": b"" for person in range(6) for photo in range(person + 1)}, "here")
 
 
 @pytest.mark.parametrize("make", [protocols.people, protocols.open_set])
-def test_half_the_people_are_enrolled_with_one_photo_and_all_others_are_searched_for(make):
+def test_open_set_enrols_half_the_people_with_one_photo_each(make):
     asked = make(PHOTOS, seed=3)
     enrolled = asked.labels[asked.search.gallery]
     assert len(enrolled) == len(np.unique(enrolled)) == 3
@@ -27,10 +27,10 @@ def test_a_closed_set_enrols_everybody_with_two_photos_and_has_no_strangers():
     assert set(asked.labels[asked.search.probes].tolist()) == enrolled
     assert len(asked.search.probes) == 20 - 5
     with pytest.raises(DataError, match="no person in alone has two photos"):
-        protocols.closed_set(HeldPhotos({"p/1.jpg": b"", "q/1.jpg": b""}, "alone"))
+        protocols.closed_set(InMemoryPhotos({"p/1.jpg": b"", "q/1.jpg": b""}, "alone"))
 
 
-def test_lists_say_who_is_enrolled_and_searched_for(tmp_path):
+def test_lists_give_gallery_and_probes(tmp_path):
     gallery, probes = tmp_path / "gallery.csv", tmp_path / "probes.csv"
     gallery.write_text("photo,person\na1,Ada\na2,Ada\nb1,Ben\n")
     probes.write_text("photo,person\na3,Ada\nc1,Cid\n")
@@ -56,6 +56,6 @@ def test_lists_say_who_is_enrolled_and_searched_for(tmp_path):
         ("people", [], "needs photos: --images FOLDER"),
     ],
 )
-def test_what_a_protocol_needs_is_told(name, lists, message):
+def test_missing_inputs_of_a_protocol_are_clear_errors(name, lists, message):
     with pytest.raises(DataError, match=message):
         protocols.by_name(name, None, lists)

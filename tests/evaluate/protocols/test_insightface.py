@@ -64,7 +64,7 @@ class Trap:
 
 
 @pytest.mark.parametrize("protocol", range(6))
-def test_a_file_with_a_program_in_it_is_refused_and_not_run(tmp_path, protocol):
+def test_a_pickle_with_code_is_rejected_and_not_run(tmp_path, protocol):
     left = tmp_path / "left"
     path = write(tmp_path, ([Trap(left), b""], [True]), protocol)
     with pytest.raises(DataError, match="not run|not a verification set"):
@@ -104,12 +104,12 @@ def test_a_damaged_file_is_refused_or_read_and_never_crashes(tmp_path_factory, c
         ([b"a"], "it must contain a list of photos and one of labels"),
     ],
 )
-def test_what_is_no_verification_set_is_told(tmp_path, value, message):
+def test_other_pickles_are_clear_errors(tmp_path, value, message):
     with pytest.raises(DataError, match=message):
         protocols.insightface_bin(write(tmp_path, value))
 
 
-def test_pairs_that_cannot_count_are_left_out_and_told(tmp_path):
+def test_invalid_pairs_are_left_out_with_a_note(tmp_path):
     # a b same, c d different, a b repeated, a with itself, b and a labelled as different, and e f same.
     written = [b"a", b"b", b"c", b"d", b"a", b"b", b"a", b"a", b"b", b"a", b"e", b"f"]
     asked = protocols.insightface_bin(write(tmp_path, (written, [True, False, True, False, False, True])), folds=2)
@@ -117,12 +117,12 @@ def test_pairs_that_cannot_count_are_left_out_and_told(tmp_path):
     assert any("3 pairs are duplicates or pair a photo with itself" in note for note in asked.notes)
 
 
-def test_people_in_several_folds_are_told(tmp_path):
+def test_people_in_several_folds_give_a_note(tmp_path):
     written = [b"a", b"b", b"a", b"c", b"b", b"d", b"e", b"f"]
     asked = protocols.insightface_bin(write(tmp_path, (written, [True, False, False, True])), folds=2)
     assert any("people are in several folds" in note for note in asked.notes)
 
 
-def test_io_is_told(tmp_path):
+def test_a_missing_file_is_a_clear_error(tmp_path):
     with pytest.raises(DataError, match="cannot read"):
         protocols.insightface_bin(tmp_path / "absent.bin")

@@ -5,9 +5,9 @@ import pytest
 
 from facespace.errors import DataError
 from facespace.evaluate import protocols
-from facespace.evaluate.photos import HeldPhotos
+from facespace.evaluate.photos import InMemoryPhotos
 
-NOTHING = HeldPhotos({}, "nowhere")
+NOTHING = InMemoryPhotos({}, "nowhere")
 
 SMALL = """2\t2
 Ada\t1\t2
@@ -27,7 +27,7 @@ def read(tmp_path, text, name="pairs.txt"):
     return protocols.lfw(path, NOTHING)
 
 
-def test_view_2_is_read_as_its_authors_mean_it(tmp_path):
+def test_view_2_is_read_correctly(tmp_path):
     asked = read(tmp_path, SMALL)
     pairs, fold = asked.verify.pairs, asked.verify.fold
     named = [(asked.names[a], asked.names[b]) for a, b in zip(pairs.a, pairs.b, strict=True)]
@@ -66,17 +66,17 @@ def test_the_real_view_2_has_6000_pairs_of_7701_photos(shared_data):
         (lambda t: "1\t4\n" + t.partition("\n")[2], "expected 'NAME i j', but found"),
     ],
 )  # fmt: skip
-def test_a_malformed_list_is_told_by_line(tmp_path, change, message):
+def test_a_malformed_list_is_an_error_with_its_line(tmp_path, change, message):
     with pytest.raises(DataError, match=message):
         read(tmp_path, change(SMALL))
 
 
-def test_a_missing_list_is_told(tmp_path):
+def test_a_missing_list_is_a_clear_error(tmp_path):
     with pytest.raises(DataError, match="cannot read the pairs .*absent"):
         protocols.lfw(tmp_path / "absent.txt", NOTHING)
 
 
-def test_view_1_chooses_on_one_list_and_judges_on_the_other(tmp_path):
+def test_view_1_chooses_on_one_list_and_tests_on_the_other(tmp_path):
     train, test = tmp_path / "pairsDevTrain.txt", tmp_path / "pairsDevTest.txt"
     train.write_text("2\nAda\t1\t2\nBen\t2\t3\nAda\t1\tBen\t1\nCid\t1\tBen\t2\n")
     test.write_text("1\nDan\t1\t2\nDan\t1\tFay\t1\n")

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from facespace.errors import DataError
 from facespace.evaluate import protocols
-from facespace.evaluate.photos import HeldPhotos
+from facespace.evaluate.photos import InMemoryPhotos
 
-NOTHING = HeldPhotos({}, "nowhere")
+NOTHING = InMemoryPhotos({}, "nowhere")
 CASES = Path(__file__).parents[4] / "shared" / "cases"
 
 
@@ -20,11 +20,11 @@ def read(tmp_path, text, **options):
     return protocols.pair_list(path, NOTHING, **options)
 
 
-def test_people_are_those_whom_same_person_pairs_join(tmp_path):
+def test_people_are_the_components_of_same_person_pairs(tmp_path):
     asked = read(tmp_path, "a,b,same\np1,p2,1\np2,p3,yes\nq1,q2,1\np1,q1,0\nr1,r2,TRUE\ns1,s2,1\nr2,s1,no\n")
-    whose = dict(zip(asked.names, asked.labels, strict=True))
-    assert whose["p1"] == whose["p2"] == whose["p3"] != whose["q1"] == whose["q2"]
-    assert whose["r1"] != whose["s1"]
+    person = dict(zip(asked.names, asked.labels, strict=True))
+    assert person["p1"] == person["p2"] == person["p3"] != person["q1"] == person["q2"]
+    assert person["r1"] != person["s1"]
     # p and q occur in a pair, and so do r and s: only two folds are possible.
     assert sorted(set(asked.verify.fold.tolist())) == [0, 1]
     fold = asked.verify.fold
@@ -41,7 +41,7 @@ def test_folds_and_people_may_be_named(tmp_path):
     assert not asked.notes
 
 
-def test_folds_of_unequal_size_are_told(tmp_path):
+def test_folds_of_unequal_size_give_a_note(tmp_path):
     asked = read(tmp_path, "a,b,same,fold\np1,p2,1,1\np1,q1,0,1\nq1,q2,1,1\nr1,r2,1,2\nr1,s1,0,2\n")
     assert "unequal sizes (same-person + different-person pairs: 1: 2 + 1, 2: 1 + 1)" in asked.notes[0]
 
@@ -63,12 +63,12 @@ def test_folds_of_unequal_size_are_told(tmp_path):
         ("a,b,same,person_a,person_b\np,q,1,Ada,Ada\np,r,0,Ben,Cid\n", "contradicts|p belongs to Ben here and to Ada"),
     ],
 )
-def test_a_list_that_is_wrong_is_told_by_line(tmp_path, text, message):
+def test_an_invalid_list_is_an_error_with_its_line(tmp_path, text, message):
     with pytest.raises(DataError, match=message):
         read(tmp_path, text)
 
 
-def test_a_file_that_is_no_text_is_told(tmp_path):
+def test_a_binary_file_is_a_clear_error(tmp_path):
     (tmp_path / "pairs.csv").write_bytes(b"\x89PNG\r\n\x1a\n" * 10)
     with pytest.raises(DataError, match="is not a CSV file"):
         protocols.pair_list(tmp_path / "pairs.csv", NOTHING)
@@ -100,13 +100,13 @@ def test_the_order_of_the_rows_changes_no_fold_and_every_fold_has_both_kinds(dat
 
 
 @pytest.mark.skipif(not CASES.is_dir(), reason=f"no shared cases in {CASES}")
-def test_the_shared_cases_in_two_orders_are_split_alike():
+def test_the_shared_cases_are_split_equally_in_two_orders():
     one, other = (
         protocols.pair_list(CASES / f"pairs_{name}.csv", NOTHING) for name in ("alternating", "same_rows_sorted")
     )
     assert folds_of(one)[0] == folds_of(other)[0]
 
 
-def test_too_few_pairs_of_one_kind_are_told_with_their_number(tmp_path):
+def test_too_few_pairs_of_one_kind_are_an_error_with_their_number(tmp_path):
     with pytest.raises(DataError, match="1 same-person and 3 different-person pairs"):
         read(tmp_path, "a,b,same\np,q,1\nr,s,0\nt,u,0\nv,w,0\n")

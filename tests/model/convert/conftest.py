@@ -1,4 +1,4 @@
-"""A file as dlib writes it, of a small network with random weights, written here from dlib's format."""
+"""A file in dlib's format of a small network with random weights, written independently of the reader."""
 
 import math
 from importlib.util import find_spec
@@ -11,7 +11,7 @@ LEVELS = ((3, False), (3, True), (2, True), (2, True), (0, True))
 
 
 class Writer:
-    """dlib's `serialize`, for what the network needs of it."""
+    """dlib's `serialize`, as far as the network needs it."""
 
     def __init__(self):
         self.out = bytearray()
@@ -122,9 +122,9 @@ def dlib_resnet():
 
 @pytest.fixture(scope="session")
 def dlib_dat() -> Path:
-    """The file that dlib's author published, where the package that carries it is installed."""
+    """The file that dlib's author published, if a package that contains it is installed."""
     found = find_spec("face_recognition_models")
     if found is None or found.origin is None:
         pytest.skip("the package face_recognition_models, which carries dlib's network, is not installed")
-    # Its code is not run: it needs a setuptools of long ago.
+    # Its code is not run, because it needs an ancient setuptools.
     return Path(found.origin).parent / "models" / "dlib_face_recognition_resnet_model_v1.dat"

@@ -1,4 +1,4 @@
-"""dlib's network: the file is read or refused, and ONNX computes what dlib computes."""
+"""dlib's network: the file is read or refused, and the ONNX network matches dlib."""
 
 import contextlib
 
@@ -18,7 +18,7 @@ from facespace.model.convert.dlib_onnx import RADIUS, resnet_to_onnx
 
 
 def obvious(layers, image):
-    """The network as its definition says, one image (3, h, w) in float64."""
+    """The network by its definition, one image (3, h, w) in float64."""
 
     def windows(x, kernel, stride):
         return sliding_window_view(x, (kernel, kernel), axis=(1, 2))[:, ::stride, ::stride]
@@ -51,7 +51,7 @@ def obvious(layers, image):
 
 
 def lifted(points):
-    """Onto the sphere of radius 2, one dimension up; points that are outside it keep their direction."""
+    """Lift onto the sphere of radius 2, in one more dimension; points outside it keep their direction."""
     height = np.sqrt(np.maximum(4 - (points**2).sum(axis=1, keepdims=True), 0))
     return np.concatenate([points, height], axis=1) / 2
 
@@ -60,7 +60,7 @@ def run(onnx, images):
     return ort.InferenceSession(onnx, providers=["CPUExecutionProvider"]).run(None, {"faces": images})[0]
 
 
-def test_the_onnx_network_computes_what_the_definition_says(dlib_resnet):
+def test_the_onnx_network_matches_the_definition(dlib_resnet):
     data, layers = dlib_resnet
     images = np.random.default_rng(1).normal(0, 0.3, (2, 3, 150, 150)).astype(np.float32)
     expected = lifted(np.stack([obvious(layers, image) for image in images]))
@@ -68,7 +68,7 @@ def test_the_onnx_network_computes_what_the_definition_says(dlib_resnet):
     assert np.abs(found - expected).max() < 1e-5 * np.abs(expected).max()
 
 
-def test_what_is_read_is_what_was_written(dlib_resnet):
+def test_the_reader_returns_what_was_written(dlib_resnet):
     data, layers = dlib_resnet
     network = read_dlib_resnet(data, "here")
     written = [arrays for kind, arrays in layers if kind == "convolution"]
@@ -85,15 +85,15 @@ def test_what_is_read_is_what_was_written(dlib_resnet):
 
 @settings(max_examples=200, deadline=None)
 @given(cut=st.floats(0, 1, exclude_max=True))
-def test_a_file_cut_short_anywhere_is_refused(dlib_resnet, cut):
+def test_a_file_truncated_anywhere_is_refused(dlib_resnet, cut):
     data, _ = dlib_resnet
-    with pytest.raises(ModelError, match="is not the face recognition network of dlib, or is damaged"):
+    with pytest.raises(ModelError, match="is not dlib's face recognition network, or is damaged"):
         read_dlib_resnet(data[: int(cut * len(data))], "cut.dat")
 
 
 @settings(max_examples=300, deadline=None)
 @given(changes=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), min_size=1, max_size=8))
-def test_a_damaged_file_is_read_or_refused_but_never_anything_else(dlib_resnet, changes):
+def test_a_damaged_file_is_read_or_refused(dlib_resnet, changes):
     damaged = bytearray(dlib_resnet[0])
     for at, byte in changes:
         damaged[int(at * len(damaged))] = byte
@@ -102,12 +102,12 @@ def test_a_damaged_file_is_read_or_refused_but_never_anything_else(dlib_resnet, 
 
 
 @pytest.mark.parametrize("data", [b"", b"\x00", b"\xff" * 64, b"GIF89a" + bytes(64), b"\x01\x01\x01\x0dloss_metric_9"])
-def test_something_else_is_refused_with_what_was_expected(data):
-    with pytest.raises(ModelError, match="was expected|ends too soon"):
+def test_other_content_is_refused_with_what_was_expected(data):
+    with pytest.raises(ModelError, match="was expected|ends too early"):
         read_dlib_resnet(data, "other.dat")
 
 
-def test_a_tensor_that_claims_more_than_the_file_holds_takes_no_memory(dlib_resnet):
+def test_a_tensor_larger_than_the_file_allocates_no_memory(dlib_resnet):
     data, _ = dlib_resnet
     at = data.index(b"\x05con_4") + 6
     # 2 (version), then a first size of 2^40.
@@ -116,11 +116,11 @@ def test_a_tensor_that_claims_more_than_the_file_holds_takes_no_memory(dlib_resn
 
 
 def test_bytes_after_the_network_are_refused(dlib_resnet):
-    with pytest.raises(ModelError, match="the end of the file was expected"):
+    with pytest.raises(ModelError, match="the file should end"):
         read_dlib_resnet(dlib_resnet[0] + b"\x01\x01", "long.dat")
 
 
-def test_unknown_weights_of_the_design_get_a_card_that_claims_nothing(dlib_resnet, tmp_path):
+def test_unknown_weights_get_a_card_without_thresholds(dlib_resnet, tmp_path):
     (tmp_path / "mine.dat").write_bytes(dlib_resnet[0])
     card = import_model(tmp_path / "mine.dat", tmp_path / "mine.onnx").card
     assert (card.name, card.licence, card.decisions, card.normalised) == ("mine", "unknown", None, False)
@@ -128,7 +128,7 @@ def test_unknown_weights_of_the_design_get_a_card_that_claims_nothing(dlib_resne
     assert card.input.mean == (122.782, 117.001, 104.298)
 
 
-def test_the_published_network_gives_dlibs_own_embeddings_and_its_card_says_what_was_measured(dlib_dat, shared_data):
+def test_the_published_network_matches_dlibs_embeddings_and_has_a_measured_card(dlib_dat, shared_data):
     dlib = pytest.importorskip("dlib", reason="dlib is not installed: pip install dlib-bin")
     onnx, card = import_dlib(dlib_dat.read_bytes(), str(dlib_dat))
     assert card.licence == "CC0-1.0"
@@ -138,7 +138,7 @@ def test_the_published_network_gives_dlibs_own_embeddings_and_its_card_says_what
     expected = np.array([network.compute_face_descriptor(chip) for chip in chips])
     found = Engine(ModelFile(dlib_dat, card, onnx), "cpu").embed(chips)
     assert np.abs(found[:, :-1] * RADIUS - expected).max() < 1e-5
-    # Distances are dlib's, a quarter of them since the radius is 2, and hardly more.
+    # Distances are a quarter of dlib's, because the radius is 2, and slightly more.
     distances, own = squared_distances(found, found) * 4, squared_distances(expected, expected)
     assert np.abs(distances - own).max() < 0.05
     assert np.corrcoef(distances.ravel(), own.ravel())[0, 1] > 0.999

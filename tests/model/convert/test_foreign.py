@@ -1,4 +1,4 @@
-"""Networks made elsewhere: a network of ArcFace's signature becomes a model file, what does not fit is refused."""
+"""Networks made elsewhere: one with ArcFace's signature is imported, incompatible ones are refused."""
 
 import numpy as np
 import onnx
@@ -31,7 +31,7 @@ std = [127.5, 127.5, 127.5]
 
 
 def arcface_network(batch=1, dimension=512, reshape=None, outputs=1, unit=False):
-    """A network of the signature that ArcFace networks are shared with: data (1, 3, 112, 112), fc1 (1, 512)."""
+    """A network with the signature of published ArcFace networks: data (1, 3, 112, 112), fc1 (1, 512)."""
     rng = np.random.default_rng(3)
     constants = {
         "w": rng.normal(0, 0.2, (8, 3, 3, 3)),
@@ -70,7 +70,7 @@ def arcface_network(batch=1, dimension=512, reshape=None, outputs=1, unit=False)
 
 @pytest.fixture
 def source(tmp_path):
-    """Writes a network and its card, and gives the network's path."""
+    """Write a network and its card, and return the network's path."""
 
     def write(model, card=CARD):
         path = tmp_path / "arc.onnx"
@@ -83,7 +83,7 @@ def source(tmp_path):
 
 
 @pytest.mark.parametrize("batch", [1, "None", 7])
-def test_an_arcface_network_becomes_a_model_file_whatever_its_batch_axis(source, tmp_path, batch):
+def test_an_arcface_network_is_imported_whatever_its_batch_axis(source, tmp_path, batch):
     path = source(arcface_network(batch))
     model = import_model(path, tmp_path / "made.onnx")
     assert model.card.name == "arc"
@@ -94,7 +94,7 @@ def test_an_arcface_network_becomes_a_model_file_whatever_its_batch_axis(source,
     np.testing.assert_allclose(np.linalg.norm(points, axis=1), 1, atol=1e-5)
 
 
-def test_the_network_is_given_what_the_card_says(source, tmp_path):
+def test_the_input_is_prepared_as_the_card_says(source, tmp_path):
     path = source(arcface_network())
     engine = Engine(import_model(path, tmp_path / "made.onnx"), "cpu")
     faces = np.random.default_rng(0).integers(0, 256, (1, 112, 112, 3), np.uint8)
@@ -103,22 +103,22 @@ def test_the_network_is_given_what_the_card_says(source, tmp_path):
     np.testing.assert_allclose(engine.run(faces), expected, rtol=1e-3, atol=1e-4)
 
 
-def test_the_file_written_needs_no_card_beside_it(source, tmp_path):
+def test_the_written_file_needs_no_separate_card(source, tmp_path):
     path = source(arcface_network("n"))
     import_model(path, tmp_path / "made.onnx")
     assert read_model(tmp_path / "made.onnx").card.dimension == 512
-    # Where nothing had to change, the network is the one that was given, byte for byte.
+    # If nothing had to change, the network is the original, byte for byte.
     assert onnx.load(tmp_path / "made.onnx").graph == onnx.load(path).graph
 
 
-def test_a_network_that_only_takes_one_face_is_refused(source, tmp_path):
+def test_a_network_limited_to_one_face_is_refused(source, tmp_path):
     path = source(arcface_network(1, reshape=(1, 8)))
     with pytest.raises(ModelError, match="does not run on a batch of 3 faces"):
         import_model(path, tmp_path / "made.onnx")
     assert not (tmp_path / "made.onnx").exists()
 
 
-def test_a_card_that_calls_the_output_normalised_where_it_is_not_is_refused(source, tmp_path):
+def test_a_card_that_wrongly_claims_normalised_output_is_refused(source, tmp_path):
     path = source(arcface_network(), CARD.replace("normalised = false", "normalised = true"))
     with pytest.raises(ModelError, match="set normalised = false"):
         import_model(path, tmp_path / "made.onnx")
@@ -132,9 +132,9 @@ def test_a_card_of_another_dimension_is_refused(source, tmp_path):
         import_model(path, tmp_path / "made.onnx")
 
 
-def test_a_network_of_two_outputs_is_refused_with_what_it_maps(source, tmp_path):
+def test_a_network_with_two_outputs_is_refused_with_its_shapes(source, tmp_path):
     path = source(arcface_network(outputs=2))
-    with pytest.raises(ModelError, match=r"no embedding network: it maps .*but one input"):
+    with pytest.raises(ModelError, match=r"not an embedding network: it maps .*but one input"):
         import_model(path, tmp_path / "made.onnx")
 
 
@@ -144,9 +144,9 @@ def test_a_network_without_a_card_says_where_to_write_one(source, tmp_path):
         import_model(path, tmp_path / "made.onnx")
 
 
-def test_a_card_written_for_other_weights_is_refused(source, tmp_path):
+def test_a_card_for_other_weights_is_refused(source, tmp_path):
     path = source(arcface_network(), f'weights_sha256 = "{"0" * 64}"\n' + CARD)
-    with pytest.raises(ModelError, match="written for other weights"):
+    with pytest.raises(ModelError, match="for other weights"):
         import_model(path, tmp_path / "made.onnx")
 
 
@@ -158,7 +158,7 @@ def test_a_file_that_is_not_onnx_is_refused(tmp_path, content):
         import_model(tmp_path / "arc.onnx", tmp_path / "made.onnx")
 
 
-def test_a_card_is_not_taken_for_a_dlib_network_and_a_missing_file_is_named(source, dlib_resnet, tmp_path):
+def test_a_card_for_a_dlib_network_is_refused_and_a_missing_file_is_named(source, dlib_resnet, tmp_path):
     (tmp_path / "net.dat").write_bytes(dlib_resnet[0])
     with pytest.raises(ModelError, match="leave out the card"):
         import_model(tmp_path / "net.dat", tmp_path / "made.onnx", tmp_path / "arc.toml")

@@ -1,4 +1,4 @@
-"""The int8 form of a model: near the float32 one, honest about how near, refused where it cannot be."""
+"""The int8 form of a model: close to the float32 one, with the difference stated, refused if it is not possible."""
 
 import numpy as np
 import onnx
@@ -22,12 +22,12 @@ def resnet(dlib_resnet, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def faces():
-    """Smooth pictures of 150x150, as different as they can be."""
+    """Smooth pictures of 150x150, as varied as possible."""
     rng = np.random.default_rng(0)
     return np.repeat(np.repeat(rng.integers(0, 256, (40, 10, 10, 3), np.uint8), 15, axis=1), 15, axis=2)
 
 
-def test_the_int8_network_gives_nearly_the_same_points_and_says_how_nearly(model_path, people, tmp_path):
+def test_the_int8_network_is_close_to_the_original_and_states_the_drift(model_path, people, tmp_path):
     model = read_model(model_path)
     crops = calibration_faces(load(model_path), people)
     made = quantise(model, crops, tmp_path / "int8.onnx", "ORL")
@@ -53,7 +53,7 @@ def test_convolutions_are_int8_and_what_follows_them_is_float(resnet, faces, tmp
             assert weights[made[node.input[1]].input[0]] == onnx.TensorProto.INT8
 
 
-def test_the_space_is_another_one(resnet, faces, tmp_path):
+def test_the_int8_model_has_another_space_id(resnet, faces, tmp_path):
     made = quantise(resnet, faces, tmp_path / "int8.onnx")
     assert made.card.name == "net-int8"
     assert made.card.space_id != resnet.card.space_id
@@ -61,7 +61,7 @@ def test_the_space_is_another_one(resnet, faces, tmp_path):
 
 def test_a_quantised_model_is_not_quantised_again(resnet, faces, tmp_path):
     made = quantise(resnet, faces, tmp_path / "int8.onnx")
-    with pytest.raises(ModelError, match="quantised already; take the float32 model"):
+    with pytest.raises(ModelError, match="quantised already; use the float32 model"):
         quantise(made, faces, tmp_path / "twice.onnx")
 
 
@@ -91,9 +91,7 @@ def test_a_network_without_convolutions_is_refused(resnet, faces, tmp_path):
 
 
 @pytest.mark.parametrize(("room", "kept"), [(1.0, True), (1e-9, False)])
-def test_thresholds_stay_only_where_the_points_moved_less_than_they_are_known_to(
-    model_path, faces, tmp_path, room, kept
-):
+def test_thresholds_are_kept_only_if_the_drift_is_within_their_uncertainty(model_path, faces, tmp_path, room, kept):
     model = read_model(model_path)
     decisions = model.card.decisions
     if decisions is None:
@@ -112,11 +110,11 @@ def test_thresholds_stay_only_where_the_points_moved_less_than_they_are_known_to
         assert made.card.decisions.data.endswith("(measured before quantisation)")
 
 
-def test_calibration_faces_are_drawn_from_the_folder_and_a_bad_photo_is_told_of(model_path, people, tmp_path):
+def test_calibration_faces_are_sampled_from_the_folder_and_bad_photos_are_reported(model_path, people, tmp_path):
     space = load(model_path)
     (tmp_path / "bad.jpg").write_bytes(b"not a photo")
     reasons = []
-    with pytest.raises(DataError, match="no face in any of the 1 photos"):
+    with pytest.raises(DataError, match="no face found in the 1 photos"):
         calibration_faces(space, tmp_path, on_failure=reasons.append)
     assert len(reasons) == 1
     assert "bad.jpg" in reasons[0]

@@ -99,7 +99,7 @@ class Watched:
         self.page, self.address = page, address
         self.faults, self.foreign = [], []
         page.on("pageerror", lambda error: self.faults.append(str(error)))
-        page.on("console", lambda said: self.faults.append(said.text) if self._is_fault(said) else None)
+        page.on("console", lambda message: self.faults.append(message.text) if self._is_fault(message) else None)
         page.on("request", lambda asked: None if self._own(asked.url) else self.foreign.append(asked.url))
 
     def open(self, view):
@@ -110,9 +110,9 @@ class Watched:
         return url.startswith((self.address, "blob:", "data:"))
 
     @staticmethod
-    def _is_fault(said):
+    def _is_fault(message):
         # Browsers log each failed request; the page must report these itself.
-        return said.type == "error" and "Failed to load resource" not in said.text
+        return message.type == "error" and "Failed to load resource" not in message.text
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ def wrong(page, axe):
 
 def compared(page, photo):
     for name in ("s1/3", "s1/4"):
-        page.locator("main .well:not(.filled) input[type=file]").first.set_input_files(photo(name))
+        page.locator("main .dropzone:not(.filled) input[type=file]").first.set_input_files(photo(name))
     page.locator(".verdict").wait_for()
 
 

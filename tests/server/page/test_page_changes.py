@@ -126,8 +126,9 @@ def test_a_merge_on_the_page_of_a_person_keeps_the_chosen_name(own, visit, keep)
 
 def test_a_merge_can_be_undone_later_on_the_page_of_the_person(own, visit):
     people = httpx.get(f"{own}/v1/people").json()["people"]
-    httpx.post(f"{own}/v1/people/{people[0]['person']}/merge", json={"into": people[1]["person"]}).raise_for_status()
-    page = visit(own, f"people/{people[1]['person']}")
+    ada, ben = (person["person_id"] for person in people)
+    httpx.post(f"{own}/v1/people/{ada}/merge", json={"into": ben}).raise_for_status()
+    page = visit(own, f"people/{ben}")
     page.get_by_text("Merged into Ben: Ada").wait_for()
     page.get_by_role("button", name="Undo: separate Ada").click()
     page.get_by_text("Ada is a separate person again").wait_for()

@@ -14,7 +14,7 @@ VIEWS = ("compare", "search", "people", "groups", "map", "model")
 
 
 def choose(page, *photos, at=0):
-    page.locator("main .well:not(.filled) input[type=file]").nth(at).set_input_files(list(photos))
+    page.locator("main .dropzone:not(.filled) input[type=file]").nth(at).set_input_files(list(photos))
 
 
 @pytest.mark.parametrize("view", VIEWS)
@@ -27,7 +27,7 @@ def test_a_view_fits_a_phone_and_a_desktop(full, visit, view):
 
 
 def test_a_person_with_long_photo_names_fits_a_phone(full, visit):
-    number = httpx.get(f"{full}/v1/people").json()["people"][0]["person"]
+    number = httpx.get(f"{full}/v1/people").json()["people"][0]["person_id"]
     page = visit(full, f"people/{number}", size=PHONE)
     page.locator(".person-head").wait_for()
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
@@ -42,9 +42,9 @@ def test_two_photos_are_compared_with_a_verdict_in_words(full, visit, photo):
     assert re.fullmatch("Same person|Different people|Too close to call", page.locator(".verdict h2").inner_text())
     # The verdict has the largest font.
     assert page.evaluate(LARGEST) == page.locator(".verdict h2").inner_text()
-    said = page.locator(".verdict").inner_text()
-    assert re.search(r"distance (is )?[\d.]+", said)
-    assert "that it is one person" in said
+    text = page.locator(".verdict").inner_text()
+    assert re.search(r"distance (is )?[\d.]+", text)
+    assert "that it is one person" in text
     assert page.locator(".box").count() == 2
     assert page.locator(".verdict .crop").count() == 2
     assert "These two are at" in page.locator(".chart svg").get_attribute("aria-label")
@@ -59,13 +59,13 @@ def test_the_result_is_that_of_the_api_and_changes_with_the_rate(full, visit, ph
     choose(page, photo("s1/3"))
     choose(page, photo("s4/3"))
     for far in (0.1, 0.01):
-        told = httpx.post(f"{full}/v1/verify?far={far}", files=files).json()
+        result = httpx.post(f"{full}/v1/verify?far={far}", files=files).json()
         page.locator(".verdict select").focus()
         page.locator(".verdict select").select_option(str(far))
-        page.get_by_text(f"up to {told['threshold']:.3f}").or_(
-            page.get_by_text(f"up to {told['threshold']:.2f}")
+        page.get_by_text(f"up to {result['threshold']:.3f}").or_(
+            page.get_by_text(f"up to {result['threshold']:.2f}")
         ).first.wait_for()
-        expected = told.get("headline") or ("Same person" if told["same"] else "Different people")
+        expected = result.get("headline") or ("Same person" if result["same"] else "Different people")
         assert page.locator(".verdict h2").inner_text() == expected
         assert page.evaluate("document.activeElement.localName") == "select"
 
@@ -144,10 +144,10 @@ def test_a_search_shows_candidates(full, visit, photo):
     assert page.locator(".candidate").first.locator(".name").inner_text() == "Jürgen Groß"
     assert page.locator(".found-head h2").inner_text() == "Jürgen Groß"
     page.locator(".candidate .portrait img").first.wait_for()
-    told = httpx.post(f"{full}/v1/identify", files={"photo": photo("s2/1").read_bytes()}).json()
+    result = httpx.post(f"{full}/v1/identify", files={"photo": photo("s2/1").read_bytes()}).json()
     words = "With 3 people in the gallery, a match needs a distance of "
     at = page.inner_text("main").split(words)[1].split(" or less")[0]
-    assert float(at) == pytest.approx(told["threshold"], abs=0.005)
+    assert float(at) == pytest.approx(result["threshold"], abs=0.005)
 
 
 def test_views_without_a_gallery_say_so(serve, visit):
@@ -192,11 +192,11 @@ def test_the_table_of_thresholds_fits_a_phone(full, visit):
 
 def test_numbers_are_short_and_keep_their_unit(full, visit):
     page = visit(full)
-    said = page.evaluate(
+    text = page.evaluate(
         "import('/js/words.js').then((w) => [w.figure(0.6650597635871359), w.figure(12345), w.percent(0.00001), "
         "w.percent(0.415), w.capital(w.percent(0.9999))])"
     )
-    assert said == ["0.6651", "12,345", "under 0.1\u00a0%", "42\u00a0%", "Over 99.9\u00a0%"]
+    assert text == ["0.6651", "12,345", "under 0.1\u00a0%", "42\u00a0%", "Over 99.9\u00a0%"]
 
 
 def test_light_and_dark_follow_the_system_and_the_switch(full, visit):

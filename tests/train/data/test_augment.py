@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from facespace.train.data.augment import Draw, distorted
+from facespace.train.data.augment import Draw, augmented
 from facespace.train.recipe import AugmentSection
 
 NOTHING = AugmentSection(
@@ -31,7 +31,7 @@ def inner():
 
 def run(seed=0, size=(WIDTH, HEIGHT), **changes):
     options = NOTHING.model_copy(update=changes)
-    return distorted(faces(), MARGIN, size, options, Draw.of(COUNT, np.random.default_rng(seed)))
+    return augmented(faces(), MARGIN, size, options, Draw.of(COUNT, np.random.default_rng(seed)))
 
 
 def difference(a, b):
@@ -43,7 +43,7 @@ def detail(images):
     return float((np.diff(images.astype(float), axis=2) ** 2).mean())
 
 
-def test_with_everything_off_the_crop_comes_out_as_it_is():
+def test_without_augmentation_the_crop_is_unchanged():
     assert np.array_equal(run(), inner())
 
 
@@ -53,7 +53,7 @@ def test_a_certain_flip_is_a_mirror():
 
 def test_half_of_many_faces_are_mirrored():
     many = np.repeat(faces()[:1], 400, axis=0)
-    changed = distorted(
+    changed = augmented(
         many, MARGIN, (WIDTH, HEIGHT), NOTHING.model_copy(update={"flip": 0.5}), Draw.of(400, np.random.default_rng(0))
     )
     mirrored = (changed == inner()[0, :, ::-1]).all(axis=(1, 2, 3))
@@ -61,7 +61,7 @@ def test_half_of_many_faces_are_mirrored():
     assert (changed[~mirrored] == inner()[0]).all()
 
 
-def test_a_move_within_the_margin_shows_what_lies_there():
+def test_a_shift_shows_the_margin():
     changed = run(shift=MARGIN / WIDTH)
     for face, whole in zip(changed, faces(), strict=True):
         nearest = min(
@@ -73,11 +73,11 @@ def test_a_move_within_the_margin_shows_what_lies_there():
     assert difference(changed, inner()).mean() > 3
 
 
-def test_beyond_the_photo_its_edge_goes_on():
+def test_the_edge_is_repeated_outside_the_photo():
     flat = np.full((1, 30, 30, 3), 200, np.uint8)
     options = NOTHING.model_copy(update={"shift": 0.5, "rotate": 45.0, "scale": 0.5})
     for seed in range(20):
-        changed = distorted(flat, 0, (30, 30), options, Draw.of(1, np.random.default_rng(seed)))
+        changed = augmented(flat, 0, (30, 30), options, Draw.of(1, np.random.default_rng(seed)))
         assert (changed == 200).all()
 
 
@@ -86,7 +86,7 @@ def test_a_turn_of_a_tall_face_does_not_shear_it():
     rows, columns = np.mgrid[:60, :40]
     disc = (((rows - 29.5) ** 2 + (columns - 19.5) ** 2) < 12**2)[..., None] * np.full(3, 255, np.uint8)
     tall = np.repeat(disc[None].astype(np.uint8), 8, axis=0)
-    turned = distorted(
+    turned = augmented(
         tall, 0, (40, 60), NOTHING.model_copy(update={"rotate": 40.0}), Draw.of(8, np.random.default_rng(2))
     )
     for face in turned[..., 0] > 127:
@@ -100,7 +100,7 @@ def test_a_larger_result_is_the_same_face_enlarged():
     assert np.abs(halved - inner()).mean() < 1.5
 
 
-def test_covering_paints_a_rectangle_and_leaves_the_rest():
+def test_erasing_paints_a_rectangle_and_leaves_the_rest():
     changed = run(erase=1.0)
     painted = (changed == 127).all(axis=3)
     assert np.array_equal(changed[~painted], inner()[~painted])
@@ -114,10 +114,10 @@ def test_covering_paints_a_rectangle_and_leaves_the_rest():
 def test_light_keeps_a_grey_face_grey_and_colour_keeps_its_brightness():
     grey = np.full((40, 16, 16, 3), 120, np.uint8)
     draw = Draw.of(40, np.random.default_rng(0))
-    lit = distorted(grey, 0, (16, 16), NOTHING.model_copy(update={"light": 0.4}), draw)[:, 0, 0].astype(int)
+    lit = augmented(grey, 0, (16, 16), NOTHING.model_copy(update={"light": 0.4}), draw)[:, 0, 0].astype(int)
     assert (np.ptp(lit, axis=1) == 0).all()
     assert lit.std() > 10
-    tinted = distorted(grey, 0, (16, 16), NOTHING.model_copy(update={"colour": 0.4}), draw)[:, 0, 0].astype(float)
+    tinted = augmented(grey, 0, (16, 16), NOTHING.model_copy(update={"colour": 0.4}), draw)[:, 0, 0].astype(float)
     assert np.ptp(tinted, axis=1).max() > 15
     assert np.abs(tinted @ [0.299, 0.587, 0.114] - 120).max() < 2
 
@@ -127,7 +127,7 @@ def test_blur_and_low_resolution_take_detail_away_and_keep_the_mean():
     noisy = np.random.default_rng(3).integers(0, 256, (20, 40, 40, 3), np.uint8)
     draw = Draw.of(20, np.random.default_rng(0))
     for option in ("blur", "low_resolution"):
-        changed = distorted(noisy, 0, (40, 40), NOTHING.model_copy(update={option: 1.0}), draw)
+        changed = augmented(noisy, 0, (40, 40), NOTHING.model_copy(update={option: 1.0}), draw)
         assert detail(changed) < 0.8 * detail(noisy)
         assert np.abs(run(**{option: 1.0}).mean((1, 2, 3)) - plain.mean((1, 2, 3))).max() < 3
 
@@ -168,8 +168,8 @@ def test_a_share_of_a_batch_is_changed_as_the_whole_is(count, cut, seed):
     batch = rng.integers(0, 256, (count, 20, 20, 3), np.uint8)
     draw = Draw.of(count, rng)
     options = NOTHING.model_copy(update=EVERYTHING)
-    whole = distorted(batch, 2, (16, 16), options, draw)
-    parts = [distorted(batch[part], 2, (16, 16), options, draw[part]) for part in (slice(0, cut), slice(cut, count))]
+    whole = augmented(batch, 2, (16, 16), options, draw)
+    parts = [augmented(batch[part], 2, (16, 16), options, draw[part]) for part in (slice(0, cut), slice(cut, count))]
     assert np.array_equal(np.concatenate(parts), whole)
 
 
@@ -183,7 +183,7 @@ def test_a_certain_frame_hides_part_of_each_face_and_leaves_the_rest():
 def test_frames_are_black_more_often_than_not():
     many = np.repeat(faces()[:1], 300, axis=0)
     options = NOTHING.model_copy(update={"frame": 1.0})
-    changed = distorted(many, MARGIN, (WIDTH, HEIGHT), options, Draw.of(300, np.random.default_rng(4)))
+    changed = augmented(many, MARGIN, (WIDTH, HEIGHT), options, Draw.of(300, np.random.default_rng(4)))
     black = (changed == 0).all(axis=3).any(axis=(1, 2)).mean()
     assert 0.6 < black < 0.8
 

@@ -94,7 +94,7 @@ def test_a_folder_with_a_table_gives_the_same_as_the_zip(zipped, tmp_path):
     assert np.array_equal(inside.teacher, outside.teacher)
 
 
-def test_what_was_cached_is_what_would_be_decoded(zipped, tmp_path, monkeypatch):
+def test_the_cache_equals_the_decoded_faces(zipped, tmp_path, monkeypatch):
     plain = read(zipped, tmp_path / "cache")
     assert isinstance(plain.pixels, np.ndarray)
     assert not (tmp_path / "cache").exists()
@@ -108,20 +108,20 @@ def test_what_was_cached_is_what_would_be_decoded(zipped, tmp_path, monkeypatch)
 
 
 def test_a_cache_is_used_again_and_not_for_other_photos_or_sizes(zipped, tmp_path, always_cached):
-    told = []
-    read(zipped, tmp_path / "cache", progress=lambda done, total: told.append((done, total)))
-    assert told == [(9, 9)]
+    progress = []
+    read(zipped, tmp_path / "cache", progress=lambda done, total: progress.append((done, total)))
+    assert progress == [(9, 9)]
     read(zipped, tmp_path / "cache", progress=lambda done, total: pytest.fail("decoded a second time"))
-    read(zipped, tmp_path / "cache", 56, progress=lambda done, total: told.append("another size"))
+    read(zipped, tmp_path / "cache", 56, progress=lambda done, total: progress.append("another size"))
     with zipfile.ZipFile(zipped, "w") as archive:
         for path, _, row in rows():
             archive.writestr(path, encoded(face(row + 100)))
-    changed = read(zipped, tmp_path / "cache", progress=lambda done, total: told.append("other photos"))
-    assert told[1:] == ["another size", "other photos"]
+    changed = read(zipped, tmp_path / "cache", progress=lambda done, total: progress.append("other photos"))
+    assert progress[1:] == ["another size", "other photos"]
     assert np.array_equal(changed.pixels[:][-1], face(100))
 
 
-def test_a_stop_while_decoding_leaves_no_cache_and_the_next_run_makes_one(zipped, tmp_path, always_cached):
+def test_an_interruption_leaves_no_cache_and_the_next_run_makes_one(zipped, tmp_path, always_cached):
     def stop(done, total):
         raise KeyboardInterrupt
 
@@ -131,7 +131,7 @@ def test_a_stop_while_decoding_leaves_no_cache_and_the_next_run_makes_one(zipped
     assert len(read(zipped, tmp_path / "cache").labels) == 9
 
 
-def test_what_a_killed_run_left_behind_is_not_taken_for_a_cache(zipped, tmp_path, always_cached):
+def test_leftovers_of_a_killed_run_are_not_used(zipped, tmp_path, always_cached):
     (tmp_path / "cache").mkdir()
     read(zipped, tmp_path / "cache")
     (whole,) = (path for path in (tmp_path / "cache").iterdir() if path.is_dir())
@@ -140,14 +140,14 @@ def test_what_a_killed_run_left_behind_is_not_taken_for_a_cache(zipped, tmp_path
     assert np.array_equal(read(zipped, tmp_path / "cache").pixels[:][-1], face(0))
 
 
-def test_no_room_for_the_cache_is_a_clear_error(zipped, tmp_path, always_cached):
+def test_a_cache_that_cannot_be_written_is_a_clear_error(zipped, tmp_path, always_cached):
     (tmp_path / "cache").write_text("a file where the folder should be")
     with pytest.raises(DataError, match="cannot cache the decoded faces of .*train.zip.*free some disk space"):
         read(zipped, tmp_path / "cache")
 
 
 @pytest.mark.parametrize("cached", [False, True])
-def test_a_bad_photo_is_left_out_and_told_each_time_and_the_rest_go_on(zipped, tmp_path, monkeypatch, cached):
+def test_a_bad_photo_is_skipped_and_reported_each_time(zipped, tmp_path, monkeypatch, cached):
     with zipfile.ZipFile(zipped, "w") as archive:
         for path, _, row in rows():
             content = {"train/Blaise/0.webp": b"no image", "train/Carl/1.webp": encoded(face(row, 100))}
@@ -155,13 +155,13 @@ def test_a_bad_photo_is_left_out_and_told_each_time_and_the_rest_go_on(zipped, t
     if cached:
         monkeypatch.setattr(facecache, "IN_MEMORY_BYTES", 0)
     for _ in range(2):
-        said = []
-        faces = read(zipped, tmp_path / "cache", warn=said.append)
+        messages = []
+        faces = read(zipped, tmp_path / "cache", warn=messages.append)
         assert np.bincount(faces.labels).tolist() == [3, 1, 3]
         assert len(faces.pixels) == len(faces.teacher) == 7
-        assert "train/Blaise/0.webp" in said[0]
-        assert "not an image" in said[0]
-        assert "train/Carl/1.webp: it is 100x100 pixels, not an aligned face of 128x128" in said[1]
+        assert "train/Blaise/0.webp" in messages[0]
+        assert "not an image" in messages[0]
+        assert "train/Carl/1.webp: it is 100x100 pixels, not an aligned face of 128x128" in messages[1]
         assert np.array_equal(faces.pixels[:][-1], face(0))
 
 
@@ -233,7 +233,7 @@ def test_people_set_aside_are_not_trained_on():
 
 
 @pytest.mark.parametrize(
-    ("spoil", "said"),
+    ("spoil", "message"),
     [
         (lambda folder: (folder / "faces.csv").unlink(), "has no table"),
         (lambda folder: (folder / "faces.csv").write_text("path,name\na,b\n"), "has no column person"),
@@ -245,13 +245,13 @@ def test_people_set_aside_are_not_trained_on():
         (lambda folder: (folder / "teacher.npy").write_bytes(b"no array"), "does not match its table"),
     ],
 )
-def test_a_data_set_that_cannot_be_read_is_a_clear_error(zipped, tmp_path, spoil, said):
+def test_an_unreadable_data_set_is_a_clear_error(zipped, tmp_path, spoil, message):
     spoil(tmp_path)
-    with pytest.raises(DataError, match=said):
+    with pytest.raises(DataError, match=message):
         read(zipped, tmp_path / "cache")
 
 
-def test_the_shared_validation_faces_are_all_there(shared_data):
+def test_the_shared_validation_faces_are_complete(shared_data):
     source = source_of(shared_data / "val.zip")
     assert len({entry.person for entry in source.entries}) == 440
     assert len(source.entries) == 2926

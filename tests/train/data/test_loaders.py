@@ -1,4 +1,4 @@
-"""Prefetching in processes: correct batches, made in other processes, and none that are stale after `forget`."""
+"""Prefetching in processes: correct batches, made in other processes, and none that are stale after `discard`."""
 
 import os
 
@@ -17,16 +17,16 @@ def test_each_step_gets_its_own_batch_from_another_process():
     assert [batch[2].tolist() for batch in batches] == [[step, step] for step in range(5)]
 
 
-def test_after_forgetting_batches_are_made_from_what_is_there_now():
+def test_after_discard_batches_use_the_current_state():
     source = ["before"]
     with Loaders(lambda step: (step, source[0]), 1, pin=False) as loaders:
         assert loaders.get(3, until=9) == (3, "before")
         source[0] = "after"
-        loaders.forget()
+        loaders.discard()
         assert loaders.get(4, until=9) == (4, "after")
 
 
-def test_it_goes_on_past_what_was_settled_and_to_any_step():
+def test_it_continues_past_the_limit_and_jumps_to_any_step():
     source = [0]
     with Loaders(lambda step: (step, source[0]), 1, pin=False) as loaders:
         assert loaders.get(0, until=2) == (0, 0)
@@ -36,7 +36,7 @@ def test_it_goes_on_past_what_was_settled_and_to_any_step():
         assert loaders.get(7, until=9) == (7, 1)
 
 
-def test_what_fails_in_a_process_fails_where_the_batch_is_asked_for():
+def test_an_error_in_a_process_is_raised_by_get():
     def prepare(step):
         if step == 1:
             raise ValueError("no such batch")

@@ -23,7 +23,7 @@ def test_a_batch_holds_distinct_people_with_distinct_photos(counts, people, phot
     assert all(counts[person] > 1 for person in drawn)
 
 
-def test_everybody_is_drawn_as_often_as_anybody_else():
+def test_all_people_are_drawn_equally_often():
     labels = np.repeat(np.arange(10), 5)
     batches = IdentityBatches(labels, people=4, photos=2, seed=3)
     drawn = np.concatenate([np.unique(labels[batches.batch(step)]) for step in range(50)])

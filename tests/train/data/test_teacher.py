@@ -48,7 +48,7 @@ def test_a_teacher_moved_or_turned_gives_the_same_distances():
     np.testing.assert_allclose(squared_distances(one, one), squared_distances(other, other), atol=1e-4)
 
 
-def test_bad_teachers_are_refused():
+def test_invalid_teachers_are_clear_errors():
     teacher = cone(np.random.default_rng(3))
     teacher[7, 2] = np.nan
     with pytest.raises(DataError, match="face 7 has a NaN"):

@@ -68,7 +68,7 @@ def workers_of(process):
     return [int(pid) for pid in found.split()]
 
 
-def test_two_processes_train_and_one_writes(start, tmp_path):
+def test_two_processes_train_and_one_writes_files(start, tmp_path):
     process, run = start(steps=10, restarts=0)
     assert process.wait(timeout=240) == 0, (tmp_path / "log").read_text()[-2000:]
     records = read_history(run / "history.jsonl")
@@ -78,7 +78,7 @@ def test_two_processes_train_and_one_writes(start, tmp_path):
     assert load_checkpoint(checkpoints_in(run / "checkpoints")[-1]).step == 10
 
 
-def test_a_killed_process_is_started_anew_and_the_run_goes_on_from_its_checkpoint(start, tmp_path):
+def test_a_killed_process_is_restarted_and_resumes_from_the_checkpoint(start, tmp_path):
     process, run = start(steps=400, restarts=2)
     history = run / "history.jsonl"
     deadline = time.monotonic() + 200
@@ -100,6 +100,6 @@ def test_a_killed_process_is_started_anew_and_the_run_goes_on_from_its_checkpoin
     assert steps == list(range(1, len(steps) + 1))
 
 
-def test_a_device_is_taken_as_told_or_the_best_there_is():
+def test_the_requested_or_the_best_device_is_used():
     assert choose_device("cpu") == torch.device("cpu")
     assert choose_device("auto").type in {"cuda", "mps", "cpu"}

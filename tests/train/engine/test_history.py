@@ -13,7 +13,7 @@ def test_records_come_back_in_order(tmp_path):
     assert read_history(tmp_path / "run" / "history.jsonl") == [{"step": 1, "loss": 0.5}, {"step": 2, "loss": 0.5}]
 
 
-def test_what_came_after_a_checkpoint_is_cut_off(tmp_path):
+def test_records_after_a_checkpoint_are_truncated(tmp_path):
     with History(tmp_path / "history.jsonl") as history:
         history.add({"step": 1})
         size = history.size()
@@ -24,7 +24,7 @@ def test_what_came_after_a_checkpoint_is_cut_off(tmp_path):
     assert read_history(tmp_path / "history.jsonl") == [{"step": 1}, {"step": 2, "again": True}]
 
 
-def test_a_line_that_a_crash_cut_off_is_left_out(tmp_path):
+def test_an_incomplete_last_line_is_ignored(tmp_path):
     path = tmp_path / "history.jsonl"
     path.write_bytes(b'{"step": 1}\n{"step": 2, "lo')
     assert read_history(path) == [{"step": 1}]

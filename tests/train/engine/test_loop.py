@@ -57,7 +57,7 @@ def numbers(trained):
     return [{key: value for key, value in record.items() if not key.endswith("seconds")} for record in trained.history]
 
 
-def test_it_learns_to_bring_a_persons_photos_together(faces, tmp_path):
+def test_training_brings_photos_of_a_person_together(faces, tmp_path):
     trained = train(recipe(steps=40, checkpoint_every=40), faces, tmp_path)
 
     def ratio(record):
@@ -68,7 +68,7 @@ def test_it_learns_to_bring_a_persons_photos_together(faces, tmp_path):
     assert last < 0.7 * first
 
 
-def test_a_resumed_run_gives_the_numbers_of_one_never_stopped(faces, tmp_path, one_thread):
+def test_a_resumed_run_equals_an_uninterrupted_one(faces, tmp_path, one_thread):
     whole = train(recipe(), faces, tmp_path / "whole")
 
     class Stopped(Exception):
@@ -87,7 +87,7 @@ def test_a_resumed_run_gives_the_numbers_of_one_never_stopped(faces, tmp_path, o
         assert torch.equal(tensor, weights(resumed)[name]), name
 
 
-def test_it_makes_no_difference_who_prepares_the_batches(faces, tmp_path, one_thread):
+def test_threads_and_processes_prepare_the_same_batches(faces, tmp_path, one_thread):
     mining = {"online": "semi-hard", "offline": {"every": 3, "pool": 40, "share": 0.5, "start": 2}}
     asked = recipe(steps=10, mining=mining, augment={"rotate": 5, "light": 0.2, "jpeg": 0.5})
     thread = train(asked, faces, tmp_path / "thread", workers=Workers("cpu"))
@@ -96,7 +96,7 @@ def test_it_makes_no_difference_who_prepares_the_batches(faces, tmp_path, one_th
     assert multiprocessing.active_children() == []
 
 
-def test_a_run_killed_at_any_moment_resumes_with_the_same_numbers(people, faces, tmp_path, one_thread):
+def test_a_killed_run_resumes_with_the_same_results(people, faces, tmp_path, one_thread):
     whole = train(recipe(steps=30, checkpoint_every=1), faces, tmp_path / "whole")
     (tmp_path / "recipe.json").write_text(json.dumps(recipe(steps=30, checkpoint_every=1).model_dump(mode="json")))
     script = textwrap.dedent(f"""
@@ -124,21 +124,21 @@ def test_a_run_killed_at_any_moment_resumes_with_the_same_numbers(people, faces,
         assert torch.equal(tensor, weights(resumed)[name]), name
 
 
-def test_only_the_first_and_the_last_checkpoints_are_kept_and_they_are_whole(faces, tmp_path):
+def test_only_the_first_and_the_last_checkpoints_are_kept(faces, tmp_path):
     train(recipe(keep_checkpoints=2), faces, tmp_path)
     found = checkpoints_in(tmp_path / "checkpoints")
     assert [load_checkpoint(path).step for path in found] == [0, 4, 6]
 
 
-def test_a_damaged_last_checkpoint_falls_back_to_the_one_before_and_says_so(faces, tmp_path, one_thread):
+def test_a_damaged_checkpoint_is_reported_and_the_previous_one_used(faces, tmp_path, one_thread):
     whole = train(recipe(), faces, tmp_path)
     damaged = checkpoints_in(tmp_path / "checkpoints")[-1] / "network.safetensors"
     damaged.write_bytes(damaged.read_bytes()[:-1000])
-    said = []
-    resumed = train(recipe(), faces, tmp_path, resume=True, warn=said.append)
+    messages = []
+    resumed = train(recipe(), faces, tmp_path, resume=True, warn=messages.append)
     assert resumed.resumed_from == 4
-    assert "step-00000006 is damaged" in said[0]
-    assert "falling back" in said[0]
+    assert "step-00000006 is damaged" in messages[0]
+    assert "falling back" in messages[0]
     assert numbers(resumed) == numbers(whole)
 
 
@@ -171,7 +171,7 @@ def test_a_run_is_not_resumed_with_another_recipe(faces, tmp_path):
         train(recipe(optimiser={"rate": 0.5}), faces, tmp_path, resume=True)
 
 
-def test_a_network_that_blows_up_stops_the_run_and_keeps_its_checkpoints(faces, tmp_path):
+def test_divergence_stops_the_run_and_keeps_its_checkpoints(faces, tmp_path):
     broken = recipe(optimiser={"rate": 1e30}, steps=40, checkpoint_every=1)
     with pytest.raises(
         DataError, match=r"no longer finite at step \d+. Rollbacks so far: step .* Lower optimiser.rate"

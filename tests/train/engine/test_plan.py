@@ -75,14 +75,14 @@ def test_the_pool_is_searched_every_so_often_from_its_start():
 
 
 @pytest.mark.parametrize("searched", [False, True])
-def test_faces_are_settled_up_to_the_next_search_or_the_end(searched):
+def test_prefetching_stops_at_the_next_search_or_the_end(searched):
     one = plan(every=20, pool=50, start=30)
     if searched:
         one.take(30, np.arange(150), mined(ROWS))
     for step in range(30 if searched else 0, 100):
         due = [later for later in range(step + 1, 100) if one.due(later)]
-        assert one.settled(step) == min([*due, 100])
-    assert plan().settled(3) == 100
+        assert one.prefetch_limit(step) == min([*due, 100])
+    assert plan().prefetch_limit(3) == 100
 
 
 def test_pools_and_anchors_follow_from_the_seed_and_the_step():

@@ -5,7 +5,7 @@ import torch
 
 from facespace.train.engine import precision
 from facespace.train.engine.distributed import Workers
-from facespace.train.engine.precision import has_bf16, precision_for, slowness
+from facespace.train.engine.precision import has_bf16, precision_for, precision_warning
 
 CPU = torch.device("cpu")
 
@@ -30,7 +30,7 @@ def test_a_processor_has_what_its_flags_say(tmp_path, text, has):
     assert has_bf16(CPU, tmp_path / "cpuinfo") is has
 
 
-def test_without_flags_to_read_torch_is_asked(tmp_path):
+def test_torch_is_asked_without_processor_flags(tmp_path):
     assert has_bf16(CPU, tmp_path / "absent") in {True, False}
 
 
@@ -42,9 +42,9 @@ def test_auto_is_bfloat16_only_where_it_is_native(monkeypatch, wanted, native, u
     assert precision_for(wanted, Workers("cpu")) == used
 
 
-def test_bfloat16_that_will_be_slow_is_warned_of(monkeypatch):
+def test_slow_bfloat16_gives_a_warning(monkeypatch):
     monkeypatch.setattr(precision, "has_bf16", lambda device: False)
-    assert "no bfloat16 arithmetic" in slowness("bf16", CPU)
-    assert slowness("auto", CPU) is None
+    assert "no bfloat16 arithmetic" in precision_warning("bf16", CPU)
+    assert precision_warning("auto", CPU) is None
     monkeypatch.setattr(precision, "has_bf16", lambda device: True)
-    assert slowness("bf16", CPU) is None
+    assert precision_warning("bf16", CPU) is None

@@ -1,11 +1,11 @@
-"""The way back of a run that failed."""
+"""Rolling back a run that failed."""
 
 import pytest
 import torch
 
 from facespace.errors import DataError
 from facespace.train.engine.checkpoint import Checkpoint, checkpoints_in, save_checkpoint
-from facespace.train.engine.rollback import drop_after, way_back
+from facespace.train.engine.rollback import drop_after, rollback_target
 
 
 @pytest.fixture
@@ -17,19 +17,19 @@ def folder(tmp_path):
     return tmp_path
 
 
-def test_a_run_returns_to_its_last_checkpoint_and_then_to_one_further_back(folder):
-    assert way_back(folder, None).step == 20
-    assert way_back(folder, 20).step == 10
-    # One that was dropped meanwhile is not there to return to.
-    assert way_back(folder, 30).step == 20
+def test_a_run_rolls_back_to_its_last_checkpoint_and_then_to_an_earlier_one(folder):
+    assert rollback_target(folder, None).step == 20
+    assert rollback_target(folder, 20).step == 10
+    # A checkpoint that was deleted meanwhile is ignored.
+    assert rollback_target(folder, 30).step == 20
 
 
-def test_the_only_checkpoint_is_returned_to_again(folder):
+def test_the_only_checkpoint_is_used_again(folder):
     drop_after(folder, 0)
-    assert way_back(folder, 0).step == 0
+    assert rollback_target(folder, 0).step == 0
 
 
-def test_what_came_after_is_dropped(folder):
+def test_later_checkpoints_are_deleted(folder):
     drop_after(folder, 10)
     assert [path.name for path in checkpoints_in(folder)] == ["step-00000000", "step-00000010"]
 
@@ -37,4 +37,4 @@ def test_what_came_after_is_dropped(folder):
 def test_a_damaged_checkpoint_is_an_error(folder):
     (folder / "step-00000020" / "state.json").write_text("{")
     with pytest.raises(DataError, match="damaged"):
-        way_back(folder, None)
+        rollback_target(folder, None)

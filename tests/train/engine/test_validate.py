@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from facespace.metric import normalise, squared_distances, val_at_far
+from facespace.metric import normalise, squared_distances, threshold_at, val_far
 from facespace.train.data.dataset import read_faces
 from facespace.train.engine.validate import embed_all, validation_rates
 from facespace.train.networks import build_network
@@ -25,12 +25,13 @@ def test_rates_are_those_of_the_sorted_distances():
     rates = validation_rates(embeddings, labels)
     assert set(rates) == {"val_at_1e-01", "val_at_1e-02", "val_at_1e-03"}
     for name, rate in rates.items():
-        exact = val_at_far(distances[same], distances[~same], float(name.removeprefix("val_at_"))).val
+        far = float(name.removeprefix("val_at_"))
+        exact = val_far(distances[same], distances[~same], threshold_at(far, distances[~same])).val
         assert rate == pytest.approx(exact, abs=0.01)
         assert 0 < rate < 1
 
 
-def test_a_rate_that_too_few_pairs_would_decide_is_not_told():
+def test_a_rate_with_too_few_pairs_is_left_out():
     embeddings, labels = points(people=4, photos=3)
     assert "val_at_1e-03" not in validation_rates(embeddings, labels)
 

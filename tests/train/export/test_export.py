@@ -30,7 +30,7 @@ def recipe(name="small-cnn", steps=4):
 
 # Without NN1 and NNS1, which have hundreds of megabytes, and NN2 and NN3, which are like NN4 for larger inputs.
 @pytest.mark.parametrize("name", sorted(NETWORKS.keys() - {"nn1", "nn2", "nn3", "nns1"}))
-def test_a_network_gives_the_same_numbers_in_both_for_any_number_of_faces(name, rng):
+def test_torch_and_onnxruntime_agree_for_any_number_of_faces(name, rng):
     torch.manual_seed(0)
     network = build_network(name, 32, 40, 64).eval()
     onnx = to_onnx(network, 32, 40)
@@ -66,7 +66,7 @@ def test_the_file_holds_the_last_checkpoint_and_says_where_it_comes_from(run, tm
     assert disagreement(network, space.engine, space.card, faces.pixels) <= 1e-5
 
 
-def test_without_validation_people_the_model_cannot_judge_yet_and_says_so(run, tmp_path, people):
+def test_without_validation_people_the_model_has_no_thresholds(run, tmp_path, people):
     folder, faces, _ = run
     export(folder, tmp_path / "model.onnx", faces, None)
     space = load(tmp_path / "model.onnx")
@@ -97,16 +97,16 @@ def test_too_few_people_cannot_be_split(people):
         split_people(read_faces(people, 32, 40), 5, seed=1)
 
 
-def test_photos_that_cannot_be_used_are_told_and_left_out(people, tmp_path):
+def test_unusable_photos_are_reported_and_skipped(people, tmp_path):
     for person in ("s1", "s2"):
         (tmp_path / person).symlink_to(people / person)
     (tmp_path / "s3").mkdir()
     (tmp_path / "s3" / "bad.jpg").write_text("no photo")
-    said = []
-    faces = read_faces(tmp_path, 32, 40, said.append)
+    messages = []
+    faces = read_faces(tmp_path, 32, 40, messages.append)
     assert faces.people == ("s1", "s2")
     assert len(faces.labels) == 20
-    assert "bad.jpg is not an image" in said[0]
+    assert "bad.jpg is not an image" in messages[0]
 
 
 def test_a_folder_without_one_usable_photo_is_a_clear_error(tmp_path):

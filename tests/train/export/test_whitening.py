@@ -28,21 +28,21 @@ def within(points, labels):
     return left.T @ left / len(left)
 
 
-def test_photos_of_a_person_spread_alike_in_every_direction():
+def test_photos_of_a_person_vary_equally_in_all_directions():
     points, labels = photos_of(20, np.random.default_rng(0))
     mean, matrix = whitening(points, labels, shrinkage=1e-6)
     spread = within((points - mean) @ matrix, labels)
     np.testing.assert_allclose(spread, np.eye(6) * spread[0, 0], atol=1e-3 * spread[0, 0])
 
 
-def test_more_shrinkage_turns_less():
+def test_more_shrinkage_changes_less():
     points, labels = photos_of(20, np.random.default_rng(1))
     conditions = [np.linalg.cond(whitening(points, labels, shrinkage)[1]) for shrinkage in (0.01, 0.1, 1.0, 100.0)]
     assert conditions == sorted(conditions, reverse=True)
     assert conditions[-1] < 1.1
 
 
-def test_people_never_seen_are_told_apart_better():
+def test_whitening_separates_unseen_people_better():
     rng = np.random.default_rng(2)
     mean, matrix = whitening(*photos_of(30, rng), shrinkage=0.1)
     points, labels = photos_of(10, rng, photos=8)

@@ -33,7 +33,7 @@ def test_the_loss_is_what_its_formula_says():
     assert distillation_loss(student, teacher, 0.5).item() == pytest.approx(points + 0.5 * np.mean(errors), rel=1e-4)
 
 
-def test_a_student_that_has_the_teachers_points_loses_nothing():
+def test_a_student_equal_to_the_teacher_has_no_loss():
     points = unit(np.random.default_rng(1))
     assert distillation_loss(points, points, 1.0).item() == pytest.approx(0, abs=1e-10)
 
@@ -46,7 +46,7 @@ def test_a_turned_copy_of_the_teacher_keeps_its_relations():
     assert distillation_loss(turned, teacher, 1.0) - distillation_loss(turned, teacher, 0.0) < 1e-8
 
 
-def test_likeness_is_the_divergence_of_two_opinions_on_who_a_face_might_be():
+def test_the_template_loss_is_the_divergence_of_two_distributions():
     rng = np.random.default_rng(7)
     student, teacher, templates = unit(rng), unit(rng), unit(rng, 20)
 
@@ -112,14 +112,14 @@ def faces():
     return FaceSet(pixels, np.arange(64) // 8, tuple("abcdefgh"), teacher=corners.reshape(64, 12).astype(np.float32))
 
 
-def test_a_student_nears_its_teacher_although_the_labels_mean_nothing(faces, tmp_path):
+def test_a_student_learns_from_its_teacher_with_random_labels(faces, tmp_path):
     trained = train(parse_recipe(RECIPE, "here"), faces, tmp_path)
     first = np.mean([record["loss"] for record in trained.history[:5]])
     last = np.mean([record["loss"] for record in trained.history[-5:]])
     assert last < 0.7 * first
 
 
-def test_a_stage_goes_on_from_the_weights_of_the_one_before_and_the_card_tells_of_both(faces, tmp_path):
+def test_a_stage_starts_from_the_previous_one_and_the_card_lists_both(faces, tmp_path):
     first = parse_recipe({**RECIPE, "steps": 30, "checkpoint_every": 30}, "here")
     distilled = train(first, faces, tmp_path / "distil")
     network = {**RECIPE["network"], "start": tmp_path / "distil"}
@@ -142,7 +142,7 @@ def test_a_stage_goes_on_from_the_weights_of_the_one_before_and_the_card_tells_o
     assert len(tuned.history) == 1
 
 
-def test_a_stage_that_starts_from_nothing_or_from_another_network_is_refused(faces, tmp_path):
+def test_a_stage_without_a_matching_run_is_a_clear_error(faces, tmp_path):
     from facespace.train.networks import build_network
 
     with pytest.raises(DataError, match="contains no checkpoint; train first"):

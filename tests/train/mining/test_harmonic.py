@@ -11,7 +11,7 @@ from facespace.errors import DataError
 from facespace.space import load
 from facespace.train.data.dataset import read_faces
 from facespace.train.data.old_space import OldSpace
-from facespace.train.engine.watchdog import Care
+from facespace.train.engine.watchdog import Watchdog
 from facespace.train.losses import Batch, HarmonicTripletLoss
 from facespace.train.mining import mine, semi_hard
 from facespace.train.mining.harmonic import compatibility, harmonic_triplets, mixed
@@ -72,7 +72,7 @@ def test_every_mixture_but_three_old_points_occurs():
     assert ("old", "old", "old") not in kinds
 
 
-def test_nothing_flows_into_the_old_space():
+def test_old_embeddings_get_no_gradient():
     new, old, labels = batch()
     new.requires_grad_()
     old.requires_grad_()
@@ -109,7 +109,7 @@ def test_compatibility_is_the_val_of_all_pairs_by_definition():
         assert rates[name][0.1] == pytest.approx(best)
 
 
-def test_learning_brings_new_points_where_old_ones_are():
+def test_training_makes_new_embeddings_comparable_with_old_ones():
     # Faces are noisy vectors; the old space is a rotation of them that the new network does not know.
     generator = torch.Generator().manual_seed(0)
     centres = torch.randn(40, 16, generator=generator)
@@ -143,7 +143,7 @@ def test_learning_brings_new_points_where_old_ones_are():
     assert after["new to new"][0.01] > 0.5
 
 
-def test_the_loss_wants_old_points():
+def test_the_loss_needs_old_embeddings():
     new, _, labels = batch()
     with pytest.raises(DataError, match=r"needs the old model's embeddings of the training faces: set data.old"):
         HarmonicTripletLoss()(Batch(new, labels, MARGIN, lambda distances, people: pytest.fail("nothing to mine")))
@@ -193,7 +193,7 @@ def test_the_miner_of_the_recipe_mines_over_both_spaces(people, model_path, tmp_
     assert {record["pairs"] for record in trained.history} == {32}
 
 
-def test_the_hardness_of_a_harmonic_run_is_eased_after_a_rollback(people, model_path, tmp_path, monkeypatch):
+def test_a_rollback_lowers_the_hardness_of_a_harmonic_run(people, model_path, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     asked = []
 
@@ -202,7 +202,7 @@ def test_the_hardness_of_a_harmonic_run_is_eased_after_a_rollback(people, model_
         return mine(*given)
 
     monkeypatch.setattr("facespace.train.engine.loop.mine", noted)
-    monkeypatch.setattr(Care, "failure", lambda care, record: "sick" if not care.rollbacks else None)
+    monkeypatch.setattr(Watchdog, "failure", lambda watchdog, record: "sick" if not watchdog.rollbacks else None)
     recipe = harmonic_recipe(people, model_path, {"hardness": 0.8})
     trained = train_recipe(recipe, tmp_path / "run", False, lambda record: None, lambda message: None)
     assert asked == pytest.approx([0.8, 0.4, 0.4, 0.4])
@@ -211,17 +211,17 @@ def test_the_hardness_of_a_harmonic_run_is_eased_after_a_rollback(people, model_
 
 def test_old_points_are_those_of_the_model_and_found_once(people, model_path, tmp_path, monkeypatch):
     faces = read_faces(people, 32, 40)
-    with_old = OldSpace(model_path, tmp_path).beside(faces, people)
+    with_old = OldSpace(model_path, tmp_path).with_teacher(faces, people)
     space = load(model_path, provider="cpu")
     card = space.card
     expected = space.engine.embed(read_faces(people, card.input.width, card.input.height).crops())
     assert np.allclose(with_old.teacher, expected, atol=1e-6)
     assert np.array_equal(with_old.pixels, faces.pixels)
     monkeypatch.setattr("facespace.train.data.old_space.Engine", lambda model: pytest.fail("embedded again"))
-    assert np.array_equal(OldSpace(model_path, tmp_path).beside(faces, people).teacher, with_old.teacher)
+    assert np.array_equal(OldSpace(model_path, tmp_path).with_teacher(faces, people).teacher, with_old.teacher)
 
 
 def test_an_old_model_for_other_crops_is_refused(people, model_path, tmp_path):
     faces = replace(read_faces(people, 32, 40), crop="arcface-112")
     with pytest.raises(DataError, match="needs faces with the crop 'box', but those of .* have the crop 'arcface-112'"):
-        OldSpace(model_path, tmp_path).beside(faces, people)
+        OldSpace(model_path, tmp_path).with_teacher(faces, people)

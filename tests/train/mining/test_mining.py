@@ -36,7 +36,7 @@ def batch(seed, people=4, photos=4, spread=0.6):
 
 
 @given(seed=st.integers(0, 10_000), spread=st.floats(0.05, 3))
-def test_it_finds_the_triplets_of_the_obvious_version(seed, spread):
+def test_it_finds_the_triplets_of_the_slow_reference(seed, spread):
     distances, labels = batch(seed, spread=spread)
     mined = semi_hard(distances, labels, MARGIN)
     found = set(zip(mined.anchor.tolist(), mined.positive.tolist(), mined.negative.tolist(), strict=True))
@@ -55,7 +55,7 @@ def test_every_triplet_is_one_and_breaks_the_margin(seed):
     assert (gap < MARGIN).all()
 
 
-def test_stats_count_what_an_eye_would_count():
+def test_statistics_of_a_worked_example():
     # Two people on a line: a at 0 and 1, b at 1.05 and 5 (squared distances).
     points = torch.tensor([0.0, 1.0, 1.05, 5.0])
     distances = (points[:, None] - points[None, :]) ** 2

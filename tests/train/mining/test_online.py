@@ -42,7 +42,7 @@ def test_batch_hard_takes_the_farthest_positive_and_the_nearest_negative(seed, s
             expected.add((a, p, n))
     mined = batch_hard(distances, labels, MARGIN)
     assert as_set(mined) == expected
-    assert mined.weight_of == sum(1 for _ in pairs_and_negatives(labels))
+    assert mined.divisor == sum(1 for _ in pairs_and_negatives(labels))
 
 
 @given(seed=st.integers(0, 10_000), spread=st.floats(0.05, 3), floor=st.floats(0, 1))
@@ -104,7 +104,7 @@ def test_one_positive_for_each_anchor_where_asked_for(miner):
     assert all(len(found) == 1 for found in positives.values())
 
 
-def test_distance_weighting_draws_near_and_far_negatives_alike():
+def test_distance_weighting_draws_near_and_far_negatives_equally_often():
     # Negatives at 60, 90 and 110 degrees: in 128 dimensions nearly all of a sphere is near 90 degrees, so uniform
     # sampling of the sphere would almost never draw the first.
     angles = np.radians([0, 5, 60, 90, 110])

@@ -18,7 +18,7 @@ FACES = FaceSet(
 )
 
 
-def test_it_names_the_photo_its_person_and_whom_it_looks_like(tmp_path):
+def test_the_table_names_the_photo_its_person_and_the_similar_person(tmp_path):
     suspect = Suspect(face=0, label=0, other=1, own_distance=0.9, other_distance=0.3)
     write_suspects(tmp_path / "suspects.csv", [suspect], np.array([1, 2]), FACES)
     with (tmp_path / "suspects.csv").open() as file:

@@ -69,7 +69,7 @@ def test_every_weight_is_trained(name):
     assert still == []
 
 
-def test_a_network_leaves_for_onnx_with_the_same_answers():
+def test_an_exported_network_gives_the_same_embeddings():
     # Only the network with the most kinds of layers, because an export takes seconds and checks itself in use.
     torch.manual_seed(3)
     network = build_network("nns2", 56, 56, 32).train()
@@ -168,7 +168,7 @@ def test_a_record_says_what_input_a_network_is_meant_for():
     assert (NETWORKS["mobile-face"].width, NETWORKS["mobile-face"].height) == (112, 112)
 
 
-def test_a_name_that_is_not_registered_is_told_the_nearest():
+def test_an_unknown_name_gets_a_suggestion():
     with pytest.raises(RecipeError, match=r"no network 'mobile_face'; did you mean 'mobile-face'"):
         build_network("mobile_face", 112, 112, 128)
 
@@ -190,13 +190,13 @@ def own_module(tmp_path, monkeypatch):
     sys.modules.pop("own_networks", None)
 
 
-def test_a_network_of_ones_own_is_named_by_its_import_path(own_module):
+def test_a_users_network_is_named_by_its_import_path(own_module):
     network = build_network("own_networks:tiny", 8, 6, 5)
     assert network(torch.zeros(2, 3, 6, 8)).shape == (2, 5)
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "message"),
     [
         ("no_such_module:f", "cannot import 'no_such_module'"),
         ("own_networks:absent", "own_networks has no 'absent'"),
@@ -206,8 +206,8 @@ def test_a_network_of_ones_own_is_named_by_its_import_path(own_module):
         (":tiny", "cannot import ''"),
     ],
 )
-def test_an_import_path_that_does_not_lead_to_a_network_is_a_clear_error(own_module, name, said):
-    with pytest.raises(RecipeError, match=said):
+def test_an_import_path_that_does_not_lead_to_a_network_is_a_clear_error(own_module, name, message):
+    with pytest.raises(RecipeError, match=message):
         build_network(name, 8, 6, 5)
 
 

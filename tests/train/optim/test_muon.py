@@ -45,7 +45,7 @@ def test_a_convolution_keeps_its_length_and_goes_downhill():
     assert likeness() > max(before, 0.9)
 
 
-def test_what_is_no_matrix_moves_as_adamw_moves_it():
+def test_vectors_are_updated_like_adamw():
     ours, theirs = (torch.nn.Parameter(torch.tensor([1.0, -2.0, 3.0])) for _ in range(2))
     first = Muon([ours], lr=0.6, weight_decay=0.1)
     second = torch.optim.AdamW([theirs], lr=0.01, weight_decay=0.1)
@@ -57,7 +57,7 @@ def test_what_is_no_matrix_moves_as_adamw_moves_it():
     assert torch.allclose(ours, theirs)
 
 
-def test_its_state_goes_on_where_it_was():
+def test_its_state_is_restored():
     def step(weight: torch.nn.Parameter, optimiser: Muon) -> None:
         optimiser.zero_grad()
         weight.pow(4).sum().backward()

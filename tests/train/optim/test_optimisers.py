@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from facespace.train.optim.optimisers import build_optimiser, moving, rate_at
+from facespace.train.optim.optimisers import build_optimiser, interpolate, rate_at
 from facespace.train.recipe import OptimiserSection
 
 
@@ -15,14 +15,14 @@ def test_the_rate_falls_along_half_a_cosine():
     assert rate_at(7, 101, OptimiserSection(rate=0.4)) == pytest.approx(0.4)
 
 
-def test_the_rate_rises_over_the_warm_up_and_then_stays_where_it_is_told_to():
+def test_the_rate_rises_during_warm_up_and_then_follows_the_schedule():
     options = OptimiserSection(rate=0.4, warmup=3, schedule="constant")
     assert [rate_at(step, 10, options) for step in range(5)] == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.4])
 
 
 def test_a_number_moves_evenly_over_the_run():
-    assert [moving(0.0, 1.0, step, 5) for step in range(5)] == pytest.approx([0, 0.25, 0.5, 0.75, 1])
-    assert moving(0.3, None, 4, 5) == 0.3
+    assert [interpolate(0.0, 1.0, step, 5) for step in range(5)] == pytest.approx([0, 0.25, 0.5, 0.75, 1])
+    assert interpolate(0.3, None, 4, 5) == 0.3
 
 
 @pytest.mark.parametrize("name", ["adagrad", "sgd", "adamw", "muon"])

@@ -11,7 +11,7 @@ import torch
 from facespace.train.data.dataset import read_faces
 from facespace.train.networks import build_network
 from facespace.train.recipe import parse_recipe
-from facespace.train.report.curves import MOST_POINTS, all_curves, thinned
+from facespace.train.report.curves import MAX_POINTS, all_curves, thinned
 from facespace.train.report.page import shown_triplets, split, time_by_part, write_page
 
 
@@ -36,7 +36,14 @@ def record(step, **more):
 
 
 def rollback(at, to):
-    return {"event": "rollback", "at": at, "to": to, "why": "the space <collapsed>", "rate_scale": 0.5, "easing": 0.5}
+    return {
+        "event": "rollback",
+        "at": at,
+        "to": to,
+        "why": "the space <collapsed>",
+        "rate_scale": 0.5,
+        "hardness_scale": 0.5,
+    }
 
 
 RECORDS = [
@@ -69,13 +76,13 @@ def page(run, network, faces):
     return write_page(run, recipe(), network, faces, "facespace train shown").read_text("utf-8")
 
 
-def test_steps_that_a_rollback_undid_are_told_apart_from_those_that_count():
+def test_steps_undone_by_a_rollback_are_separated():
     kept, undone = split(RECORDS)
     assert [line["step"] for line in kept] == list(range(1, 31))
     assert [line["step"] for line in undone] == [11, 12]
 
 
-def test_the_page_is_one_file_that_needs_nothing_else_and_is_the_owners_alone(run, page):
+def test_the_page_is_self_contained_and_private(run, page):
     assert not re.findall(r"<script|(?:src|href)=\"(?!data:)", page)
     assert stat.S_IMODE((run / "training.html").stat().st_mode) == 0o600
 
@@ -98,12 +105,12 @@ def test_a_run_without_validation_or_triplets_has_a_page_too(tmp_path, network, 
     assert "image/webp" not in page
 
 
-def test_a_curve_that_the_run_has_no_numbers_for_is_left_out():
+def test_a_curve_without_data_is_left_out():
     titles = [title for title, _, _ in all_curves([{"step": 1, "loss": 1.0}], [])]
     assert titles == ["Loss"]
 
 
-def test_the_shares_of_time_add_up_and_waiting_is_what_was_noted():
+def test_the_shares_of_time_add_up():
     parts = {words: (seconds, share) for words, seconds, share in time_by_part(split(RECORDS)[0])}
     assert parts["waiting for faces"] == pytest.approx((3.0, 0.05))
     assert sum(share for _, share in parts.values()) == pytest.approx(1)
@@ -113,7 +120,7 @@ def test_the_shares_of_time_add_up_and_waiting_is_what_was_noted():
 def test_long_runs_are_thinned_to_means_that_keep_the_whole():
     steps = np.arange(1, 100_001, dtype=float)
     few, means = thinned(steps, np.sin(steps / 1e4))
-    assert len(few) <= MOST_POINTS
+    assert len(few) <= MAX_POINTS
     assert np.abs(means - np.sin(few / 1e4)).max() < 1e-2
 
 

@@ -1,4 +1,4 @@
-"""A folder of people's photos to a training set of aligned faces."""
+"""Prepare a folder of people's photos as a training set of aligned faces."""
 
 from facespace.bulk.prepare.dataset import prepare
 from facespace.bulk.prepare.records import Prepared

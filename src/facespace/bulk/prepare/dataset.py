@@ -1,4 +1,4 @@
-"""Detect, align, fold, flag, split, write: from a folder of people to what the trainer reads."""
+"""Prepare a training set from a folder of people: detect, align, remove duplicates and errors, split, write."""
 
 import csv
 import hashlib
@@ -29,7 +29,7 @@ from facespace.bulk.prepare.select import (
     strangers,
 )
 from facespace.errors import DataError
-from facespace.faces import Finder, Mtcnn
+from facespace.faces import DEFAULT_DETECTOR, DETECTORS, Finder
 from facespace.faces.align import TemplateCrop
 from facespace.images import PassedOver, mark_as_output, people_in, read_image, text_of
 from facespace.space import Space
@@ -46,54 +46,55 @@ def prepare(
     space: Space | None = None,
     validation: float = 0.1,
     seed: int = 0,
-    at_least: int = 2,
+    min_faces: int = 2,
     workers: int | None = None,
     on_photo: Callable[[dict[str, Any]], None] = lambda row: None,
     truncated: bool = False,
 ) -> Prepared:
     """Turn FOLDER/PERSON/photo into a training set of aligned faces.
 
-    The output holds `train` and `val` with PERSON/NUMBER.webp (128x128 pixels: the template 'arcface-112' with 8
-    pixels all round) and the table `faces.csv`. Stopped and started again, it goes on.
+    The output has `train` and `val` with PERSON/NUMBER.webp (128x128 pixels: the template 'arcface-112' with a margin
+    of 8 pixels) and the table `faces.csv`. If it is interrupted, call it again to continue.
 
     Parameters
     ----------
     folder, out : paths
     space : Space or None
-        With a model, of several faces in a photo the person's is chosen, and photos that look like somebody
-        else are left out. It must take aligned faces: load(model, detector='aligned-128').
+        With a model, the person's face is selected in a photo of several, and photos that look like somebody else are
+        left out. The model must accept aligned faces: load(model, detector='aligned-128').
     validation : float
-        Share of the people set aside. Who is decided by name and seed, so people added later move nobody.
+        Fraction of the people in the validation set. The name and the seed decide who, so adding people later does
+        not move others.
     seed : int
-    at_least : int
-        People with fewer faces are left out: triplets need two.
+    min_faces : int
+        People with fewer faces are left out, because triplets need two.
     workers : int or None
         As for `find_stream`.
     on_photo : callable
-        Called with the row of each photo that is done.
+        Called with the row of each finished photo.
     truncated : bool
-        Take what is there of JPEG files that end too early.
+        Accept JPEG files that end too early.
 
     Raises
     ------
     DataError
-        No people there, the output holds a set already, or nothing is left.
+        There are no people, the output has a training set already, or no faces are left.
     """
     folder, out = Path(folder), Path(out)
     if (out / "faces.csv").exists():
-        raise DataError(f"{out} holds a prepared set already; name another folder, or remove it")
+        raise DataError(f"{out} has a training set already; name another folder, or remove it")
     passed: list[PassedOver] = []
     people = people_in(folder, passed.append)
     work = out / ".work"
     with writing(out):
-        # The set may lie among the photos it is made of.
+        # The output folder may be inside the folder of photos.
         mark_as_output(out)
     rows = _found(folder, work, workers, on_photo, truncated)
     candidates, failures = _candidates(rows, people)
     decisions = {person: _decide(own, work / "crops", space) for person, own in candidates.items()}
     for person, own in decisions.items():
         kept = [decision for decision in own if decision.reason is None]
-        if len(kept) < at_least:
+        if len(kept) < min_faces:
             decisions[person] = [Decision(decision.candidate, decision.reason or FEW) for decision in own]
     with writing(out):
         written = _write(decisions, work / "crops", out, text_of(folder.name), validation, seed)
@@ -109,7 +110,7 @@ def prepare(
     )
     with writing(out):
         write_page(out / "summary.html", prepared, written, work / "crops")
-        # The table comes last: where it is, the set is whole.
+        # The table is written last: if it exists, the set is complete.
         _write_table(out / "faces.csv", written)
         shutil.rmtree(work)
     return prepared
@@ -120,13 +121,14 @@ def _found(
 ) -> Path:
     done = work / "faces.jsonl"
     if not done.exists():
-        finder = Finder(Mtcnn(), TemplateCrop("arcface-112", margin=MARGIN / 112), SIDE, SIDE, truncated=truncated)
+        crop = TemplateCrop("arcface-112", margin=MARGIN / 112)
+        finder = Finder(DETECTORS[DEFAULT_DETECTOR](), crop, SIDE, SIDE, truncated=truncated)
         harvest(_of_people(folder), done, finder, work / "crops", workers, on_photo)
     return done
 
 
 def _of_people(folder: Path) -> Iterator[Source]:
-    """Photos in folders of people; one that lies beside them belongs to nobody."""
+    """List the photos in people's folders; photos outside of them are ignored."""
     return (source for source in sources_in(folder) if "/" in source.name)
 
 
@@ -166,8 +168,8 @@ def _decide(candidates: list[Candidate], crops: Path, space: Space | None) -> li
         reasons.update({int(index): STRANGER for index in chosen[looks_other]})
         chosen = chosen[~looks_other]
     forms = np.stack([small_form(faces[index]) for index in chosen]) if len(chosen) else np.empty((0, 256), np.float32)
-    folded = duplicates(forms, np.array([candidates[index].quality for index in chosen]))
-    for index, better in folded.items():
+    better_of = duplicates(forms, np.array([candidates[index].quality for index in chosen]))
+    for index, better in better_of.items():
         reasons[int(chosen[index])] = f"{DUPLICATE} {candidates[chosen[better]].photo}"
     return [Decision(candidate, reasons.get(index)) for index, candidate in enumerate(candidates)]
 
@@ -197,12 +199,12 @@ def _write(
                 }
             )
     if not written:
-        raise DataError("no face is left to train on; see the reasons with a look at some of the photos")
+        raise DataError("no face is left to train on; look at the reasons and at some of the photos")
     return written
 
 
 def _share(person: str, seed: int) -> float:
-    """A number from 0 to 1 that the name and the seed alone decide."""
+    """Map the name and the seed to a number from 0 to 1."""
     digest = hashlib.sha256(f"{seed}/{person}".encode("utf-8", "surrogateescape")).digest()
     return int.from_bytes(digest[:8]) / 2**64
 

@@ -1,4 +1,4 @@
-"""A page that shows what became of the photos. Needs the extra `report`."""
+"""An HTML page that shows the result for each photo. Needs the extra `report`."""
 
 import base64
 import io
@@ -17,7 +17,7 @@ THUMB = 72
 
 
 def write_page(path: Path, prepared: Prepared, rows: list[dict[str, Any]], crops: Path) -> None:
-    """Write the summary as one HTML file, faces inside; readable by its owner alone, as faces are biometric data."""
+    """Write the result as one HTML file with faces; readable by its owner only, because faces are biometric data."""
     environment = Environment(
         loader=PackageLoader("facespace.bulk.prepare", "."),
         autoescape=True,

@@ -1,4 +1,4 @@
-"""What preparing a training set gives."""
+"""The result of preparing a training set."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -9,12 +9,12 @@ from facespace.images import PassedOver
 
 @dataclass(frozen=True)
 class Prepared:
-    """What became of a folder of people.
+    """Result of preparing a folder of people.
 
-    people, faces : by split, 'train' and 'val'
-    decisions : each person's faces, kept or not, and why
+    people, faces : numbers by split, 'train' and 'val'
+    decisions : each person's faces, whether they were kept, and why
     failures : photos that could not be used or show no face, with the reason
-    passed_over : entries of the folder that were not taken, and why
+    passed_over : entries of the folder that were ignored, and why
     """
 
     people: dict[str, int]

@@ -63,11 +63,11 @@ def _shared(first: VerificationFigures, second: VerificationFigures) -> list[str
 
 def _values(figures: VerificationFigures) -> dict[str, float]:
     """Return the value of each resampled metric, in the order of the samples."""
-    told = [figures.accuracy, figures.auc, figures.equal_error_rate, *figures.val.values()]
-    return {name: figure.value for name, figure in zip(figures.samples, told, strict=True)}
+    figures_in_order = [figures.accuracy, figures.auc, figures.equal_error_rate, *figures.val.values()]
+    return {name: figure.value for name, figure in zip(figures.samples, figures_in_order, strict=True)}
 
 
 def _codes(figures: VerificationFigures) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
     """Encode each pair and its truth as one number, sorted."""
-    most = int(max(figures.pairs.a.max(), figures.pairs.b.max())) + 1
-    return np.sort((figures.pairs.a * most + figures.pairs.b) * 2 + figures.pairs.same)
+    count = int(max(figures.pairs.a.max(), figures.pairs.b.max())) + 1
+    return np.sort((figures.pairs.a * count + figures.pairs.b) * 2 + figures.pairs.same)

@@ -50,7 +50,7 @@ class IdentificationFigures:
         returned first; None without a threshold
     fpir : false positive identification rate: share of non-mated probes for which a person is returned
     fnir_at : FNIR at each FPIR that is measurable with these non-mated probes
-    untold : for each other FPIR, the reason
+    unmeasured : for each other FPIR, the reason
     curve : FPIR and FNIR at every threshold that changes either, float64, each of shape (t,)
     mated, strangers : number of mated and of non-mated probes
     """
@@ -60,7 +60,7 @@ class IdentificationFigures:
     fnir: Interval | None
     fpir: Interval | None
     fnir_at: dict[float, Interval]
-    untold: dict[float, str]
+    unmeasured: dict[float, str]
     curve: tuple[NDArray[np.float64], NDArray[np.float64]]
     mated: int
     strangers: int
@@ -174,7 +174,7 @@ def identification(
     # Only the first person can be returned; a correct person with a lower rank is missed at every threshold.
     hits = np.sort(np.where(rank == 1, searches.distances[mated], np.inf))
     accepted = searches.distances <= (-np.inf if threshold is None else threshold)
-    told = tuple(fpir for fpir in fpirs if fpir * len(strangers) >= 1 - 1e-9)
+    measurable = tuple(fpir for fpir in fpirs if fpir * len(strangers) >= 1 - 1e-9)
     steps = np.unique(np.concatenate([hits, strangers]))
     steps = steps[np.isfinite(steps)]
     open_set = len(strangers) > 0
@@ -183,11 +183,11 @@ def identification(
         cmc=np.array([np.mean(rank <= k) for k in range(1, searches.people + 1)]),
         fnir=None if threshold is None else _share(~((rank == 1) & accepted[mated]), searches.truth[mated]),
         fpir=None if threshold is None or not open_set else _share(accepted[~mated], searches.truth[~mated]),
-        fnir_at=_fnir_at(searches, told, rounds, seed),
-        untold={
+        fnir_at=_fnir_at(searches, measurable, rounds, seed),
+        unmeasured={
             fpir: f"needs {int(np.ceil(1 / fpir - 1e-9)):,} photos of strangers; there are {len(strangers):,}"
             for fpir in fpirs
-            if fpir not in told
+            if fpir not in measurable
         },
         curve=(
             np.searchsorted(strangers, steps, side="right") / max(len(strangers), 1),

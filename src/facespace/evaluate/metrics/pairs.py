@@ -9,7 +9,7 @@ from facespace.errors import DataError
 from facespace.metric import as_embeddings, as_points, paired_squared_distances
 
 # About all pairs of 3,000 faces; with more faces, impostor pairs are sampled.
-MOST_PAIRS = 5_000_000
+MAX_PAIRS = 5_000_000
 
 # Pairs processed at a time, to limit memory to a few tens of megabytes.
 _BLOCK = 1 << 16
@@ -82,13 +82,13 @@ def all_pairs(people: ArrayLike) -> Pairs:
     return Pairs(a.astype(np.int64), b.astype(np.int64), labels[a] == labels[b])
 
 
-def sampled_pairs(people: ArrayLike, most: int = MOST_PAIRS, seed: int = 0) -> Pairs:
-    """Return all pairs if there are at most `most`; else all genuine pairs and a random sample of impostor pairs.
+def sampled_pairs(people: ArrayLike, limit: int = MAX_PAIRS, seed: int = 0) -> Pairs:
+    """Return all pairs if there are at most `limit`; else all genuine pairs and a random sample of impostor pairs.
 
     Parameters
     ----------
     people : int array-like, shape (n,)
-    most : int
+    limit : int
         Limit on the number of pairs. It may be exceeded, since there are at least as many impostor as genuine pairs.
     seed : int
 
@@ -99,11 +99,11 @@ def sampled_pairs(people: ArrayLike, most: int = MOST_PAIRS, seed: int = 0) -> P
     """
     labels = np.asarray(people)
     n = len(labels)
-    if n * (n - 1) // 2 <= most:
+    if n * (n - 1) // 2 <= limit:
         return all_pairs(labels)
     a, b = _genuine_pairs(labels)
     possible = n * (n - 1) // 2 - len(a)
-    wanted = min(max(most - len(a), len(a)), possible)
+    wanted = min(max(limit - len(a), len(a)), possible)
     rng = np.random.default_rng(seed)
     drawn = np.empty(0, np.int64)
     while len(drawn) < wanted:

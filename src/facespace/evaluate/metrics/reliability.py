@@ -12,15 +12,15 @@ BINS = 10
 class Reliability:
     """Predicted probabilities and observed shares, with equal total weight of genuine and impostor pairs.
 
-    told : float64, shape (b,), mean predicted probability of each non-empty bin
-    seen : float64, shape (b,), observed share of same-person pairs in the bin
+    predicted : float64, shape (b,), mean predicted probability of each non-empty bin
+    observed : float64, shape (b,), observed share of same-person pairs in the bin
     weight : float64, shape (b,), share of the total weight in the bin; sums to 1
-    error : expected calibration error, the weighted mean of |told - seen|
+    error : expected calibration error, the weighted mean of |predicted - observed|
     brier : Brier score, the mean squared difference between probability and truth
     """
 
-    told: NDArray[np.float64]
-    seen: NDArray[np.float64]
+    predicted: NDArray[np.float64]
+    observed: NDArray[np.float64]
     weight: NDArray[np.float64]
     error: float
     brier: float
@@ -53,12 +53,12 @@ def reliability(probability: ArrayLike, same: ArrayLike, bins: int = BINS) -> Re
     where = np.minimum((p * bins).astype(np.int64), bins - 1)
     weight = np.bincount(where, weights, bins).astype(np.float64)
     held = weight > 0
-    told = np.bincount(where, weights * p, bins)[held] / weight[held]
-    seen = np.bincount(where, weights * truth, bins)[held] / weight[held]
+    predicted = np.bincount(where, weights * p, bins)[held] / weight[held]
+    observed = np.bincount(where, weights * truth, bins)[held] / weight[held]
     return Reliability(
-        told=told,
-        seen=seen,
+        predicted=predicted,
+        observed=observed,
         weight=weight[held],
-        error=float(weight[held] @ np.abs(told - seen)),
+        error=float(weight[held] @ np.abs(predicted - observed)),
         brier=float(weights @ (p - truth) ** 2),
     )

@@ -15,7 +15,7 @@ from facespace.evaluate.metrics.pairs import ScoredPairs
 # Impostor pairs used in each round. If there are more, the nearest ones, half this number, are all used; of the rest,
 # every k-th one is used with weight k. On 4.3 million pairs this is eight times as fast, and no end of an interval
 # moved by more than a twentieth of the interval.
-MOST_WEIGHED = 400_000
+MAX_IMPOSTORS = 400_000
 
 
 @dataclass(frozen=True)
@@ -104,10 +104,10 @@ def _thinned(pairs: ScoredPairs) -> tuple[ScoredPairs, NDArray[np.int64]]:
     """Return the (sampled) impostor pairs in order of distance, and the number of pairs each represents."""
     impostor = pairs[np.flatnonzero(~pairs.same)]
     order = np.argsort(impostor.distances, kind="stable")
-    if len(order) <= MOST_WEIGHED:
+    if len(order) <= MAX_IMPOSTORS:
         return impostor[order], np.ones(len(order), np.int64)
-    exact, rest = order[: MOST_WEIGHED // 2], order[MOST_WEIGHED // 2 :]
-    step = int(np.ceil(len(rest) / (MOST_WEIGHED // 2)))
+    exact, rest = order[: MAX_IMPOSTORS // 2], order[MAX_IMPOSTORS // 2 :]
+    step = int(np.ceil(len(rest) / (MAX_IMPOSTORS // 2)))
     kept = np.concatenate([exact, rest[step // 2 :: step]])
     counts = np.ones(len(kept), np.int64)
     counts[len(exact) :] = step

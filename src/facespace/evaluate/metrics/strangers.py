@@ -17,10 +17,10 @@ from facespace.metric import as_embeddings, squared_distances, threshold_at
 Floats = NDArray[np.float64]
 
 # A threshold based on fewer accepted pairs is mostly chance.
-LEAST_ACCEPTED = 10
+MIN_ACCEPTED = 10
 
 # Limit on the faces of a group, which give 18 million pairs; larger groups are sampled.
-MOST_FACES = 6_000
+MAX_FACES = 6_000
 
 # The share of distances kept, as a multiple of the largest rate: a round may give small distances less weight.
 _TAIL = 3
@@ -41,8 +41,8 @@ class Strangers:
     def __init__(self, embeddings: ArrayLike, people: ArrayLike, rounds: int = 200, seed: int = 0):
         points, labels = as_embeddings(embeddings), np.asarray(people)
         self.faces = len(points)
-        if len(points) > MOST_FACES:
-            chosen = np.sort(np.random.default_rng(seed).permutation(len(points))[:MOST_FACES])
+        if len(points) > MAX_FACES:
+            chosen = np.sort(np.random.default_rng(seed).permutation(len(points))[:MAX_FACES])
             points, labels = points[chosen], labels[chosen]
         order = np.argsort(labels, kind="stable")
         points = points[order]
@@ -81,25 +81,25 @@ class Strangers:
         thresholds : float64, shape (fars,)
         samples : float64, shape (rounds, fars), the thresholds of each bootstrap round
         """
-        told = [far for far in fars if far * self.pairs >= LEAST_ACCEPTED]
+        measurable = [far for far in fars if far * self.pairs >= MIN_ACCEPTED]
         values, samples = np.full(len(fars), np.nan), np.full((len(self._drawn), len(fars)), np.nan)
-        if not told:
+        if not measurable:
             return values, samples
         a, b = np.triu_indices(len(self._owner), 1)
         strangers = self._owner[a] != self._owner[b]
         a, b = a[strangers], b[strangers]
         distances = self._distances[a, b]
         for at, far in enumerate(fars):
-            if far in told:
+            if far in measurable:
                 values[at] = threshold_at(far, distances)
-        kept = min(len(distances), int(_TAIL * max(told) * len(distances)) + 1)
+        kept = min(len(distances), int(_TAIL * max(measurable) * len(distances)) + 1)
         near = np.argpartition(distances, kept - 1)[:kept]
         near = near[np.argsort(distances[near], kind="stable")]
         first, second, sorted_distances = self._owner[a[near]], self._owner[b[near]], distances[near]
         for row, (drawn, total) in enumerate(zip(self._drawn, self._totals(), strict=True)):
             accepted = np.cumsum(drawn[first] * drawn[second])
             for at, far in enumerate(fars):
-                if far in told and total > 0:
+                if far in measurable and total > 0:
                     refused = min(int(np.searchsorted(accepted, far * total, side="right")), kept - 1)
                     samples[row, at] = sorted_distances[refused]
         return values, samples

@@ -31,7 +31,7 @@ class VerificationFigures:
     folds : the numbers of those folds
     not_judged : folds without an accuracy, because a kind of pairs is missing inside or outside the fold
     val : VAL at each FAR that is measurable with these pairs
-    untold : for each other FAR, the reason
+    unmeasured : for each other FAR, the reason
     samples : the metrics of each bootstrap round by name, for comparisons with another model
     """
 
@@ -45,7 +45,7 @@ class VerificationFigures:
     fold_threshold: tuple[float, ...]
     equal_error_rate: Interval
     val: dict[float, Interval]
-    untold: dict[float, str]
+    unmeasured: dict[float, str]
     samples: dict[str, NDArray[np.float64]]
     folds: tuple[int, ...] = ()
     not_judged: tuple[int, ...] = ()
@@ -154,13 +154,13 @@ def judge(
             f"verification needs same-person and different-person pairs; there are {genuine} and {impostors}"
         )
     curve = weighted_roc(scored.distances, scored.same)
-    told = tuple(far for far in fars if far * impostors >= 1 - 1e-9)
-    found = resample_roc(scored, told, rounds, seed)
+    measurable = tuple(far for far in fars if far * impostors >= 1 - 1e-9)
+    found = resample_roc(scored, measurable, rounds, seed)
     samples = {
         "accuracy": _resample_accuracy(scored, judged, rounds, seed),
         "auc": found.auc,
         "equal_error_rate": found.equal_error_rate,
-        **{val_name(far): found.val[:, i] for i, far in enumerate(told)},
+        **{val_name(far): found.val[:, i] for i, far in enumerate(measurable)},
     }
     count = len(judged.accuracies)
     return VerificationFigures(
@@ -173,11 +173,11 @@ def judge(
         fold_accuracy=judged.accuracies,
         fold_threshold=judged.thresholds,
         equal_error_rate=interval(curve.equal_error_rate, samples["equal_error_rate"]),
-        val={far: interval(curve.val_at(far), samples[val_name(far)]) for far in told},
-        untold={
+        val={far: interval(curve.val_at(far), samples[val_name(far)]) for far in measurable},
+        unmeasured={
             far: f"needs {int(np.ceil(1 / far - 1e-9)):,} impostor pairs; there are {impostors:,}"
             for far in fars
-            if far not in told
+            if far not in measurable
         },
         samples=samples,
         folds=judged.folds,

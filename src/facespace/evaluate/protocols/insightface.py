@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from facespace.errors import DataError
-from facespace.evaluate.photos import HeldPhotos
-from facespace.evaluate.protocols.protocol import ListedPair, Protocol, joined, tabulate
+from facespace.evaluate.photos import InMemoryPhotos
+from facespace.evaluate.protocols.protocol import ListedPair, Protocol, connected, tabulate
 
 FOLDS = 10
 
@@ -40,7 +40,7 @@ def insightface_bin(path: str | os.PathLike[str], folds: int = FOLDS) -> Protoco
     first_of: dict[bytes, str] = {}
     width = len(str(len(photos)))
     names = [first_of.setdefault(photo, f"photo {at:0{width}d}") for at, photo in enumerate(photos)]
-    of = joined((names[2 * at], names[2 * at + 1]) for at in range(len(same)) if same[at])
+    of = connected((names[2 * at], names[2 * at + 1]) for at in range(len(same)) if same[at])
     notes = []
     listed, doubled, contradicted = [], 0, 0
     seen: set[frozenset[str]] = set()
@@ -66,7 +66,7 @@ def insightface_bin(path: str | os.PathLike[str], folds: int = FOLDS) -> Protoco
             "threshold of a fold is the most accurate one on the others. The file does not name people, so photos "
             "linked by same-person pairs count as one person, and intervals may be slightly too narrow."
         ),
-        photos=HeldPhotos({name: photo for photo, name in first_of.items()}, str(path)),
+        photos=InMemoryPhotos({name: photo for photo, name in first_of.items()}, str(path)),
         names=table.names,
         people=tuple(map(str, table.people)),
         labels=table.labels,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from facespace.errors import DataError
 from facespace.evaluate.photos import Photos
-from facespace.evaluate.protocols.protocol import ListedPair, Protocol, joined, tabulate
+from facespace.evaluate.protocols.protocol import ListedPair, Protocol, connected, tabulate
 from facespace.evaluate.table import Row, read_table
 
 _TRUE, _FALSE = {"1", "true", "yes", "same"}, {"0", "false", "no", "different"}
@@ -40,7 +40,7 @@ def pair_list(path: str | os.PathLike[str], photos: Photos, folds: int = 10) -> 
                 raise DataError(f"{row.where}: same={row['same']} contradicts {row['person_a']} and {row['person_b']}")
         owner = {row[side]: row[f"person_{side}"] for row in rows for side in "ab"}
     else:
-        of = joined((row["a"], row["b"]) for row in rows if _same(row))
+        of = connected((row["a"], row["b"]) for row in rows if _same(row))
         owner = {row[side]: str(of(row[side])) for row in rows for side in "ab"}
         for row in rows:
             if not _same(row) and owner[row["a"]] == owner[row["b"]]:
@@ -69,12 +69,12 @@ def pair_list(path: str | os.PathLike[str], photos: Photos, folds: int = 10) -> 
             "different-person pairs, and people who occur in a pair must be in one fold. Thresholds must be chosen on "
             "other people, so add or remove pairs, or add a column 'fold'"
         )
-    whose = "named in the file" if named else "given by chains of same-person pairs"
+    source = "named in the file" if named else "given by chains of same-person pairs"
     return Protocol(
         name="pairs",
         words=(
             f"The pairs of {Path(path).name}: {int(sum(_same(row) for row in rows)):,} of one person, "
-            f"{sum(not _same(row) for row in rows):,} of different people; people are {whose}. {len(numbers)} folds "
+            f"{sum(not _same(row) for row in rows):,} of different people; people are {source}. {len(numbers)} folds "
             f"({'from the file' if folded else 'of disjoint people, of similar size'}); the threshold of a fold is the "
             "most accurate one on the others."
         ),
@@ -88,10 +88,10 @@ def pair_list(path: str | os.PathLike[str], photos: Photos, folds: int = 10) -> 
 
 
 def _same(row: Row) -> bool:
-    said = row["same"].strip().lower()
-    if said not in _TRUE | _FALSE:
+    text = row["same"].strip().lower()
+    if text not in _TRUE | _FALSE:
         raise DataError(f"{row.where}: same is {row['same']!r}; it must be 1 or 0")
-    return said in _TRUE
+    return text in _TRUE
 
 
 def _number(row: Row) -> int:
@@ -102,7 +102,7 @@ def _number(row: Row) -> int:
 
 
 @dataclass(frozen=True)
-class _Met:
+class _Component:
     """People connected by pairs, who must be in one fold.
 
     root : one of them, as the representative
@@ -116,18 +116,18 @@ class _Met:
     different: int
 
 
-def _fold_of(rows: Sequence[Row], owner: Mapping[str, str], most: int) -> dict[Hashable, int]:
+def _fold_of(rows: Sequence[Row], owner: Mapping[str, str], limit: int) -> dict[Hashable, int]:
     """Assign a fold to each person: connected people stay together, and both kinds of pairs are spread evenly.
 
-    Makes as many folds, up to `most`, as can each have both kinds of pairs; one if not even two can. The order of the
+    Makes as many folds, up to `limit`, as can each have both kinds of pairs; one if not even two can. The order of the
     rows does not matter.
     """
-    group = joined((owner[row["a"]], owner[row["b"]]) for row in rows)
+    group = connected((owner[row["a"]], owner[row["b"]]) for row in rows)
     listed: dict[Hashable, list[Row]] = {}
     for row in rows:
         listed.setdefault(group(owner[row["a"]]), []).append(row)
-    met = [
-        _Met(
+    components = [
+        _Component(
             root,
             min(row[side] for row in own for side in "ab"),
             sum(_same(row) for row in own),
@@ -135,25 +135,25 @@ def _fold_of(rows: Sequence[Row], owner: Mapping[str, str], most: int) -> dict[H
         )
         for root, own in listed.items()
     ]
-    met.sort(key=lambda each: (-each.same - each.different, each.name))
-    for folds in range(min(most, len(met)), 1, -1):
-        dealt = _dealt(met, folds)
-        if dealt is not None:
+    components.sort(key=lambda each: (-each.same - each.different, each.name))
+    for folds in range(min(limit, len(components)), 1, -1):
+        assigned = _assigned(components, folds)
+        if assigned is not None:
             break
     else:
-        dealt = dict.fromkeys(listed, 0)
-    return {person: dealt[group(person)] for person in owner.values()}
+        assigned = dict.fromkeys(listed, 0)
+    return {person: assigned[group(person)] for person in owner.values()}
 
 
-def _dealt(met: Sequence[_Met], folds: int) -> dict[Hashable, int] | None:
+def _assigned(components: Sequence[_Component], folds: int) -> dict[Hashable, int] | None:
     """Assign groups to folds greedily, the largest first; None if a fold lacks one kind of pairs."""
-    all_same = max(1, sum(each.same for each in met))
-    all_different = max(1, sum(each.different for each in met))
+    all_same = max(1, sum(each.same for each in components))
+    all_different = max(1, sum(each.different for each in components))
     same, different = [0] * folds, [0] * folds
     fold: dict[Hashable, int] = {}
-    for each in met:
+    for each in components:
 
-        def load(at: int, each: _Met = each) -> tuple[float, float]:
+        def load(at: int, each: _Component = each) -> tuple[float, float]:
             # Growth of the sum of the squared shares of both kinds, without terms common to all folds.
             grows = each.same * same[at] / all_same**2 + each.different * different[at] / all_different**2
             return grows, same[at] / all_same + different[at] / all_different

@@ -146,7 +146,7 @@ def tabulate(listed: Sequence[ListedPair], where: str, folds_share_people: bool 
     return _Table(tuple(photos), tuple(people), labels, PairTrials(Pairs(a, b, same), folds), tuple(notes))
 
 
-def joined(items: Iterable[tuple[Hashable, Hashable]]) -> Callable[[Hashable], Hashable]:
+def connected(items: Iterable[tuple[Hashable, Hashable]]) -> Callable[[Hashable], Hashable]:
     """Find the connected components of items linked by pairs (union-find).
 
     Returns
@@ -174,10 +174,10 @@ def _fold_notes(fold: NDArray[np.int64], same: NDArray[np.bool_]) -> tuple[str, 
     sizes = [(int((same & (fold == n)).sum()), int((~same & (fold == n)).sum())) for n in numbers]
     if all(a == b for a, b in itertools.pairwise(sizes)):
         return ()
-    told = ", ".join(f"{_fold_name(int(n))}: {g} + {i}" for n, (g, i) in zip(numbers, sizes, strict=True))
+    counts = ", ".join(f"{_fold_name(int(n))}: {g} + {i}" for n, (g, i) in zip(numbers, sizes, strict=True))
     return (
-        f"the folds have unequal sizes (same-person + different-person pairs: {told}), but all have the same weight in "
-        "the mean over folds",
+        f"the folds have unequal sizes (same-person + different-person pairs: {counts}), but the same weight in the "
+        "mean over folds",
     )
 
 

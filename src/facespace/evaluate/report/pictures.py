@@ -129,7 +129,7 @@ class Pictures:
                     candidate=candidate,
                     distance=float(s.distances[at]),
                     probability=float(self._evaluation.space.probability(s.distances[at])) if decided else None,
-                    answer=candidate if accepted[at] and nearest >= 0 else "unknown person",
+                    answer=candidate if accepted[at] and nearest >= 0 else "unknown",
                     truth=truth if s.mated[at] else f"{truth}, a stranger",
                     right=bool(right[at]),
                 )

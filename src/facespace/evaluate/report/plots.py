@@ -31,10 +31,10 @@ def roc_plot(v: VerificationFigures) -> Figure:
     def draw(axes: Axes) -> None:
         far, val = _thinned(v.roc)
         axes.step(np.maximum(far, 0.5 / impostors), val, where="post", color=GENUINE)
-        for rate, told in v.val.items():
-            below, above = max(told.value - told.low, 0), max(told.high - told.value, 0)
-            axes.errorbar(rate, told.value, [[below], [above]], fmt="o", color=ACCENT, capsize=3)
-            axes.annotate(f"{told.value:.3f}", (rate, told.value), (7, -14), textcoords="offset points")
+        for rate, interval in v.val.items():
+            below, above = max(interval.value - interval.low, 0), max(interval.high - interval.value, 0)
+            axes.errorbar(rate, interval.value, [[below], [above]], fmt="o", color=ACCENT, capsize=3)
+            axes.annotate(f"{interval.value:.3f}", (rate, interval.value), (7, -14), textcoords="offset points")
         axes.set(
             xscale="log", xlim=(0.5 / impostors, 1), ylim=(min(0.9, float(_low(v)) - 0.05), 1.01),
             xlabel="FAR: different-person pairs accepted", ylabel="VAL: same-person pairs accepted",
@@ -45,18 +45,18 @@ def roc_plot(v: VerificationFigures) -> Figure:
 
 def det_plot(v: VerificationFigures) -> Figure:
     """Plot both error rates against each other (DET), on logarithmic axes."""
-    least = (0.5 / len(v.impostor), 0.5 / len(v.genuine))
+    lowest = (0.5 / len(v.impostor), 0.5 / len(v.genuine))
     error = v.equal_error_rate.value
 
     def draw(axes: Axes) -> None:
         far, val = _thinned(v.roc)
-        axes.step(np.maximum(far, least[0]), np.maximum(1 - val, least[1]), where="post", color=GENUINE)
-        axes.plot([max(*least), 1], [max(*least), 1], ":", color="#888888")
+        axes.step(np.maximum(far, lowest[0]), np.maximum(1 - val, lowest[1]), where="post", color=GENUINE)
+        axes.plot([max(*lowest), 1], [max(*lowest), 1], ":", color="#888888")
         if error > 0:
             axes.plot(error, error, "o", color=ACCENT)
             axes.annotate(f"equal error rate {error:.4f}", (error, error), (6, 6), textcoords="offset points")
         axes.set(
-            xscale="log", yscale="log", xlim=(least[0], 1), ylim=(least[1], 1),
+            xscale="log", yscale="log", xlim=(lowest[0], 1), ylim=(lowest[1], 1),
             xlabel="false match rate (FAR)", ylabel="false non-match rate (1 - VAL)",
         )  # fmt: skip
 
@@ -84,9 +84,11 @@ def reliability_plot(found: Reliability) -> Figure:
 
     def draw(axes: Axes) -> None:
         axes.plot([0, 1], [0, 1], ":", color="#888888", label="perfect calibration")
-        axes.plot(found.told, found.seen, "-", color=GENUINE)
+        axes.plot(found.predicted, found.observed, "-", color=GENUINE)
         size = 20 + 400 * found.weight
-        axes.scatter(found.told, found.seen, s=size, color=GENUINE, label="these pairs (area: number of pairs)")
+        axes.scatter(
+            found.predicted, found.observed, s=size, color=GENUINE, label="these pairs (area: number of pairs)"
+        )
         axes.set(
             xlabel="predicted probability of 'same person'", ylabel="observed share of same-person pairs",
             xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), title=f"calibration error {found.error:.3f}",
@@ -111,14 +113,14 @@ def cmc_plot(found: IdentificationFigures) -> Figure:
 
 def open_set_plot(found: IdentificationFigures) -> Figure:
     """Plot FNIR against FPIR at every threshold."""
-    least = 0.5 / found.strangers
+    lowest = 0.5 / found.strangers
 
     def draw(axes: Axes) -> None:
         fpir, fnir = found.curve
-        axes.step(np.maximum(fpir, least), fnir, where="post", color=GENUINE)
+        axes.step(np.maximum(fpir, lowest), fnir, where="post", color=GENUINE)
         if found.fpir is not None and found.fnir is not None:
             axes.plot(
-                max(found.fpir.value, least),
+                max(found.fpir.value, lowest),
                 found.fnir.value,
                 "o",
                 color=ACCENT,
@@ -126,7 +128,7 @@ def open_set_plot(found: IdentificationFigures) -> Figure:
             )
             axes.legend(frameon=False)
         axes.set(
-            xscale="log", xlim=(least, 1), ylim=(0, None),
+            xscale="log", xlim=(lowest, 1), ylim=(0, None),
             xlabel="FPIR: strangers identified as somebody", ylabel="FNIR: enrolled people not identified",
         )  # fmt: skip
 
@@ -197,7 +199,9 @@ def _figure(draw: Callable[[Axes], object], size: tuple[float, float] = (6, 4)) 
 
 
 def _low(v: VerificationFigures) -> float:
-    return min((told.low if np.isfinite(told.low) else told.value for told in v.val.values()), default=0.9)
+    return min(
+        (interval.low if np.isfinite(interval.low) else interval.value for interval in v.val.values()), default=0.9
+    )
 
 
 def _thinned(roc: Roc) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -18,7 +18,7 @@ from facespace.evaluate.report.pictures import Pictures, data_uri
 from facespace.images import writable
 
 # A map with more marks or names than this is unreadable.
-MOST_MAPPED, MOST_NAMED = 1500, 60
+MAX_MAPPED, MAX_NAMED = 1500, 60
 
 
 def write_report(
@@ -99,7 +99,7 @@ def _plots(evaluation: Evaluation) -> dict[str, Figure]:
         if s.figures.strangers:
             drawn["open_set"] = plots.open_set_plot(s.figures)
     people = evaluation.protocol.people
-    if evaluation.rank1 is not None and len(faces.names) <= MOST_MAPPED and len(people) <= MOST_NAMED:
+    if evaluation.rank1 is not None and len(faces.names) <= MAX_MAPPED and len(people) <= MAX_NAMED:
         had, labels = faces.present, evaluation.protocol.labels
         drawn["map"] = plots.space_map(faces.embeddings[had], labels[had], people, seed=0)
     return drawn

@@ -1,4 +1,4 @@
-"""Networks made elsewhere as model files of this package, and int8 forms of models (extra `convert`)."""
+"""Convert networks made elsewhere to model files, and models to int8 (extra `convert`)."""
 
 from facespace.model.convert.imports import import_dlib, import_model, import_onnx
 from facespace.model.convert.quantise import quantise

@@ -1,12 +1,11 @@
-"""Reading a network that dlib serialised: the ResNet of its face recognition example.
+"""Read a network serialised by dlib: the ResNet of its face recognition example.
 
-dlib writes no table of contents. A file is the nested template of the network written out: first the version
-numbers of every layer from the output down to the input, then what each layer holds from the input up to the
-output. So a file can only be read by who knows the network, and one that is of another network is found out at
-the first thing that is not where it must be. Sizes are taken from the file, so a network of the same design
-with other widths reads as well.
+dlib's files have no table of contents. They hold the nested C++ template of the network: first the version numbers of
+all layers from the output to the input, then the contents of the layers from the input to the output. So the reader
+must know the network, and a file of another network is detected at the first unexpected value. Sizes are read from the
+file, so a network of the same design with other widths works too.
 
-The file is taken for hostile: nothing is allocated or sliced before it is known that the file holds that much.
+The file is treated as untrusted: nothing is allocated or sliced before checking that the file is large enough.
 """
 
 import math
@@ -17,10 +16,10 @@ from numpy.typing import NDArray
 
 from facespace.errors import ModelError
 
-# From input to output, as (blocks that keep the resolution, whether one that halves it comes first).
+# From input to output, as (number of blocks that keep the resolution, whether one that halves it comes first).
 _LEVELS = ((3, False), (3, True), (2, True), (2, True), (0, True))
 
-# dlib's version number of each kind of layer.
+# dlib's version number for each kind of layer.
 _LAYER, _TAG_OR_SKIP, _LOSS, _INPUT = 2, 1, 1, 3
 _TENSOR, _ALIAS = 2, 1
 
@@ -45,7 +44,7 @@ class Convolution:
 
 @dataclass(frozen=True)
 class Block:
-    """A residual block: two convolutions, and what went in added to what came out.
+    """A residual block: two convolutions, and an addition of the block's input.
 
     halves : whether the first convolution has stride 2, and the input is average-pooled before the addition
     """
@@ -81,12 +80,12 @@ def read_dlib_resnet(data: bytes, where: str) -> ResNet:
     data : bytes
         The whole file.
     where : str
-        What to call it in error messages.
+        Name of the file in error messages.
 
     Raises
     ------
     ModelError
-        Not this network, or damaged; the message names the byte.
+        The file is another network, or damaged; the message gives the byte offset.
 
     References
     ----------
@@ -112,16 +111,16 @@ def read_dlib_resnet(data: bytes, where: str) -> ResNet:
         for halves in (halving,) * halving + (False,) * keeping:
             blocks.append(_block(file, channels, halves))
             channels = len(blocks[-1].second.bias)
-    # A pooling window of zero is dlib's way to say: all of it.
+    # In dlib, a pooling window of zero means global pooling.
     _pooling(file, "avg_pool_2", kernel=0, stride=1)
     projection = _projection(file, channels)
     if file.at != len(data):
-        raise file.error("the end of the file was expected")
+        raise file.error("the file should end")
     return ResNet((red, green, blue), size, stem, tuple(blocks), projection)
 
 
 def _versions() -> list[int]:
-    """The version numbers that open the file, from output to input."""
+    """The version numbers at the start of the file, from output to input."""
     block = [_LAYER] * 5  # affine, convolution, relu, affine, convolution
     keeps = [_LAYER] * 2 + block + [_TAG_OR_SKIP]  # relu, addition, block, tag
     halves = [_LAYER] * 3 + [_TAG_OR_SKIP] * 2 + block + [_TAG_OR_SKIP]  # relu, addition, pooling, skip, tag, ...
@@ -158,18 +157,18 @@ def _convolution(
     file.expect_alias((1, filters, 1, 1))
     file.end_of_layer(reals=4)
     if is_first:
-        file.expect_integer(1, "one sample an image")
+        file.expect_integer(1, "one sample per image")
     count = math.prod(shape)
     if filters < 1 or len(values) != count + filters:
-        raise file.error(f"a convolution of {filters} filters holds {len(values):,} numbers")
+        raise file.error(f"a convolution of {filters} filters has {len(values):,} numbers")
     file.expect_text("affine_")
     gamma_beta = file.tensor()
     file.expect_alias((1, filters, 1, 1))
     file.expect_alias((1, filters, 1, 1))
-    file.expect_integer(0, "an affine transform a channel")
+    file.expect_integer(0, "an affine transform per channel")
     file.end_of_layer()
     if len(gamma_beta) != 2 * filters:
-        raise file.error(f"an affine transform of {filters} channels holds {len(gamma_beta):,} numbers")
+        raise file.error(f"an affine transform of {filters} channels has {len(gamma_beta):,} numbers")
     return Convolution(
         weights=values[:count].reshape(shape),
         bias=values[count:],
@@ -190,7 +189,7 @@ def _projection(file: "_Reader", channels: int) -> NDArray[np.float32]:
     file.expect_integer(1, "a projection without bias")
     file.end_of_layer(reals=4)
     if dimension < 1 or len(values) != channels * dimension:
-        raise file.error(f"a projection of {channels} to {dimension} holds {len(values):,} numbers")
+        raise file.error(f"a projection of {channels} to {dimension} has {len(values):,} numbers")
     return values.reshape(channels, dimension)
 
 
@@ -207,7 +206,7 @@ def _named_layer(file: "_Reader", name: str) -> None:
 
 
 class _Reader:
-    """dlib's primitive values, one after another."""
+    """Reads dlib's primitive values one after another."""
 
     def __init__(self, data: bytes, where: str):
         self._data, self._where = data, where
@@ -215,12 +214,12 @@ class _Reader:
 
     def error(self, found: str) -> ModelError:
         return ModelError(
-            f"{self._where} is not the face recognition network of dlib, or is damaged: {found} at byte "
+            f"{self._where} is not dlib's face recognition network, or is damaged: {found} at byte "
             f"{self.at:,} of {len(self._data):,}; get dlib_face_recognition_resnet_model_v1.dat again"
         )
 
     def integer(self) -> int:
-        """A control byte (how many bytes follow; the highest bit is the sign), then the bytes, lowest first."""
+        """Read a control byte (the number of bytes; the highest bit is the sign) and the bytes, lowest first."""
         control = self._take(1)[0]
         size = control & 0x0F
         if not 1 <= size <= 8 or control & 0x70:
@@ -229,9 +228,9 @@ class _Reader:
         return -magnitude if control & 0x80 else magnitude
 
     def real(self) -> float:
-        """A mantissa and a power of two."""
+        """Read a mantissa and a power of two."""
         mantissa, exponent = self.integer(), self.integer()
-        # 32000 and above stand for infinities and NaN, which no part of a network can be.
+        # Exponents from 32000 represent infinities and NaN, which a network cannot contain.
         if abs(exponent) > 1000:
             raise self.error("a finite number was expected")
         return math.ldexp(mantissa, exponent)
@@ -243,7 +242,7 @@ class _Reader:
         return self._take(size).decode("ascii", "replace")
 
     def tensor(self) -> NDArray[np.float32]:
-        """A tensor's numbers, flat: a version, four sizes, float32 values lowest byte first."""
+        """Read a tensor's numbers, flat: a version, four sizes, float32 values in little-endian order."""
         self.expect_integer(_TENSOR, "a tensor")
         sizes = [self.integer() for _ in range(4)]
         count = math.prod(sizes)
@@ -251,11 +250,11 @@ class _Reader:
             raise self.error(f"a tensor of {' x '.join(map(str, sizes))} is larger than the file")
         values = np.frombuffer(self._take(4 * count), "<f4").astype(np.float32)
         if not np.isfinite(values).all():
-            raise self.error("a tensor holds values that are not finite")
+            raise self.error("a tensor has values that are not finite")
         return values
 
     def end_of_layer(self, reals: int = 0) -> None:
-        """What is of use in training alone: rates, flags, gradients."""
+        """Skip what only training needs: rates, flags, gradients."""
         for _ in range(reals):
             self.real()
         for _ in range(3):
@@ -282,7 +281,7 @@ class _Reader:
 
     def _take(self, count: int) -> bytes:
         if count > len(self._data) - self.at:
-            raise self.error("the file ends too soon")
+            raise self.error("the file ends too early")
         taken = self._data[self.at : self.at + count]
         self.at += count
         return taken

@@ -1,13 +1,13 @@
-"""dlib's face recognition network as ONNX.
+"""Convert dlib's face recognition network to ONNX.
 
-dlib compares its embeddings as they are, with norms of about 1.2 to 1.7, and the norm tells something:
-normalising them loses accuracy (docs/decisions/050-dlib-on-the-sphere.md). So they are not normalised but lifted
-onto a sphere of radius R in one more dimension,
+dlib compares its embeddings without normalising them. Their norms, about 1.2 to 1.7, carry information, and normalising
+loses accuracy (docs/decisions/050-dlib-on-the-sphere.md). So they are lifted onto a sphere of radius R in one more
+dimension,
 
     x  ->  (x, sqrt(R^2 - |x|^2)) / R,
 
-after which the squared distance is |x - y|^2 / R^2 and a little for the difference of the norms. The first
-numbers of a point, times R, are dlib's own embedding.
+after which the squared distance is |x - y|^2 / R^2 plus a little for the difference of the norms. All but the last
+number of an embedding, times R, are dlib's own embedding.
 """
 
 from typing import Any
@@ -19,18 +19,18 @@ from onnx import TensorProto, helper, numpy_helper
 
 from facespace.model.convert.dlib_file import Convolution, ResNet
 
-# Above the norm of any face seen; the points of larger norm would be normalised.
+# Above the norm of any face seen; embeddings with a larger norm would be normalised.
 RADIUS = 2.0
 
-# Old enough for every onnxruntime this package allows.
+# Supported by every onnxruntime that this package allows.
 _OPSET, _IR_VERSION = 17, 8
 
 
 def resnet_to_onnx(network: ResNet) -> bytes:
-    """The network as ONNX: (n, 3, size, size) to (n, dimension + 1), with L2 norm 1.
+    """Convert the network to ONNX: (n, 3, size, size) to (n, dimension + 1), with L2 norm 1.
 
-    The subtraction of the mean and the division by 256 are left to the card's input preparation. The affine
-    transform after each convolution is multiplied into it.
+    Subtracting the mean and dividing by 256 are part of the card's input preparation. The affine transform after each
+    convolution is folded into it.
     """
     graph = _Graph()
     features = graph.relu(graph.convolution("faces", network.stem))
@@ -45,7 +45,7 @@ def resnet_to_onnx(network: ResNet) -> bytes:
         if block.halves:
             outer = graph.add("AveragePool", [features], kernel_shape=[2, 2], strides=[2, 2])
             inner_side, outer_side = _side(side, 3, 2), _side(side, 2, 2)
-        # Where the two sides of an addition differ in size, dlib takes what is missing for zero.
+        # If the two sides of an addition differ in size, dlib pads the smaller one with zeros.
         widest, side = max(channels, filters), max(inner_side, outer_side)
         outer = graph.grow(outer, widest - channels, side - outer_side)
         inner = graph.grow(inner, widest - filters, side - inner_side)
@@ -70,12 +70,12 @@ def resnet_to_onnx(network: ResNet) -> bytes:
 
 
 def _side(side: int, kernel: int, stride: int) -> int:
-    """Pixels that a window without padding leaves of `side`."""
+    """Output size of a window without padding on an input of `side` pixels."""
     return (side - kernel) // stride + 1
 
 
 class _Graph:
-    """An ONNX graph in the making: each method adds nodes and gives the name of what they put out."""
+    """Builder of an ONNX graph: each method adds nodes and returns the name of their output."""
 
     def __init__(self) -> None:
         self.nodes: list[onnx.NodeProto] = []
@@ -108,14 +108,14 @@ class _Graph:
         )
 
     def lift(self, points: str, output: str) -> None:
-        """Points onto the sphere, one dimension up."""
+        """Lift embeddings onto the sphere, in one more dimension."""
         squares = self.add("ReduceSumSquare", [points], axes=[1], keepdims=1)
         height = self.relu(self.add("Sub", [self.constant(np.array(RADIUS**2, np.float32)), squares]))
         lifted = self.add("Concat", [points, self.add("Sqrt", [height])], axis=1)
         self.add("Mul", [lifted, self.constant(np.array(1 / RADIUS, np.float32))], output)
 
     def grow(self, features: str, channels: int, pixels: int) -> str:
-        """Zeros for so many more channels, and rows and columns (below and to the right)."""
+        """Pad with zeros to this many channels, and with rows and columns (at the bottom and right)."""
         if channels == 0 and pixels == 0:
             return features
         return self.add("Pad", [features, self.constant(np.array([0, 0, 0, 0, 0, channels, pixels, pixels], np.int64))])

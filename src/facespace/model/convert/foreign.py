@@ -1,4 +1,4 @@
-"""Adapting ONNX networks made elsewhere."""
+"""Adapt ONNX networks made elsewhere."""
 
 from pathlib import Path
 
@@ -9,12 +9,12 @@ from facespace.errors import ModelError
 
 
 def open_batch(data: bytes, source: Path) -> bytes:
-    """The network with its batch axis open; the same bytes where it is open already.
+    """Make the network's batch axis dynamic; returns the same bytes if it is already.
 
     Raises
     ------
     ModelError
-        Not an ONNX network of one input (n, 3, height, width) and one output (n, dimension).
+        It is not an ONNX network with one input (n, 3, height, width) and one output (n, dimension).
     """
     try:
         model = onnx.load_from_string(data)
@@ -26,7 +26,7 @@ def open_batch(data: bytes, source: Path) -> bytes:
     shapes = [[axis.dim_value or axis.dim_param for axis in v.type.tensor_type.shape.dim] for v in inputs + outputs]
     if len(inputs) != 1 or len(outputs) != 1 or len(shapes[0]) != 4 or len(shapes[1]) != 2:
         raise ModelError(
-            f"{source} is no embedding network: it maps {shapes[: len(inputs)]} to {shapes[len(inputs) :]}, "
+            f"{source} is not an embedding network: it maps {shapes[: len(inputs)]} to {shapes[len(inputs) :]}, "
             "but one input (n, 3, height, width) and one output (n, dimension) are needed"
         )
     axes = [value.type.tensor_type.shape.dim[0] for value in (inputs[0], outputs[0])]
@@ -34,7 +34,7 @@ def open_batch(data: bytes, source: Path) -> bytes:
         return data
     for axis in axes:
         axis.dim_param = "n"
-    # What was inferred for a batch of one is wrong for the open axis.
+    # Shapes inferred for a batch of one are wrong for a dynamic axis.
     del model.graph.value_info[:]
     serialised: bytes = model.SerializeToString(deterministic=True)
     return serialised

@@ -1,4 +1,4 @@
-"""Other people's models: an ONNX network, or a network of dlib, to a model file with its card."""
+"""Import networks made elsewhere, ONNX or dlib, as model files with a card."""
 
 import hashlib
 import os
@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from facespace.errors import ModelError
+from facespace.faces import DEFAULT_DETECTOR
 from facespace.model import Card, ModelFile, check_model, read_model, weights_sha256, write_model
 from facespace.model.convert.dlib_file import ResNet, read_dlib_resnet
 from facespace.model.convert.dlib_onnx import resnet_to_onnx
 from facespace.model.convert.foreign import open_batch
 from facespace.textfile import read_toml
 
-# The card of the network that dlib's author trained, and the sha256 of the file it comes in.
+# Card of the network trained by dlib's author, and the sha256 of the file it is published in.
 _KNOWN = "dlib-resnet.toml"
 
 
@@ -32,17 +33,17 @@ def import_model(
     target : path
         The model file to write.
     card : path or None
-        A TOML file that says how to use an ONNX network; see `import_onnx`. A network of dlib needs none.
+        A TOML file that says how to use an ONNX network; see `import_onnx`. A dlib network needs none.
 
     Returns
     -------
     ModelFile
-        As written.
+        The model file that was written.
 
     Raises
     ------
     ModelError
-        The network or the card cannot be read or do not fit each other, or the target cannot be written.
+        The network or the card cannot be read or do not match, or the target cannot be written.
     """
     source = Path(source)
     try:
@@ -51,7 +52,7 @@ def import_model(
         raise ModelError(f"cannot read {source}: {error.strerror}; check the path") from None
     if source.suffix == ".dat":
         if card is not None:
-            raise ModelError(f"{source} is a network of dlib, whose card is made here; leave out the card {card}")
+            raise ModelError(f"{source} is a dlib network, whose card is generated; leave out the card {card}")
         onnx, made = import_dlib(data, str(source))
     else:
         onnx, made = import_onnx(data, _read_card(card if card is not None else source.with_suffix(".toml")), source)
@@ -60,22 +61,22 @@ def import_model(
 
 
 def import_dlib(data: bytes, where: str) -> tuple[bytes, Card]:
-    """dlib's face recognition network as ONNX, with its card.
+    """Convert dlib's face recognition network to ONNX, with a card.
 
-    Where the file is the one that dlib's author published, the card says what was measured on it. Other weights
-    of the same design get a card without thresholds and with an unknown licence.
+    If the file is the one that dlib's author published, the card has the measured thresholds. Other weights of the same
+    design get a card without thresholds and with an unknown licence.
 
     Parameters
     ----------
     data : bytes
         The whole .dat file.
     where : str
-        What to call it in error messages.
+        Name of the file in error messages.
 
     Raises
     ------
     ModelError
-        Not this network, or damaged.
+        The file is another network, or damaged.
     """
     network = read_dlib_resnet(data, where)
     onnx = resnet_to_onnx(network)
@@ -88,40 +89,40 @@ def import_dlib(data: bytes, where: str) -> tuple[bytes, Card]:
 
 
 def import_onnx(data: bytes, said: dict[str, Any], source: Path) -> tuple[bytes, Card]:
-    """An ONNX network made elsewhere, checked, with the card that its user wrote.
+    """Check an ONNX network made elsewhere, and complete the card that its user wrote.
 
     Parameters
     ----------
     data : bytes
-        The ONNX file. A batch axis of fixed size is opened, since faces are embedded in batches.
+        The ONNX file. A batch axis of fixed size is made dynamic, because faces are embedded in batches.
     said : dict
-        The card's keys; `format` and `weights_sha256` may be left out.
+        The card's keys; `format` and `weights_sha256` are optional.
     source : path
-        Where it comes from, for error messages.
+        The file's path, for error messages.
 
     Raises
     ------
     ModelError
-        Not an embedding network, the card is not valid or not of this network, or the network does not do what
-        the card says when it is run.
+        It is not an embedding network, the card is invalid or for another network, or the network's output does not
+        match the card.
     """
     opened = open_batch(data, source)
     sha256 = weights_sha256(data, str(source))
     if said.get("weights_sha256", sha256) != sha256:
-        raise ModelError(f"the card beside {source} was written for other weights; its weights_sha256 is not {sha256}")
+        raise ModelError(f"the card beside {source} is for other weights; their weights_sha256 is {sha256}")
     card = Card.parse({**said, "weights_sha256": weights_sha256(opened)}, f"the card of {source}")
     check_model(ModelFile(source, card, opened))
     return opened, card
 
 
 def _dlib_preparation(network: ResNet) -> dict[str, Any]:
-    # The file holds float32 means: 122.782 comes back as 122.78199768...
+    # The file has float32 means: 122.782 is read as 122.78199768...
     mean = [float(f"{value:.6g}") for value in network.mean]
     return {
         "dimension": network.projection.shape[1] + 1,
-        # A point of larger norm than the sphere's radius is left to be normalised.
+        # An embedding with a larger norm than the sphere's radius still needs normalising.
         "normalised": False,
-        "detector": "mtcnn",
+        "detector": DEFAULT_DETECTOR,
         "crop": "dlib-150",
         "input": {
             "width": network.size,

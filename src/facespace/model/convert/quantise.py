@@ -1,8 +1,8 @@
-"""Static quantisation: a float32 network to one of int8, calibrated on faces (onnxruntime).
+"""Static quantisation with onnxruntime: convert a float32 network to int8, calibrated on faces.
 
-Weights become signed bytes a channel, activations unsigned bytes whose range is what the middle 99.998 % of values
-on the calibration faces take. Everything after the last convolution stays float32: it costs little time, and the
-embedding itself would be rounded. docs/decisions/051-quantisation.md.
+Weights become signed bytes with a scale per channel, activations unsigned bytes whose range covers the middle 99.998 %
+of the values on the calibration faces. Everything after the last convolution stays float32: it takes little time, and
+rounding it would round the embedding itself. docs/decisions/051-quantisation.md.
 """
 
 import logging
@@ -33,48 +33,48 @@ from facespace.model import (
     write_model,
 )
 
-# Calibration keeps what every layer gives for every face: about 10 MB a face for a ResNet at 150 pixels.
+# Calibration keeps the output of every layer for every face: about 10 MB per face for a ResNet at 150 pixels.
 CALIBRATION_FACES = 128
 
 _BATCH = 16
 
-# Convolutions, and what stands between them: whatever else a network has stays float32.
+# Convolutions and the operations between them; everything else stays float32.
 _OPERATORS = ["Conv", "Relu", "Clip", "Add", "MaxPool", "AveragePool", "Pad"]
 
 
 def quantise(
     model: ModelFile, faces: NDArray[np.uint8], target: str | os.PathLike[str], data: str = "faces"
 ) -> ModelFile:
-    """Write the int8 form of a model.
+    """Quantise a model to int8 and write it.
 
     Parameters
     ----------
     model : ModelFile
-        Of float32.
+        A float32 model.
     faces : uint8, shape (n, height, width, 3), RGB
-        Cut out as the model wants them. Of each four the first three calibrate (at most 128), on the fourth the
-        two networks are compared; take 100 or more faces of people as different as those it will see, and
-        none of those it is to be measured on.
+        Aligned for the model. Of every four, the first three are used for calibration (at most 128), and the fourth
+        to compare the two networks. Give 100 or more faces of people as varied as those the model will see, and none
+        that it will be evaluated on.
     target : path
         The model file to write.
     data : str
-        Whose faces they are, for the card.
+        Source of the faces, for the card.
 
     Returns
     -------
     ModelFile
-        As written. The card says how far the points moved. Its thresholds are those of the float32 model where they
-        moved by less than the thresholds are known to; else it has none, and they must be measured.
+        The model file that was written. The card says how far the embeddings moved. It keeps the float32 model's
+        thresholds if that is less than their uncertainty; otherwise it has none, and they must be measured.
 
     Raises
     ------
     ModelError
-        Quantised already, too few faces, the network cannot be quantised, or the target cannot be written.
+        The model is quantised already, there are too few faces, quantisation fails, or the target cannot be written.
     """
     if model.card.quantised is not None:
-        raise ModelError(f"{model.path} is quantised already; take the float32 model it was made from")
+        raise ModelError(f"{model.path} is quantised already; use the float32 model it was made from")
     if len(faces) < 4:
-        raise ModelError(f"{len(faces)} faces are too few to calibrate on; give 100 or more")
+        raise ModelError(f"{len(faces)} faces are too few for calibration; give 100 or more")
     engine = Engine(model, "cpu")
     compared = np.arange(len(faces)) % 4 == 3
     before = engine.embed(faces[compared])
@@ -84,7 +84,7 @@ def quantise(
         update={
             "name": f"{model.card.name}-int8",
             "weights_sha256": weights_sha256(onnx_file),
-            # Measured on other weights; the drift says how near they are.
+            # These were measured on other weights; the drift says how similar they are.
             "figures": (),
             "limits": (),
         }
@@ -104,9 +104,9 @@ def quantise(
 
 
 def _decisions(card: Card, drift: float) -> DecisionsCard | None:
-    """The float32 model's decisions, where quantisation moves distances by less than they are known to.
+    """The float32 model's decisions, if quantisation moves distances by less than their uncertainty.
 
-    Two points that each move by e on their own are farther apart by 2 |e|^2 in the mean.
+    If two embeddings move independently by e, their squared distance grows by 2 |e|^2 on average.
     """
     decisions = card.decisions
     if decisions is None or any(entry.threshold + 2 * drift > entry.high for entry in decisions.thresholds):
@@ -129,13 +129,13 @@ def _quantised(model: ModelFile, faces: NDArray[np.uint8]) -> bytes:
                 op_types_to_quantize=_OPERATORS,
                 nodes_to_exclude=_after_the_last_convolution(network.graph),
                 per_channel=True,
-                # Seven bits: a processor without VNNI adds two products of eight bits in 16, and they overflow.
+                # Seven bits, because a processor without VNNI adds two 8-bit products in 16 bits, which overflow.
                 reduce_range=True,
                 weight_type=QuantType.QInt8,
                 activation_type=QuantType.QUInt8,
                 calibrate_method=CalibrationMethod.Percentile,
             )
-        except Exception as error:  # onnxruntime's tools raise whatever they meet
+        except Exception as error:  # onnxruntime's tools raise exceptions of any type
             raise ModelError(f"onnxruntime cannot quantise {model.path}: {error}") from error
         quantised = onnx.load(made)
     quantised.producer_name, quantised.producer_version = "facespace", ""
@@ -145,12 +145,12 @@ def _quantised(model: ModelFile, faces: NDArray[np.uint8]) -> bytes:
 
 
 def _whole_batches(faces: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """All but the last few: onnxruntime's histograms are of batches of one size."""
+    """Drop an incomplete last batch, because onnxruntime's histograms need batches of one size."""
     return faces[: len(faces) - len(faces) % min(_BATCH, len(faces))]
 
 
 def _named(network: onnx.ModelProto) -> onnx.ModelProto:
-    """Each node with a name, by which it can be left out: one without would take all that have none with it."""
+    """Give every node a name, by which it can be excluded: excluding an unnamed node would exclude all unnamed ones."""
     for index, node in enumerate(network.graph.node):
         node.name = node.name or f"{node.op_type}_{index}"
     return network
@@ -164,7 +164,7 @@ def _after_the_last_convolution(graph: onnx.GraphProto) -> list[str]:
 
 
 class _Faces(CalibrationDataReader):  # type: ignore[misc]
-    """Calibration faces in batches, as onnxruntime asks for them."""
+    """Calibration faces in batches, through onnxruntime's interface."""
 
     def __init__(self, card: Card, name: str, faces: NDArray[np.uint8]):
         self._batches = ({name: prepare(faces[start : start + _BATCH], card)} for start in range(0, len(faces), _BATCH))
@@ -175,7 +175,7 @@ class _Faces(CalibrationDataReader):  # type: ignore[misc]
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """onnxruntime's tools print to the terminal and warn of what is done here on purpose."""
+    """Silence onnxruntime's tools, which print to the terminal and warn about intended settings."""
     level = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

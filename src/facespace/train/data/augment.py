@@ -52,7 +52,7 @@ class Draw:
         return Draw(self.uniform[which])
 
 
-def distorted(
+def augmented(
     pixels: NDArray[np.uint8],
     margin: int,
     size: tuple[int, int],

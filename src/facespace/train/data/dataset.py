@@ -10,20 +10,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facespace.errors import DataError
-from facespace.faces import CROPS, DETECTORS, find_faces
+from facespace.faces import CROPS, DEFAULT_DETECTOR, DETECTORS, find_faces
 from facespace.images import resize
 from facespace.metric import normalise
 from facespace.train.data import aligned
 from facespace.train.data.aligned import layout_for
 from facespace.train.data.cache import decoded, default_cache
-from facespace.train.data.people import means_of_people
+from facespace.train.data.people import person_means
 from facespace.train.data.sources import Source, joined, source_of
 
 DETECTOR, CROP = "whole-photo", "box"
 # The detector that each crop is used with.
-DETECTORS_OF_CROPS = {CROP: DETECTOR, aligned.CROP: "mtcnn"}
+DETECTOR_OF_CROP = {CROP: DETECTOR, aligned.CROP: DEFAULT_DETECTOR}
 
-Say = Callable[[str], None]
+Warn = Callable[[str], None]
 
 
 class Rows:
@@ -117,7 +117,7 @@ def read_faces(
     path: Path,
     width: int,
     height: int,
-    warn: Say = lambda message: None,
+    warn: Warn = lambda message: None,
     cache: Path | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
     more: Sequence[Path] = (),
@@ -222,7 +222,7 @@ def without_doubtful_names(faces: FaceSet, limit: float) -> FaceSet:
     if faces.teacher is None:
         raise DataError("data.label_limit needs a teacher's embedding of every face (teacher.npy next to the table)")
     points = normalise(faces.teacher)
-    sums, own = means_of_people(points, faces.labels)
+    sums, own = person_means(points, faces.labels)
     counts = np.bincount(own)[own]
     others = sums[own] * counts[:, None] - points
     norms = np.linalg.norm(others, axis=1)

@@ -10,17 +10,17 @@ from torch.utils.data import DataLoader, Dataset
 T = TypeVar("T")
 
 # Batches that each process prefetches.
-_AHEAD = 4
+_PREFETCHED = 4
 
 
 class Loaders(Generic[T]):
-    """Prefetches batches in several worker processes; same interface as `Ahead`.
+    """Prefetches batches in several worker processes; same interface as `Prefetcher`.
 
     Parameters
     ----------
     prepare : callable
         Maps a step to its batch, a tuple with tensors. Called in processes forked from this one at the first `get`
-        after `forget`, with the state of that moment.
+        after `discard`, with the state of that moment.
     processes : int
         Number of worker processes, at least 1.
     pin : bool
@@ -38,7 +38,7 @@ class Loaders(Generic[T]):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.forget()
+        self.discard()
 
     def get(self, step: int, until: int) -> T:
         """Return the batch of `step`, and start preparing the following ones, up to but excluding `until`."""
@@ -50,8 +50,8 @@ class Loaders(Generic[T]):
                     batch_size=None,
                     sampler=range(step, until),
                     num_workers=self._processes,
-                    collate_fn=_as_it_is,
-                    prefetch_factor=_AHEAD,
+                    collate_fn=_uncollated,
+                    prefetch_factor=_PREFETCHED,
                     pin_memory=self._pin,
                     # A fork shares the memory-mapped faces and the plan without a copy.
                     multiprocessing_context=multiprocessing.get_context("fork"),
@@ -61,7 +61,7 @@ class Loaders(Generic[T]):
         self._next = step + 1
         return batch
 
-    def forget(self) -> None:
+    def discard(self) -> None:
         """Discard prefetched batches. Call it after a rollback, or when what batches are drawn from changes."""
         self._next, self._begun = -1, iter(())
 
@@ -76,5 +76,5 @@ class _Steps(Dataset[T]):
         return self._prepare(step)
 
 
-def _as_it_is(batch: T) -> T:
+def _uncollated(batch: T) -> T:
     return batch

@@ -36,7 +36,7 @@ class OldSpace:
         self._model = read_model(model)
         self._cache = cache or default_cache()
 
-    def beside(self, faces: FaceSet, path: Path) -> FaceSet:
+    def with_teacher(self, faces: FaceSet, path: Path) -> FaceSet:
         """Return the same faces with their old embeddings as `teacher`.
 
         The faces are read again at the input size of the old model, and embedded once; the embeddings are cached.

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def means_of_people(
+def person_means(
     points: NDArray[np.float32], labels: NDArray[np.int64]
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Compute the mean embedding of each person, in one pass.

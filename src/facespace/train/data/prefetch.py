@@ -8,10 +8,10 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
-class Ahead(Generic[T]):
+class Prefetcher(Generic[T]):
     """Prefetches one batch in a background thread. Use it in a `with` statement.
 
-    A batch must depend only on its step and on state that changes only together with a call of `forget`, so that
+    A batch must depend only on its step and on state that changes only together with a call of `discard`, so that
     prefetching does not change any result.
 
     Parameters
@@ -23,10 +23,10 @@ class Ahead(Generic[T]):
 
     def __init__(self, prepare: Callable[[int], T]):
         self._prepare = prepare
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="ahead")
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="prefetch")
         self._begun: tuple[int, Future[T]] | None = None
 
-    def __enter__(self) -> "Ahead[T]":
+    def __enter__(self) -> "Prefetcher[T]":
         return self
 
     def __exit__(
@@ -50,7 +50,7 @@ class Ahead(Generic[T]):
             self._begun = (step + 1, self._thread.submit(self._prepare, step + 1))
         return batch
 
-    def forget(self) -> None:
+    def discard(self) -> None:
         """Discard the prefetched batch. Call it after a rollback, or when what batches are drawn from changes."""
         if self._begun is not None:
             self._begun[1].cancel()

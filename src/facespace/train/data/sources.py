@@ -169,8 +169,8 @@ def _entry(row: dict[str, str], signature: str, table: Path) -> Entry:
 
 
 def _teacher(table: Path) -> Path | None:
-    beside = table.parent / TEACHER
-    return beside if beside.is_file() else None
+    path = table.parent / TEACHER
+    return path if path.is_file() else None
 
 
 def _signature(photo: Path) -> str:

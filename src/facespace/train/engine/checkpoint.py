@@ -126,7 +126,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
         raise DataError(f"the checkpoint {path} is damaged or incomplete: {error}") from None
 
 
-def last_whole(folder: Path, warn: Callable[[str], None]) -> Checkpoint | None:
+def last_readable(folder: Path, warn: Callable[[str], None]) -> Checkpoint | None:
     """Return the newest readable checkpoint, or None if there is none; damaged ones are reported to `warn`."""
     for path in reversed(checkpoints_in(folder)):
         try:

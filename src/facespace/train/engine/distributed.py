@@ -48,7 +48,7 @@ class Workers:
         self.loaders = loaders if loaders is not None else max(spare, 0) if self.device.type == "cuda" else 0
 
     def __enter__(self) -> "Workers":
-        keep_to_available()
+        limit_threads()
         if self.size > 1:
             store, rank, size = next(rendezvous("env://"))
             # torchrun's store outlives its processes: with the same keys, restarted processes would read the
@@ -114,7 +114,7 @@ class Workers:
             dist.barrier()
 
 
-def keep_to_available() -> None:
+def limit_threads() -> None:
     """Limit torch's threads to the processors this process may use, because torch ignores CPU quotas."""
     if torch.get_num_threads() > available():
         torch.set_num_threads(available())

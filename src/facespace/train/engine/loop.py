@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from facespace.train.data.dataset import FaceSet
 from facespace.train.engine.distributed import Workers
 from facespace.train.engine.gradient import batch_gradient
-from facespace.train.engine.run import Run, Say
+from facespace.train.engine.run import Run, Warn
 from facespace.train.engine.seeds import step_seed
 from facespace.train.engine.watchdog import spread_of
 from facespace.train.losses import Batch
@@ -49,7 +49,7 @@ def train(
     run: Path,
     resume: bool = False,
     on_step: OnStep = lambda record: None,
-    warn: Say = lambda message: None,
+    warn: Warn = lambda message: None,
     validation: FaceSet | None = None,
     workers: Workers | None = None,
 ) -> Trained:
@@ -80,7 +80,7 @@ def train(
     ------
     DataError
         The folder already contains a run and `resume` is False; no triplets can be made from the data; training
-        failed more often than [care] of the recipe allows; or a file cannot be written.
+        failed more often than [watchdog] of the recipe allows; or a file cannot be written.
     """
     started = time.perf_counter()
     with Run(recipe, faces, run, resume, warn, validation, workers or Workers()) as current:
@@ -88,9 +88,9 @@ def train(
         first = state.step
         while state.step < recipe.steps:
             record = _step(recipe, current)
-            why = state.care.failure(record)
+            why = state.watchdog.failure(record)
             if why is not None:
-                current.go_back(why)
+                current.roll_back(why)
                 continue
             state.step += 1
             current.add(record)
@@ -99,7 +99,7 @@ def train(
                 current.save()
         seconds = time.perf_counter() - started
         return Trained(
-            state.network.eval(), current.history(), first, seconds, len(state.care.rollbacks), current.precision
+            state.network.eval(), current.history(), first, seconds, len(state.watchdog.rollbacks), current.precision
         )
 
 
@@ -116,7 +116,7 @@ def _step(recipe: Recipe, run: Run) -> dict[str, float]:
 
     margin = margin_at(recipe.loss, step, recipe.steps)
     alpha = margin or 0.0
-    hardness = hardness_at(mining, step, recipe.steps) * state.care.easing
+    hardness = hardness_at(mining, step, recipe.steps) * state.watchdog.hardness_scale
     generator = torch.Generator().manual_seed(step_seed(recipe.seed, step, "mining"))
     found: dict[str, float] = {}
 
@@ -136,7 +136,7 @@ def _step(recipe: Recipe, run: Run) -> dict[str, float]:
         assert embeddings.grad is not None
         return embeddings.grad
 
-    rate = rate_at(step, recipe.steps, recipe.optimiser) * state.care.rate_scale
+    rate = rate_at(step, recipe.steps, recipe.optimiser) * state.watchdog.rate_scale
     for group in state.optimiser.param_groups:
         group["lr"] = rate
     state.optimiser.zero_grad()

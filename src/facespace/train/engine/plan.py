@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from facespace.train.data.sampling import IdentityBatches
 from facespace.train.mining import PoolTriplets, Triplets
-from facespace.train.optim.optimisers import moving
+from facespace.train.optim.optimisers import interpolate
 from facespace.train.recipe import Recipe
 
 
@@ -53,7 +53,7 @@ class Plan:
         """Return whether the pool must be searched before this step."""
         return bool(self._recipe.mining.offline.every) and step >= self._next_search()
 
-    def settled(self, step: int) -> int:
+    def prefetch_limit(self, step: int) -> int:
         """Return the first later step whose faces are not determined yet, because a pool search comes before it."""
         return min(max(self._next_search(), step + 1), self._recipe.steps)
 
@@ -77,7 +77,7 @@ class Plan:
         self.mined = torch.from_numpy(pool)[rows].reshape(-1, 3)
         self.mined_at = step
 
-    def forget(self) -> None:
+    def discard(self) -> None:
         """Discard the triplets from the pool, so that the next step that needs them searches again."""
         self.mined, self.mined_at = torch.empty((0, 3), dtype=torch.int64), -1
 
@@ -104,7 +104,7 @@ class Plan:
 
     def _triplets_at(self, step: int) -> int:
         offline = self._recipe.mining.offline
-        share = moving(offline.share, offline.final_share, step, self._recipe.steps)
+        share = interpolate(offline.share, offline.final_share, step, self._recipe.steps)
         return round(share * self._batches.size / 3)
 
     def _rng(self, purpose: int, step: int) -> np.random.Generator:

@@ -22,7 +22,7 @@ def precision_for(wanted: str, workers: Workers) -> Precision:
     return "bf16" if wanted == "bf16" else "fp32"
 
 
-def slowness(wanted: str, device: torch.device) -> str | None:
+def precision_warning(wanted: str, device: torch.device) -> str | None:
     """Return a warning if the requested precision will be slow on this device, else None."""
     if wanted != "bf16" or has_bf16(device):
         return None

@@ -38,7 +38,7 @@ def reduced_batch(labels: ArrayLike, people: int, photos: int) -> str | None:
     return f"batches have about {size} faces instead of {people * photos} ({'; '.join(parts)})"
 
 
-def data_of(faces: FaceSet) -> dict[str, Any]:
+def data_fingerprint(faces: FaceSet) -> dict[str, Any]:
     """Return a fingerprint of a set of faces, saved in checkpoints to detect changed data.
 
     It covers the names and labels of all faces, and the pixels and teacher's embeddings of a sample.
@@ -60,7 +60,7 @@ def changed_data(what: str, before: dict[str, Any] | None, now: dict[str, Any] |
     what : str
         'training' or 'validation'.
     before, now : dict or None
-        Results of `data_of`; None if there is no such set. Checkpoints of earlier versions have no 'sha256'.
+        Results of `data_fingerprint`; None if there is no such set. Checkpoints of earlier versions have no 'sha256'.
     """
     if before is None and now is None:
         return None

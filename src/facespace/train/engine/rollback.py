@@ -1,4 +1,4 @@
-"""The way back of a run that failed: which checkpoint to return to."""
+"""Rolling back a run that failed: select the checkpoint to restore, and delete later ones."""
 
 import shutil
 from pathlib import Path
@@ -6,24 +6,24 @@ from pathlib import Path
 from facespace.train.engine.checkpoint import Checkpoint, checkpoints_in, load_checkpoint
 
 
-def way_back(folder: Path, tried: int | None) -> Checkpoint:
-    """The last checkpoint; where the run returned to that one before and failed again, the one before it.
+def rollback_target(folder: Path, tried: int | None) -> Checkpoint:
+    """Return the last checkpoint, or an earlier one if the last rollback went there and training failed again.
 
     Parameters
     ----------
     folder : path
-        Of the checkpoints.
+        Folder of the checkpoints.
     tried : int or None
-        The step of the last return.
+        Step that the last rollback returned to.
     """
     kept = checkpoints_in(folder)
-    # That checkpoint itself may be the cause.
+    # That checkpoint may be bad itself.
     earlier = [path for path in kept if tried is None or _step_of(path) != tried] or kept
     return load_checkpoint(earlier[-1])
 
 
 def drop_after(folder: Path, step: int) -> None:
-    """Remove the checkpoints after a step: they led to the failure, and a resumed run must not take them up."""
+    """Delete the checkpoints after a step. They led to the failure, so a resumed run must not use them."""
     for path in checkpoints_in(folder):
         if _step_of(path) > step:
             shutil.rmtree(path, ignore_errors=True)

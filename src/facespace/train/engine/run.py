@@ -1,4 +1,4 @@
-"""A training run: what it holds between steps, what it writes, and how it goes on after a stop or a failure."""
+"""A training run: its state, checkpoints and history, resuming, and rolling back after a failure."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -10,31 +10,31 @@ from facespace.errors import DataError
 from facespace.train.data.dataset import FaceSet
 from facespace.train.data.sampling import IdentityBatches
 from facespace.train.engine.build import build
-from facespace.train.engine.checkpoint import BEST, Checkpoint, checkpoints_in, last_whole, save_checkpoint
+from facespace.train.engine.checkpoint import BEST, Checkpoint, checkpoints_in, last_readable, save_checkpoint
 from facespace.train.engine.distributed import Workers
 from facespace.train.engine.feed import Feed
 from facespace.train.engine.history import History, read_history
-from facespace.train.engine.precision import precision_for, slowness
-from facespace.train.engine.reports import changed_data, data_of, reduced_batch
-from facespace.train.engine.rollback import drop_after, way_back
+from facespace.train.engine.precision import precision_for, precision_warning
+from facespace.train.engine.reports import changed_data, data_fingerprint, reduced_batch
+from facespace.train.engine.rollback import drop_after, rollback_target
 from facespace.train.engine.search import search_pool
 from facespace.train.engine.snapshot import restore, snapshot
 from facespace.train.engine.stored import check_same_recipe, precision_of
 from facespace.train.engine.validate import BEST_BY, validate
 from facespace.train.recipe import Recipe
 
-Say = Callable[[str], None]
+Warn = Callable[[str], None]
 
 
 class Run:
-    """A run as it goes on; parameters as for `train`. Use it in a `with` statement.
+    """A running training; parameters as for `train`. Use it in a `with` statement.
 
     Attributes
     ----------
     state : State
-        What it trains, and how far it is.
+        Network, loss, optimiser and progress.
     feed : Feed
-        Gives each step its faces.
+        Provides the faces of each step.
     labels : int64 tensor, shape (n,)
         The person of each training face.
     workers : Workers
@@ -47,7 +47,7 @@ class Run:
         faces: FaceSet,
         run: Path,
         resume: bool,
-        warn: Say,
+        warn: Warn,
         validation: FaceSet | None,
         workers: Workers,
     ):
@@ -56,18 +56,22 @@ class Run:
         self._warn = warn if workers.first else lambda message: None
         self.workers = workers
         if checkpoints_in(self._folder) and not resume:
-            raise DataError(f"{run} holds a training run already; continue it with --resume or name another folder")
+            raise DataError(f"{run} already contains a training run; continue it with --resume or name another folder")
         batches = IdentityBatches(
             faces.labels, recipe.batch.people, recipe.batch.photos, recipe.seed, recipe.batch.singles
         )
         if batches.single_photo_people and not batches.singles:
             self._warn(
-                f"{batches.single_photo_people} people have one photo only and are never anchors; they are left out"
+                f"{batches.single_photo_people} people are left out, because they have only one photo and cannot be "
+                "anchors"
             )
         smaller = reduced_batch(faces.labels, recipe.batch.people, recipe.batch.photos)
         if smaller:
             self._warn(smaller)
-        self._data = {"train": data_of(faces), "validation": None if validation is None else data_of(validation)}
+        self._data = {
+            "train": data_fingerprint(faces),
+            "validation": None if validation is None else data_fingerprint(validation),
+        }
         self.labels = torch.from_numpy(faces.labels)
         self.state = build(recipe, faces, batches, workers.device)
         teacher = (
@@ -82,7 +86,7 @@ class Run:
         self.workers.__enter__()
         self._history = History(self._run / "history.jsonl") if self.workers.first else None
         try:
-            self._take_up()
+            self._resume_or_start()
         except BaseException as error:
             self.__exit__(type(error), error, error.__traceback__)
             raise
@@ -102,13 +106,13 @@ class Run:
         return self.precision == "bf16"
 
     def search_pool(self) -> None:
-        """Look for hard triplets in a pool of faces, with the network as it is."""
-        self.feed.forget()
+        """Embed a pool of faces with the current network and mine hard triplets in it."""
+        self.feed.discard()
         suspects = self._run / "suspects.csv"
         search_pool(self.state, self._recipe, self._faces, self.workers, self.bf16, suspects)
 
     def add(self, record: dict[str, float]) -> None:
-        """Note a step, with the validation rates where they are due."""
+        """Record a step; validate first if it is due."""
         state, every = self.state, self._recipe.validation.every
         last = state.step == self._recipe.steps
         if self._validation is not None and self.workers.first and (last or (every and state.step % every == 0)):
@@ -130,41 +134,47 @@ class Run:
             self._history.add(record)
 
     def save(self, name: str | None = None) -> None:
-        """Write a checkpoint of this moment, under a name or the step's."""
+        """Write a checkpoint, named after the step unless a name is given."""
         if self._history is None:
             return
-        beside = {
+        extra = {
             "people": len(self._faces.people),
             "photos": len(self._faces.labels),
             "data": self._data,
             "precision": self.precision,
             "history_size": self._history.size(),
         }
-        checkpoint = snapshot(self.state, self._recipe, beside)
+        checkpoint = snapshot(self.state, self._recipe, extra)
         save_checkpoint(self._folder, checkpoint, self._recipe.keep_checkpoints, name)
 
-    def go_back(self, why: str) -> None:
-        """Return to a good checkpoint, lower the rate and ease the mining; or give up with a diagnosis."""
-        care = self.state.care
-        if not care.may_go_on:
-            raise DataError(care.diagnosis(why))
+    def roll_back(self, why: str) -> None:
+        """Roll back to a good checkpoint, with a lower rate and easier mining.
+
+        Raises
+        ------
+        DataError
+            The recipe allows no more rollbacks.
+        """
+        watchdog = self.state.watchdog
+        if not watchdog.can_roll_back:
+            raise DataError(watchdog.diagnosis(why))
         self.workers.wait()
-        target = way_back(self._folder, care.rollbacks[-1].to if care.rollbacks else None)
+        target = rollback_target(self._folder, watchdog.rollbacks[-1].to if watchdog.rollbacks else None)
         self.workers.wait()
         if self.workers.first:
             drop_after(self._folder, target.step)
         failed_at = self.state.step + 1
-        rollbacks = list(care.rollbacks)
+        rollbacks = list(watchdog.rollbacks)
         self._restore(target)
-        care.rollbacks = rollbacks
-        done = care.go_back(failed_at, target.step, why)
-        eased = f", hardness of the mining x {done.easing:g}" if self._recipe.loss.mines else ""
-        self._warn(f"{why}; back to step {target.step}, rate x {done.rate_scale:g}{eased}")
+        watchdog.rollbacks = rollbacks
+        done = watchdog.roll_back(failed_at, target.step, why)
+        hardness = f", mining hardness x {done.hardness_scale:g}" if self._recipe.loss.mines else ""
+        self._warn(f"{why}; rolled back to step {target.step}, learning rate x {done.rate_scale:g}{hardness}")
         if self._history:
             self._history.add({"event": "rollback", **vars(done)})
 
     def history(self) -> list[dict[str, float]]:
-        """The records of the steps that count: those of failed tries are left out."""
+        """Return the records of all steps except those undone by a rollback."""
         if self._history is None:
             return []
         records: list[dict[str, float]] = []
@@ -175,13 +185,13 @@ class Run:
                 records.append(record)
         return records
 
-    def _take_up(self) -> None:
-        """Go on from the last whole checkpoint, or write the first."""
+    def _resume_or_start(self) -> None:
+        """Resume from the last readable checkpoint, or write the first one."""
         self.precision = precision_for(self._recipe.precision, self.workers)
-        slow = slowness(self._recipe.precision, self.workers.device)
+        slow = precision_warning(self._recipe.precision, self.workers.device)
         if slow:
             self._warn(slow)
-        checkpoint = last_whole(self._folder, self._warn)
+        checkpoint = last_readable(self._folder, self._warn)
         if checkpoint is not None:
             check_same_recipe(checkpoint, self._run, self._recipe)
             self._restore(checkpoint)
@@ -189,16 +199,16 @@ class Run:
         if self._history:
             self._history.cut(0 if checkpoint is None else checkpoint.extra["history_size"])
         if checkpoint is None:
-            # The way back for a run that fails before its first checkpoint.
+            # A run that fails before its first regular checkpoint rolls back to this one.
             self.save()
 
     def _report_changes(self, checkpoint: Checkpoint) -> None:
-        """Say how this run goes on otherwise than it began; none of it is a reason to stop."""
+        """Warn about differences from the interrupted run that do not prevent resuming."""
         before = precision_of(checkpoint)
         if before != self.precision:
             self._warn(
-                f"up to step {checkpoint.step} this run was trained in {before}, and goes on in {self.precision}: its "
-                "numbers will differ from those of a run that was not interrupted"
+                f"this run was trained in {before} up to step {checkpoint.step} and continues in {self.precision}, so "
+                "its results will differ from those of an uninterrupted run"
             )
         extra = checkpoint.extra
         kept = extra.get("data") or {"train": {"people": extra["people"], "photos": extra["photos"]}}
@@ -207,9 +217,9 @@ class Run:
             if message:
                 self._warn(message)
                 if what == "train":
-                    # They count faces of the set that was.
-                    self.state.plan.forget()
+                    # The triplets refer to faces of the old data.
+                    self.state.plan.discard()
 
     def _restore(self, checkpoint: Checkpoint) -> None:
-        self.feed.forget()
+        self.feed.discard()
         restore(self.state, checkpoint, len(self._faces.people))

@@ -1,4 +1,4 @@
-"""The search for hard triplets in a pool of faces (offline mining)."""
+"""Offline mining: search a pool of faces for hard triplets."""
 
 from pathlib import Path
 
@@ -15,18 +15,18 @@ from facespace.train.recipe import Recipe
 
 
 def search_pool(state: State, recipe: Recipe, faces: FaceSet, workers: Workers, bf16: bool, suspects: Path) -> None:
-    """Embed a pool with the network as it is, and give the hard triplets that are there to the plan.
+    """Embed a pool with the current network, mine hard triplets in it, and pass them to the plan.
 
     Parameters
     ----------
     state : State
-        Its plan and its count of images change.
+        Its plan and its number of images are updated.
     recipe : Recipe
     faces : FaceSet
     workers : Workers
     bf16 : bool
     suspects : path
-        Where the first process lists the faces of the pool whose labels look wrong.
+        The table that the first process writes the suspected labels of the pool to.
     """
     offline, plan = recipe.mining.offline, state.plan
     pool = plan.pool(state.step, len(faces.labels))
@@ -41,7 +41,7 @@ def search_pool(state: State, recipe: Recipe, faces: FaceSet, workers: Workers, 
         labels,
         anchors,
         margin_at(recipe.loss, state.step, recipe.steps) or 0.0,
-        offline.hardness * state.care.easing,
+        offline.hardness * state.watchdog.hardness_scale,
         offline.floor,
     )
     plan.take(state.step, pool, found)

@@ -1,4 +1,4 @@
-"""The seeds of a run's random choices: each follows from the recipe's seed, the step and the purpose."""
+"""Random seeds of a run: each depends only on the recipe's seed, the step and the purpose."""
 
 import numpy as np
 
@@ -6,5 +6,5 @@ _PURPOSES = {"augment": 3, "mining": 6, "network": 7}
 
 
 def step_seed(seed: int, step: int, purpose: str) -> int:
-    """The seed of one kind of random choice in one step."""
+    """Return the random seed for one purpose in one step."""
     return int(np.random.SeedSequence([seed, _PURPOSES[purpose], step]).generate_state(1, np.uint64)[0] >> 2)

@@ -1,4 +1,4 @@
-"""A run's state as a checkpoint, and back."""
+"""Convert a run's state to a checkpoint, and back."""
 
 from typing import Any
 
@@ -8,8 +8,8 @@ from facespace.train.engine.state import State
 from facespace.train.recipe import Recipe
 
 
-def snapshot(state: State, recipe: Recipe, beside: dict[str, Any]) -> Checkpoint:
-    """The state as it is, with what the run keeps beside it, as plain data."""
+def snapshot(state: State, recipe: Recipe, extra: dict[str, Any]) -> Checkpoint:
+    """Return a checkpoint of the current state; `extra` is further plain data to store with it."""
     return Checkpoint(
         step=state.step,
         recipe=recipe.model_dump(mode="json"),
@@ -21,26 +21,26 @@ def snapshot(state: State, recipe: Recipe, beside: dict[str, Any]) -> Checkpoint
             "mined_at": state.plan.mined_at,
             "images": state.images,
             "best": state.best,
-            "care": state.care.state(),
-            **beside,
+            "watchdog": state.watchdog.state(),
+            **extra,
         },
     )
 
 
 def restore(state: State, checkpoint: Checkpoint, people: int) -> None:
-    """Make the state that of a checkpoint.
+    """Restore the state of a checkpoint.
 
     Parameters
     ----------
     state : State
     checkpoint : Checkpoint
     people : int
-        Training people now, for the message.
+        Current number of training people, for the message.
 
     Raises
     ------
     DataError
-        The loss has weights for each person, and the people are others.
+        The loss has weights for each person, and the people have changed.
     """
     extra = checkpoint.extra
     state.network.load_state_dict(checkpoint.network)
@@ -49,10 +49,11 @@ def restore(state: State, checkpoint: Checkpoint, people: int) -> None:
     except RuntimeError:
         name = checkpoint.recipe["loss"]["name"]
         raise DataError(
-            f"the loss {name!r} has weights for each training person, and the people are not those this run began with "
-            f"({extra['people']:,} then, {people:,} now); resume it with its own data, or start another run"
+            f"the loss {name!r} has weights for each training person, and the people have changed since this run began "
+            f"({extra['people']:,} then, {people:,} now); resume with the original data, or start a new run"
         ) from None
     state.optimiser.load_state_dict(checkpoint.optimiser)
     state.plan.mined, state.plan.mined_at = checkpoint.mined, extra["mined_at"]
     state.step, state.images, state.best = checkpoint.step, extra["images"], extra["best"]
-    state.care.restore(extra["care"])
+    # Checkpoints of earlier versions call it 'care'.
+    state.watchdog.restore(extra["watchdog"] if "watchdog" in extra else extra["care"])

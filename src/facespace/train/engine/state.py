@@ -1,4 +1,4 @@
-"""What a training run changes from step to step."""
+"""The state of a training run, which changes from step to step."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,20 +7,20 @@ import torch
 from torch import Tensor, nn
 
 from facespace.train.engine.plan import Plan
-from facespace.train.engine.watchdog import Care
+from facespace.train.engine.watchdog import Watchdog
 from facespace.train.losses import Loss
 
 
 @dataclass
 class State:
-    """What a run trains, and how far it is.
+    """The state of a run.
 
-    network, loss, optimiser : what a step changes
-    forward : what batches are embedded through: the network, compiled where the recipe says so
-    plan : which faces each step learns from
-    care : the watchdog
-    step, images : steps done, and faces embedded so far, pool searches included
-    best : the highest validation rate so far; below 0 before the first
+    network, loss, optimiser : updated by each step
+    forward : the network, compiled if the recipe says so; used to embed batches
+    plan : selects the faces of each step
+    watchdog : detects failing training
+    step, images : number of steps done, and of faces embedded so far, including pool searches
+    best : the highest validation rate so far; below 0 before the first validation
     """
 
     network: nn.Module
@@ -28,7 +28,7 @@ class State:
     loss: Loss
     optimiser: torch.optim.Optimizer
     plan: Plan
-    care: Care
+    watchdog: Watchdog
     step: int = 0
     images: int = 0
     best: float = -1.0

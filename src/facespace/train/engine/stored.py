@@ -5,7 +5,7 @@ from typing import Any
 
 from facespace.errors import DataError
 from facespace.train.engine.checkpoint import Checkpoint
-from facespace.train.recipe import LOSS_SECTIONS, Recipe, parse_recipe
+from facespace.train.recipe import LOSS_SECTIONS, Recipe, parse_recipe, with_new_names
 
 # Keys that may change when a run is resumed; a change of precision gives a warning.
 _FREE = {"steps", "checkpoint_every", "keep_checkpoints", "precision"}
@@ -15,7 +15,8 @@ _PATHS = (("data", "train"), ("data", "validation"), ("data", "old"), ("network"
 def stored_recipe(checkpoint: Checkpoint, run: Path) -> Recipe:
     """Return the recipe stored in a checkpoint.
 
-    Earlier versions stored every option of every loss, and `data.offset`; both are dropped here.
+    Earlier versions stored every option of every loss, and `data.offset`; both are dropped here. Renamed keys get their
+    new names, without a warning.
 
     Raises
     ------
@@ -31,20 +32,20 @@ def stored_recipe(checkpoint: Checkpoint, run: Path) -> Recipe:
         if not section.model_validate(values["loss"]).mines:
             # Earlier versions ignored it.
             values.pop("mining", None)
-    return parse_recipe(values, f"of {run}")
+    return parse_recipe(with_new_names(values)[0], f"of {run}")
 
 
-def moved_template(checkpoint: Checkpoint) -> bool:
+def used_offset(checkpoint: Checkpoint) -> bool:
     """Return whether a checkpoint's run was trained with `data.offset`, an option that was removed."""
     return any(checkpoint.recipe["data"].get("offset", ()))
 
 
 def without_folders(recipe: dict[str, Any]) -> dict[str, Any]:
     """Replace each path of a recipe by its last part, so that it can be published without private folder names."""
-    told = {**recipe, "data": dict(recipe["data"]), "network": dict(recipe["network"])}
+    public = {**recipe, "data": dict(recipe["data"]), "network": dict(recipe["network"])}
     for section, key in _PATHS:
-        told[section][key] = _names(told[section].get(key))
-    return told
+        public[section][key] = _names(public[section].get(key))
+    return public
 
 
 def recipe_as_trained(checkpoint: Checkpoint) -> dict[str, Any]:
@@ -68,10 +69,21 @@ def check_same_recipe(checkpoint: Checkpoint, run: Path, now: Recipe) -> None:
     DataError
         The recipe has changed; the message names the keys and their values.
     """
-    before = _flat(without_folders(stored_recipe(checkpoint, run).model_dump(mode="json")))
-    wanted = _flat(without_folders(now.model_dump(mode="json")))
-    if moved_template(checkpoint):
-        before["data.offset"] = tuple(checkpoint.recipe["data"]["offset"])
+    before = without_folders(stored_recipe(checkpoint, run).model_dump(mode="json"))
+    if used_offset(checkpoint):
+        before["data"]["offset"] = tuple(checkpoint.recipe["data"]["offset"])
+    refuse_changes(before, without_folders(now.model_dump(mode="json")))
+
+
+def refuse_changes(recipe: dict[str, Any], now: dict[str, Any]) -> None:
+    """Refuse to resume with another recipe than the one a run began with; both without folders.
+
+    Raises
+    ------
+    DataError
+        The recipe has changed; the message names the keys and their values.
+    """
+    before, wanted = _flat(recipe), _flat(now)
     changed = [
         f"{key}: {_value(before.get(key))} then, {_value(wanted.get(key))} now"
         for key in sorted({*before, *wanted} - _FREE)

@@ -2,7 +2,7 @@
 
 Triplet training collapses when all embeddings become equal: every distance is near 0, every triplet violates the
 margin by exactly the margin, and the gradient has no direction. Like any training, it can also diverge. The training
-loop passes every step's record to `Care.failure` and rolls back when it reports a failure.
+loop passes every step's record to `Watchdog.failure` and rolls back when it reports a failure.
 """
 
 import math
@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from facespace.train.recipe import CareSection
+from facespace.train.recipe import WatchdogSection
 
 # Collapsed: the mean squared distance between people is below this share of the smaller of its first value and the
 # margin, or below an absolute floor where float32 no longer resolves distances well.
@@ -34,27 +34,27 @@ class Rollback:
     at, to : step of the failure, step of the restored checkpoint
     why : the reason, with figures
     rate_scale : factor on the recipe's learning rate from now on
-    easing : factor on the hardness of the mining from now on
+    hardness_scale : factor on the hardness of the mining from now on
     """
 
     at: int
     to: int
     why: str
     rate_scale: float
-    easing: float
+    hardness_scale: float
 
 
-class Care:
+class Watchdog:
     """Detects failing training from the records of the steps, and keeps the list of rollbacks.
 
     Parameters
     ----------
-    section : CareSection
+    section : WatchdogSection
     margin : float or None
         Margin of the loss. None for a loss without one; then only the absolute floor counts as collapse.
     """
 
-    def __init__(self, section: CareSection, margin: float | None):
+    def __init__(self, section: WatchdogSection, margin: float | None):
         self._section = section
         self._margin = margin
         self._recent: deque[dict[str, float]] = deque(maxlen=section.window)
@@ -67,9 +67,9 @@ class Care:
         return self.rollbacks[-1].rate_scale if self.rollbacks else 1.0
 
     @property
-    def easing(self) -> float:
+    def hardness_scale(self) -> float:
         """Factor on the recipe's mining hardness: 1 leaves it unchanged, 0 is semi-hard."""
-        return self.rollbacks[-1].easing if self.rollbacks else 1.0
+        return self.rollbacks[-1].hardness_scale if self.rollbacks else 1.0
 
     def failure(self, record: dict[str, float]) -> str | None:
         """Return a description of the failure after this step, or None if training is healthy.
@@ -88,9 +88,8 @@ class Care:
         if len(self._recent) < self._section.window:
             return None
         spread = _median(self._recent, "negative_distance")
-        small = COLLAPSED_SHARE * min(self._first_spread, self._margin or 0.0)
-        least = max(COLLAPSED, small)
-        if spread < least:
+        share = COLLAPSED_SHARE * min(self._first_spread, self._margin or 0.0)
+        if spread < max(COLLAPSED, share):
             return (
                 f"the space has collapsed: the mean squared distance between people is {spread:.1e} "
                 f"({self._first_spread:.2g} at the start)"
@@ -106,24 +105,25 @@ class Care:
             )
         return None
 
-    def go_back(self, at: int, to: int, why: str) -> Rollback:
+    def roll_back(self, at: int, to: int, why: str) -> Rollback:
         """Record a rollback, which lowers the learning rate and the mining hardness from now on."""
-        rollback = Rollback(at, to, why, self.rate_scale * self._section.ease, self.easing * self._section.ease)
+        backoff = self._section.backoff
+        rollback = Rollback(at, to, why, self.rate_scale * backoff, self.hardness_scale * backoff)
         self.rollbacks.append(rollback)
         self._recent.clear()
         return rollback
 
     @property
-    def may_go_on(self) -> bool:
+    def can_roll_back(self) -> bool:
         """Whether another rollback is allowed."""
-        return len(self.rollbacks) < self._section.tries
+        return len(self.rollbacks) < self._section.max_rollbacks
 
     def diagnosis(self, why: str) -> str:
         """Explain why training stops, and what to change in the recipe."""
-        told = "; ".join(f"step {r.at} to {r.to}, rate x {r.rate_scale:g}" for r in self.rollbacks) or "none"
+        rollbacks = "; ".join(f"step {r.at} to {r.to}, rate x {r.rate_scale:g}" for r in self.rollbacks) or "none"
         return (
-            f"training keeps failing: {why}. Rollbacks so far: {told}. Lower optimiser.rate, add optimiser.warmup, "
-            "start mining.hardness at 0, use larger batches, or look for wrong labels among the faces"
+            f"training keeps failing: {why}. Rollbacks so far: {rollbacks}. Lower optimiser.rate, add "
+            "optimiser.warmup, start mining.hardness at 0, use larger batches, or look for wrong labels among the faces"
         )
 
     def state(self) -> dict[str, Any]:
@@ -138,7 +138,7 @@ class Care:
         """Restore the state from a checkpoint."""
         self._recent = deque(state["recent"], maxlen=self._section.window)
         self._first_spread = state["first_spread"]
-        self.rollbacks = [Rollback(**rollback) for rollback in state["rollbacks"]]
+        self.rollbacks = [Rollback(**_renamed(rollback)) for rollback in state["rollbacks"]]
 
 
 @torch.no_grad()
@@ -171,6 +171,11 @@ def spread_of(embeddings: Tensor, labels: Tensor) -> dict[str, float]:
         "negative_distance": float(distances[~same].mean()) if not same.all() else math.nan,
         "rank": rank,
     }
+
+
+def _renamed(rollback: dict[str, Any]) -> dict[str, Any]:
+    # Checkpoints of earlier versions call it 'easing'.
+    return {{"easing": "hardness_scale"}.get(key, key): value for key, value in rollback.items()}
 
 
 def _median(records: deque[dict[str, float]], key: str) -> float:

@@ -14,11 +14,11 @@ from onnx import helper, numpy_helper
 from facespace.processors import session_threads
 
 # Bound as a multiple of the largest activation of an ordinary face. docs/decisions/065-bounded-activations.md
-ROOM = 2.0
+HEADROOM = 2.0
 
 
-def capped(network: bytes, faces: NDArray[np.float32], room: float = ROOM) -> bytes:
-    """Put an upper bound on every ReLU: `room` times its largest output for the median face.
+def bound_activations(network: bytes, faces: NDArray[np.float32], headroom: float = HEADROOM) -> bytes:
+    """Put an upper bound on every ReLU: `headroom` times its largest output for the median face.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ def capped(network: bytes, faces: NDArray[np.float32], room: float = ROOM) -> by
         ONNX, with one input.
     faces : float32, shape (n, 3, height, width)
         Ordinary faces, prepared for the network; about a hundred are enough.
-    room : float
+    headroom : float
         Bound as a multiple of the largest activation.
 
     Returns
@@ -38,7 +38,7 @@ def capped(network: bytes, faces: NDArray[np.float32], room: float = ROOM) -> by
     ends = [node for node in model.graph.node if node.op_type == "Relu"]
     if not ends:
         return network
-    bounds = room * np.median(_largest(network, [node.output[0] for node in ends], faces), axis=0)
+    bounds = headroom * np.median(_largest(network, [node.output[0] for node in ends], faces), axis=0)
     for node, bound in zip(ends, bounds, strict=True):
         if bound > 0:
             names = [f"{node.output[0]}/at_least", f"{node.output[0]}/at_most"]

@@ -23,12 +23,12 @@ from facespace.model import (
     weights_sha256,
     write_model,
 )
-from facespace.train.data.dataset import CROP, DETECTORS_OF_CROPS, FaceSet
+from facespace.train.data.dataset import CROP, DETECTOR_OF_CROP, FaceSet
 from facespace.train.data.inputs import MEAN, STD
 from facespace.train.engine.checkpoint import Checkpoint, best_checkpoint
 from facespace.train.engine.start import stages_of
 from facespace.train.engine.stored import recipe_as_trained, stored_recipe
-from facespace.train.export.bounds import capped
+from facespace.train.export.bounds import bound_activations
 from facespace.train.export.whitening import whitened
 from facespace.train.networks import build_network
 from facespace.train.recipe import Recipe
@@ -100,7 +100,7 @@ def export(run: Path, path: Path, train: FaceSet, validation: FaceSet | None) ->
         raise ModelError(
             f"not exported: the embeddings of onnxruntime and torch differ by {difference:.1e}, more than {AGREEMENT:g}"
         )
-    onnx = capped(onnx, prepare(some, card))
+    onnx = bound_activations(onnx, prepare(some, card))
     card = card.model_copy(update={"weights_sha256": weights_sha256(onnx)})
     engine = Engine(ModelFile(path, card, onnx), provider="cpu")
     if validation is not None:
@@ -118,7 +118,7 @@ def new_card(recipe: Recipe, onnx: bytes, crop: str = CROP) -> Card:
         weights_sha256=weights_sha256(onnx),
         dimension=recipe.network.dimension,
         normalised=True,
-        detector=DETECTORS_OF_CROPS[crop],
+        detector=DETECTOR_OF_CROP[crop],
         crop=crop,
         input=InputCard(
             width=recipe.network.width,

@@ -7,9 +7,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from facespace.train.data.augment import Draw, distorted
+from facespace.train.data.augment import Draw, augmented
 from facespace.train.data.dataset import FaceSet
-from facespace.train.data.people import means_of_people
+from facespace.train.data.people import person_means
 from facespace.train.engine.validate import embed_all
 from facespace.train.networks.layers import OnSphere
 from facespace.train.recipe import AugmentSection, Recipe
@@ -84,7 +84,7 @@ def whitening(
     matrix : float32, shape (d, d), symmetric
     """
     values = points.astype(np.float64)
-    means, own = means_of_people(points, labels)
+    means, own = person_means(points, labels)
     within = values - means[own]
     covariance = within.T @ within / len(within)
     variance = max(float(np.trace(covariance)) / len(covariance), 1e-12)
@@ -124,5 +124,5 @@ def whitened(network: nn.Module, recipe: Recipe, faces: FaceSet) -> nn.Module:
 def _changed(faces: FaceSet, options: AugmentSection, rng: np.random.Generator) -> FaceSet:
     """Return the same faces, augmented, at the network's input size."""
     draw = Draw.of(len(faces.labels), rng)
-    pixels = distorted(faces.pixels[:], faces.margin, faces.input_size, options, draw)
+    pixels = augmented(faces.pixels[:], faces.margin, faces.input_size, options, draw)
     return replace(faces, pixels=pixels, margin=0, size=None)

@@ -35,10 +35,10 @@ class Loss(nn.Module):
     """Base class of losses: maps a `Batch` to a differentiable scalar and its triplets, or None.
 
     A loss may have weights of its own, such as a classifier. They are trained, saved and restored with the network
-    but not exported. `by_triplets` is True for losses that use triplets and a margin.
+    but not exported. `uses_triplets` is True for losses that use triplets and a margin.
     """
 
-    by_triplets = False
+    uses_triplets = False
 
     def forward(self, batch: Batch) -> tuple[Tensor, Triplets | None]:
         """Return the loss of a batch and the triplets it used."""

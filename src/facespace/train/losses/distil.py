@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from facespace.errors import DataError
 from facespace.metric import normalise
-from facespace.train.data.people import means_of_people
+from facespace.train.data.people import person_means
 from facespace.train.data.teacher import targets
 from facespace.train.losses.batch import Batch, Loss
 from facespace.train.losses.triplet import TripletLoss
@@ -78,7 +78,7 @@ class DistillationLoss(Loss):
     ) -> NDArray[np.float32]:
         """Map the teacher's embeddings to `dimension` dimensions (see `targets`), and store each person's template."""
         points = targets(teacher, dimension)
-        means, _ = means_of_people(points, labels)
+        means, _ = person_means(points, labels)
         self.templates = torch.from_numpy(normalise(means).astype(np.float32)).to(self.templates.device)
         return points
 

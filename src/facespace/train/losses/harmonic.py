@@ -12,7 +12,7 @@ from facespace.train.mining.harmonic import harmonic_triplets
 class HarmonicTripletLoss(Loss):
     """`triplet_loss` on triplets mined among the new and the old embeddings of the batch's faces."""
 
-    by_triplets = True
+    uses_triplets = True
 
     def forward(self, batch: Batch) -> tuple[Tensor, Triplets]:
         """Return the loss of a batch and its triplets, as positions in the new embeddings followed by the old ones.

@@ -46,13 +46,13 @@ def triplet_loss(
         positive, negative = (positive + 1e-8).sqrt(), (negative + 1e-8).sqrt()
     violation = positive - negative + margin
     kept = functional.softplus(violation) if soft else torch.relu(violation)
-    return kept.sum() / max(triplets.weight_of, 1)
+    return kept.sum() / max(triplets.divisor, 1)
 
 
 class TripletLoss(Loss):
     """`triplet_loss` on the triplets found by the batch's miner."""
 
-    by_triplets = True
+    uses_triplets = True
 
     def __init__(self, distance: Literal["squared", "plain"] = "squared", soft: bool = False):
         super().__init__()

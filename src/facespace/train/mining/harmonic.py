@@ -108,13 +108,13 @@ def compatibility(
         FAR. Each comparison has its own threshold.
     """
     same = labels[:, None] == labels[None, :]
-    once = np.triu(np.ones(same.shape, bool), k=1)
+    unique = np.triu(np.ones(same.shape, bool), k=1)
     other = ~np.eye(len(labels), dtype=bool)
     rates = {}
     for name, a, b, pairs in (
-        ("new to new", new, new, once),
+        ("new to new", new, new, unique),
         ("old to new", old, new, other),
-        ("old to old", old, old, once),
+        ("old to old", old, old, unique),
     ):
         distances = squared_distances(a, b)
         curve = roc(distances[same & pairs], distances[~same & pairs])

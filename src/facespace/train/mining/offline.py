@@ -66,8 +66,8 @@ def hard_triplets(
     """
     positive, positive_distance = _farthest_positives(embeddings, labels, anchors)
     found, near = _nearest_others(embeddings, labels, anchors, NEIGHBOURS)
-    least = (positive_distance * (1 - hardness)).clamp(min=floor)[:, None]
-    allowed = (near >= least if hardness >= 1 else near > least) & near.isfinite()
+    min_distance = (positive_distance * (1 - hardness)).clamp(min=floor)[:, None]
+    allowed = (near >= min_distance if hardness >= 1 else near > min_distance) & near.isfinite()
     first = torch.where(allowed.any(dim=1), allowed.int().argmax(dim=1), near.isfinite().sum(dim=1) - 1).clamp(min=0)
     negative = found.gather(1, first[:, None])[:, 0]
     negative_distance = near.gather(1, first[:, None])[:, 0]

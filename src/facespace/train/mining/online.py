@@ -69,8 +69,8 @@ def semi_hard(
     candidates = _thin(candidates, pairs, generator)
     negatives, order = distances.masked_fill(same, torch.inf).sort(dim=1)
     last = (~same).sum(dim=1, keepdim=True) - 1
-    least = (distances * (1 - hardness)).clamp(min=floor).contiguous()
-    beyond = torch.searchsorted(negatives, least, right=hardness < 1)
+    min_distance = (distances * (1 - hardness)).clamp(min=floor).contiguous()
+    beyond = torch.searchsorted(negatives, min_distance, right=hardness < 1)
     chosen = torch.minimum(beyond, last).clamp_(min=0)
     violation = distances + margin - negatives.gather(1, chosen)
 
@@ -100,8 +100,8 @@ def batch_hard(
     anchor = torch.nonzero(candidates.any(dim=1)).flatten()
     farthest, positive = distances.masked_fill(~candidates, -1)[anchor].max(dim=1)
     negatives = distances[anchor].masked_fill(same[anchor], torch.inf)
-    least = (farthest * (1 - hardness)).clamp(min=floor)[:, None]
-    too_near = negatives < least if hardness >= 1 else negatives <= least
+    min_distance = (farthest * (1 - hardness)).clamp(min=floor)[:, None]
+    too_near = negatives < min_distance if hardness >= 1 else negatives <= min_distance
     nearest, negative = negatives.masked_fill(too_near, torch.inf).min(dim=1)
     mildest = negatives.masked_fill(same[anchor], -1).max(dim=1)
     none_left = nearest.isinf()
@@ -132,8 +132,8 @@ def batch_all(
     same, candidates = pair_masks(labels)
     candidates = _thin(candidates, pairs, generator)
     negatives, order = distances.masked_fill(same, torch.inf).sort(dim=1)
-    least = (distances * (1 - hardness)).clamp(min=floor).contiguous()
-    first = torch.searchsorted(negatives, least, right=hardness < 1)
+    min_distance = (distances * (1 - hardness)).clamp(min=floor).contiguous()
+    first = torch.searchsorted(negatives, min_distance, right=hardness < 1)
     end = torch.searchsorted(negatives, (distances + margin).contiguous())
     anchor, positive = torch.nonzero(candidates, as_tuple=True)
     start = first[anchor, positive]
@@ -187,8 +187,8 @@ def distance_weighted(
     anchor, positive = torch.nonzero(candidates, as_tuple=True)
     negative = anchor
     if len(anchor):
-        most = int(candidates.sum(dim=1).max())
-        drawn = torch.multinomial(chances[anchors].cpu(), most, replacement=True, generator=generator)
+        max_draws = int(candidates.sum(dim=1).max())
+        drawn = torch.multinomial(chances[anchors].cpu(), max_draws, replacement=True, generator=generator)
         row = anchors.cumsum(dim=0)[anchor] - 1
         turn = candidates.cumsum(dim=1)[anchor, positive] - 1
         negative = drawn.to(distances.device)[row, turn]

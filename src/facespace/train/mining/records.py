@@ -24,7 +24,7 @@ class MiningStats:
 class Triplets:
     """Triplets as positions in the batch, int64 tensors of shape (t,), with statistics.
 
-    `weight_of` is the divisor that turns a sum over the triplets into the mean loss: the number of pairs considered
+    `divisor` is the divisor that turns a sum over the triplets into the mean loss: the number of pairs considered
     if each gives at most one triplet, else the number of triplets.
     """
 
@@ -32,19 +32,19 @@ class Triplets:
     positive: Tensor
     negative: Tensor
     stats: MiningStats
-    weight_of: int
+    divisor: int
 
     def __len__(self) -> int:
         return len(self.anchor)
 
     def joined(self, anchor: Tensor, positive: Tensor, negative: Tensor) -> "Triplets":
-        """Append triplets from another source; each adds 1 to `weight_of`."""
+        """Append triplets from another source; each adds 1 to `divisor`."""
         return Triplets(
             torch.cat([self.anchor, anchor]),
             torch.cat([self.positive, positive]),
             torch.cat([self.negative, negative]),
             self.stats,
-            self.weight_of + len(anchor),
+            self.divisor + len(anchor),
         )
 
 

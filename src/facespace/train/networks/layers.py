@@ -38,7 +38,7 @@ def halved(size: int, times: int) -> int:
     return -(-size // 2**times)
 
 
-def weighed(channels: int, height: int, width: int) -> tuple[nn.Module, nn.Module]:
+def global_depthwise(channels: int, height: int, width: int) -> tuple[nn.Module, nn.Module]:
     """Return global depthwise convolution: a depthwise convolution as large as the feature map, and normalisation.
 
     Unlike average pooling it has a weight for each position and channel (MobileFaceNets, Chen et al., 2018,

@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from facespace.train.networks.layers import OnSphere, conv_norm, conv_norm_relu, halved, weighed
+from facespace.train.networks.layers import OnSphere, conv_norm, conv_norm_relu, global_depthwise, halved
 
 # Expansion, channels, repeats, stride of the first (MobileFaceNets, table 1).
 _STAGES = ((2, 64, 5, 2), (4, 128, 1, 2), (2, 128, 6, 1), (4, 128, 1, 2), (2, 128, 2, 1))
@@ -46,7 +46,7 @@ def mobile_face(width: int, height: int, dimension: int) -> nn.Module:
     return nn.Sequential(
         *layers,
         conv_norm_relu(before, _HEAD, 1),
-        *weighed(_HEAD, halved(height, 4), halved(width, 4)),
+        *global_depthwise(_HEAD, halved(height, 4), halved(width, 4)),
         conv_norm(_HEAD, dimension, 1),
         nn.Flatten(),
         OnSphere(),

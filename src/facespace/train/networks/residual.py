@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from facespace.train.networks.layers import OnSphere, conv_norm, conv_norm_relu, halved, weighed
+from facespace.train.networks.layers import OnSphere, conv_norm, conv_norm_relu, global_depthwise, halved
 
 # Half the channels of the published IR-18: 4.4 million parameters instead of 14, a quarter of the multiply-adds.
 _CHANNELS = (32, 64, 128, 256)
@@ -126,7 +126,7 @@ def _small(stages: tuple[tuple[int, int], ...], width: int, height: int, dimensi
     return nn.Sequential(
         *layers,
         conv_norm_relu(before, _SMALL_HEAD, 1),
-        *weighed(_SMALL_HEAD, halved(height, size), halved(width, size)),
+        *global_depthwise(_SMALL_HEAD, halved(height, size), halved(width, size)),
         conv_norm(_SMALL_HEAD, dimension, 1),
         nn.Flatten(),
         OnSphere(),

@@ -47,17 +47,17 @@ class Muon(torch.optim.Optimizer):
         for group in self.param_groups:
             moved = [weight for weight in group["params"] if weight.grad is not None]
             # Update matrices of equal shape together: many small products would keep a GPU waiting.
-            alike: dict[torch.Size, list[nn.Parameter]] = {}
+            by_shape: dict[torch.Size, list[nn.Parameter]] = {}
             for weight in filter(_is_matrix, moved):
-                alike.setdefault(weight.shape, []).append(weight)
-            for weights in alike.values():
+                by_shape.setdefault(weight.shape, []).append(weight)
+            for weights in by_shape.values():
                 self._turn(weights, group["lr"], group["momentum"])
             others = [weight for weight in moved if not _is_matrix(weight)]
             self._adam(others, group["lr"] * _VECTOR_RATE, group["weight_decay"])
 
     def _turn(self, weights: list[nn.Parameter], rate: float, momentum: float) -> None:
         """Update matrices of equal shape."""
-        ahead = []
+        lookahead = []
         for weight in weights:
             state = self.state[weight]
             if not state:
@@ -66,8 +66,8 @@ class Muon(torch.optim.Optimizer):
             gradient = weight.grad
             assert gradient is not None
             state["momentum"].mul_(momentum).add_(gradient)
-            ahead.append((gradient + momentum * state["momentum"]).flatten(1))
-        turns = orthogonalised(torch.stack(ahead))
+            lookahead.append((gradient + momentum * state["momentum"]).flatten(1))
+        turns = orthogonalised(torch.stack(lookahead))
         turns = turns / _lengths(turns).clamp(min=1e-12)
         before = torch.stack([weight.flatten(1) for weight in weights])
         lengths = torch.stack([self.state[weight]["length"] for weight in weights])[:, None, None]

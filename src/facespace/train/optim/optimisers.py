@@ -34,7 +34,7 @@ def rate_at(step: int, steps: int, section: OptimiserSection) -> float:
     return section.rate * share
 
 
-def moving(first: float, last: float | None, step: int, steps: int) -> float:
+def interpolate(first: float, last: float | None, step: int, steps: int) -> float:
     """Interpolate linearly from `first` at step 0 to `last` at the last step; constant `first` if `last` is None."""
     return first if last is None else first + (last - first) * step / max(steps - 1, 1)
 
@@ -42,11 +42,11 @@ def moving(first: float, last: float | None, step: int, steps: int) -> float:
 def margin_at(loss: LossSection, step: int, steps: int) -> float | None:
     """Return the margin (alpha) of a step (from 0); None for a loss without one."""
     margin = getattr(loss, "margin", None)
-    return None if margin is None else moving(margin, getattr(loss, "final_margin", None), step, steps)
+    return None if margin is None else interpolate(margin, getattr(loss, "final_margin", None), step, steps)
 
 
 def hardness_at(mining: MiningSection, step: int, steps: int) -> float:
     """Return the hardness of the online miner at a step (from 0); the miner's default if the recipe sets none."""
     own = OWN_HARDNESS[mining.online]
     first = own if mining.hardness is None else mining.hardness
-    return moving(first, mining.final_hardness, step, steps)
+    return interpolate(first, mining.final_hardness, step, steps)

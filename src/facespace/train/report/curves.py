@@ -1,5 +1,6 @@
 """Curves of a training run as matplotlib figures. Needs the extra `report`."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +14,7 @@ from facespace.evaluate.report.plots import PALETTE
 Records = list[dict[str, Any]]
 
 # Points of a curve. Longer runs are averaged down to this number, since a plot cannot show more.
-MOST_POINTS = 400
+MAX_POINTS = 400
 _UNDONE = "#999999"
 
 
@@ -59,23 +60,24 @@ CURVES = (
 )
 
 
-def all_curves(kept: Records, undone: Records) -> list[tuple[str, str, Figure]]:
+def all_curves(kept: Records, undone: Records, curves: Sequence[Curve] = CURVES) -> list[tuple[str, str, Figure]]:
     """Return (title, caption, figure) of each curve that the run has figures for.
 
     Parameters
     ----------
     kept, undone : records of the steps that count, and of the steps undone by a rollback
+    curves : the curves to draw
     """
     return [
         (curve.title, curve.words, _drawn(curve, kept, undone))
-        for curve in CURVES
+        for curve in curves
         if any(name in record for record in kept for name in curve.lines)
     ]
 
 
 def thinned(steps: NDArray[np.float64], values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Reduce a curve to at most `MOST_POINTS` points, each the mean of consecutive steps."""
-    width = -(-len(steps) // MOST_POINTS)
+    """Reduce a curve to at most `MAX_POINTS` points, each the mean of consecutive steps."""
+    width = -(-len(steps) // MAX_POINTS)
     if width <= 1:
         return steps, values
     starts = np.arange(0, len(steps), width)

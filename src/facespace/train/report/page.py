@@ -106,7 +106,12 @@ def write_page(run: Path, recipe: Recipe, network: nn.Module, faces: FaceSet, co
             (title, words, data_uri("image/svg+xml", svg(figure).encode()))
             for title, words, figure in curves.all_curves(kept, undone)
         ],
-        rollbacks=[record for record in records if record.get("event") == "rollback"],
+        # Histories of earlier versions call it 'easing'.
+        rollbacks=[
+            {"hardness_scale": record.get("easing"), **record}
+            for record in records
+            if record.get("event") == "rollback"
+        ],
         parts=time_by_part(kept),
         seconds=sum(record.get("seconds", 0.0) for record in (*kept, *undone)),
         triplets=shown_triplets(network, faces, recipe) if "active" in (kept or [{}])[-1] else [],

@@ -10,7 +10,7 @@ export class Problem extends Error {
   }
 }
 
-const PATIENCE = 3;
+const MAX_RETRIES = 3;
 const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 
 /** Send a request. Returns the response or throws a Problem. `body` is sent as JSON; `form` is a FormData. */
@@ -19,7 +19,7 @@ export async function call(method, path, { query, body, form, signal, raw = fals
   for (const [name, value] of Object.entries(query ?? {})) {
     if (value !== undefined && value !== null && value !== "") url.searchParams.set(name, value);
   }
-  for (let tries = 0; ; tries++) {
+  for (let attempt = 0; ; attempt++) {
     const key = currentKey();
     const headers = key ? { Authorization: `Bearer ${key}` } : {};
     if (body !== undefined) headers["Content-Type"] = "application/json";
@@ -37,7 +37,7 @@ export async function call(method, path, { query, body, form, signal, raw = fals
     if (response.ok) return raw ? response.blob() : response.status === 204 ? null : response.json();
     const problem = await problemOf(response);
     const wait = Number(response.headers.get("Retry-After") ?? 2);
-    if ((response.status === 429 || response.status === 503) && tries < PATIENCE && wait <= 10) {
+    if ((response.status === 429 || response.status === 503) && attempt < MAX_RETRIES && wait <= 10) {
       await pause(1000 * wait);
     } else if (response.status === 401 && (currentKey() !== key || (await askKey(key ? problem.detail : "")))) {
       // Try again with the key that was entered meanwhile.
@@ -49,8 +49,8 @@ export async function call(method, path, { query, body, form, signal, raw = fals
 
 async function problemOf(response) {
   try {
-    const said = await response.json();
-    if (said && (said.title || said.detail)) return new Problem({ ...said, status: response.status });
+    const body = await response.json();
+    if (body && (body.title || body.detail)) return new Problem({ ...body, status: response.status });
   } catch {
     // Not JSON, so the response is not from the service but from a proxy in between.
   }

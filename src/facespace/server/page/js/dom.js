@@ -15,7 +15,7 @@ export function h(name, given, ...children) {
   if (classes.length) element.classList.add(...classes);
   for (const [key, value] of Object.entries(attributes)) {
     if (value === undefined || value === null || value === false) continue;
-    if (key === "on") for (const [event, hear] of Object.entries(value)) element.addEventListener(event, hear);
+    if (key === "on") for (const [event, listener] of Object.entries(value)) element.addEventListener(event, listener);
     else if (key === "data") Object.assign(element.dataset, value);
     else if (key === "style") for (const [rule, to] of Object.entries(value)) element.style.setProperty(rule, to);
     else if (key === "class") element.classList.add(...value.split(" ").filter(Boolean));
@@ -64,7 +64,7 @@ function nameOf(control) {
 }
 
 /** Announce something to screen readers. Focus does not move. */
-export function say(text) {
+export function announce(text) {
   const place = document.getElementById("spoken");
   place.textContent = "";
   setTimeout(() => (place.textContent = text), 60);

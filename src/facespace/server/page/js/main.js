@@ -1,7 +1,7 @@
 // The router: shows the view for the current URL, the navigation bar and the switch between light and dark.
 
 import { forgetPictures } from "./api.js";
-import { fill, h, say } from "./dom.js";
+import { announce, fill, h } from "./dom.js";
 import { icon } from "./icons.js";
 import { askKey, currentKey, forgetKey } from "./key.js";
 import { failed, waiting } from "./parts/states.js";
@@ -55,7 +55,7 @@ async function show(focus = true) {
   if (focus && !signal.aborted) {
     main.focus({ preventScroll: true });
     scrollTo(0, 0);
-    say(document.querySelector("main h1")?.textContent ?? title);
+    announce(document.querySelector("main h1")?.textContent ?? title);
   }
 }
 

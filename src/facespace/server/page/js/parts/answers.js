@@ -15,7 +15,7 @@ function facesOf(entry) {
 }
 
 /** The text of an answer, and the faces to show with it. */
-function told(entry) {
+function describe(entry) {
   const pairs = entry.pairs ?? [];
   if (entry.naming) return [`Named ${entry.naming.name}`, [entry.naming.face]];
   if (!pairs.length) return [entry.what, []];
@@ -28,7 +28,7 @@ function told(entry) {
 /** A list of answers; `face(number)` draws a face, `undo(decision)` undoes an answer. */
 export function answerList(entries, face, undo) {
   return h("ul.answers", entries.map((entry) => {
-    const [words, faces] = told(entry);
+    const [words, faces] = describe(entry);
     const button = action("Undo", () => undo(entry.decision));
     button.dataset.key = `undo-${entry.decision}`;
     button.setAttribute("aria-label", `Undo: ${words}`);

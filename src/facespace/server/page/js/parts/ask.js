@@ -68,13 +68,13 @@ export async function askMerge(person) {
     const other = chosen();
     input.setCustomValidity(input.value.trim() && !other ? "There is no enrolled person with exactly this name." : "");
     // Suggestions may arrive after the user chose a name: the choice stays as long as the other person does.
-    if (other?.person === offered) return;
-    offered = other?.person;
+    if (other?.person_id === offered) return;
+    offered = other?.person_id;
     kept = other ?? null;
     fill(names, other && nameToKeep([other, person], (one) => (kept = one)));
   };
   const list = suggestPeople(input, (found) => {
-    people = found.filter((other) => other.person !== person.person);
+    people = found.filter((other) => other.person_id !== person.person_id);
     check();
   });
   input.addEventListener("input", check);
@@ -89,5 +89,5 @@ export async function askMerge(person) {
 export function nameToKeep(people, onKeep) {
   const group = newId("keep");
   return h("fieldset.keep-name", h("legend", "Name to keep"), people.map((person, i) => h("label.check", {},
-    h("input", { type: "radio", name: group, checked: i === 0, data: { key: `keep-${person.person}` }, on: { change: () => onKeep(person) } }), h("span", person.name))));
+    h("input", { type: "radio", name: group, checked: i === 0, data: { key: `keep-${person.person_id}` }, on: { change: () => onKeep(person) } }), h("span", person.name))));
 }

@@ -14,11 +14,11 @@ export async function takePhoto() {
   const id = newId("camera");
   const video = h("video", { muted: true, playsInline: true, "aria-label": "Camera picture" });
   const shoot = h("button.button.main", { type: "button", disabled: true }, icon("camera"), "Take photo");
-  const told = h("p.soft", { role: "status" }, "Waiting for the camera …");
+  const status = h("p.soft", { role: "status" }, "Waiting for the camera …");
   const box = h("dialog.camera", { "aria-labelledby": id });
   let stream = null;
   let photo = null;
-  fill(box, h("div", h("h2", { id }, "Camera"), video, told,
+  fill(box, h("div", h("h2", { id }, "Camera"), video, status,
     h("div.row.end", h("button.button", { type: "button", on: { click: () => box.close() } }, "Cancel"), shoot)));
   document.body.append(box);
   box.showModal();
@@ -31,11 +31,11 @@ export async function takePhoto() {
     stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "user", width: { ideal: 1280 } } });
     video.srcObject = stream;
     await video.play();
-    told.textContent = "Look into the camera. Even light works best.";
+    status.textContent = "Look into the camera. Even light works best.";
     shoot.disabled = false;
     shoot.focus();
   } catch (error) {
-    told.textContent = WORDS[error.name] ?? `The camera does not work: ${error.message}`;
+    status.textContent = WORDS[error.name] ?? `The camera does not work: ${error.message}`;
   }
   await closed;
   stream?.getTracks().forEach((track) => track.stop());

@@ -4,7 +4,7 @@ import { call, formOf } from "../api.js";
 import { fill, h, newId } from "../dom.js";
 import { count, grouped, percent } from "../words.js";
 import { action, failed, waiting } from "./states.js";
-import { chosenPhotos, well } from "./well.js";
+import { chosenPhotos, dropzone } from "./dropzone.js";
 
 const draft = { name: "", files: [] };
 
@@ -27,7 +27,7 @@ export function enrolDialog(service, { name, files } = {}) {
 
   const draw = () => {
     fill(photos,
-      well({ label: "Photos of this person", several: true, low: true, signal: leaving.signal, onFiles: add }),
+      dropzone({ label: "Photos of this person", several: true, low: true, signal: leaving.signal, onFiles: add }),
       draft.files.length > 0 && chosenPhotos(draft.files, (place) => {
         draft.files.splice(place, 1);
         draw();
@@ -96,9 +96,9 @@ export function remarks(answer) {
   return [
     ...answer.failures.map((entry) => ["Not used", entry]),
     ...(answer.doubtful ?? []).map((entry) => ["Not enrolled", entry]),
-    ...answer.folded.map((entry) => ["Already enrolled", entry]),
+    ...answer.duplicates.map((entry) => ["Already enrolled", entry]),
     ...answer.outliers.map((entry) => ["Please check", entry]),
-    ...answer.alike.map((other) => ["Looks like", { name: other.name, reason: `${percent(other.probability)} probable. If it is the same person, merge the two.` }]),
+    ...answer.lookalikes.map((other) => ["Looks like", { name: other.name, reason: `${percent(other.probability)} probable. If it is the same person, merge the two.` }]),
   ];
 }
 

@@ -1,7 +1,7 @@
 // A photo with boxes around its faces, and a label at each box.
 
 import { fill, h } from "../dom.js";
-import { urlOf } from "./well.js";
+import { urlOf } from "./dropzone.js";
 
 /**
  * file : the photo, upright as the browser shows it

@@ -1,7 +1,7 @@
 // The groups of a clustering job: questions that improve them, names, enrolment and downloads.
 
 import { call } from "../api.js";
-import { fill, h, newId, say, toast } from "../dom.js";
+import { announce, fill, h, newId, toast } from "../dom.js";
 import { icon } from "../icons.js";
 import { capital, count, percent, when } from "../words.js";
 import { about, answerList } from "./answers.js";
@@ -56,13 +56,13 @@ export async function sheets(body, { service, job, signal, forget, extra = () =>
       done(await work());
       await load();
     } catch (error) {
-      if (error.name !== "AbortError") fill(wrong, refused(error, faces));
+      if (error.name !== "AbortError") fill(wrong, conflict(error, faces));
     }
     busy = false;
     if (document.activeElement === document.body) summary.focus({ preventScroll: true });
   }
 
-  function refused(error, faces) {
+  function conflict(error, faces) {
     const found = error.status === 409 && faces ? about(decisions, faces) : [];
     if (!found.length) return failed(error, null);
     return h("div.notice.wrong.enter", { role: "alert" },
@@ -78,7 +78,7 @@ export async function sheets(body, { service, job, signal, forget, extra = () =>
     const body = decision === undefined ? {} : { decision };
     return act(() => call("POST", `${base}/undo`, { body }), null, (taken) => {
       if (last?.decision === taken.decision) last = null;
-      say("Answer undone");
+      announce("Answer undone");
     });
   }
 
@@ -88,7 +88,7 @@ export async function sheets(body, { service, job, signal, forget, extra = () =>
     try {
       const [result, asked, history] = await Promise.all([
         call("GET", `${base}/result`, { signal }),
-        call("GET", `${base}/questions`, { query: { most: Math.min(MOST, AHEAD + skipped.length) }, signal }),
+        call("GET", `${base}/questions`, { query: { limit: Math.min(MOST, AHEAD + skipped.length) }, signal }),
         call("GET", `${base}/decisions`, { signal }),
       ]);
       clusters = result.clusters;
@@ -136,7 +136,7 @@ export async function sheets(body, { service, job, signal, forget, extra = () =>
     const answer = (same) => act(() => call("POST", `${base}/answers`, { body: { a: q.a, b: q.b, same } }),
       sides.flatMap((side) => facesOf(side)), ({ decision }) => {
         last = { decision, a: q.a, b: q.b, same };
-        say(same ? "Answered: same person" : "Answered: different people");
+        announce(same ? "Answered: same person" : "Answered: different people");
       });
     const skip = () => {
       skipped.push(`${q.a}-${q.b}`);
@@ -216,7 +216,7 @@ export async function sheets(body, { service, job, signal, forget, extra = () =>
     const known = enrolled.get(cluster.cluster);
     const button = action(known ? "Enrol again" : "Enrol", () => enrol(cluster));
     button.dataset.key = `enrol-${cluster.cluster}`;
-    return [known && h("a.small", { href: `#/people/${known.person}` }, `Enrolled as ${known.name}`), button];
+    return [known && h("a.small", { href: `#/people/${known.person_id}` }, `Enrolled as ${known.name}`), button];
   }
 
   async function enrol(cluster) {

@@ -1,11 +1,11 @@
 // Compare two photos: the same person, different people, or too close to call.
 
 import { call, formOf } from "../api.js";
-import { fill, h, newId, say } from "../dom.js";
+import { announce, fill, h, newId } from "../dom.js";
 import { distances } from "../parts/chart.js";
 import { crop, photo } from "../parts/photo.js";
 import { action, failed, head, waiting } from "../parts/states.js";
-import { chooseAgain, filledWell, well } from "../parts/well.js";
+import { chooseAgain, filledDropzone, dropzone } from "../parts/dropzone.js";
 import { modelNow } from "../session.js";
 import { capital, count, distance, oneIn, outcome, percent, quality } from "../words.js";
 
@@ -43,7 +43,7 @@ export async function show(root, { service, signal }) {
   function place(side) {
     const file = kept.files[side];
     const more = { label: NAMES[side], onFiles: ([found]) => put(side, found), signal };
-    if (!file) return well(more);
+    if (!file) return dropzone(more);
     const found = kept.answer?.[SIDES[side]];
     const compared = kept.answer?.[`main_${SIDES[side]}`] ?? -1;
     const several = found?.faces.length > 1;
@@ -52,7 +52,7 @@ export async function show(root, { service, signal }) {
       label: (i) => (!several ? "" : i === compared ? "Compared" : `Face ${i + 1}`),
       onPick: several && ((i) => pick(side, i)),
     });
-    return filledWell({ ...more, shown, onClear: () => put(side, null) });
+    return filledDropzone({ ...more, shown, onClear: () => put(side, null) });
   }
 
   async function ask() {
@@ -77,7 +77,7 @@ export async function show(root, { service, signal }) {
     }
     fill(answer, await result(kept.answer));
     const { headline, words } = outcome(kept.answer);
-    say(`${headline}. ${words}`);
+    announce(`${headline}. ${words}`);
   }
 
   /** The error, with a button to choose another photo for each unusable one. */

@@ -1,9 +1,9 @@
 // Group photos by person: choose photos, show the progress, show the groups.
 
 import { call, formOf } from "../api.js";
-import { fill, h, say } from "../dom.js";
+import { announce, fill, h } from "../dom.js";
 import { action, failed, head, waiting } from "../parts/states.js";
-import { chosenPhotos, well } from "../parts/well.js";
+import { chosenPhotos, dropzone } from "../parts/dropzone.js";
 import { save, sheets } from "../parts/sheets.js";
 import { zip } from "../parts/zip.js";
 import { count, grouped, megabytes, when } from "../words.js";
@@ -44,7 +44,7 @@ export async function show(root, { service, rest, signal }) {
         fit.length > room && `${count(fit.length - room, "photo")} left out: the limit is ${grouped(most)}.`,
       ].filter(Boolean);
       draw();
-      if (notes.length) say(notes.join(" "));
+      if (notes.length) announce(notes.join(" "));
     };
     const send = async () => {
       fill(wrong, waiting(`Sending ${count(kept.files.length, "photo")}`));
@@ -75,7 +75,7 @@ export async function show(root, { service, rest, signal }) {
         })));
     }
     const limit = `Up to ${grouped(most)} photos${mostBytes < Infinity ? `, ${megabytes(mostBytes)} in total` : ""}. For larger collections use the command facespace cluster.`;
-    fill(body, well({ label: "Photos to group", several: true, folder: true, note: limit, onFiles: add, signal }), chosen, earlier);
+    fill(body, dropzone({ label: "Photos to group", several: true, folder: true, note: limit, onFiles: add, signal }), chosen, earlier);
     draw();
     earlierJobs(earlier);
   }
@@ -125,7 +125,7 @@ export async function show(root, { service, rest, signal }) {
       return;
     }
     kept.files = [];
-    say("The groups are ready");
+    announce("The groups are ready");
     const files = kept.sent.job === job.job ? kept.sent.files : [];
     await sheets(body, { service, job, signal, forget, extra: (clusters) => (files.length ? photosByPerson(clusters, files) : null) });
   }
@@ -139,7 +139,7 @@ function photosByPerson(clusters, files) {
     try {
       const entries = inFolders(clusters, files);
       save(await zip(entries, (i) => (button.textContent = `Packing ${i + 1} of ${entries.length}`)), "facespace-photos.zip");
-      say("The photos are packed");
+      announce("The photos are packed");
     } catch (error) {
       button.after(failed({ title: "The photos could not be packed", detail: error.message }, null, "h3"));
     }

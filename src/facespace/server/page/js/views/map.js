@@ -1,7 +1,7 @@
 // A map of the gallery: people who are close to each other may look alike.
 
 import { call } from "../api.js";
-import { fill, h, say } from "../dom.js";
+import { announce, fill, h } from "../dom.js";
 import { icon } from "../icons.js";
 import { facePicture, portrait } from "../parts/portrait.js";
 import { empty, failed, head, waiting } from "../parts/states.js";
@@ -78,7 +78,7 @@ function draw(body, found, signal) {
     const near = points.map((other, j) => [Math.hypot(other.x - point.x, other.y - point.y), j]).filter(([, j]) => j !== i)
       .sort((a, b) => a[0] - b[0]).slice(0, 4);
     fill(panel, h("div.map-who", portrait(point.name, facePicture(point.picture)),
-      h("div", h("h2", point.name), h("p.small.soft", count(point.faces, "face")), h("a", { href: `#/people/${point.person}` }, `Show ${point.name}`))),
+      h("div", h("h2", point.name), h("p.small.soft", count(point.faces, "face")), h("a", { href: `#/people/${point.person_id}` }, `Show ${point.name}`))),
     h("h3", "Nearby"),
     h("ul.map-near", near.map(([, j]) => h("li", h("button.map-other", { type: "button", on: { click: () => go(j) } }, portrait(points[j].name, facePicture(points[j].picture)), h("span.small", points[j].name))))));
   }
@@ -114,7 +114,7 @@ function draw(body, found, signal) {
       const [dx, dy] = KEYS[event.key];
       const next = towards(points, chosen, dx, dy);
       if (next >= 0) go(next);
-      else say("Nobody in this direction");
+      else announce("Nobody in this direction");
     }
   });
   map.addEventListener("wheel", (event) => {

@@ -1,13 +1,13 @@
 // The people in the gallery: find, enrol and merge them.
 
 import { call } from "../api.js";
-import { fill, h, newId, say, toast } from "../dom.js";
+import { announce, fill, h, newId, toast } from "../dom.js";
 import { icon } from "../icons.js";
 import { nameToKeep } from "../parts/ask.js";
 import { enrolDialog } from "../parts/enrol.js";
 import { facePicture, portrait } from "../parts/portrait.js";
 import { empty, failed, head, waiting } from "../parts/states.js";
-import { hearPhotos } from "../parts/well.js";
+import { onPhotos } from "../parts/dropzone.js";
 import { forget } from "../session.js";
 import { count } from "../words.js";
 import { noGallery } from "./search.js";
@@ -71,18 +71,18 @@ export async function show(root, { service, signal }) {
   }
 
   function card(person) {
-    const element = h("li.person-card", h("a", { href: `#/people/${person.person}` },
+    const element = h("li.person-card", h("a", { href: `#/people/${person.person_id}` },
       portrait(person.name, facePicture(person.picture)),
       h("span", h("span.name", person.name), h("br"), h("span.small.soft", count(person.faces, "face")))));
     if (choosing) {
-      const box = h("input.pick", { type: "checkbox", "aria-label": `Select ${person.name}`, checked: picked.has(person.person), on: { change: () => {
-        if (box.checked) picked.set(person.person, person);
-        else picked.delete(person.person);
+      const box = h("input.pick", { type: "checkbox", "aria-label": `Select ${person.name}`, checked: picked.has(person.person_id), on: { change: () => {
+        if (box.checked) picked.set(person.person_id, person);
+        else picked.delete(person.person_id);
         element.classList.toggle("picked", box.checked);
         drawTools();
       } } });
       element.append(box);
-      element.classList.toggle("picked", picked.has(person.person));
+      element.classList.toggle("picked", picked.has(person.person_id));
     }
     return element;
   }
@@ -92,7 +92,7 @@ export async function show(root, { service, signal }) {
     const others = [...picked.values()].filter((person) => person !== into);
     try {
       for (const other of others) {
-        await call("POST", `v1/people/${other.person}/merge`, { body: { into: into.person } });
+        await call("POST", `v1/people/${other.person_id}/merge`, { body: { into: into.person_id } });
       }
     } catch (error) {
       fill(tools, failed(error, drawTools, "h2"));
@@ -102,7 +102,7 @@ export async function show(root, { service, signal }) {
     stop();
     const undo = async () => {
       try {
-        for (const _ of others) await call("POST", `v1/people/${into.person}/undo-merge`);
+        for (const _ of others) await call("POST", `v1/people/${into.person_id}/undo-merge`);
         toast("The merge is undone.");
       } catch (error) {
         fill(list, failed(error, load));
@@ -129,7 +129,7 @@ export async function show(root, { service, signal }) {
         choosing = true;
         drawTools();
         load();
-        say("Select the people to merge");
+        announce("Select the people to merge");
         tools.querySelector("p").focus();
       } } }, "Merge"));
       return;
@@ -157,7 +157,7 @@ export async function show(root, { service, signal }) {
     head("People", "Everyone in the gallery.", action || h("span")),
     h("div.people-bar", h("label.unseen", { htmlFor: id }, "Search by name"), search, total, h("div.push", tools)),
     list);
-  if (mayEnrol) hearPhotos(root.closest("main"), (files) => enrol(files), { signal, paste: true });
+  if (mayEnrol) onPhotos(root.closest("main"), (files) => enrol(files), { signal, paste: true });
   drawTools();
   await load();
 }

@@ -44,19 +44,19 @@ export async function show(root, { service, rest, signal }) {
   const merge = async () => {
     const asked = await askMerge(person);
     if (!asked) return;
-    const [from, into] = asked.keep.person === person.person ? [asked.other, person] : [person, asked.other];
+    const [from, into] = asked.keep.person_id === person.person_id ? [asked.other, person] : [person, asked.other];
     await attempt(async () => {
-      await call("POST", `v1/people/${from.person}/merge`, { body: { into: into.person } });
+      await call("POST", `v1/people/${from.person_id}/merge`, { body: { into: into.person_id } });
       toast(`${from.name} merged into ${into.name}.`, async () => {
         try {
-          await call("POST", `v1/people/${into.person}/undo-merge`);
-          if (into.person !== person.person) location.hash = `#/people/${number}`;
+          await call("POST", `v1/people/${into.person_id}/undo-merge`);
+          if (into.person_id !== person.person_id) location.hash = `#/people/${number}`;
           else await again();
         } catch (error) {
           toast(error.message);
         }
       });
-      if (into.person !== person.person) location.hash = `#/people/${into.person}`;
+      if (into.person_id !== person.person_id) location.hash = `#/people/${into.person_id}`;
       else await again();
     });
   };

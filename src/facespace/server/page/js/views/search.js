@@ -1,12 +1,12 @@
 // Search the gallery for the faces in a photo.
 
 import { call, formOf } from "../api.js";
-import { fill, h, newId, say, toast } from "../dom.js";
+import { announce, fill, h, newId, toast } from "../dom.js";
 import { icon } from "../icons.js";
 import { crop, photo } from "../parts/photo.js";
 import { facePicture, portrait } from "../parts/portrait.js";
 import { action, empty, failed, head, waiting } from "../parts/states.js";
-import { chooseAgain, filledWell, well } from "../parts/well.js";
+import { chooseAgain, filledDropzone, dropzone } from "../parts/dropzone.js";
 import { enrolDialog } from "../parts/enrol.js";
 import { count, distance, oneIn, percent, quality } from "../words.js";
 
@@ -35,7 +35,7 @@ export async function show(root, { service, signal }) {
   function draw() {
     const more = { label: PLACE, onFiles: ([file]) => put(file), signal };
     if (!kept.file) {
-      fill(place, well({ ...more, paste: true }));
+      fill(place, dropzone({ ...more, paste: true }));
       return;
     }
     const found = kept.answer;
@@ -45,7 +45,7 @@ export async function show(root, { service, signal }) {
       first: (i) => found.faces[i].name !== null,
       onPick: found && pick,
     });
-    fill(place, filledWell({ ...more, shown, onClear: () => put(null) }));
+    fill(place, filledDropzone({ ...more, shown, onClear: () => put(null) }));
   }
 
   async function ask() {
@@ -72,7 +72,7 @@ export async function show(root, { service, signal }) {
     }
     fill(answer, result());
     const names = knownFirst(kept.answer).map((i) => kept.answer.faces[i].name ?? "unknown");
-    say(names.length ? `${count(names.length, "face")}: ${names.join(", ")}` : "No face found");
+    announce(names.length ? `${count(names.length, "face")}: ${names.join(", ")}` : "No face found");
   }
 
   function result() {
@@ -92,7 +92,7 @@ export async function show(root, { service, signal }) {
             h("p", sentence(face, found)),
             h("p.small.soft", quality(face.quality)),
             h("div.row", {},
-              face.person && h("a.button.small", { href: `#/people/${face.person}` }, `Show ${face.name}`),
+              face.person_id && h("a.button.small", { href: `#/people/${face.person_id}` }, `Show ${face.name}`),
               service.scopes.includes("enrol") && h("button.button.small", {
                 type: "button", data: { key: "enrol" }, on: { click: () => enrol(face) },
               }, icon("add"), face.name ? "Add this face" : "Enrol"),
@@ -101,7 +101,7 @@ export async function show(root, { service, signal }) {
         ),
         face.candidates.length > 0 && h("div", h("h3", "Closest people"),
           h("p.small.soft", `The percentage is the probability that it is the same person, if both outcomes were equally likely beforehand. With ${count(found.people, "person", "people")} in the gallery, a match needs a distance of ${distance(found.threshold)} or less.`)),
-        h("ol.candidates", face.candidates.map((candidate, i) => candidateCard(candidate, found, i === 0 && face.person === candidate.person))),
+        h("ol.candidates", face.candidates.map((candidate, i) => candidateCard(candidate, found, i === 0 && face.person_id === candidate.person_id))),
       ),
       strictness(() => {
         kept.answer = null;
@@ -156,7 +156,7 @@ function sentence(face, found) {
 function candidateCard(candidate, found, taken) {
   const within = candidate.adjusted_distance <= found.threshold;
   return h("li.candidate", { class: taken ? "taken" : "" },
-    h("a", { href: `#/people/${candidate.person}` },
+    h("a", { href: `#/people/${candidate.person_id}` },
       portrait(candidate.name, facePicture(candidate.picture)),
       h("span.name", candidate.name)),
     track(candidate.adjusted_distance, found.threshold),

@@ -1,6 +1,6 @@
 // Photo input: drag and drop, file dialog, paste, folders and the camera.
 
-import { fill, h, newId, say } from "../dom.js";
+import { announce, fill, h, newId } from "../dom.js";
 import { icon } from "../icons.js";
 import { count } from "../words.js";
 import { takePhoto } from "./camera.js";
@@ -17,14 +17,14 @@ function sorted(files) {
 }
 
 /** Call `onFiles(photos, others)` for photos and folders dropped on an element, or pasted while it is shown. */
-export function hearPhotos(element, onFiles, { signal, paste = false } = {}) {
+export function onPhotos(element, onFiles, { signal, paste = false } = {}) {
   let depth = 0;
   const over = (on) => element.classList.toggle("over", on);
   const carries = (event) => event.dataTransfer?.types.includes("Files");
   const take = (files) => {
     const [photos, others] = sorted(files);
     if (photos.length) onFiles(photos, others);
-    else say("No photo found. Drop image files, such as JPEG or PNG.");
+    else announce("No photo found. Drop image files, such as JPEG or PNG.");
   };
   element.addEventListener("dragenter", (event) => carries(event) && (depth++, over(true)), { signal });
   element.addEventListener("dragleave", (event) => carries(event) && --depth <= 0 && ((depth = 0), over(false)), { signal });
@@ -87,15 +87,15 @@ function chooser(text, label, key, onFiles, more = {}) {
  * be chosen; note : a line below, such as a limit; onFiles(photos, others) : called with the photos and the number of
  * other files
  */
-export function well({ label, several = false, folder = false, low = false, note, onFiles, signal, paste = false }) {
+export function dropzone({ label, several = false, folder = false, low = false, note, onFiles, signal, paste = false }) {
   const take = (files, others = 0) => {
-    say(`${label}: ${count(several ? files.length : 1, "photo")} added`);
+    announce(`${label}: ${count(several ? files.length : 1, "photo")} added`);
     onFiles(several ? files : files.slice(0, 1), others);
   };
   const taken = (files) => {
     const [photos, others] = sorted(files);
     if (photos.length) take(photos, others);
-    else say("There is no photo in this folder.");
+    else announce("There is no photo in this folder.");
   };
   const camera = navigator.mediaDevices?.getUserMedia && h("button.button.small.quiet", {
     type: "button",
@@ -104,8 +104,8 @@ export function well({ label, several = false, folder = false, low = false, note
       if (photo) take([photo]);
     } },
   }, icon("camera"), "Use camera");
-  const element = h("div.well", { class: low ? "low" : "", role: "group", "aria-label": label },
-    h("div.well-ask", {},
+  const element = h("div.dropzone", { class: low ? "low" : "", role: "group", "aria-label": label },
+    h("div.dropzone-ask", {},
       icon("photo"),
       h("span", several ? "Drop photos here" : "Drop a photo here"),
       h("div.row", chooser(several ? "Choose photos" : "Choose photo", label, `choose ${label}`, (files) => take(files), { multiple: several }),
@@ -115,16 +115,16 @@ export function well({ label, several = false, folder = false, low = false, note
       note && h("p.small", note),
     ),
   );
-  hearPhotos(element, take, { signal, paste });
+  onPhotos(element, take, { signal, paste });
   return element;
 }
 
 /** A drop zone with a photo, which can be replaced or removed. */
-export function filledWell({ label, shown, onFiles, onClear, signal }) {
+export function filledDropzone({ label, shown, onFiles, onClear, signal }) {
   const clear = h("button.icon", { type: "button", "aria-label": `Remove: ${label}`, title: "Remove", on: { click: onClear } }, icon("close"));
-  const element = h("div.well.filled", { role: "group", "aria-label": label }, shown,
-    h("div.well-tools", chooser("Choose another", label, `choose ${label}`, (files) => onFiles(files.slice(0, 1))), clear));
-  hearPhotos(element, (files) => onFiles(files.slice(0, 1)), { signal });
+  const element = h("div.dropzone.filled", { role: "group", "aria-label": label }, shown,
+    h("div.dropzone-tools", chooser("Choose another", label, `choose ${label}`, (files) => onFiles(files.slice(0, 1))), clear));
+  onPhotos(element, (files) => onFiles(files.slice(0, 1)), { signal });
   return element;
 }
 

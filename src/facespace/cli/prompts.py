@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from facespace.space import Face
 
 
-def possible() -> bool:
+def is_interactive() -> bool:
     """Return whether a user is there to answer."""
     return sys.stdin.isatty() and sys.stderr.isatty()
 
@@ -35,8 +35,8 @@ def which_face(name: str) -> "ChooseFace":
     return choose
 
 
-def enrol_all_the_same(doubt: "Doubt") -> bool:
+def enrol_anyway(doubt: "Doubt") -> bool:
     """Ask whether to enrol photos that look like somebody else."""
     which = photo_name(doubt.photos[0]) if len(doubt.photos) == 1 else f"the {len(doubt.photos)} photos"
     errors.print(f"{which}: {doubt.reason}", markup=False, highlight=False)
-    return typer.confirm(f"Enrol as {doubt.person} anyway?", default=False, err=True)
+    return typer.confirm(f"Enrol as {doubt.name} anyway?", default=False, err=True)

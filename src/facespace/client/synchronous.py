@@ -11,14 +11,14 @@ from pydantic import BaseModel, ValidationError
 
 from facespace import schemas as s
 from facespace.client import calls
-from facespace.client.calls import Call, Sent
+from facespace.client.calls import Call, PhotoLike
 from facespace.client.errors import ServiceError
 from facespace.client.waiting import Progress, finished, pauses
 
 Answer = TypeVar("Answer")
 
 # Maximum number of attempts after status 429, each after the delay in Retry-After.
-TRIES = 4
+MAX_TRIES = 4
 
 
 class Client:
@@ -30,20 +30,20 @@ class Client:
 
     Parameters
     ----------
-    base : str
+    base_url : str
         Base URL, such as http://127.0.0.1:8000.
     key : str or None
         API key.
-    seconds : float
+    timeout : float
         Timeout of a request.
     transport : httpx.BaseTransport or None
         Custom transport, such as an ASGI transport for tests.
     """
 
     def __init__(
-        self, base: str, key: str | None = None, seconds: float = 60.0, transport: httpx.BaseTransport | None = None
+        self, base_url: str, key: str | None = None, timeout: float = 60.0, transport: httpx.BaseTransport | None = None
     ):
-        self._http = httpx.Client(base_url=base, headers=headers_of(key), timeout=seconds, transport=transport)
+        self._http = httpx.Client(base_url=base_url, headers=headers_of(key), timeout=timeout, transport=transport)
 
     def __enter__(self) -> "Client":
         return self
@@ -57,63 +57,65 @@ class Client:
         """Close all connections."""
         self._http.close()
 
-    def ask(self, call: Call[Answer]) -> Answer:
+    def send(self, call: Call[Answer]) -> Answer:
         """Send a call and return its response."""
-        for left in range(TRIES, 0, -1):
+        for left in range(MAX_TRIES, 0, -1):
             try:
                 response = self._http.request(**request_of(call))
             except httpx.HTTPError as error:
                 raise unreachable(self._http.base_url, error) from None
             if response.status_code != 429 or left == 1:
                 break
-            time.sleep(pause(response))
-        return answered(call, response)
+            time.sleep(retry_delay(response))
+        return parsed(call, response)
 
     def service(self) -> s.ServiceAnswer:
         """Describe the service: version, model, limits, and what this key is allowed to do."""
-        return self.ask(calls.service())
+        return self.send(calls.service())
 
     def model(self) -> s.ModelAnswer:
         """Return the model with its card and the curves derived from it."""
-        return self.ask(calls.model())
+        return self.send(calls.model())
 
-    def faces(self, photo: Sent, crops: bool = False, embeddings: bool = False) -> s.FacesAnswer:
+    def faces(self, photo: PhotoLike, crops: bool = False, embeddings: bool = False) -> s.FacesAnswer:
         """Find the faces in a photo."""
-        return self.ask(calls.faces(photo, crops, embeddings))
+        return self.send(calls.faces(photo, crops, embeddings))
 
-    def faces_batch(self, photos: Iterable[Sent], crops: bool = False, embeddings: bool = False) -> s.FacesBatchAnswer:
+    def faces_batch(
+        self, photos: Iterable[PhotoLike], crops: bool = False, embeddings: bool = False
+    ) -> s.FacesBatchAnswer:
         """Find the faces in several photos. An unusable photo has a `failure`; the others are processed."""
-        return self.ask(calls.faces_batch(photos, crops, embeddings))
+        return self.send(calls.faces_batch(photos, crops, embeddings))
 
     def verify(
         self,
-        a: Sent,
-        b: Sent,
+        a: PhotoLike,
+        b: PhotoLike,
         far: float | None = None,
         crops: bool = False,
         face_a: int | None = None,
         face_b: int | None = None,
     ) -> s.VerifyAnswer:
         """Verify that two photos show the same person. `face_a` and `face_b` choose a face by number, from 1."""
-        return self.ask(calls.verify(a, b, far, crops, face_a, face_b))
+        return self.send(calls.verify(a, b, far, crops, face_a, face_b))
 
     def identify(
-        self, photo: Sent, fpir: float | None = None, top: int | None = None, crops: bool = False
+        self, photo: PhotoLike, fpir: float | None = None, top: int | None = None, crops: bool = False
     ) -> s.IdentifyAnswer:
         """Identify the faces in a photo."""
-        return self.ask(calls.identify(photo, fpir, top, crops))
+        return self.send(calls.identify(photo, fpir, top, crops))
 
     def identify_batch(
-        self, photos: Iterable[Sent], fpir: float | None = None, top: int | None = None, crops: bool = False
+        self, photos: Iterable[PhotoLike], fpir: float | None = None, top: int | None = None, crops: bool = False
     ) -> s.IdentifyBatchAnswer:
         """Identify the faces in several photos. An unusable photo has a `failure`; the others are processed."""
-        return self.ask(calls.identify_batch(photos, fpir, top, crops))
+        return self.send(calls.identify_batch(photos, fpir, top, crops))
 
     def verify_person(
-        self, person_id: int, photo: Sent, far: float | None = None, face: int | None = None, crops: bool = False
+        self, person_id: int, photo: PhotoLike, far: float | None = None, face: int | None = None, crops: bool = False
     ) -> s.PersonVerifyAnswer:
         """Verify that a photo shows this person. `face` chooses a face by number, from 1; default: the largest."""
-        return self.ask(calls.verify_person(person_id, photo, far, face, crops))
+        return self.send(calls.verify_person(person_id, photo, far, face, crops))
 
     def search(
         self,
@@ -126,66 +128,66 @@ class Client:
 
         Raises EmbeddingError, before anything is sent, if they are not finite or do not have L2 norm 1.
         """
-        return self.ask(calls.search(embeddings, model, fpir, top))
+        return self.send(calls.search(embeddings, model, fpir, top))
 
     def people(self, search: str | None = None, offset: int = 0, limit: int | None = None) -> s.PeopleAnswer:
         """List the people in the gallery by name, one page at a time."""
-        return self.ask(calls.people(search, offset, limit))
+        return self.send(calls.people(search, offset, limit))
 
-    def person(self, number: int) -> s.PersonFaces:
+    def person(self, person_id: int) -> s.PersonFaces:
         """Show a person and their faces."""
-        return self.ask(calls.person(number))
+        return self.send(calls.person(person_id))
 
     def enrol(
         self,
         name: str,
-        photos: Iterable[Sent],
+        photos: Iterable[PhotoLike],
         attributes: Mapping[str, Any] | None = None,
-        least_quality: float | None = None,
+        min_quality: float | None = None,
         keep: bool = False,
         face: int | None = None,
         accept_doubtful: bool = False,
     ) -> s.EnrolAnswer:
         """Enrol a person. With a single photo, `face` chooses a face by number, from 1 in reading order."""
-        return self.ask(calls.enrol(name, photos, attributes, least_quality, keep, face, accept_doubtful))
+        return self.send(calls.enrol(name, photos, attributes, min_quality, keep, face, accept_doubtful))
 
     def change(
-        self, number: int, name: str | None = None, attributes: Mapping[str, Any] | None = None
+        self, person_id: int, name: str | None = None, attributes: Mapping[str, Any] | None = None
     ) -> s.PersonAnswer:
         """Change the name or the attributes of a person, or both."""
-        return self.ask(calls.change(number, name, attributes))
+        return self.send(calls.change(person_id, name, attributes))
 
-    def remove(self, number: int) -> s.RemovalAnswer:
+    def remove(self, person_id: int) -> s.RemovalAnswer:
         """Permanently delete a person and all their faces."""
-        return self.ask(calls.remove(number))
+        return self.send(calls.remove(person_id))
 
-    def merge(self, number: int, into: int) -> s.PersonAnswer:
+    def merge(self, person_id: int, into: int) -> s.PersonAnswer:
         """Merge a person into another, who is returned."""
-        return self.ask(calls.merge(number, into))
+        return self.send(calls.merge(person_id, into))
 
-    def undo_merge(self, number: int) -> s.UndoneMerge:
+    def undo_merge(self, person_id: int) -> s.UndoneMerge:
         """Undo the last merge into a person."""
-        return self.ask(calls.undo_merge(number))
+        return self.send(calls.undo_merge(person_id))
 
     def move_face(self, face: int, to: str) -> s.PersonAnswer:
         """Move a face to another person."""
-        return self.ask(calls.move_face(face, to))
+        return self.send(calls.move_face(face, to))
 
     def remove_face(self, face: int) -> s.PersonAnswer:
         """Permanently delete a face."""
-        return self.ask(calls.remove_face(face))
+        return self.send(calls.remove_face(face))
 
     def picture(self, face: int) -> bytes:
         """Return the stored thumbnail of a face as WebP."""
-        return self.ask(calls.picture(face))
+        return self.send(calls.picture(face))
 
-    def start_cluster(self, photos: Iterable[Sent]) -> s.Job:
+    def start_cluster(self, photos: Iterable[PhotoLike]) -> s.Job:
         """Start a job that groups the faces in photos by person."""
-        return self.ask(calls.start_cluster(photos))
+        return self.send(calls.start_cluster(photos))
 
     def job(self, name: str) -> s.Job:
         """Show the progress of a clustering job."""
-        return self.ask(calls.job(name))
+        return self.send(calls.job(name))
 
     def wait(self, name: str, timeout: float | None = None, on_progress: Progress | None = None) -> s.Job:
         """Wait until a clustering job is done.
@@ -214,7 +216,7 @@ class Client:
             time.sleep(next(seconds))
 
     def cluster(
-        self, photos: Iterable[Sent], timeout: float | None = None, on_progress: Progress | None = None
+        self, photos: Iterable[PhotoLike], timeout: float | None = None, on_progress: Progress | None = None
     ) -> s.ClusterResult:
         """Group the faces in photos by person and wait for the result. Parameters and errors are those of `wait`."""
         started = self.start_cluster(photos)
@@ -223,27 +225,27 @@ class Client:
 
     def cancel(self, name: str) -> s.Job:
         """Cancel a clustering job."""
-        return self.ask(calls.cancel(name))
+        return self.send(calls.cancel(name))
 
     def delete_job(self, name: str) -> None:
         """Delete a clustering job and all its faces."""
-        self.ask(calls.delete_job(name))
+        self.send(calls.delete_job(name))
 
     def clusters(self, name: str) -> s.ClusterResult:
         """Return the result of a finished clustering job."""
-        return self.ask(calls.clusters(name))
+        return self.send(calls.clusters(name))
 
-    def questions(self, name: str, most: int = 20) -> s.Questions:
+    def questions(self, name: str, limit: int = 20) -> s.Questions:
         """List pairs of faces to ask a user about, the most informative first."""
-        return self.ask(calls.questions(name, most))
+        return self.send(calls.questions(name, limit))
 
     def answer(self, name: str, a: int, b: int, same: bool) -> s.DecisionMade:
         """Mark two faces as the same person or different people."""
-        return self.ask(calls.answer(name, a, b, same))
+        return self.send(calls.answer(name, a, b, same))
 
     def undo(self, name: str, decision: int | None = None) -> s.DecisionAnswer:
         """Undo a decision. Default: the last one."""
-        return self.ask(calls.undo(name, decision))
+        return self.send(calls.undo(name, decision))
 
 
 def headers_of(key: str | None) -> dict[str, str]:
@@ -253,25 +255,25 @@ def headers_of(key: str | None) -> dict[str, str]:
 
 def request_of(call: Call[Any]) -> dict[str, Any]:
     """Return the arguments of an httpx request for a call."""
-    asked: dict[str, Any] = {
+    request: dict[str, Any] = {
         "method": call.method,
         "url": call.path,
         "params": {name: value for name, value in call.query.items() if value is not None},
     }
     if call.files:
-        asked |= {"files": list(call.files), "data": dict(call.form)}
+        request |= {"files": list(call.files), "data": dict(call.form)}
     elif call.body is not None:
-        asked["json"] = call.body.model_dump(mode="json", exclude_none=True)
-    return asked
+        request["json"] = call.body.model_dump(mode="json", exclude_none=True)
+    return request
 
 
-def pause(response: httpx.Response) -> float:
+def retry_delay(response: httpx.Response) -> float:
     """Return the seconds to wait before a retry."""
-    told = response.headers.get("retry-after", "1")
-    return float(told) if told.isdecimal() else 1.0
+    header = response.headers.get("retry-after", "1")
+    return float(header) if header.isdecimal() else 1.0
 
 
-def answered(call: Call[Answer], response: httpx.Response) -> Answer:
+def parsed(call: Call[Answer], response: httpx.Response) -> Answer:
     """Parse the response to a call. Raises ServiceError if it is an error."""
     if response.is_success:
         try:
@@ -282,14 +284,14 @@ def answered(call: Call[Answer], response: httpx.Response) -> Answer:
             raise ServiceError(
                 f"{response.url} is not a facespace service of a compatible version; check the address"
             ) from None
-    again = pause(response) if "retry-after" in response.headers else None
+    retry_after = retry_delay(response) if "retry-after" in response.headers else None
     try:
         problem = s.Problem.model_validate_json(response.content)
     except ValidationError:
         raise ServiceError(
-            f"{response.url} responded with status {response.status_code}; check the address", None, again
+            f"{response.url} responded with status {response.status_code}; check the address", None, retry_after
         ) from None
-    raise ServiceError(f"{problem.title}: {problem.detail}", problem, again)
+    raise ServiceError(f"{problem.title}: {problem.detail}", problem, retry_after)
 
 
 def unreachable(base: httpx.URL, error: httpx.HTTPError) -> ServiceError:

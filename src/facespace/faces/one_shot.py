@@ -1,0 +1,239 @@
+"""A detector that finds every face in one pass: boxes, scores and five landmarks from one network.
+
+The network, its training and what it was measured on: docs/decisions/014-one-shot-detector.md.
+"""
+
+import math
+import threading
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from facespace.errors import ModelError
+from facespace.faces.boxes import suppress
+from facespace.faces.dark import lit
+from facespace.faces.detection import Detections, SecondLook
+from facespace.faces.detector_file import CELLS, STRIDES, DetectorModelCard, read_detector, shipped_detector
+from facespace.images import resize
+
+# Sides of the network's input are multiples of this, so that the maps of all strides fit on each other.
+GRAIN = 32
+# Photos are looked at with a longer side of at most so many pixels.
+LONGEST = 1024
+# A photo with a longer side than this is looked at once more at this size: faces that fill it are larger than what a
+# cell of the network sees. It costs a tenth more. Only faces of at least the share LARGE of that size are taken from
+# there: smaller ones are seen better at the first size.
+SMALL, LARGE = 320, 0.25
+# Of two boxes that overlap by more than this share of their union, the better one is the face.
+SAME = 0.4
+# Or where the smaller is covered by the larger by more than this.
+COVERED = 0.8
+# Tiles of a large photo overlap by so many pixels; faces larger than that are found in the photo as a whole.
+OVERLAP = 128
+# Pixels that go through the network in one run, at most: what it computes on the way needs 200 bytes for each.
+RUN = 1024 * 1024
+# Faces of one photo, at most: the best-scored. More boxes than that are no photo's faces.
+MOST = 5000
+
+
+class Candidates(NamedTuple):
+    """Boxes (n, 4), landmarks (n, 5, 2) counted from edges as boxes are, scores (n,), in pixels of the input."""
+
+    boxes: NDArray[np.float32]
+    landmarks: NDArray[np.float32]
+    scores: NDArray[np.float32]
+
+
+class _Piece(NamedTuple):
+    """A part of a photo as the network sees it: where it lies in the photo, its scale, and its pixels.
+
+    inner : which of its borders (left, top, right, bottom) lie inside the photo
+    least : the larger side of the smallest face that is taken from it, in pixels of the piece
+    """
+
+    photo: int
+    left: float
+    top: float
+    scale: tuple[float, float]
+    pixels: NDArray[np.uint8]
+    inner: tuple[bool, bool, bool, bool]
+    least: float = 0
+
+
+class OneShot:
+    """Find faces with their five landmarks. Safe to share between threads.
+
+    Parameters
+    ----------
+    model : path or None
+        A detector that `facespace train detector` made; the one that comes with the package where None.
+    score : float or None
+        Faces below this score are left out; by default that of the card, which says how many false boxes a photo
+        it lets through.
+    smallest : int or None
+        Side in pixels of the smallest face looked for. A photo is scaled down to 1,024 pixels, where faces of 10
+        are found; where `smallest` asks for smaller ones than that leaves, it is looked at in tiles, in time that
+        grows with its pixels. None never uses tiles.
+    threads : int
+        Threads of the network.
+
+    Raises
+    ------
+    ModelError
+        The file is no detector of this layout, or damaged.
+    """
+
+    gives_landmarks = True
+    # docs/decisions/014-one-shot-detector.md.
+    second_look = SecondLook(unsure=0.7, sure=0.75)
+
+    def __init__(
+        self, model: str | Path | None = None, score: float | None = None, smallest: int | None = None, threads: int = 1
+    ):
+        self._path = shipped_detector() if model is None else Path(model)
+        self._asked = score
+        self._smallest = smallest
+        self._threads = threads
+        self._lock = threading.Lock()
+
+    @property
+    def card(self) -> DetectorModelCard:
+        """What the detector's file says about it."""
+        return self._read[0]
+
+    def __call__(self, images: Sequence[NDArray[np.uint8]]) -> list[Detections]:
+        """Faces of each RGB image (h, w, 3), best first; images of one size go through the network together."""
+        threshold = self.card.score if self._asked is None else self._asked
+        found: list[list[Candidates]] = [[] for _ in images]
+        # Photos are cut into pieces as they are needed: at most a run's worth of pixels is held.
+        waiting: dict[tuple[int, int], list[_Piece]] = {}
+        for piece in self._pieces(images):
+            shape = tuple(-(-side // GRAIN) * GRAIN for side in piece.pixels.shape[:2])
+            group = waiting.setdefault((shape[0], shape[1]), [])
+            group.append(piece)
+            if (len(group) + 1) * shape[0] * shape[1] > RUN:
+                self._look(group, (shape[0], shape[1]), threshold, found)
+                group.clear()
+        for shape, group in waiting.items():
+            if group:
+                self._look(group, shape, threshold, found)
+        return [_merged(parts) for parts in found]
+
+    @cached_property
+    def _read(self) -> tuple[DetectorModelCard, bytes]:
+        return read_detector(self._path)
+
+    @cached_property
+    def _session(self) -> ort.InferenceSession:
+        options = ort.SessionOptions()
+        options.log_severity_level = 3
+        options.intra_op_num_threads = self._threads
+        try:
+            return ort.InferenceSession(self._read[1], options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # onnxruntime's exceptions share no public parent
+            raise ModelError(f"onnxruntime cannot load the detector {self._path}: {error}") from None
+
+    def _pieces(self, images: Sequence[NDArray[np.uint8]]) -> Iterator[_Piece]:
+        for number, whole in enumerate(images):
+            image = lit(whole)
+            height, width = image.shape[:2]
+            longest = max(height, width)
+            whole_scale = min(1.0, LONGEST / longest)
+            wanted = whole_scale if self._smallest is None else min(1.0, self.card.smallest / self._smallest)
+            if wanted > whole_scale:
+                yield from _tiles(number, image, wanted)
+            yield _scaled(number, image, whole_scale)
+            if longest * whole_scale > 2 * SMALL:
+                yield _scaled(number, image, SMALL / longest)._replace(least=LARGE * SMALL)
+
+    def _look(
+        self, pieces: list[_Piece], shape: tuple[int, int], threshold: float, found: list[list[Candidates]]
+    ) -> None:
+        """Run the network on pieces that fit one shape, and note what it sees in their photos."""
+        batch = np.zeros((len(pieces), *shape, 3), np.uint8)
+        for place, piece in zip(batch, pieces, strict=True):
+            place[: piece.pixels.shape[0], : piece.pixels.shape[1]] = piece.pixels
+        with self._lock:
+            session = self._session
+        try:
+            maps = session.run(None, {session.get_inputs()[0].name: batch})
+        except Exception as error:
+            raise ModelError(f"the detector {self._path} cannot be run on {batch.shape}: {error}") from None
+        if len(maps) != len(STRIDES) or any(level.shape[1] != 15 for level in maps):
+            raise ModelError(f"{self._path} does not give what its card says: three maps of 15 channels")
+        for index, piece in enumerate(pieces):
+            found[piece.photo].append(_placed(decode_maps([level[index] for level in maps], threshold), piece))
+
+
+def decode_maps(maps: Sequence[NDArray[np.float32]], threshold: float) -> Candidates:
+    """What the network's maps (15, h / s, w / s) of one input say, where the score reaches the threshold.
+
+    Each cell holds the logit of its score, the offset of the box's middle from the cell's in cells, the logarithms of
+    its sides over 4 cells, and the landmarks relative to the middle of the box in roots of its area.
+    """
+    logit = np.log(threshold / (1 - threshold))
+    parts = []
+    for stride, values in zip(STRIDES, maps, strict=True):
+        rows, columns = np.nonzero(values[0] >= logit)
+        own = values[:, rows, columns].T
+        middle = (np.stack([columns, rows], axis=1) + np.float32(0.5) + own[:, 1:3]) * stride
+        size: NDArray[np.float32] = np.exp(np.clip(own[:, 3:5], -4, 4)) * np.float32(stride * CELLS)
+        unit = np.sqrt(size.prod(axis=1))[:, None, None]
+        points = middle[:, None] + own[:, 5:].reshape(-1, 5, 2) * unit
+        scores = 1 / (1 + np.exp(-own[:, 0]))
+        parts.append((np.concatenate([middle - size / 2, middle + size / 2], axis=1), points, scores))
+    return Candidates(*(np.concatenate(columns).astype(np.float32) for columns in zip(*parts, strict=True)))
+
+
+def _scaled(number: int, image: NDArray[np.uint8], scale: float) -> _Piece:
+    """All of a photo, scaled down."""
+    height, width = image.shape[:2]
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    pixels = image if size == (width, height) else resize(image, *size)
+    return _Piece(number, 0, 0, (size[0] / width, size[1] / height), pixels, (False,) * 4)
+
+
+def _tiles(number: int, image: NDArray[np.uint8], scale: float) -> Iterator[_Piece]:
+    """Overlapping parts of a photo, each of at most `LONGEST` pixels a side at this scale."""
+    height, width = image.shape[:2]
+    side, step = LONGEST / scale, (LONGEST - OVERLAP) / scale
+    for row in range(max(1, math.ceil((height * scale - OVERLAP) / (LONGEST - OVERLAP)))):
+        for column in range(max(1, math.ceil((width * scale - OVERLAP) / (LONGEST - OVERLAP)))):
+            left, top = int(column * step), int(row * step)
+            right, bottom = min(width, int(left + side)), min(height, int(top + side))
+            part = _scaled(number, image[top:bottom, left:right], scale)
+            inner = (left > 0, top > 0, right < width, bottom < height)
+            yield part._replace(left=left, top=top, inner=inner)
+
+
+def _placed(seen: Candidates, piece: _Piece) -> Candidates:
+    """What was seen in a piece, in pixels of the photo; without faces that a border inside the photo cuts."""
+    rows, columns = piece.pixels.shape[:2]
+    # What lies in the filling is no face.
+    middle = (seen.boxes[:, :2] + seen.boxes[:, 2:]) / 2
+    kept = ((middle > 0) & (middle < [columns, rows])).all(axis=1)
+    kept &= (seen.boxes[:, 2:] - seen.boxes[:, :2]).max(axis=1, initial=0) >= piece.least
+    if any(piece.inner):
+        edge = np.array([0, 0, columns, rows], np.float32)
+        near = np.abs(seen.boxes - edge) < 2
+        beyond = np.concatenate([seen.boxes[:, :2] < 0, seen.boxes[:, 2:] > [columns, rows]], axis=1)
+        kept &= ~((near | beyond) & np.array(piece.inner)).any(axis=1)
+    scale, corner = np.array(piece.scale, np.float32), np.array([piece.left, piece.top], np.float32)
+    boxes = seen.boxes[kept].reshape(-1, 2, 2) / scale + corner
+    return Candidates(boxes.reshape(-1, 4), seen.landmarks[kept] / scale + corner, seen.scores[kept])
+
+
+def _merged(parts: Sequence[Candidates]) -> Detections:
+    """One detection a face, from all that was seen of a photo."""
+    boxes, landmarks, scores = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    if len(scores) > MOST:
+        best = np.argsort(-scores, kind="stable")[:MOST]
+        boxes, landmarks, scores = boxes[best], landmarks[best], scores[best]
+    kept = suppress(boxes, scores, SAME)
+    kept = kept[suppress(boxes[kept], scores[kept], COVERED, over="smaller")]
+    return Detections(boxes[kept], landmarks[kept] - np.float32(0.5), scores[kept])

@@ -1,0 +1,1 @@
+"""A face detector trained from photos with boxes: recipe, labels, network, targets, loss, loop, export."""

@@ -1,0 +1,169 @@
+"""A detector's recipe: plain data in TOML, checked before anything starts."""
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from facespace.errors import RecipeError
+from facespace.train.recipe import OptimiserSection
+from facespace.validation import explain
+
+Count = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class PhotosSection(_Section):
+    """Photos and the labels of their faces; paths relative to the recipe's folder, or to `--data`.
+
+    photos : folder
+    labels : npz file, as `facespace.train.detector.labels` makes it
+    validation : first parts of names, such as of folders, of the photos to choose by
+    report : the same of the photos that are for the last figures only
+    """
+
+    photos: Path
+    labels: Path
+    validation: tuple[str, ...] = ()
+    report: tuple[str, ...] = ()
+
+
+class PortraitsSection(_Section):
+    """Photos that one face nearly fills: they teach large faces, which photos of many people have few of.
+
+    share : of the views of a batch
+    """
+
+    photos: Path
+    labels: Path
+    share: Share = 0.15
+
+
+class BackgroundSection(_Section):
+    """Photos of anything, with few faces or none: they teach what is no face.
+
+    share : of the views of a batch
+    """
+
+    photos: Path
+    labels: Path
+    share: Share = 0.1
+
+
+class DataSection(_Section):
+    """What to learn from; description, licence and terms go onto the card."""
+
+    wild: PhotosSection
+    portraits: PortraitsSection | None = None
+    background: BackgroundSection | None = None
+    description: str = "not described"
+    licence: str = "not stated"
+    terms: str = "not stated"
+
+
+Width = Annotated[int, Field(ge=8, le=512)]
+Depth = Annotated[int, Field(ge=0, le=16)]
+
+
+class NetworkSection(_Section):
+    """Channels: at strides 2 and 4, at strides 8, 16 and 32, and of the top-down path.
+
+    depths : residual blocks at strides 8, 16 and 32
+    start : folder of a run whose best checkpoint gives the first weights, of a network as wide and deep as this one or
+        less so; relative to where training is called, as runs are. Random weights where there is none
+    keep_stem : leave the layers of strides 2 and 4 as `start` has them, which saves a third of a step's time
+    """
+
+    stem: tuple[Width, Width] = (16, 32)
+    widths: tuple[Width, Width, Width] = (48, 64, 48)
+    neck: Width = 48
+    depths: tuple[Depth, Depth, Depth] = (0, 1, 1)
+    start: Path | None = None
+    keep_stem: bool = False
+
+
+class BatchSection(_Section):
+    """So many square views of so many pixels."""
+
+    views: Count = 32
+    side: Annotated[int, Field(ge=64, multiple_of=32)] = 320
+
+
+class ValidationSection(_Section):
+    """Average precision on the validation photos every so many steps; 0 for only at the end."""
+
+    every: Annotated[int, Field(ge=0)] = 0
+
+
+class DetectorRecipe(_Section):
+    """Everything that decides what a training run gives.
+
+    averaging : of the weights that are used, the share of their past kept at each step
+    """
+
+    kind: Literal["detector"]
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    seed: Annotated[int, Field(ge=0)] = 1
+    steps: Count
+    checkpoint_every: Count = 250
+    keep_checkpoints: Count = 3
+    precision: Literal["fp32", "bf16"] = "fp32"
+    averaging: Annotated[float, Field(ge=0, lt=1)] = 0.998
+    data: DataSection
+    network: NetworkSection = NetworkSection()
+    batch: BatchSection = BatchSection()
+    optimiser: OptimiserSection = OptimiserSection(name="muon", rate=0.05)
+    validation: ValidationSection = ValidationSection()
+
+
+def read_detector_recipe(path: str | os.PathLike[str], base: Path | None = None) -> DetectorRecipe:
+    """Read a recipe; its paths are resolved against `base`, or the folder it stands in.
+
+    Raises
+    ------
+    RecipeError
+        No such file, not TOML (with the line), or a key or value that is not valid.
+    """
+    path = Path(path)
+    try:
+        values = tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise RecipeError(f"cannot read the recipe {path}: {error.strerror}; check the path") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise RecipeError(f"{path} is not TOML: {error}") from None
+    recipe, base = parse_detector_recipe(values, str(path)), base or path.parent
+
+    def found(section: PhotosSection | PortraitsSection | BackgroundSection) -> dict[str, Path]:
+        return {"photos": base / section.photos, "labels": base / section.labels}
+
+    wild = recipe.data.wild.model_copy(update=found(recipe.data.wild))
+    data: dict[str, PhotosSection | PortraitsSection | BackgroundSection] = {"wild": wild}
+    for name, section in (("portraits", recipe.data.portraits), ("background", recipe.data.background)):
+        if section is not None:
+            data[name] = section.model_copy(update=found(section))
+    return recipe.model_copy(update={"data": recipe.data.model_copy(update=data)})
+
+
+def without_folders(recipe: dict[str, Any]) -> dict[str, Any]:
+    """A recipe's values for others to read: files by their names, not by where they lie on somebody's machine."""
+    network, data = dict(recipe["network"]), dict(recipe["data"])
+    if network.get("start") is not None:
+        network["start"] = Path(network["start"]).name
+    for section in ("wild", "portraits", "background"):
+        if data.get(section) is not None:
+            data[section] = data[section] | {key: Path(data[section][key]).name for key in ("photos", "labels")}
+    return {**recipe, "network": network, "data": data}
+
+
+def parse_detector_recipe(values: object, where: str) -> DetectorRecipe:
+    """Check a recipe's values; RecipeError names each key that is wrong."""
+    try:
+        return DetectorRecipe.model_validate(values)
+    except ValidationError as error:
+        raise RecipeError(f"the recipe {where} is not valid:\n{explain(error, DetectorRecipe)}") from None
