@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from facespace.cli.output import print_json, say, warn
+from facespace.cli.output import echo, print_json, warn
 from facespace.cli.progress import photo_progress
 
 if TYPE_CHECKING:
@@ -43,4 +43,4 @@ def cluster_with_ray(
     if json:
         print_json({**vars(found), "failed": failures})
         return
-    say(f"{found.faces:,} faces; {found.people:,} people: {found.out}")
+    echo(f"{found.faces:,} faces; {found.people:,} people: {found.out}")

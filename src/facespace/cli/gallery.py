@@ -280,8 +280,8 @@ def remove_command(
     echo(f"removed {removal.name} with {removal.faces} faces from {gallery}")
     if not removal.overwritten:
         warn(
-            f"deleted bytes remain: either another process is reading {gallery}, and they are in {gallery}-wal until it "
-            f"has finished and the gallery is opened again; or its vector engine still holds them until: "
+            f"deleted bytes remain. If another process is reading {gallery}, they are in {gallery}-wal until it has "
+            "finished and the gallery is opened again. If a vector engine searches it, write the engine again: "
             f"{command_line('facespace gallery index', '-g', gallery)}"
         )
     for backup in removal.backups:

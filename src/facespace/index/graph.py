@@ -50,10 +50,10 @@ def neighbours(
 ) -> Neighbours:
     """Find the k nearest other points of every point.
 
-    Small sets are compared pair by pair. Large sets use an inverted file: k-means divides the points into cells of about
-    a hundred, and each point is compared with the points of its nearest cells, one matrix product per cell. The work per
-    point hardly grows with the number of points. Apart from the input and the result, it needs memory for two copies of
-    the points and about 100 MB per thread.
+    Small sets are compared pair by pair. Large sets use an inverted file: k-means divides the points into cells of
+    about a hundred, and each point is compared with the points of its nearest cells, one matrix product per cell. The
+    work per point hardly grows with the number of points. Apart from the input and the result, it needs memory for two
+    copies of the points and about 100 MB per thread.
 
     Parameters
     ----------
