@@ -35,7 +35,7 @@ TOGETHER = 10_000
 FILLED_UNASKED = 100_000
 
 # People that an engine proposes for each face: at least so many, and so many times as many as asked for.
-PROPOSED, TIMES = 100, 4
+PROPOSED, TIMES = 400, 4
 
 # Up to so many people an engine compares with all; beyond, `build` makes it approximate unless told otherwise.
 EXACT_UP_TO = 100_000
