@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from facespace.errors import GalleryError
 from facespace.gallery.store import Store
 from facespace.index import Hits
-from facespace.index.rows import NOBODY, Rows, as_queries
+from facespace.index.rows import NO_ID, Rows, as_queries
 from facespace.metric import dequantise, normalise
 
 Ids = NDArray[np.int64]
@@ -178,7 +178,7 @@ class EngineIndex:
         """The k nearest of each query among those the engine proposes; as for `ExactIndex.search`."""
         asked = as_queries(queries, self._store.dimension, k)
         distances = np.full((len(asked), k), np.inf, np.float32)
-        ids = np.full((len(asked), k), NOBODY, np.int64)
+        ids = np.full((len(asked), k), NO_ID, np.int64)
         if not len(asked):
             return Hits(distances, ids)
         proposed = self._engine.propose(asked, max(PROPOSED, TIMES * k))
