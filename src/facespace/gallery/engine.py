@@ -170,7 +170,7 @@ class EngineIndex:
                 if number != state.number:
                     codes = np.array([t.code for t in templates], np.int8).reshape(-1, self._store.dimension)
                     points = normalise(dequantise(codes)) if len(codes) else np.empty(codes.shape, np.float32)
-                    ids = np.array([template.person for template in templates], np.int64)
+                    ids = np.array([template.person_id for template in templates], np.int64)
                     following = replace(state, number=number)
                     self._engine.change(ids, points, np.array(gone, np.int64), following)
 
