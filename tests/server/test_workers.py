@@ -128,7 +128,7 @@ class Callers:
         while not self._stop.is_set():
             name, number = f"New {own} {number}", number + 1
             files = [("photos", ("a.pgm", self._photo(f"s{5 + own}/{1 + number % 10}")))]
-            answer = self._post("/v1/people", data={"name": name, "least_quality": "0"}, files=files)
+            answer = self._post("/v1/people", data={"name": name, "min_quality": "0"}, files=files)
             if answer is not None and answer.status_code in (200, 201):
                 self.enrolled.append(name)
             elif answer is not None:
@@ -151,7 +151,7 @@ def test_a_killed_worker_and_a_rolling_restart_under_load_lose_nothing(model_pat
     with workers(model_path, gallery, 2) as (base, process):
         for person in range(1, 5):
             files = [("photos", (f"{i}.pgm", photo(f"s{person}/{i}"))) for i in (1, 2)]
-            form = {"name": f"P{person}", "least_quality": "0"}
+            form = {"name": f"P{person}", "min_quality": "0"}
             httpx.post(f"{base}/v1/people", data=form, files=files, timeout=60).raise_for_status()
         with Callers(base, photo) as callers:
             callers.until(lambda: len(callers.enrolled) >= 3 and callers.identified >= 3)
