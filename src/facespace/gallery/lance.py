@@ -161,11 +161,11 @@ class LanceEngine:
             return small
 
     def _index(self, table: Any) -> None:
+        from lancedb.index import IvfPq
+
         dimension = table.schema.field("point").type.list_size
         pieces = next(dimension // piece for piece in (_PIECE, 2, 1) if dimension % piece == 0)
-        table.create_index(
-            metric="l2", vector_column_name="point", index_type="IVF_PQ", num_sub_vectors=pieces, replace=True
-        )
+        table.create_index("point", config=IvfPq(distance_type="l2", num_sub_vectors=pieces))
 
     def _probes(self, table: Any) -> int:
         """How many partitions to search; 0 where all points are compared."""

@@ -192,7 +192,12 @@ class Search:
             raise GalleryError("searching a gallery needs its model: open it with a space")
         with self.up_to_date():
             index = self._index if self._shared is None else self._shared
-            hits = index.search(embeddings, max(k, LOOKED_AT))
+            try:
+                hits = index.search(embeddings, max(k, LOOKED_AT))
+            except GalleryError:
+                # A vector engine that lost its points is filled again before the next search.
+                self._version = None
+                raise
             facts = self._store.template_facts(np.unique(hits.ids[hits.ids >= 0]).tolist())
         return [
             _of_one(ids, distances, facts, impostors, k)
