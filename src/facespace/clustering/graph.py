@@ -34,8 +34,8 @@ class Graph:
     distance: NDArray[np.float32]
 
 
-# Finds the candidate pairs of points within a radius; calls back with how many more points are done, where asked to.
-Candidates = Callable[[NDArray[np.float32], float, Callable[[int], None] | None], Graph]
+# Finds the candidate pairs of points within a radius.
+Candidates = Callable[[NDArray[np.float32], float], Graph]
 
 
 def radius_graph(points: NDArray[np.float32], radius: float) -> Graph:
