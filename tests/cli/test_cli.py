@@ -75,11 +75,11 @@ def test_model_show_prints_the_card(run, model_path):
     [
         (["verify", "absent.jpg", "absent.jpg"], r"cannot read absent\.jpg: No such file"),
         (["identify", "absent.jpg", "-g", "no/such/people.db"], r"there is no gallery no/such/people\.db"),
-        (["cluster", "absent"], "absent does not exist; name a folder of photos"),
+        (["cluster", "absent"], "absent does not exist; give a folder of photos"),
         (["train", "demos"], "no built-in recipe of that name; did you mean 'demo'"),
-        (["export", "model.onnx", "--run", "nowhere"], "holds no checkpoint; train first"),
+        (["export", "model.onnx", "--run", "nowhere"], "contains no checkpoint; train first"),
         (["verify", "a", "b", "-m", "absent.onnx"], r"cannot read the model file absent\.onnx"),
-        (["verify", "a", "b", "--provider", "cuda"], "'cuda' is not in this onnxruntime"),
+        (["verify", "a", "b", "--provider", "cuda"], "onnxruntime has no execution provider 'cuda'"),
     ],
 )
 def test_an_error_is_one_message_and_status_2(run, words, message):

@@ -215,7 +215,7 @@ def test_faces_whose_photos_are_gone_stop_an_upgrade_unless_they_may_be_dropped(
     (tmp_path / "gone.pgm").write_bytes((people / "s4" / "1.pgm").read_bytes())
     ok(run("enrol", "Dora", tmp_path / "gone.pgm", "-g", "people.db"))
     (tmp_path / "gone.pgm").unlink()
-    refused(run("gallery", "upgrade", "-g", "people.db", "-m", new), "1 faces of people.db cannot be embedded anew")
+    refused(run("gallery", "upgrade", "-g", "people.db", "-m", new), "1 faces of people.db cannot be re-embedded")
     assert listed(run) == {"Ada": 2, "Ben": 2, "Cleo": 2, "Dora": 1}
     done = run("gallery", "upgrade", "-g", "people.db", "-m", new, "--drop")
     assert "dropped 1" in ok(done)

@@ -109,7 +109,8 @@ def test_a_photo_scaled_down_first_has_its_faces_in_pixels_of_the_photo(finder, 
     assert (reduced.width, reduced.height) == (whole.width, whole.height)
     for a, b in zip(whole.faces, reduced.faces, strict=True):
         assert np.abs(a.landmarks - b.landmarks).max() < 0.1 * a.quality.eye_distance
-        assert np.abs(np.array(a.box) - b.box).max() < 0.3 * a.quality.eye_distance
+        # Where a head is cut off at the brow, its box is a guess.
+        assert np.abs(np.array(a.box) - b.box).max() < 0.6 * a.quality.eye_distance
         assert b.quality.eye_distance == pytest.approx(a.quality.eye_distance, rel=0.1)
 
 

@@ -10,7 +10,7 @@ import typer
 from facespace.cli.app import app
 from facespace.cli.faces import Engine
 from facespace.cli.options import AsJson, ModelPath, Provider, Threads, Truncated
-from facespace.cli.output import command_line, echo, photo_name, print_json, table, warn, warn_skipped
+from facespace.cli.output import command_line, echo, photo_name, print_json, short_time, table, warn, warn_skipped
 from facespace.cli.progress import photo_progress
 from facespace.errors import AlbumError, FacespaceError
 from facespace.filenames import text_of
@@ -241,7 +241,8 @@ def history_command(album: AlbumPath, model: ModelPath = None, json: AsJson = Fa
     if json:
         print_json({"decisions": decisions})
         return
-    table("", ["decision", "what", "when", "undone"], [[str(d.id), d.what, d.made, d.undone or ""] for d in decisions])
+    rows = [[str(d.id), d.what, short_time(d.made), short_time(d.undone or "")] for d in decisions]
+    table("", ["decision", "what", "time (UTC)", "undone"], rows)
 
 
 @album_app.command("recluster")

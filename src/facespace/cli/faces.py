@@ -9,7 +9,7 @@ import typer
 
 from facespace.cli.app import app
 from facespace.cli.extras import extra
-from facespace.cli.options import AsJson, ModelPath, Provider, Threads, Truncated
+from facespace.cli.options import AsJson, EmbeddingModel, Provider, Threads, Truncated
 from facespace.cli.output import echo, print_json, table, warn, warn_skipped
 from facespace.cli.progress import photo_progress
 from facespace.errors import FacespaceError
@@ -56,7 +56,7 @@ def faces_command(
     truncated: Truncated = False,
     workers: Workers = None,
     engine: Annotated[Engine, typer.Option(help="Run in threads on this machine, or on Ray.")] = Engine.threads,
-    model: ModelPath = None,
+    model: EmbeddingModel = None,
     provider: Provider = None,
     threads: Threads = None,
     json: AsJson = False,
@@ -116,7 +116,7 @@ def faces_command(
 def prepare_command(
     folder: Annotated[Path, typer.Argument(help="A folder with one subfolder of photos per person.")],
     out: Annotated[Path, typer.Argument(help="The folder to write the training set to.")],
-    model: ModelPath = None,
+    model: EmbeddingModel = None,
     validation: Annotated[
         float, typer.Option(min=0, max=0.9, help="Share of people to hold out for validation.")
     ] = 0.1,

@@ -8,7 +8,7 @@ import typer
 
 from facespace.cli.app import app
 from facespace.cli.options import AsJson, GalleryPath, KeyFile, ModelPath
-from facespace.cli.output import as_json, command_line, echo, print_json, table, warn
+from facespace.cli.output import as_json, command_line, echo, print_json, short_time, table, warn
 from facespace.cli.progress import embedding_progress
 from facespace.errors import FacespaceError
 
@@ -51,18 +51,18 @@ def show_command(
         ]
         print_json({"person": person, "faces": kept})
         return
-    echo(f"{person.name}, enrolled {person.created}, attributes {dict(person.attributes)}")
+    echo(f"{person.name}, enrolled {short_time(person.created)} UTC, attributes {dict(person.attributes)}")
     rows = [
         [
             str(face.id),
             face.photo,
             "-" if face.quality is None else f"{face.quality:.2f}",
-            face.created,
+            short_time(face.created),
             "looks like somebody else" if doubt else "",
         ]
         for face, doubt in zip(faces, unlike, strict=True)
     ]
-    table("", ["face", "photo", "quality", "enrolled", "note"], rows)
+    table("", ["face", "photo", "quality", "enrolled (UTC)", "note"], rows)
 
 
 @gallery_app.command("rename")
@@ -161,8 +161,8 @@ def audit_command(
         return
     table(
         "",
-        ["entry", "when", "actor", "action", "detail"],
-        [[str(e.number), e.time, e.actor, e.action, str(e.detail)] for e in events],
+        ["entry", "time (UTC)", "actor", "action", "detail"],
+        [[str(e.number), short_time(e.time), e.actor, e.action, str(e.detail)] for e in events],
     )
     if last:
         echo(f"the log is unchanged; to check it again later, note this hash elsewhere: {last.hash}")

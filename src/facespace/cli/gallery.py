@@ -9,7 +9,17 @@ import typer
 from facespace.cli import prompts
 from facespace.cli.app import app
 from facespace.cli.options import AsJson, GalleryPath, KeyFile, ModelPath, Provider, Threads, Truncated
-from facespace.cli.output import as_json, command_line, echo, photo_name, print_json, table, warn, warn_skipped
+from facespace.cli.output import (
+    as_json,
+    command_line,
+    echo,
+    photo_name,
+    print_json,
+    short_time,
+    table,
+    warn,
+    warn_skipped,
+)
 from facespace.cli.progress import photo_progress
 from facespace.errors import FacespaceError, GalleryError, ImageError
 from facespace.filenames import text_of
@@ -230,7 +240,7 @@ def identify_command(
     else:
         for photo, reason in failed.items():
             warn(f"left out {photo}: {reason}")
-        table("", ["photo", "face", "person", "candidates (adjusted distance, probability)"], _identified(found))
+        table("", ["photo", "face", "person", "candidates: distance, probability"], _identified(found))
     if exit_code and not any(face.name for faces in found.values() for face in faces):
         raise typer.Exit(1)
 
@@ -241,9 +251,7 @@ def _identified(found: "dict[Path, Sequence[Identification]]") -> list[list[str]
         if not faces:
             rows.append([str(photo), "-", "no face found", ""])
         for number, face in enumerate(faces, start=1):
-            candidates = ", ".join(
-                f"{c.name} ({c.adjusted_distance:.2f}, {c.probability:.0%})" for c in face.candidates
-            )
+            candidates = ", ".join(f"{c.name} {c.adjusted_distance:.2f} {c.probability:.0%}" for c in face.candidates)
             rows.append([str(photo), str(number), face.name or "unknown", candidates])
     return rows
 
@@ -261,7 +269,9 @@ def people_command(
     if json:
         print_json({"people": people})
         return
-    table("", ["person", "faces", "enrolled"], [[p.name, str(p.faces), str(p.created)] for p in people])
+    table(
+        "", ["person", "faces", "enrolled (UTC)"], [[p.name, str(p.faces), short_time(str(p.created))] for p in people]
+    )
 
 
 @app.command("remove")

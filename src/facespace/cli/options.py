@@ -14,6 +14,10 @@ ModelPath = Annotated[
         help="The model file. Default: the model that ships with the package.",
     ),
 ]
+EmbeddingModel = Annotated[
+    Path | None,
+    typer.Option("--model", "-m", envvar="FACESPACE_MODEL", help="The model file for embeddings. Default: none."),
+]
 ModelArgument = Annotated[Path, typer.Argument(help="The model file.")]
 GalleryPath = Annotated[
     str,

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 _CONTROL = re.compile("[\x7f-\x9f\ud800-\udfff]")
 
+# Columns of the labels in a table of labels and values.
+LABEL_WIDTH = 28
+
 console = Console()
 errors = Console(stderr=True)
 
@@ -62,8 +65,10 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> 
     if title:
         echo(title)
     shown = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold", show_header=any(columns))
-    for column in columns:
-        shown.add_column(column, overflow="fold")
+    for place, column in enumerate(columns):
+        # Long labels leave room for what they label.
+        width = None if any(columns) or place else LABEL_WIDTH
+        shown.add_column(column, overflow="fold", max_width=width)
     for row in rows:
         shown.add_row(*(_plain(cell) for cell in row))
     console.print(shown)
@@ -113,6 +118,11 @@ def _quoted(word: str) -> str:
     if writable(word) == word:
         return shlex.quote(word)
     return "$'" + writable(word.replace("\\", r"\\").replace("'", r"\'")) + "'"
+
+
+def short_time(time: str) -> str:
+    """Return an ISO 8601 time in UTC to the second, for a table."""
+    return time[:19].replace("T", " ")
 
 
 def photo_name(photo: object) -> str:

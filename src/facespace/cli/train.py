@@ -75,6 +75,7 @@ def train_command(
     last = trained.history[-1]
     if json:
         figures = {"resumed_from": trained.resumed_from, "seconds": trained.seconds, "precision": trained.precision}
+        figures["verdict"] = trained.verdict
         print_json({"run": run, **figures, "last": last})
         return
     echo(

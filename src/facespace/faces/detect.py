@@ -80,7 +80,7 @@ DETECTORS: dict[str, Callable[[], Detector]] = {
 }
 
 # The detector used if neither a card nor the caller names one.
-DEFAULT_DETECTOR = "mtcnn"
+DEFAULT_DETECTOR = "one-shot"
 
 
 def detector_from(path: Path) -> Detector:

@@ -19,6 +19,8 @@ from facespace.faces.boxes import suppress
 from facespace.faces.dark import lit
 from facespace.faces.detection import Detections, SecondLook
 from facespace.faces.detector_file import CELLS, STRIDES, DetectorModelCard, read_detector, shipped_detector
+from facespace.faces.mtcnn import Mtcnn
+from facespace.faces.refine import refined
 from facespace.images import resize
 
 # Sides of the network's input are multiples of this, so that the maps of all strides fit on each other.
@@ -99,6 +101,7 @@ class OneShot:
         self._asked = score
         self._smallest = smallest
         self._threads = threads
+        self._exact = Mtcnn()
         self._lock = threading.Lock()
 
     @property
@@ -122,7 +125,8 @@ class OneShot:
         for shape, group in waiting.items():
             if group:
                 self._look(group, shape, threshold, found)
-        return [_merged(parts) for parts in found]
+        merged = [_merged(parts) for parts in found]
+        return [refined(image, own, self._exact) for image, own in zip(images, merged, strict=True)]
 
     @cached_property
     def _read(self) -> tuple[DetectorModelCard, bytes]:

@@ -147,6 +147,11 @@ class _LossSection(_Section):
         """Whether the loss uses triplets, which [mining] selects."""
         return False
 
+    @property
+    def plain_margin(self) -> bool:
+        """Whether the margin is one between plain distances, not squared ones."""
+        return False
+
 
 class _MarginSection(_LossSection):
     """A loss with a margin (alpha), which changes linearly from `margin` to `final_margin` over the run."""
@@ -170,6 +175,11 @@ class TripletSection(_MarginSection):
     def mines(self) -> bool:
         """Whether the loss uses triplets."""
         return True
+
+    @property
+    def plain_margin(self) -> bool:
+        """Whether the margin is one between plain distances."""
+        return self.distance == "plain"
 
 
 class HarmonicSection(_MarginSection):

@@ -124,7 +124,7 @@ def test_unknown_weights_get_a_card_without_thresholds(dlib_resnet, tmp_path):
     (tmp_path / "mine.dat").write_bytes(dlib_resnet[0])
     card = import_model(tmp_path / "mine.dat", tmp_path / "mine.onnx").card
     assert (card.name, card.licence, card.decisions, card.normalised) == ("mine", "unknown", None, False)
-    assert (card.detector, card.crop, card.dimension, card.input.width) == ("mtcnn", "dlib-150", 7, 150)
+    assert (card.detector, card.crop, card.dimension, card.input.width) == ("one-shot", "dlib-150", 7, 150)
     assert card.input.mean == (122.782, 117.001, 104.298)
 
 

@@ -127,7 +127,7 @@ def test_a_recipe_of_a_detector_is_told_from_one_of_a_space(folder):
     assert is_detector(folder / "recipe.toml")
     assert is_detector(find("detector"))
     assert not is_detector(find("demo"))
-    assert read_detector_recipe(find("detector")).network.widths == (48, 64, 48)
+    assert read_detector_recipe(find("detector")).network.depths == (1, 2, 2)
     with pytest.raises(RecipeError, match="steps"):
         parse_detector_recipe({"kind": "detector", "name": "x", "step": 3}, "here")
 

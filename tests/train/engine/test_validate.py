@@ -6,7 +6,7 @@ import torch
 
 from facespace.metric import normalise, squared_distances, threshold_at, val_far
 from facespace.train.data.dataset import read_faces
-from facespace.train.engine.validate import embed_all, validation_rates
+from facespace.train.engine.validate import embed_all, one_point, validation_rates
 from facespace.train.networks import build_network
 
 
@@ -46,3 +46,16 @@ def test_embedding_leaves_the_network_as_it_was(people):
     assert found.shape == (3, 16)
     assert torch.allclose(found.norm(dim=1), torch.ones(3), atol=1e-5)
     assert torch.allclose(found[1], embed_all(network, faces, np.array([50]), torch.device("cpu"))[0], atol=1e-6)
+
+
+def test_a_network_that_maps_all_faces_to_one_point_or_to_no_number_is_named(people):
+    faces, device = read_faces(people, 32, 40), torch.device("cpu")
+    torch.manual_seed(0)
+    network = build_network("small-cnn", 32, 40, 16)
+    assert one_point(network, faces, device) is None
+    with torch.no_grad():
+        network.embedding.weight.zero_()
+    assert "all faces to one point" in one_point(network, faces, device)
+    with torch.no_grad():
+        network.embedding.bias.fill_(np.inf)
+    assert one_point(network, faces, device) == "its output is not finite"

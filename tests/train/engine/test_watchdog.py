@@ -9,7 +9,8 @@ import torch
 from facespace.errors import DataError
 from facespace.train.data.dataset import read_faces
 from facespace.train.engine.loop import train
-from facespace.train.engine.watchdog import Watchdog, spread_of
+from facespace.train.engine.updates import Updates
+from facespace.train.engine.watchdog import LARGEST_UPDATE, Watchdog, spread_of
 from facespace.train.recipe import WatchdogSection, parse_recipe
 
 MARGIN = 0.2
@@ -82,13 +83,73 @@ def test_each_rollback_lowers_rate_and_hardness_and_checkpoints_keep_it():
     watchdog = Watchdog(WatchdogSection(max_rollbacks=2, backoff=0.5), MARGIN)
     assert watchdog.can_roll_back
     watchdog.roll_back(10, 0, "why")
-    watchdog.roll_back(20, 0, "why")
+    watchdog.roll_back(60, 0, "why")
     assert (watchdog.rate_scale, watchdog.hardness_scale) == (0.25, 0.25)
     assert not watchdog.can_roll_back
     other = Watchdog(WatchdogSection(max_rollbacks=2), MARGIN)
     other.restore(watchdog.state())
     assert (other.rate_scale, other.rollbacks) == (0.25, watchdog.rollbacks)
-    assert "step 20 to 0, rate x 0.25" in watchdog.diagnosis("it collapsed")
+    assert "step 60 to 0, rate x 0.25" in watchdog.diagnosis("it collapsed")
+
+
+def test_a_rollback_that_led_nowhere_is_followed_by_a_larger_one():
+    watchdog = Watchdog(WatchdogSection(window=5, backoff=0.5), MARGIN)
+    for _ in range(3):
+        watchdog.roll_back(10, 0, "why")
+    assert [rollback.rate_scale for rollback in watchdog.rollbacks] == [1 / 2, 1 / 8, 1 / 64]
+    # It got well beyond where it failed: the next failure is one of its own.
+    watchdog.roll_back(100, 90, "why")
+    assert watchdog.rollbacks[-1].rate_scale == 1 / 128
+
+
+def test_steps_that_are_too_large_are_seen_early_and_brought_down_at_once():
+    watchdog = Watchdog(WatchdogSection(window=5, backoff=0.5), MARGIN)
+    found = [watchdog.failure(record(step, update=4.0)) for step in range(1, 11)]
+    assert found[:9] == [None] * 9
+    assert "400% of their norm" in found[9]
+    assert watchdog.roll_back(10, 0, found[9]).rate_scale == pytest.approx(0.5 * LARGEST_UPDATE / 4.0)
+    healthy = Watchdog(WatchdogSection(window=5), MARGIN)
+    assert all(healthy.failure(record(step, update=0.2)) is None for step in range(1, 60))
+
+
+def test_a_weight_that_is_not_finite_is_seen():
+    watchdog = Watchdog(WatchdogSection(), MARGIN)
+    assert "no longer finite at step 1" in watchdog.failure(record(1, update=math.nan))
+
+
+def test_a_short_run_is_seen_to_fail_before_it_ends():
+    watchdog = Watchdog(WatchdogSection(), MARGIN, steps=47)
+    pinned = [record(step, active=1.0, positive_distance=0.1, negative_distance=0.1001) for step in range(1, 48)]
+    failures = [watchdog.failure(one) for one in pinned]
+    assert failures.index(next(why for why in failures if why)) < 30
+    assert Watchdog(WatchdogSection(), MARGIN, steps=4000).window == WatchdogSection().window
+
+
+def test_a_run_that_ends_untaught_says_so_whatever_the_grace():
+    watchdog = Watchdog(WatchdogSection(), MARGIN, steps=1000)
+    for step in range(1, 12):
+        assert watchdog.failure(record(step, positive_distance=1.95, negative_distance=2.0)) is None
+    assert "only 2.5% farther" in watchdog.verdict()
+    taught = Watchdog(WatchdogSection(), MARGIN, steps=1000)
+    taught.failure(record(1))
+    assert taught.verdict() is None
+
+
+def test_batches_of_hard_triplets_are_not_taken_for_an_untaught_network():
+    watchdog = Watchdog(WatchdogSection(window=5), MARGIN)
+    for step in range(1, 60):
+        assert watchdog.failure(record(step, positive_distance=0.9, negative_distance=0.8, mined=20)) is None
+    assert watchdog.verdict() is None
+
+
+def test_an_update_is_measured_as_a_share_of_the_weights():
+    network = torch.nn.Sequential(torch.nn.Conv2d(3, 16, 3), torch.nn.Linear(4, 4))
+    updates = Updates(network)
+    updates.begin()
+    with torch.no_grad():
+        for weight in network.parameters():
+            weight.mul_(1.25)
+    assert updates.size() == pytest.approx(0.25)
 
 
 def collapsing(**changes):
@@ -120,6 +181,36 @@ def test_a_run_made_to_collapse_finishes_well(faces, tmp_path):
     negative = np.mean([one["negative_distance"] for one in last])
     assert negative > 0.3
     assert positive < 0.7 * negative
+
+
+def test_a_rate_far_too_high_is_brought_down_and_the_run_learns(faces, tmp_path):
+    muon = {"name": "muon", "rate": 3.0}
+    told = []
+    trained = train(collapsing(optimiser=muon, mining={}), faces, tmp_path, warn=told.append)
+    assert trained.verdict is None, told
+    assert any("steps are too large" in text for text in told)
+    last = trained.history[-1]
+    assert last["positive_distance"] < 0.7 * last["negative_distance"]
+
+
+class Constant(torch.nn.Module):
+    """Gives every face the same embedding."""
+
+    def __init__(self, width, height, dimension):
+        super().__init__()
+        self.point = torch.nn.Parameter(torch.ones(1, dimension))
+
+    def forward(self, faces):
+        return torch.nn.functional.normalize(self.point, dim=1).expand(len(faces), -1)
+
+
+def test_a_run_that_ends_with_a_useless_network_says_so(faces, tmp_path):
+    told = []
+    network = {"name": "test_watchdog:Constant", "width": 32, "height": 40, "dimension": 8}
+    # Too few steps for any window: only the look at the end can see it.
+    trained = train(collapsing(steps=4, network=network), faces, tmp_path, warn=told.append)
+    assert "all faces to one point" in trained.verdict
+    assert trained.verdict in told[-1]
 
 
 def test_without_rollbacks_the_same_run_fails(faces, tmp_path):

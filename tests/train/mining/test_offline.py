@@ -81,3 +81,14 @@ def test_wrong_labels_among_real_embeddings_are_suspected_and_few_right_ones(sha
     assert caught > 0.6 * len(found)
     # The most suspicious come first, and the other person is the true one.
     assert all(labels[suspect.face] == suspect.other for suspect in suspects[:20])
+
+
+def test_pool_triplets_violate_a_margin_of_plain_distances_where_that_is_asked_for():
+    rng = np.random.default_rng(4)
+    points = torch.nn.functional.normalize(torch.from_numpy(rng.normal(size=(60, 8)).astype("f4")))
+    labels = torch.arange(60) // 3
+    found = hard_triplets(points, labels, torch.arange(60), MARGIN, hardness=0.0, plain=True)
+    more = hard_triplets(points, labels, torch.arange(60), 4.0, hardness=0.0)
+    expected = more.positive_distance.sqrt() + MARGIN > more.negative_distance.sqrt()
+    assert found.anchor.tolist() == more.anchor[expected].tolist()
+    assert 0 < len(found) < len(more)

@@ -6,7 +6,16 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facespace.train.mining import MINERS, batch_all, batch_hard, distance_weighted, semi_hard, squared_distance_matrix
+from facespace.train.mining import (
+    MINERS,
+    OWN_HARDNESS,
+    batch_all,
+    batch_hard,
+    distance_weighted,
+    mine,
+    semi_hard,
+    squared_distance_matrix,
+)
 
 MARGIN = 0.2
 
@@ -43,6 +52,23 @@ def test_batch_hard_takes_the_farthest_positive_and_the_nearest_negative(seed, s
     mined = batch_hard(distances, labels, MARGIN)
     assert as_set(mined) == expected
     assert mined.divisor == sum(1 for _ in pairs_and_negatives(labels))
+
+
+@given(seed=st.integers(0, 10_000), spread=st.floats(0.05, 3), name=st.sampled_from(sorted(MINERS)))
+def test_a_margin_of_plain_distances_decides_by_plain_distances(seed, spread, name):
+    distances, labels = batch(seed, spread=spread)
+    generator = torch.Generator().manual_seed(0)
+    mined = mine(name, distances, labels, MARGIN, OWN_HARDNESS[name], 0.0, "all", generator, plain=True)
+    plain = distances.double().sqrt()
+    violation = plain[mined.anchor, mined.positive] + MARGIN - plain[mined.anchor, mined.negative]
+    assert (violation > -1e-6).all()
+    if name == "batch-all":
+        expected = sum(
+            int((plain[a, negatives] < plain[a, p] + MARGIN).sum())
+            for a, positives, negatives in pairs_and_negatives(labels)
+            for p in positives
+        )
+        assert len(mined) == pytest.approx(expected, abs=2)
 
 
 @given(seed=st.integers(0, 10_000), spread=st.floats(0.05, 3), floor=st.floats(0, 1))

@@ -7,6 +7,7 @@ from facespace.train.data.sampling import IdentityBatches
 from facespace.train.engine.plan import Plan
 from facespace.train.engine.start import start_from
 from facespace.train.engine.state import State
+from facespace.train.engine.updates import Updates
 from facespace.train.engine.watchdog import Watchdog
 from facespace.train.losses import build_loss
 from facespace.train.networks import build_network
@@ -37,5 +38,8 @@ def build(recipe: Recipe, faces: FaceSet, batches: IdentityBatches, device: torc
         loss=loss,
         optimiser=build_optimiser(recipe.optimiser, [*network.parameters(), *loss.parameters()]),
         plan=Plan(recipe, batches),
-        watchdog=Watchdog(recipe.watchdog, margin_at(recipe.loss, 0, recipe.steps) if loss.uses_triplets else None),
+        watchdog=Watchdog(
+            recipe.watchdog, margin_at(recipe.loss, 0, recipe.steps) if loss.uses_triplets else None, recipe.steps
+        ),
+        updates=Updates(network),
     )

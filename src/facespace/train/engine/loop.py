@@ -33,6 +33,7 @@ class Trained:
     seconds : duration of this call
     rollbacks : number of rollbacks
     precision : 'fp32' or 'bf16', the precision that the network was trained in
+    verdict : why the network is useless, None if it is not
     """
 
     network: nn.Module
@@ -41,6 +42,7 @@ class Trained:
     seconds: float
     rollbacks: int
     precision: str
+    verdict: str | None
 
 
 def train(
@@ -97,9 +99,16 @@ def train(
             on_step(record)
             if state.step % recipe.checkpoint_every == 0 or state.step == recipe.steps:
                 current.save()
+        verdict = current.verdict()
         seconds = time.perf_counter() - started
         return Trained(
-            state.network.eval(), current.history(), first, seconds, len(state.watchdog.rollbacks), current.precision
+            network=state.network.eval(),
+            history=current.history(),
+            resumed_from=first,
+            seconds=seconds,
+            rollbacks=len(state.watchdog.rollbacks),
+            precision=current.precision,
+            verdict=verdict,
         )
 
 
@@ -121,7 +130,10 @@ def _step(recipe: Recipe, run: Run) -> dict[str, float]:
     found: dict[str, float] = {}
 
     def triplets_of(distances: Tensor, people: Tensor) -> Triplets:
-        online = mine(mining.online, distances, people, alpha, hardness, mining.floor, mining.pairs, generator)
+        online = mine(
+            mining.online, distances, people, alpha, hardness, mining.floor, mining.pairs, generator,
+            recipe.loss.plain_margin,
+        )  # fmt: skip
         return chosen.with_hard(online)
 
     def backward(embeddings: Tensor) -> Tensor:
@@ -147,7 +159,9 @@ def _step(recipe: Recipe, run: Run) -> dict[str, float]:
     )  # fmt: skip
     weights = [weight for weight in state.network.parameters() if weight.grad is not None]
     norm = nn.utils.clip_grad_norm_(weights, recipe.optimiser.clip or float("inf"))
+    state.updates.begin()
     state.optimiser.step()
+    found["update"] = state.updates.size()
     clock.lap("backward")
 
     state.images += len(chosen.faces)
@@ -157,7 +171,7 @@ def _step(recipe: Recipe, run: Run) -> dict[str, float]:
         "gradient_norm": float(norm),
         "rate": rate,
         **({} if margin is None else {"margin": margin}),
-        **({"hardness": hardness} if recipe.loss.mines else {}),
+        **({"hardness": hardness, "mined": len(chosen.hard)} if recipe.loss.mines else {}),
         "images": state.images,
         **clock.seconds(),
     }

@@ -20,7 +20,7 @@ from facespace.train.engine.rollback import drop_after, rollback_target
 from facespace.train.engine.search import search_pool
 from facespace.train.engine.snapshot import restore, snapshot
 from facespace.train.engine.stored import check_same_recipe, precision_of
-from facespace.train.engine.validate import BEST_BY, validate
+from facespace.train.engine.validate import BEST_BY, one_point, validate
 from facespace.train.recipe import Recipe
 
 Warn = Callable[[str], None]
@@ -172,6 +172,17 @@ class Run:
         self._warn(f"{why}; rolled back to step {target.step}, learning rate x {done.rate_scale:g}{hardness}")
         if self._history:
             self._history.add({"event": "rollback", **vars(done)})
+
+    def verdict(self) -> str | None:
+        """Return why the network is useless at the end of the run, None if it is not; warn if it is."""
+        state = self.state
+        why = one_point(state.network, self._faces, self.workers.device, self.bf16) or state.watchdog.verdict()
+        if why is not None:
+            self._warn(
+                f"training ended, but the network is useless: {why}. Lower optimiser.rate, use larger batches or "
+                "milder mining, or train for longer"
+            )
+        return why
 
     def history(self) -> list[dict[str, float]]:
         """Return the records of all steps except those undone by a rollback."""

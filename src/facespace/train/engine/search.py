@@ -13,6 +13,10 @@ from facespace.train.mining.suspects import write_suspects
 from facespace.train.optim.optimisers import margin_at
 from facespace.train.recipe import Recipe
 
+# Pools of up to so many faces are searched for wrong labels whole, larger ones for the anchors of the triplets only:
+# all distances of this many take a second or two, far less than embedding them.
+SUSPECTS_OF = 20_000
+
 
 def search_pool(state: State, recipe: Recipe, faces: FaceSet, workers: Workers, bf16: bool, suspects: Path) -> None:
     """Embed a pool with the current network, mine hard triplets in it, and pass them to the plan.
@@ -35,7 +39,8 @@ def search_pool(state: State, recipe: Recipe, faces: FaceSet, workers: Workers, 
     anchors = torch.from_numpy(plan.anchors(state.step, len(pool))).to(points.device)
     labels = torch.from_numpy(faces.labels)[torch.from_numpy(pool)].to(points.device)
     if workers.first:
-        write_suspects(suspects, suspected_labels(points, labels, anchors), pool, faces)
+        looked_at = torch.arange(len(pool), device=points.device) if len(pool) <= SUSPECTS_OF else anchors
+        write_suspects(suspects, suspected_labels(points, labels, looked_at), pool, faces)
     found = hard_triplets(
         points,
         labels,
@@ -43,6 +48,7 @@ def search_pool(state: State, recipe: Recipe, faces: FaceSet, workers: Workers, 
         margin_at(recipe.loss, state.step, recipe.steps) or 0.0,
         offline.hardness * state.watchdog.hardness_scale,
         offline.floor,
+        recipe.loss.plain_margin,
     )
     plan.take(state.step, pool, found)
     state.images += len(pool)

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from facespace.train.engine.plan import Plan
+from facespace.train.engine.updates import Updates
 from facespace.train.engine.watchdog import Watchdog
 from facespace.train.losses import Loss
 
@@ -19,6 +20,7 @@ class State:
     forward : the network, compiled if the recipe says so; used to embed batches
     plan : selects the faces of each step
     watchdog : detects failing training
+    updates : measures how far each step moves the weights
     step, images : number of steps done, and of faces embedded so far, including pool searches
     best : the highest validation rate so far; below 0 before the first validation
     """
@@ -29,6 +31,7 @@ class State:
     optimiser: torch.optim.Optimizer
     plan: Plan
     watchdog: Watchdog
+    updates: Updates
     step: int = 0
     images: int = 0
     best: float = -1.0

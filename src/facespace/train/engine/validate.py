@@ -10,9 +10,13 @@ from torch import Tensor, nn
 from facespace.metric import squared_distance_blocks
 from facespace.train.data.dataset import FaceSet
 from facespace.train.data.inputs import as_input
+from facespace.train.engine.watchdog import COLLAPSED
 
 # Faces embedded at a time: enough to keep a CPU busy, with little memory.
 CHUNK = 128
+
+# Faces that a finished network is tried on.
+JUDGED_FACES = 64
 
 # The FARs that validation reports, and the key that selects the best checkpoint.
 FARS = (1e-1, 1e-2, 1e-3, 1e-4)
@@ -47,6 +51,19 @@ def embed_all(
             found.append(network(as_input(pixels.to(device).permute(0, 3, 1, 2).float())).float())
     network.train(was_training)
     return torch.cat(found)
+
+
+def one_point(network: nn.Module, faces: FaceSet, device: torch.device, bf16: bool = False) -> str | None:
+    """Return what is wrong if the network, in evaluation mode, maps all faces to one point or to no number at all.
+
+    Batch normalisation uses other statistics there than in training, so a network can fail that trained well.
+    """
+    rows = np.unique(np.linspace(0, len(faces.labels) - 1, JUDGED_FACES).astype(np.int64))
+    points = embed_all(network, faces, rows, device, bf16)
+    if not points.isfinite().all():
+        return "its output is not finite"
+    apart = 2 - 2 * float(points.mean(dim=0).square().sum())
+    return None if apart >= COLLAPSED else f"it maps all faces to one point (mean squared distance {apart:.1e})"
 
 
 def validation_rates(embeddings: NDArray[np.float32], labels: NDArray[np.int64]) -> dict[str, float]:

@@ -26,6 +26,16 @@ PINNED_ACTIVE, PINNED_GAP = 0.98, 0.02
 # Many runs begin stuck at the margin and recover, so this check starts after so many windows.
 GRACE_WINDOWS = 5
 
+# The window is at most this fraction of the run, but not shorter than this: short runs must be able to fail too.
+WINDOWS_PER_RUN, SHORTEST_WINDOW = 20, 5
+
+# Overshooting: the median step changes the weights by more than this share of their norm. In a healthy run it is some
+# percent, after the first steps of AdaGrad and Adam, which are large whatever the gradient.
+LARGEST_UPDATE, UPDATE_WINDOWS = 0.3, 2
+
+# Untrained: different people are less than this share farther apart than photos of one person.
+LEAST_SEPARATION = 0.05
+
 
 @dataclass(frozen=True)
 class Rollback:
@@ -52,13 +62,18 @@ class Watchdog:
     section : WatchdogSection
     margin : float or None
         Margin of the loss. None for a loss without one; then only the absolute floor counts as collapse.
+    steps : int or None
+        Steps of the run, which may shorten the window.
     """
 
-    def __init__(self, section: WatchdogSection, margin: float | None):
+    def __init__(self, section: WatchdogSection, margin: float | None, steps: int | None = None):
         self._section = section
         self._margin = margin
-        self._recent: deque[dict[str, float]] = deque(maxlen=section.window)
+        longest = section.window if steps is None else max(steps // WINDOWS_PER_RUN, SHORTEST_WINDOW)
+        self.window = min(section.window, longest)
+        self._recent: deque[dict[str, float]] = deque(maxlen=self.window)
         self._first_spread: float | None = None
+        self._update = 0.0
         self.rollbacks: list[Rollback] = []
 
     @property
@@ -77,41 +92,91 @@ class Watchdog:
         Parameters
         ----------
         record : dict
-            Record of the step with the keys step, loss, gradient_norm and negative_distance; for a loss that uses
-            triplets also active and positive_distance.
+            Record of the step with the keys step, loss, gradient_norm, positive_distance, negative_distance and update
+            (`Updates.size`); for a loss that uses triplets also active, and mined, the number of triplets from a pool.
         """
-        if not all(math.isfinite(record[key]) for key in ("loss", "gradient_norm", "negative_distance")):
-            return f"the network's output or gradient is no longer finite at step {record['step']:.0f}"
+        watched = [record["loss"], record["gradient_norm"], record["negative_distance"], record.get("update", 0.0)]
+        if not all(map(math.isfinite, watched)):
+            return f"the network's output, gradient or weights are no longer finite at step {record['step']:.0f}"
         if self._first_spread is None:
             self._first_spread = record["negative_distance"]
         self._recent.append(record)
-        if len(self._recent) < self._section.window:
+        if len(self._recent) < self.window:
             return None
-        spread = _median(self._recent, "negative_distance")
-        share = COLLAPSED_SHARE * min(self._first_spread, self._margin or 0.0)
-        if spread < max(COLLAPSED, share):
+        self._update = _median(self._recent, "update")
+        if self._update > LARGEST_UPDATE and record["step"] >= UPDATE_WINDOWS * self.window:
             return (
-                f"the space has collapsed: the mean squared distance between people is {spread:.1e} "
-                f"({self._first_spread:.2g} at the start)"
+                f"the steps are too large: each changes the weights by {self._update:.0%} of their norm (some percent "
+                "in a healthy run)"
             )
-        if self._margin is None or record["step"] < GRACE_WINDOWS * self._section.window:
+        collapsed = self._collapse()
+        if collapsed is not None:
+            return collapsed
+        return self._stuck() if record["step"] >= GRACE_WINDOWS * self.window else None
+
+    def verdict(self) -> str | None:
+        """Return what is wrong with the network at the end of a run, or None; needs no full window, gives no grace."""
+        if not self._recent:
             return None
-        gap = spread - _median(self._recent, "positive_distance")
+        separation = self._separation()
+        untrained = (
+            f"different people are only {separation:.1%} farther apart (squared distance) than photos of one person: "
+            "it has learnt next to nothing"
+        )
+        return self._collapse() or self._stuck() or (untrained if separation < LEAST_SEPARATION else None)
+
+    def _collapse(self) -> str | None:
+        spread, first = _median(self._recent, "negative_distance"), self._first_spread or 0.0
+        if spread >= max(COLLAPSED, COLLAPSED_SHARE * min(first, self._margin or 0.0)):
+            return None
+        return (
+            f"the space has collapsed: the mean squared distance between people is {spread:.1e} ({first:.2g} at the "
+            "start)"
+        )
+
+    def _stuck(self) -> str | None:
+        if self._margin is None:
+            return None
+        gap = _median(self._recent, "negative_distance") - _median(self._recent, "positive_distance")
         active = _median(self._recent, "active")
-        if active > PINNED_ACTIVE and gap < PINNED_GAP * self._margin:
-            return (
-                f"the loss is stuck at the margin: {active:.0%} of the triplets are active, and different people are "
-                f"only {gap:.1e} farther apart (squared distance) than photos of one person"
-            )
-        return None
+        if active <= PINNED_ACTIVE or gap >= PINNED_GAP * self._margin:
+            return None
+        return (
+            f"the loss is stuck at the margin: {active:.0%} of the triplets are active, and different people are "
+            f"only {gap:.1e} farther apart (squared distance) than photos of one person"
+        )
+
+    def _separation(self) -> float:
+        """By which share different people are farther apart; infinite if the batches hold hard triplets of a pool."""
+        if any(record.get("mined", 0) for record in self._recent):
+            return math.inf
+        between = _median(self._recent, "negative_distance")
+        return 1 - _median(self._recent, "positive_distance") / max(between, 1e-12)
 
     def roll_back(self, at: int, to: int, why: str) -> Rollback:
-        """Record a rollback, which lowers the learning rate and the mining hardness from now on."""
+        """Record a rollback, which lowers the learning rate and the mining hardness from now on.
+
+        The rate is multiplied by `backoff`, and by a smaller factor if the last rollbacks did not help or the steps are
+        far too large: a rate thirty times too high must come down within the number of rollbacks allowed.
+        """
         backoff = self._section.backoff
-        rollback = Rollback(at, to, why, self.rate_scale * backoff, self.hardness_scale * backoff)
+        scale = backoff ** (1 + self._useless_rollbacks(at))
+        if self._update > LARGEST_UPDATE:
+            scale = min(scale, backoff * LARGEST_UPDATE / self._update)
+        self._update = 0.0
+        rollback = Rollback(at, to, why, self.rate_scale * scale, self.hardness_scale * backoff)
         self.rollbacks.append(rollback)
         self._recent.clear()
         return rollback
+
+    def _useless_rollbacks(self, at: int) -> int:
+        """How many of the last rollbacks brought the run no farther than to the step where it had failed."""
+        count = 0
+        for earlier in reversed(self.rollbacks):
+            if at > earlier.at + self.window:
+                break
+            count, at = count + 1, earlier.at
+        return count
 
     @property
     def can_roll_back(self) -> bool:
@@ -136,7 +201,7 @@ class Watchdog:
 
     def restore(self, state: dict[str, Any]) -> None:
         """Restore the state from a checkpoint."""
-        self._recent = deque(state["recent"], maxlen=self._section.window)
+        self._recent = deque(state["recent"], maxlen=self.window)
         self._first_spread = state["first_spread"]
         self.rollbacks = [Rollback(**_renamed(rollback)) for rollback in state["rollbacks"]]
 
@@ -179,5 +244,6 @@ def _renamed(rollback: dict[str, Any]) -> dict[str, Any]:
 
 
 def _median(records: deque[dict[str, float]], key: str) -> float:
-    values = sorted(record[key] for record in records)
+    # Checkpoints of earlier versions lack some keys.
+    values = sorted(record.get(key, 0.0) for record in records)
     return values[len(values) // 2]

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from facespace.train.mining.records import squared_margin
+
 # Distances held at a time: 64 MB of float32.
 BLOCK_CELLS = 1 << 24
 
@@ -44,6 +46,7 @@ def hard_triplets(
     margin: float,
     hardness: float = 1.0,
     floor: float = 0.0,
+    plain: bool = False,
 ) -> PoolTriplets:
     """For each anchor, find the farthest positive and a hard negative in the pool.
 
@@ -58,6 +61,8 @@ def hard_triplets(
     hardness, floor : float
         As for the online miners: among the 16 nearest faces of other people, the negative is the nearest one that is
         farther than both `floor` and (1 - hardness) times the positive's distance; if there is none, the last of them.
+    plain : bool
+        Whether `margin` is one between plain distances instead of squared ones.
 
     Returns
     -------
@@ -71,7 +76,8 @@ def hard_triplets(
     first = torch.where(allowed.any(dim=1), allowed.int().argmax(dim=1), near.isfinite().sum(dim=1) - 1).clamp(min=0)
     negative = found.gather(1, first[:, None])[:, 0]
     negative_distance = near.gather(1, first[:, None])[:, 0]
-    keep = (positive >= 0) & (positive_distance + margin > negative_distance)
+    reach = squared_margin(positive_distance.clamp(min=0), margin) if plain else margin
+    keep = (positive >= 0) & (positive_distance + reach > negative_distance)
     return PoolTriplets(anchors[keep], positive[keep], negative[keep], positive_distance[keep], negative_distance[keep])
 
 

@@ -14,12 +14,15 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from facespace.train.mining.records import Triplets, pair_masks, stats_of
+from facespace.train.mining.records import Triplets, pair_masks, squared_margin, stats_of
 
 PairsChoice = Literal["all", "one"]
 
+# Of squared distances: one for all pairs, or shape (b, b), of each anchor and positive.
+Margin = float | Tensor
+
 # distances (b, b), labels (b,), margin, hardness, floor, pairs, generator
-Miner = Callable[[Tensor, Tensor, float, float, float, PairsChoice, torch.Generator | None], Triplets]
+Miner = Callable[[Tensor, Tensor, Margin, float, float, PairsChoice, torch.Generator | None], Triplets]
 
 # With more triplets than this, a batch is sampled instead of listed: indices of 4 M triplets take 96 MB.
 LARGEST_LISTING = 1 << 22
@@ -33,7 +36,7 @@ NEAREST_WEIGHTED, FARTHEST_WEIGHTED = 0.5, 1.4
 def semi_hard(
     distances: Tensor,
     labels: Tensor,
-    margin: float,
+    margin: Margin,
     hardness: float = 0.0,
     floor: float = 0.0,
     pairs: PairsChoice = "all",
@@ -49,8 +52,8 @@ def semi_hard(
     distances : float tensor, shape (b, b)
         Squared distances.
     labels : int tensor, shape (b,)
-    margin : float
-        Alpha in paper equation 1.
+    margin : float, or float tensor of shape (b, b)
+        Alpha in paper equation 1; of each anchor-positive pair if it is a tensor.
     hardness : float, 0 to 1
         How much closer than the positive a negative may be; see the module's description.
     floor : float
@@ -85,7 +88,7 @@ def semi_hard(
 def batch_hard(
     distances: Tensor,
     labels: Tensor,
-    margin: float,
+    margin: Margin,
     hardness: float = 1.0,
     floor: float = 0.0,
     pairs: PairsChoice = "all",
@@ -108,7 +111,7 @@ def batch_hard(
     nearest = torch.where(none_left, mildest.values, nearest)
     negative = torch.where(none_left, mildest.indices, negative)
 
-    active = farthest + margin > nearest
+    active = farthest + _margins(margin, anchor, positive) > nearest
     hard = int((negatives.amin(dim=1) < farthest).sum()) if len(anchor) else 0
     stats = stats_of(len(anchor), int(active.sum()), hard)
     return Triplets(anchor[active], positive[active], negative[active], stats, len(anchor))
@@ -118,7 +121,7 @@ def batch_hard(
 def batch_all(
     distances: Tensor,
     labels: Tensor,
-    margin: float,
+    margin: Margin,
     hardness: float = 1.0,
     floor: float = 0.0,
     pairs: PairsChoice = "all",
@@ -156,7 +159,7 @@ def batch_all(
 def distance_weighted(
     distances: Tensor,
     labels: Tensor,
-    margin: float,
+    margin: Margin,
     hardness: float = 1.0,
     floor: float = 0.0,
     pairs: PairsChoice = "all",
@@ -192,7 +195,7 @@ def distance_weighted(
         row = anchors.cumsum(dim=0)[anchor] - 1
         turn = candidates.cumsum(dim=1)[anchor, positive] - 1
         negative = drawn.to(distances.device)[row, turn]
-    active = distances[anchor, positive] + margin > distances[anchor, negative]
+    active = distances[anchor, positive] + _margins(margin, anchor, positive) > distances[anchor, negative]
     nearest = distances.masked_fill(same, torch.inf).amin(dim=1, keepdim=True)
     hard = int((candidates & (nearest < distances)).sum())
     stats = stats_of(int(candidates.sum()), int(active.sum()), hard)
@@ -219,9 +222,19 @@ def mine(
     floor: float,
     pairs: PairsChoice,
     generator: torch.Generator,
+    plain: bool = False,
 ) -> Triplets:
-    """Mine a batch with the named miner; parameters as for `semi_hard`."""
-    return MINERS[name](distances, labels, margin, hardness, floor, pairs, generator)
+    """Mine a batch with the named miner; parameters as for `semi_hard`.
+
+    `distances` are squared in any case. With `plain`, `margin` is one between plain distances.
+    """
+    reach = squared_margin(distances, margin) if plain else margin
+    return MINERS[name](distances, labels, reach, hardness, floor, pairs, generator)
+
+
+def _margins(margin: Margin, anchor: Tensor, positive: Tensor) -> Margin:
+    """The margins of some pairs."""
+    return margin[anchor, positive] if isinstance(margin, Tensor) else margin
 
 
 def _thin(candidates: Tensor, pairs: PairsChoice, generator: torch.Generator | None) -> Tensor:

@@ -62,6 +62,25 @@ def squared_distance_matrix(embeddings: Tensor) -> Tensor:
     return (2 - 2 * embeddings @ embeddings.T).clamp(min=0)
 
 
+def squared_margin(positive: Tensor, margin: float) -> Tensor:
+    """Return the margin of squared distances that stands for a margin of plain distances.
+
+    A negative violates the plain margin exactly if its squared distance is below that of the positive plus this.
+
+    Parameters
+    ----------
+    positive : float tensor
+        Squared distances to the positives.
+    margin : float
+        Of plain distances.
+
+    Returns
+    -------
+    float tensor of the same shape
+    """
+    return 2 * margin * positive.sqrt() + margin**2
+
+
 def pair_masks(labels: Tensor) -> tuple[Tensor, Tensor]:
     """Return two boolean masks (b, b): pairs of the same person, and ordered anchor-positive pairs.
 

@@ -157,7 +157,7 @@ def shown_triplets(network: nn.Module, faces: FaceSet, recipe: Recipe) -> list[S
     found = mine(
         mining.online, distances, labels, margin_at(recipe.loss, last, recipe.steps) or 0.0,
         hardness_at(mining, last, recipe.steps), mining.floor, mining.pairs,
-        torch.Generator().manual_seed(recipe.seed),
+        torch.Generator().manual_seed(recipe.seed), recipe.loss.plain_margin,
     )  # fmt: skip
     violations = distances[found.anchor, found.positive] - distances[found.anchor, found.negative]
     shown: list[ShownTriplet] = []

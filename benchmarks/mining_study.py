@@ -1,0 +1,434 @@
+"""Claim to be tested: mixing offline and online mining, which the paper suggests and never tries, beats either.
+
+One network from scratch, one data set, one number of embedded images (searches of the pool counted), the same batches'
+seeds in each arm. Rate and hardness of each arm are chosen first, with the same budget for each, on training people set
+aside. Judged by VAL and rank-1 on people nobody was trained on, against images and against processor time.
+
+    python benchmarks/mining_study.py ../shared/data runs/study                  # what is not done yet
+    python benchmarks/mining_study.py ../shared/data runs/study --size full      # 600,000 images a run
+    python benchmarks/mining_study.py ../shared/data runs/study --report         # tables, and the plots
+
+A run that was stopped goes on; manifest.json in the folder says what is done. `--seconds` ends before the next run once
+so much processor time is used. A GPU is used where there is one.
+"""
+
+import argparse
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from facespace.train.engine.history import read_history
+from facespace.train.engine.loop import train
+from facespace.train.recipe import Recipe
+from study import (
+    FARS,
+    Clock,
+    Faces,
+    Job,
+    Values,
+    do,
+    embedded,
+    figures,
+    interval_over_people,
+    interval_over_seeds,
+    one_thread,
+    read,
+    result_of,
+    samples_over_people,
+    write_manifest,
+)
+
+PICTURES = Path(__file__).parents[1] / "docs" / "pictures" / "experiments"
+
+
+@dataclass(frozen=True)
+class Size:
+    """How large a study is.
+
+    images : embedded in each run, searches of the pool counted
+    tuning : embedded in each run that chooses a rate or a hardness
+    every, pool, start : of the searches
+    seeds : of each arm; those of CLOSE have more
+    """
+
+    network: str
+    side: int
+    images: int
+    tuning: int
+    people: int
+    photos: int
+    every: int
+    pool: int
+    start: int
+    seeds: int
+    more_seeds: int
+
+
+SIZES = {
+    "small": Size("study:narrow_resnet", 48, 60_000, 12_000, 60, 4, 50, 4_000, 40, 3, 3),
+    "full": Size("small-resnet", 64, 600_000, 60_000, 90, 4, 200, 20_000, 200, 3, 5),
+}
+# Once the pool is searched its triplets stay at least this much milder than the hardest, or a fresh network collapses.
+MUON, ADAGRAD, CLASSIFIER = (0.05, 0.1), (0.01, 0.03), (0.03, 0.1)
+HARDNESS = (0.3, 0.7)
+# The share of active triplets below which they are scarce.
+SCARCE, WINDOW = 0.1, 20
+VALIDATIONS = 8
+# Okabe and Ito's: told apart with any colour vision.
+PALETTE = ("#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#7F7F7F", "#F0E442", "#5B4BB5")
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One way to mine, or a loss to compare with.
+
+    share : of each batch that comes from the pool, None for no pool
+    annealed : the online miner's hardness rises over the run
+    late : the pool begins when online triplets are scarce
+    like : the arm whose tuned rate and hardness it takes, where it has no runs of its own for that
+    """
+
+    name: str
+    optimiser: str = "muon"
+    loss: str = "triplet"
+    share: float | None = None
+    annealed: bool = False
+    late: bool = False
+    like: str | None = None
+
+    @property
+    def tried(self) -> list[tuple[float, float]]:
+        """Rates and hardness to choose from: four of them for each arm."""
+        if self.loss != "triplet":
+            return [(rate, 0.0) for rate in (CLASSIFIER[0] / 3, *CLASSIFIER, CLASSIFIER[1] * 3)]
+        rates = ADAGRAD if self.optimiser == "adagrad" else MUON
+        if self.share is None and not self.annealed:
+            return [(rate, 0.0) for rate in (rates[0] / 3, *rates, rates[1] * 3)]
+        return [(rate, hardness) for rate in rates for hardness in HARDNESS]
+
+
+ARMS = {
+    arm.name: arm
+    for arm in (
+        Arm("online"),
+        Arm("mixed-25", share=0.25),
+        Arm("mixed-50", share=0.5),
+        Arm("offline", share=1.0),
+        Arm("annealed", annealed=True),
+        Arm("mixed-late", share=0.5, late=True, like="mixed-50"),
+        Arm("online-adagrad", optimiser="adagrad"),
+        Arm("mixed-25-adagrad", optimiser="adagrad", share=0.25),
+        Arm("cross-entropy", loss="cross-entropy"),
+        Arm("arcface", loss="arcface"),
+    )
+}
+CLOSE = ("online", "mixed-25", "mixed-50", "mixed-late")
+
+
+def recipe_of(arm: Arm, size: Size, seed: int, images: int, rate: float, hardness: float, start: int) -> Recipe:
+    """The recipe of an arm, as many steps as the images allow."""
+    batch = size.people * size.photos
+    steps = images // batch
+    values: dict[str, Any] = {"loss": {"name": arm.loss}}
+    if arm.annealed:
+        values["mining"] = {"hardness": 0.0, "final_hardness": hardness}
+    if arm.share is not None:
+        offline = {"every": size.every, "pool": size.pool, "share": arm.share, "start": start, "hardness": hardness}
+        values["mining"] = {"offline": offline}
+        # Searches begin before step `start` and come every `every` steps: each takes a pool's images from the steps.
+        while steps * batch + searches(steps, start, size.every) * size.pool > images:
+            steps -= 1
+    return Recipe.model_validate(
+        {
+            **values,
+            "name": f"mining-study-{arm.name}",
+            "seed": seed,
+            "steps": steps,
+            "checkpoint_every": max(steps // 6, 1),
+            "keep_checkpoints": 2,
+            "precision": "auto",
+            "data": {"train": "train.zip", "description": "aligned CelebA faces of 7,550 people"},
+            "network": {"name": size.network, "width": size.side, "height": size.side},
+            "batch": {"people": size.people, "photos": size.photos},
+            "optimiser": {
+                "name": arm.optimiser,
+                "rate": rate,
+                "warmup": 20,
+                "final_share": 0.05,
+                "momentum": 0.6 if arm.optimiser == "muon" else 0.9,
+            },
+            "augment": {"rotate": 0, "scale": 0.05, "light": 0.2},
+            "validation": {"every": max(steps // VALIDATIONS, 1)},
+        }
+    )
+
+
+def searches(steps: int, start: int, every: int) -> int:
+    """Searches of the pool in a run of so many steps."""
+    return max(0, -(-(steps - start) // every))
+
+
+def scarce_from(records: list[dict[str, float]], below: float = SCARCE, window: int = WINDOW) -> int | None:
+    """The step from which the median share of active triplets over a window is below that; None where it never is."""
+    active = [record["active"] for record in records if "active" in record]
+    for end in range(window, len(active) + 1):
+        if float(np.median(active[end - window : end])) < below:
+            return end
+    return None
+
+
+def jobs_of(size: Size, out: Path, faces: Faces | None) -> Iterator[Job]:
+    """All jobs in order of what they are worth; without faces only their names can be used."""
+
+    def tuning(arm: Arm, rate: float, hardness: float) -> Job:
+        def work(folder: Path) -> Values:
+            assert faces is not None
+            recipe = recipe_of(arm, size, 99, size.tuning, rate, hardness, size.start // 2)
+            recipe = recipe.model_copy(update={"validation": recipe.validation.model_copy(update={"every": 0})})
+            trained = train(recipe, faces.tuning, folder / "run", resume=True, warn=say(folder))
+            points = embedded(trained.network, faces.held_out, trained.precision == "bf16")
+            return {**figures(points, faces.held_out.labels), "rollbacks": trained.rollbacks}
+
+        return Job(f"tune-{arm.name}-{rate:.3g}-{hardness:g}", work)
+
+    def main_run(arm: Arm, seed: int) -> Job:
+        def work(folder: Path) -> Values | None:
+            assert faces is not None
+            best, start = tuned(out, arm), size.start
+            if arm.late:
+                if result_of(out / f"online-{seed}") is None:
+                    return None
+                # Up to there this run sees the batches of the online one, at nearly its rates.
+                found = scarce_from(read_history(out / f"online-{seed}" / "run" / "history.jsonl"))
+                if found is None:
+                    return {"never": f"the share of active triplets of online-{seed} never fell below {SCARCE}"}
+                start = found
+            if best is None:
+                return None
+            recipe = recipe_of(arm, size, seed, size.images, *best, start)
+            clock = time.perf_counter if torch.cuda.is_available() else time.process_time
+            trained = train(
+                recipe, faces.train, folder / "run", resume=True, on_step=Clock(folder / "clock.csv", clock),
+                warn=say(folder), validation=faces.validation,
+            )  # fmt: skip
+            points = embedded(trained.network, faces.validation, trained.precision == "bf16")
+            np.save(folder / "points.npy", points.astype(np.float16))
+            return {
+                **figures(points, faces.validation.labels),
+                "images": trained.history[-1]["images"],
+                "rate": best[0],
+                "hardness": best[1],
+                "start": start,
+                "rollbacks": trained.rollbacks,
+                "precision": trained.precision,
+            }
+
+        return Job(f"{arm.name}-{seed}", work)
+
+    for arm in ARMS.values():
+        if arm.like is None:
+            yield from (tuning(arm, *pair) for pair in arm.tried)
+    for seed in range(1, size.more_seeds + 1):
+        for arm in ARMS.values():
+            if seed <= size.seeds or arm.name in CLOSE:
+                yield main_run(arm, seed)
+
+
+def tuned(out: Path, arm: Arm) -> tuple[float, float] | None:
+    """The best rate and hardness of those tried for an arm; None where one is not tried yet."""
+    source = ARMS[arm.like] if arm.like else arm
+    found = {pair: result_of(out / f"tune-{source.name}-{pair[0]:.3g}-{pair[1]:g}") for pair in source.tried}
+    if any(result is None for result in found.values()):
+        return None
+    return max(found, key=lambda pair: (found[pair] or {}).get("val_at_1e-02", 0.0))
+
+
+def say(folder: Path) -> Callable[[str], None]:
+    """Prints a run's messages under its name."""
+    return lambda text: print(folder.name, text, flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--size", choices=SIZES, default="small")
+    parser.add_argument("--arms", nargs="+", choices=ARMS, help="these only")
+    parser.add_argument("--seconds", type=float, help="of processor time, after which no run begins")
+    parser.add_argument("--report", action="store_true")
+    options = parser.parse_args()
+    size, out = SIZES[options.size], options.out / options.size
+    if options.report:
+        report(size, out)
+        return
+    if not torch.cuda.is_available():
+        one_thread()
+    faces = read(options.data, size.side)
+    out.mkdir(parents=True, exist_ok=True)
+    np.save(out / "labels.npy", faces.validation.labels)
+    jobs = list(jobs_of(size, out, faces))
+    if options.arms:
+        jobs = [job for job in jobs if _arm_of(job.name) in options.arms]
+    do(jobs, out, options.seconds)
+    write_manifest(list(jobs_of(size, out, None)), out)
+
+
+def _arm_of(name: str) -> str:
+    plain = name.removeprefix("tune-")
+    return max((arm for arm in ARMS if plain.startswith(f"{arm}-")), key=len)
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a main run left.
+
+    curve : the validations, each with processor seconds so far
+    active : share of active triplets by step
+    """
+
+    result: Values
+    points: NDArray[np.float32]
+    curve: list[dict[str, float]]
+    active: NDArray[np.float64]
+    images: NDArray[np.float64]
+    searching: float
+
+
+def run_of(folder: Path) -> Run | None:
+    """A finished run; None where it is not, or had nothing to do."""
+    result = result_of(folder)
+    if result is None or "never" in result:
+        return None
+    spent = Clock.read(folder / "clock.csv")
+    steps = [record for record in read_history(folder / "run" / "history.jsonl") if "event" not in record]
+    return Run(
+        result,
+        np.load(folder / "points.npy").astype(np.float32),
+        [{**r, "processor_seconds": spent.get(r["step"], np.nan)} for r in steps if "val_at_1e-02" in r],
+        np.array([record.get("active", np.nan) for record in steps]),
+        np.array([record["images"] for record in steps]),
+        sum(r["search_seconds"] for r in steps) / sum(r["seconds"] for r in steps),
+    )
+
+
+def report(size: Size, out: Path) -> None:
+    """The tables as Markdown on standard output, and the plots."""
+    jobs = list(jobs_of(size, out, None))
+    write_manifest(jobs, out)
+    seeds = range(1, size.more_seeds + 1)
+    runs = {name: {s: run for s in seeds if (run := run_of(out / f"{name}-{s}"))} for name in ARMS}
+    runs = {name: found for name, found in runs.items() if found}
+    print(
+        "| arm | seeds | rate, hardness | VAL at FAR 1e-2 | VAL at FAR 1e-3 | rank-1 | active at the end | searching |"
+    )
+    print("|---|---|---|---|---|---|---|---|")
+    for name, found in runs.items():
+        values = list(found.values())
+        cells = [told([r.result[key] for r in values]) for key in ("val_at_1e-02", "val_at_1e-03", "rank1")]
+        active = np.mean([np.nanmean(r.active[-WINDOW:]) for r in values]) if ARMS[name].loss == "triplet" else None
+        print(
+            f"| {name} | {len(values)} | {values[0].result['rate']:.3g}, {values[0].result['hardness']:g} | "
+            f"{' | '.join(cells)} | {'-' if active is None else f'{active:.2f}'} | "
+            f"{np.mean([r.searching for r in values]):.0%} |"
+        )
+    print("\n| processor time | seconds a run | images | rollbacks |\n|---|---|---|---|")
+    for name, found in runs.items():
+        seconds = [run.curve[-1]["processor_seconds"] for run in found.values()]
+        images = np.mean([run.result["images"] for run in found.values()])
+        rollbacks = sum(run.result["rollbacks"] for run in found.values())
+        print(f"| {name} | {np.mean(seconds):.0f} | {images:,.0f} | {rollbacks} |")
+    differences(runs, out)
+    done = [result for job in jobs if (result := result_of(out / job.name))]
+    hours = sum(result["processor_seconds"] for result in done) / 3600
+    print(f"\n{len(done)} of {len(jobs)} runs, {hours:.2f} hours of processor time")
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    for key, label in (("val_at_1e-02", "VAL at FAR 1e-2"), ("val_at_1e-03", "VAL at FAR 1e-3")):
+        for axis, name in (
+            ("images", "images embedded"),
+            ("processor_seconds", "processor seconds, searches included"),
+        ):
+            draw(runs, key, label, axis, name)
+    draw_active(runs)
+
+
+def differences(runs: dict[str, dict[int, Run]], out: Path) -> None:
+    """Paired differences to the arm without a pool of the same optimiser, with both intervals."""
+    labels = np.load(out / "labels.npy")
+    samples = {
+        (name, seed): samples_over_people(run.points, labels)
+        for name, found in runs.items()
+        for seed, run in found.items()
+    }
+    for number, far in enumerate(FARS):
+        key = f"val_at_{far:.0e}"
+        print(f"\n| difference, same seed, VAL at FAR {far:.0e} | seeds | mean, 95 % over seeds | 95 % over people |")
+        print("|---|---|---|---|")
+        for name, found in runs.items():
+            base = "online-adagrad" if name.endswith("adagrad") else "online"
+            both = [seed for seed in found if seed in runs.get(base, {})]
+            if name == base or not both:
+                continue
+            apart = [found[s].result[key] - runs[base][s].result[key] for s in both]
+            rounds = np.mean([samples[name, s][:, number] - samples[base, s][:, number] for s in both], axis=0)
+            low, high = interval_over_people(rounds)
+            print(f"| {name} - {base} | {len(both)} | {told(apart, '+')} | {low:+.4f} to {high:+.4f} |")
+
+
+def told(values: list[float], sign: str = "") -> str:
+    """Mean, and half the 95 % interval over seeds where there are several."""
+    mean, half = interval_over_seeds(values)
+    return f"{mean:{sign}.4f} ± {half:.4f}" if np.isfinite(half) else f"{mean:{sign}.4f}"
+
+
+def draw(runs: dict[str, dict[int, Run]], key: str, label: str, axis: str, name: str) -> None:
+    with mpl.rc_context({"svg.hashsalt": "facespace", "svg.fonttype": "path", "font.size": 11}):
+        figure = Figure(figsize=(7, 4.4), layout="constrained")
+        axes = figure.subplots()
+        for number, arm in enumerate(ARMS):
+            curves = [run.curve for run in runs.get(arm, {}).values()]
+            for curve in curves:
+                axes.plot([r[axis] for r in curve], [r[key] for r in curve], color=PALETTE[number], alpha=0.2, lw=1)
+            if curves:
+                grid = np.linspace(max(c[0][axis] for c in curves), min(c[-1][axis] for c in curves), 50)
+                mean = np.mean([np.interp(grid, [r[axis] for r in c], [r[key] for r in c]) for c in curves], axis=0)
+                style = ("-", "--", "-.", ":")[number % 4]
+                axes.plot(grid, mean, color=PALETTE[number], linestyle=style, lw=2, label=arm)
+        finish(axes, name, f"{label}, people not trained on")
+        figure.savefig(PICTURES / f"mining-{key[-5:]}-{axis}.svg", metadata={"Date": None, "Creator": None})
+
+
+def draw_active(runs: dict[str, dict[int, Run]]) -> None:
+    """The share of pairs with an active triplet, over the images, as a running mean."""
+    with mpl.rc_context({"svg.hashsalt": "facespace", "svg.fonttype": "path", "font.size": 11}):
+        figure = Figure(figsize=(7, 4), layout="constrained")
+        axes = figure.subplots()
+        for number, arm in enumerate(ARMS):
+            found = list(runs.get(arm, {}).values())[:1]
+            if found and ARMS[arm].loss == "triplet":
+                smooth = np.convolve(found[0].active, np.ones(WINDOW) / WINDOW, "valid")
+                images = found[0].images[WINDOW - 1 :]
+                axes.plot(
+                    images, smooth, color=PALETTE[number], linestyle=("-", "--", "-.", ":")[number % 4], label=arm
+                )
+        axes.axhline(SCARCE, color="#8a9099", linestyle="--", linewidth=1)
+        finish(axes, "images embedded", "share of pairs with an active triplet")
+        figure.savefig(PICTURES / "mining-active.svg", metadata={"Date": None, "Creator": None})
+
+
+def finish(axes: Any, x: str, y: str) -> None:
+    axes.set(xlabel=x, ylabel=y, ylim=(0, None))
+    axes.grid(alpha=0.25)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False, fontsize=9)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,241 @@
+"""What the two studies of training share: faces, network, the list of runs and what is done of it, statistics."""
+
+import csv
+import json
+import os
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy import stats
+from torch import nn
+
+from facespace.evaluate import all_pairs
+from facespace.evaluate.metrics.pairs import score
+from facespace.evaluate.metrics.resample import resample_roc
+from facespace.metric import squared_distance_blocks
+from facespace.train.data.dataset import FaceSet, read_faces
+from facespace.train.engine.checkpoint import load_checkpoint
+from facespace.train.engine.validate import embed_all, validation_rates
+from facespace.train.networks.layers import OnSphere, conv_norm, conv_norm_relu, global_depthwise, halved
+from facespace.train.networks.residual import Residual
+
+FARS = (1e-2, 1e-3)
+# Training people set aside to choose rates and hardness by.
+TUNING_PEOPLE = 400
+ROUNDS = 300
+
+Values = dict[str, Any]
+
+
+def narrow_resnet(width: int, height: int, dimension: int) -> nn.Module:
+    """`small-resnet` with three quarters of its channels and two thirds of its blocks: 0.4 million parameters.
+
+    (n, 3, height, width) -> (n, dimension) with L2 norm 1.
+    """
+    layers: list[nn.Module] = [conv_norm_relu(3, 16, 3, 2)]
+    before, stages, head = 16, ((24, 1), (48, 2), (96, 2)), 192
+    for channels, blocks in stages:
+        for block in range(blocks):
+            layers.append(Residual(before, channels, 2 if block == 0 else 1))
+            before = channels
+    times = 1 + len(stages)
+    return nn.Sequential(
+        *layers,
+        conv_norm_relu(before, head, 1),
+        *global_depthwise(head, halved(height, times), halved(width, times)),
+        conv_norm(head, dimension, 1),
+        nn.Flatten(),
+        OnSphere(),
+    )
+
+
+@dataclass(frozen=True)
+class Faces:
+    """The faces of a study.
+
+    train, validation : the published split
+    tuning, held_out : the training people again, without some, and those
+    """
+
+    train: FaceSet
+    validation: FaceSet
+    tuning: FaceSet
+    held_out: FaceSet
+
+
+def read(data: Path, side: int) -> Faces:
+    """The faces of the shared data at `side` x `side` pixels."""
+    train, validation = (read_faces(data / f"{split}.zip", side, side) for split in ("train", "val"))
+    order = np.random.default_rng(0).permutation(len(train.people))
+    held_out, tuning = train.of(np.sort(order[:TUNING_PEOPLE])), train.of(np.sort(order[TUNING_PEOPLE:]))
+    return Faces(train, validation, tuning, held_out)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run of a study: a name, which is its folder, and what gives its result as plain data.
+
+    A job that must wait for another one returns None.
+    """
+
+    name: str
+    work: Callable[[Path], Values | None]
+
+
+def do(jobs: Sequence[Job], out: Path, seconds: float | None = None) -> None:
+    """Do the jobs that are not done, in order, until that much processor time is used; keep manifest.json."""
+    out.mkdir(parents=True, exist_ok=True)
+    for job in jobs:
+        folder = out / job.name
+        if result_of(folder) is None and (seconds is None or time.process_time() < seconds):
+            folder.mkdir(exist_ok=True)
+            before = time.process_time()
+            result = job.work(folder)
+            if result is not None:
+                spent = {"processor_seconds": time.process_time() - before}
+                write_json(folder / "done.json", {**spent, **result})
+                print(job.name, {key: _short(value) for key, value in result.items()}, flush=True)
+        write_manifest(jobs, out)
+
+
+def write_manifest(jobs: Sequence[Job], out: Path) -> None:
+    """Which jobs of a study are done, begun and missing."""
+
+    def state(job: Job) -> str:
+        if result_of(out / job.name) is not None:
+            return "done"
+        return "begun" if (out / job.name).is_dir() else "missing"
+
+    states = {job.name: state(job) for job in jobs}
+    counts = {name: sum(value == name for value in states.values()) for name in ("done", "begun", "missing")}
+    write_json(out / "manifest.json", {**counts, "runs": states})
+
+
+def result_of(folder: Path) -> Values | None:
+    """What a job gave; None where it is not done."""
+    try:
+        found: Values = json.loads((folder / "done.json").read_text("utf-8"))
+        return found
+    except FileNotFoundError:
+        return None
+
+
+def write_json(path: Path, values: Values) -> None:
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    partial.write_text(json.dumps(values, indent=1) + "\n", "utf-8")
+    partial.replace(path)
+
+
+class Clock:
+    """Processor time of each step of a run, as a table beside its history; a resumed run adds to it.
+
+    Parameters
+    ----------
+    path : path
+    clock : callable
+        Seconds since some moment; those of this process where a processor does the work.
+    """
+
+    def __init__(self, path: Path, clock: Callable[[], float] = time.process_time):
+        self._path, self._clock, self._last = path, clock, clock()
+
+    def __call__(self, record: dict[str, float]) -> None:
+        """Note a step; the `on_step` of `train`."""
+        now = self._clock()
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(f"{record['step']:.0f},{now - self._last:.4f}\n")
+        self._last = now
+
+    @staticmethod
+    def read(path: Path) -> dict[int, float]:
+        """Processor seconds up to each step, the steps that were done twice counted once."""
+        with path.open(encoding="utf-8") as file:
+            spent = {int(step): float(seconds) for step, seconds in csv.reader(file)}
+        steps = sorted(spent)
+        return dict(zip(steps, np.cumsum([spent[step] for step in steps]).tolist(), strict=True))
+
+
+def embedded(network: nn.Module, faces: FaceSet, bf16: bool = True) -> NDArray[np.float32]:
+    """All faces of a set by a network, in evaluation mode."""
+    device = next(network.parameters()).device
+    rows = np.arange(len(faces.labels))
+    return embed_all(network, faces, rows, device, bf16).cpu().numpy().astype(np.float32)
+
+
+def figures(points: NDArray[np.float32], labels: NDArray[np.int64]) -> dict[str, float]:
+    """VAL at FAR 1e-1 to 1e-4, rank-1, and the mean squared distance between people; no figure of a broken space."""
+    if not np.isfinite(points).all():
+        return {}
+    gram = float(np.square(np.abs(points.mean(axis=0))).sum())
+    return {
+        **validation_rates(points, labels),
+        "rank1": float(nearest_is_own(points, labels).mean()),
+        "spread": 2 - 2 * gram,
+    }
+
+
+def nearest_is_own(points: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """For each face whose person has another one: whether the nearest of all other faces is of that person.
+
+    Returns
+    -------
+    bool, shape (faces of people with two or more,)
+    """
+    hits = np.zeros(len(labels), bool)
+    for rows, block in squared_distance_blocks(points, points):
+        block = np.array(block)
+        block[np.arange(rows.stop - rows.start), np.arange(rows.start, rows.stop)] = np.inf
+        hits[rows] = labels[block.argmin(axis=1)] == labels[rows]
+    return hits[np.bincount(labels)[labels] > 1]
+
+
+def samples_over_people(points: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArray[np.float64]:
+    """VAL at each of FARS in each bootstrap round over people, shape (ROUNDS, len(FARS)).
+
+    The same people are drawn in the same round whatever the points: differences of two models are paired.
+    """
+    pairs = score(points / np.linalg.norm(points, axis=1, keepdims=True), labels, all_pairs(labels))
+    return resample_roc(pairs, FARS, ROUNDS).val
+
+
+def interval_over_seeds(values: Sequence[float]) -> tuple[float, float]:
+    """The mean, and half the 95 % interval of it (Student's t); infinite for a single value."""
+    if len(values) < 2:
+        return float(np.mean(values)), float("inf")
+    half = stats.t.ppf(0.975, len(values) - 1) * stats.sem(values)
+    return float(np.mean(values)), float(half)
+
+
+def interval_over_people(samples: NDArray[np.float64]) -> tuple[float, float]:
+    """The 95 % percentile interval of bootstrap rounds, shape (rounds,)."""
+    low, high = np.nanpercentile(samples, [2.5, 97.5])
+    return float(low), float(high)
+
+
+def precision_and_recall(found: Iterable[str], wrong: Iterable[str], looked_at: Iterable[str]) -> tuple[float, float]:
+    """Of a list of suspects: the share that is wrong, and the share of the wrong ones looked at that it has."""
+    listed, bad = set(found), set(wrong)
+    there = bad & set(looked_at)
+    precision = len(listed & bad) / len(listed) if listed else float("nan")
+    return precision, len(listed & there) / len(there) if there else float("nan")
+
+
+def load_network(network: nn.Module, checkpoint: Path) -> nn.Module:
+    """A network with the weights of a checkpoint, in evaluation mode."""
+    network.load_state_dict(load_checkpoint(checkpoint).network)
+    return network.eval()
+
+
+def one_thread() -> None:
+    """Compute in one thread: the numbers of a resumed run are then those of one that was not stopped."""
+    torch.set_num_threads(1)
+
+
+def _short(value: Any) -> Any:
+    return round(value, 4) if isinstance(value, float) else value

@@ -1,0 +1,128 @@
+"""The statistics of the two studies of training, against the same written out; and that they go on where they were."""
+
+import itertools
+import json
+
+import numpy as np
+import pytest
+from scipy import stats
+
+import convergence
+import mining_study
+import study
+
+
+def points_of(labels, noise, seed=0):
+    rng = np.random.default_rng(seed)
+    centres = rng.normal(size=(labels.max() + 1, 16))
+    points = centres[labels] + noise * rng.normal(size=(len(labels), 16))
+    return (points / np.linalg.norm(points, axis=1, keepdims=True)).astype(np.float32)
+
+
+def test_rank_one_counts_faces_whose_nearest_other_face_is_of_their_person():
+    labels = np.array([0, 0, 0, 1, 1, 2, 3, 3])
+    points = points_of(labels, noise=1.0)
+    apart = np.square(points[:, None] - points[None]).sum(axis=2)
+    expected = [
+        min((apart[i, j], labels[j] == labels[i]) for j in range(len(labels)) if j != i)[1]
+        for i in range(len(labels))
+        if labels[i] != 2
+    ]
+    assert study.nearest_is_own(points, labels).tolist() == expected
+
+
+def test_the_interval_over_seeds_is_students():
+    values = [0.31, 0.35, 0.30, 0.36]
+    mean, half = study.interval_over_seeds(values)
+    low, high = stats.ttest_1samp(values, 0).confidence_interval(0.95)
+    assert (mean - half, mean + half) == pytest.approx((low, high))
+    assert study.interval_over_seeds([0.3]) == (0.3, float("inf"))
+
+
+def test_rounds_over_people_are_paired_so_that_equal_spaces_never_differ():
+    labels = np.repeat(np.arange(40), 4)
+    points = points_of(labels, noise=0.8)
+    turned = points @ np.linalg.qr(np.random.default_rng(1).normal(size=(16, 16)))[0].astype(np.float32)
+    differences = study.samples_over_people(points, labels) - study.samples_over_people(turned, labels)
+    assert np.abs(differences).max() < 0.02
+    worse = study.samples_over_people(points_of(labels, noise=1.6), labels)
+    low, high = study.interval_over_people((worse - study.samples_over_people(points, labels))[:, 0])
+    assert low < high < 0
+
+
+def test_spread_is_the_mean_squared_distance_of_all_pairs():
+    points = points_of(np.repeat(np.arange(50), 4), noise=0.5)
+    apart = np.square(points[:, None] - points[None]).sum(axis=2)
+    assert study.figures(points, np.repeat(np.arange(50), 4))["spread"] == pytest.approx(apart.mean(), rel=1e-4)
+
+
+def test_a_space_that_is_not_finite_has_no_figures():
+    assert study.figures(np.full((8, 16), np.nan, np.float32), np.repeat(np.arange(4), 2)) == {}
+
+
+def test_precision_and_recall_count_only_what_was_looked_at():
+    assert study.precision_and_recall(["a", "b"], ["a", "c", "d"], ["a", "b", "c"]) == (0.5, 0.5)
+    assert np.isnan(study.precision_and_recall([], [], ["a"])).all()
+
+
+def test_every_value_of_an_option_is_tried_equally_often_and_each_two_meet():
+    chosen = convergence.settings()
+    assert len(set(chosen)) == len(chosen) == 36
+    for option, levels in convergence.LEVELS.items():
+        counts = [sum(getattr(setting, option) == level for setting in chosen) for level in levels]
+        assert set(counts) == {36 // len(levels)}
+    for one, other in itertools.combinations(convergence.LEVELS, 2):
+        met = {(getattr(setting, one), getattr(setting, other)) for setting in chosen}
+        assert len(met) >= 0.75 * len(convergence.LEVELS[one]) * len(convergence.LEVELS[other])
+
+
+@pytest.mark.parametrize("name", mining_study.ARMS)
+def test_each_arm_embeds_the_images_of_the_budget_and_hardly_fewer(name):
+    size, arm = mining_study.SIZES["full"], mining_study.ARMS[name]
+    recipe = mining_study.recipe_of(arm, size, 1, size.images, 0.05, 0.5, size.start)
+    batch = size.people * size.photos
+    pools = mining_study.searches(recipe.steps, size.start, size.every) if recipe.mining.offline.every else 0
+    spent = recipe.steps * batch + pools * size.pool
+    assert size.images - size.pool - 2 * batch < spent <= size.images
+
+
+def test_each_arm_is_tuned_with_the_same_number_of_runs():
+    assert {len(arm.tried) for arm in mining_study.ARMS.values()} == {4}
+
+
+def test_triplets_are_scarce_once_the_median_of_a_window_is_low_and_not_for_one_odd_batch():
+    active = [0.5] * 30 + [0.01] * 5 + [0.5] * 30 + [0.05] * 30
+    records = [{"step": step, "active": share} for step, share in enumerate(active, 1)]
+    assert mining_study.scarce_from(records) == 76
+    assert mining_study.scarce_from(records[:60]) is None
+
+
+def test_only_what_is_missing_is_done_and_the_manifest_says_so(tmp_path):
+    done = []
+
+    def job(name, result):
+        return study.Job(name, lambda folder: done.append(name) or result)
+
+    jobs = [job("first", {"value": 1.0}), job("waits", None), job("last", {"value": 2.0})]
+    study.do(jobs, tmp_path)
+    study.do(jobs, tmp_path)
+    assert done == ["first", "waits", "last", "waits"]
+    manifest = json.loads((tmp_path / "manifest.json").read_text())
+    assert manifest["runs"] == {"first": "done", "waits": "begun", "last": "done"}
+    assert (manifest["done"], manifest["begun"], manifest["missing"]) == (2, 1, 0)
+
+
+def test_a_share_of_the_names_is_shuffled_and_the_wrong_ones_are_listed():
+    from facespace.train.data.dataset import FaceSet
+
+    labels = np.repeat(np.arange(50), 4)
+    photos = tuple(f"{face}.webp" for face in range(200))
+    faces = FaceSet(np.zeros((200, 2, 2, 3), np.uint8), labels, tuple(map(str, range(50))), photos=photos)
+    changed, wrong = convergence.shuffled(faces, 0.2)
+    differ = np.flatnonzero(changed.labels != labels)
+    assert wrong == {photos[face] for face in differ}
+    assert 30 <= len(wrong) <= 40
+    assert np.bincount(changed.labels).tolist() == [4] * 50
+    kept = convergence.without(changed, wrong)
+    assert set(kept.photos) == set(photos) - wrong
+    assert [kept.people[label] for label in kept.labels] == [str(int(p[:-5]) // 4) for p in kept.photos]
