@@ -58,7 +58,8 @@ def test_the_graph_and_the_clusters_are_those_of_one_process(cluster, approximat
     equal(together(points, RADIUS), alone(points, RADIUS))
     found = arrange(points, Cut(RADIUS), candidates=together)
     np.testing.assert_array_equal(found.labels, arrange(points, Cut(RADIUS), candidates=alone).labels)
-    assert found.labels.max() + 1 == 1000
+    # Most of the thousand people are apart, so equal labels say something.
+    assert found.labels.max() > 900
 
 
 def test_what_was_found_before_is_not_searched_for_again(cluster, tmp_path, monkeypatch):

@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import secrets
+import zipfile
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
@@ -172,7 +173,7 @@ def _read(path: Path) -> dict[str, NDArray[Any]]:
     try:
         with np.load(path) as file:
             return dict(file)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         path.unlink(missing_ok=True)
         raise DataError(f"{path} is damaged: {error}; it was deleted, and the same command makes it again") from None
 
