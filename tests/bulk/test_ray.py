@@ -61,9 +61,9 @@ def test_the_groups_found_with_ray_are_those_of_one_process(cluster, album, mode
     alone = cluster_here(space, album)
     together = {}
     for row in rows:
-        together.setdefault(row["cluster"], set()).add((row["photo"], tuple(round(edge) for edge in row["box"])))
+        together.setdefault(row["cluster"], set()).add((row["photo"], tuple(f"{edge:.2f}" for edge in row["box"])))
     wanted = [
-        {(member.photo.relative_to(album).as_posix(), tuple(round(float(e)) for e in member.box)) for member in group}
+        {(member.photo.relative_to(album).as_posix(), tuple(f"{e:.2f}" for e in member.box)) for member in group}
         for group in alone.groups
     ]
     assert sorted(map(sorted, together.values())) == sorted(map(sorted, wanted))

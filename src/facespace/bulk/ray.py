@@ -15,7 +15,7 @@ from facespace.faces import default_finder
 from facespace.images import EXTENSIONS, natural
 from facespace.space import Space, embedded, load
 
-# Photos per task.
+# Photos per task at most.
 BATCH = 32
 
 # Seconds to wait before a photo that could not be read is read again.
@@ -136,7 +136,8 @@ def harvest_with_ray(
         found = ray.data.from_items(left, override_num_blocks=-(-len(left) // BATCH)).map_batches(
             FindAndEmbed,
             fn_constructor_args=(folder, None if model is None else str(model), longest, truncated),
-            batch_size=BATCH,
+            # Each block is a task of its own. With a number here Ray would join blocks until they have that many rows.
+            batch_size=None,
             concurrency=processes,
             num_cpus=1,
         )
