@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
@@ -16,63 +15,8 @@ from facespace.bulk import harvest, sources_in
 from facespace.faces import default_finder
 
 pytest.importorskip("ray", reason="spreading work needs the extra `ray`")
-moto = pytest.importorskip("moto.server", reason="no S3-compatible server for tests: pip install 'moto[server,s3]'")
-boto3 = pytest.importorskip("boto3", reason="no client of S3 for tests: pip install boto3")
 
 PHOTOS = 70
-
-
-class Faulty:
-    """A server that refuses some photos a number of times, and keeps the callers of one photo waiting."""
-
-    def __init__(self, application):
-        self._application, self.refusing, self.refused = application, {}, 0
-        self.held, self.reached, self.released = None, threading.Event(), threading.Event()
-
-    def hold(self, name):
-        self.held, self.reached, self.released = name, threading.Event(), threading.Event()
-
-    def __call__(self, environ, start_response):
-        name = environ["PATH_INFO"].rsplit("/", 1)[-1]
-        if environ["REQUEST_METHOD"] == "GET" and name == self.held:
-            released = self.released
-            self.reached.set()
-            released.wait(240)
-        if environ["REQUEST_METHOD"] == "GET" and self.refusing.get(name, 0) > 0:
-            self.refusing[name] -= 1
-            self.refused += 1
-            start_response("503 Slow Down", [("Content-Length", "0")])
-            return [b""]
-        return self._application(environ, start_response)
-
-
-@pytest.fixture(scope="module")
-def server():
-    from werkzeug.serving import WSGIRequestHandler, make_server
-
-    class Silent(WSGIRequestHandler):
-        def log_request(self, *words):
-            pass
-
-    application = Faulty(moto.DomainDispatcherApplication(moto.create_backend_app))
-    running = make_server("127.0.0.1", 0, application, threaded=True, request_handler=Silent)
-    thread = threading.Thread(target=running.serve_forever)
-    thread.start()
-    application.address = f"http://127.0.0.1:{running.server_port}"
-    yield application
-    running.shutdown()
-    thread.join()
-
-
-@pytest.fixture(scope="module")
-def credentials(server):
-    return {
-        "AWS_ENDPOINT_URL": server.address,
-        "AWS_ACCESS_KEY_ID": "of-the-test",
-        "AWS_SECRET_ACCESS_KEY": "of-the-test",
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_REGION": "us-east-1",
-    }
 
 
 @pytest.fixture(scope="module")
@@ -88,23 +32,18 @@ def photos(people, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def bucket(server, credentials, photos):
-    names = {"aws_access_key_id": "AWS_ACCESS_KEY_ID", "aws_secret_access_key": "AWS_SECRET_ACCESS_KEY"}
-    client = boto3.client(
-        "s3",
-        endpoint_url=server.address,
-        region_name="us-east-1",
-        **{name: credentials[variable] for name, variable in names.items()},
-    )
+def bucket(storage, photos):
+    client = storage.client()
     client.create_bucket(Bucket="album")
     for path in photos.rglob("*.*"):
         client.upload_file(str(path), "album", f"2026/{path.relative_to(photos).as_posix()}")
     return "s3://album/2026"
 
 
-def driver(bucket, out, credentials, log):
+def driver(bucket, out, storage, log):
     words = [sys.executable, "-m", "facespace", "faces", bucket, "--engine", "ray", "--workers", "2", "--out", str(out)]
-    environment = {**os.environ, **credentials, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
+    paths = {"PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, **storage.environment, **paths}
     # Not to a pipe: Ray's own processes would keep it open after the driver was killed.
     with log.open("wb") as file:
         return subprocess.Popen(words, env=environment, stdout=file, stderr=file)
@@ -135,62 +74,53 @@ def workers_of(process):
     return [pid for pid, name in names.items() if name.startswith("ray::MapWorker") and below(pid)]
 
 
-def test_a_killed_driver_a_killed_worker_and_a_failing_server_leave_each_photo_once(
-    server, bucket, credentials, photos, tmp_path
-):
+def test_a_killed_driver_a_killed_worker_and_a_failing_server_leave_each_photo_once(storage, bucket, photos, tmp_path):
     alone, together, log = (tmp_path / name for name in ("alone.jsonl", "together.jsonl", "log"))
     harvest(sources_in(photos), alone, default_finder())
     journal = tmp_path / "together.jsonl.partial"
     # Both are in the last batch, so the first batch arrives and the last one does not.
     held, refused = f"{PHOTOS - 2}.png", f"{PHOTOS - 5}.png"
-    server.hold(held)
-    first = driver(bucket, together, credentials, log)
+    storage.hold(held)
+    first = driver(bucket, together, storage, log)
     while len(rows(journal)) < 5 and first.poll() is None:
         time.sleep(0.05)
     assert first.poll() is None, log.read_text()
     first.send_signal(signal.SIGKILL)
     first.wait()
-    server.released.set()
+    storage.release()
     assert 5 <= len(rows(journal)) < PHOTOS
     assert not together.exists()
 
-    server.hold(held)
+    storage.hold(held)
     # More refusals than the client of S3 itself tries.
-    server.refusing = {refused: 6}
-    second = driver(bucket, together, credentials, log)
-    while not server.reached.wait(0.05):
+    storage.refusing = {refused: 6}
+    second = driver(bucket, together, storage, log)
+    while not storage.reached.wait(0.05):
         assert second.poll() is None, log.read_text()
     killed = workers_of(second)
     for worker in killed:
         os.kill(worker, signal.SIGKILL)
-    server.released.set()
+    storage.release()
     assert second.wait() == 0, log.read_text()
     assert killed
-    assert server.refused == 6
+    assert storage.refused == 6
     found = [json.loads(line) for line in rows(together)]
     wanted = [json.loads(line) for line in rows(alone)]
     assert [row["photo"] for row in found[1:]] == [row["photo"] for row in wanted[1:]]
     assert [row["faces"] for row in found[1:]] == [row["faces"] for row in wanted[1:]]
 
 
-def test_storage_that_cannot_be_read_stops_the_work_and_blames_no_photo(server, bucket, credentials, tmp_path):
+def test_storage_that_cannot_be_read_stops_the_work_and_blames_no_photo(storage, bucket, monkeypatch):
     from facespace.bulk.ray import FindAndEmbed
     from facespace.errors import DataError
 
-    changed = {name: os.environ.get(name) for name in credentials}
-    os.environ.update(credentials)
-    try:
-        find = FindAndEmbed(bucket, None, None)
-        server.refusing = {"torn.jpg": 10_000}
-        with pytest.MonkeyPatch.context() as patched:
-            patched.setattr("facespace.bulk.ray.PAUSES", (0.0,))
-            with pytest.raises(DataError, match="cannot read .*torn.jpg, tried 2 times.* the same command goes on"):
-                find({"name": ["torn.jpg"]})
-        server.refusing = {}
-        (row,) = find({"name": ["gone.png"]})["row"]
-        assert "cannot read s3://album/2026/gone.png" in json.loads(row)["failure"]
-    finally:
-        for name, value in changed.items():
-            os.environ.pop(name, None)
-            if value is not None:
-                os.environ[name] = value
+    for name, value in storage.environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("facespace.bulk.ray.PAUSES", (0.0,))
+    find = FindAndEmbed(bucket, None, None)
+    storage.refusing = {"torn.jpg": 10_000}
+    with pytest.raises(DataError, match="cannot read .*torn.jpg, tried 2 times.* the same command goes on"):
+        find({"name": ["torn.jpg"]})
+    storage.refusing = {}
+    (row,) = find({"name": ["gone.png"]})["row"]
+    assert "cannot read s3://album/2026/gone.png" in json.loads(row)["failure"]

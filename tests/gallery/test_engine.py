@@ -182,6 +182,34 @@ def test_while_an_engine_cannot_be_reached_the_gallery_is_whole_and_says_so(tmp_
         assert gallery.identify("New/4")[0].name == "New"
 
 
+def test_an_engine_in_object_storage_gives_the_same_answers_and_its_silence_is_an_error(tmp_path, storage, monkeypatch):
+    for name, value in storage.environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("facespace.gallery.engine.ANSWERS_WITHIN", 5.0)
+    storage.client().create_bucket(Bucket="engines")
+    with (
+        with_engine(tmp_path / "people.db", "lancedb:s3://engines/people") as gallery,
+        Gallery(tmp_path / "alone.db", NamedSpace()) as alone,
+    ):
+        alone.store.add_all(people())
+        for each in (gallery, alone):
+            each.store.add("Late", new_faces("Late"))
+            each.remove("P5")
+        before = answers(gallery, ("P3/8", "Late/4+P5/7", "Stranger/1"))
+        assert before == answers(alone, ("P3/8", "Late/4+P5/7", "Stranger/1"))
+        gallery.index._shared._deadline.seconds = 0.3
+        storage.hold()
+        with pytest.raises(GalleryError, match="s3://engines/people is too slow: no answer within 0.3 s; the gallery"):
+            gallery.identify("P3/8")
+        # Nobody waits for the engine to enrol or to remove.
+        gallery.store.add("Later", new_faces("Later"))
+        storage.release()
+        gallery.index._shared._deadline.seconds = 5.0
+        assert gallery.identify("Later/3")[0].name == "Later"
+        gallery.remove("Later")
+        assert answers(gallery, ("P3/8", "Late/4+P5/7", "Stranger/1")) == before
+
+
 def test_the_engine_of_another_gallery_is_refused_and_not_touched(tmp_path, place):
     with with_engine(tmp_path / "people.db", place) as gallery, Gallery(tmp_path / "other.db", NamedSpace()) as other:
         before = answers(gallery)

@@ -8,12 +8,13 @@ truth, and an engine that was lost is written again from the store.
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from facespace.errors import GalleryError
+from facespace.gallery.deadline import Deadline
 from facespace.gallery.store import Store
 from facespace.index import Hits
 from facespace.index.rows import NO_ID, Rows, as_queries
@@ -21,6 +22,7 @@ from facespace.metric import dequantise, normalise
 
 Ids = NDArray[np.int64]
 Floats = NDArray[np.float32]
+T = TypeVar("T")
 
 # Of what is written to an engine; one that holds a higher one was written by a newer facespace.
 FORMAT = 1
@@ -39,6 +41,10 @@ PROPOSED, TIMES = 400, 4
 
 # Up to so many people an engine compares with all; beyond, `build` makes it approximate unless told otherwise.
 EXACT_UP_TO = 100_000
+
+# Seconds to wait for what an engine reads: a hundred times what a search of a million people takes. Writing has no limit,
+# because a late write could undo the next one.
+ANSWERS_WITHIN = 30.0
 
 
 @dataclass(frozen=True)
@@ -133,6 +139,7 @@ class EngineIndex:
                 "it is searched in memory"
             )
         self._store, self._engine = store, engine
+        self._deadline = Deadline(ANSWERS_WITHIN)
         self._checked = False
         # A number that this gallery alone has, made when it is first needed.
         self._mark = store.setting("mark", secrets.token_hex(8))
@@ -144,7 +151,7 @@ class EngineIndex:
     @property
     def kind(self) -> str:
         """'exact' or 'approximate'."""
-        state = self._engine.state()
+        state = self._in_time(self._engine.state)
         return state.kind if state else "exact"
 
     def follow(self, filling: bool = False) -> None:
@@ -181,7 +188,7 @@ class EngineIndex:
         ids = np.full((len(asked), k), NO_ID, np.int64)
         if not len(asked):
             return Hits(distances, ids)
-        proposed = self._engine.propose(asked, max(PROPOSED, TIMES * k))
+        proposed = self._in_time(lambda: self._engine.propose(asked, max(PROPOSED, TIMES * k)))
         people, codes = self._store.template_codes(np.unique(proposed[proposed >= 0]).tolist())
         rows = Rows(self._store.dimension)
         rows.append(people, codes)
@@ -219,9 +226,19 @@ class EngineIndex:
             # The person is gone from the store all the same, and is found by nobody.
             return False
 
+    def _in_time(self, read: Callable[[], T]) -> T:
+        """What the engine reads; GalleryError if it does not answer in time."""
+        try:
+            return self._deadline.wait(read)
+        except TimeoutError as error:
+            raise GalleryError(
+                f"the vector engine {self._engine.where} is too slow: {error}; the gallery itself is untouched. Check "
+                "the network and the load of the storage; the next search tries again"
+            ) from None
+
     def _is_current(self) -> bool:
         """Whether the engine holds what the store holds, as far as numbers say without reading all points."""
-        state = self._engine.state()
+        state = self._in_time(self._engine.state)
         if state is None or not self._is_ours(state) or state.number != self._store.last_change():
             return False
         return self._checked
@@ -231,12 +248,14 @@ class EngineIndex:
         if self._checked or state.number < self._store.last_change():
             return True
         # An engine or a store that was restored from an older copy, or lost a part, may say what is not so.
-        self._checked = state.number == self._store.last_change() and self._engine.count() == self._store.count()
+        self._checked = (
+            state.number == self._store.last_change() and self._in_time(self._engine.count) == self._store.count()
+        )
         return self._checked
 
     def _begun(self, filling: bool) -> State:
         """The engine's state. It is begun again if it has none, lost points, or holds points of another space."""
-        state = self._engine.state()
+        state = self._in_time(self._engine.state)
         if state is not None and self._is_ours(state) and self._is_whole(state):
             return state
         if not filling and self._store.count() > FILLED_UNASKED:
