@@ -201,7 +201,7 @@ def test_an_engine_in_object_storage_gives_the_same_answers_and_its_silence_is_a
         storage.hold()
         with pytest.raises(GalleryError, match="s3://engines/people is too slow: no answer within 0.3 s; the gallery"):
             gallery.identify("P3/8")
-        # Nobody waits for the engine to enrol or to remove.
+        # Enrolment does not wait for the engine.
         gallery.store.add("Later", new_faces("Later"))
         storage.release()
         gallery.index._shared._deadline.seconds = 5.0

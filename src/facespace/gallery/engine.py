@@ -42,8 +42,7 @@ PROPOSED, TIMES = 400, 4
 # Up to so many people an engine compares with all; beyond, `build` makes it approximate unless told otherwise.
 EXACT_UP_TO = 100_000
 
-# Seconds to wait for what an engine reads: a hundred times what a search of a million people takes. Writing has no limit,
-# because a late write could undo the next one.
+# Seconds to wait for what an engine reads. Writing has no limit, because a late write could undo the next one.
 ANSWERS_WITHIN = 30.0
 
 
@@ -248,9 +247,8 @@ class EngineIndex:
         if self._checked or state.number < self._store.last_change():
             return True
         # An engine or a store that was restored from an older copy, or lost a part, may say what is not so.
-        self._checked = (
-            state.number == self._store.last_change() and self._in_time(self._engine.count) == self._store.count()
-        )
+        current = state.number == self._store.last_change()
+        self._checked = current and self._in_time(self._engine.count) == self._store.count()
         return self._checked
 
     def _begun(self, filling: bool) -> State:
