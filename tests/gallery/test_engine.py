@@ -1,4 +1,4 @@
-"""A vector engine beside the store: it proposes, the store decides; whatever happens to it, answers stay the same."""
+"""A vector engine beside the store: it proposes and the store decides; failures of the engine do not change answers."""
 
 import json
 import os
@@ -289,7 +289,7 @@ WRITER = """
 
 
 def writer(tmp_path, first, count, limit=None):
-    """A process that enrols people, tells each that is acknowledged, and searches, which writes to the engine."""
+    """A process that enrols people, prints each that is acknowledged, and searches, which writes to the engine."""
     words = [str(tmp_path / "people.db"), "", str(Path(__file__).parent), str(first), str(count)]
     return subprocess.Popen(
         [sys.executable, "-c", textwrap.dedent(WRITER), *words],
@@ -308,9 +308,9 @@ def test_two_writers_and_one_that_is_killed_lose_nothing_that_was_acknowledged(t
     acknowledged = [int(killed.stdout.readline()) for _ in range(3)]
     killed.send_signal(signal.SIGKILL)
     acknowledged += [int(line) for line in killed.communicate()[0].split()]
-    told, said = lasting.communicate(timeout=120)
-    assert lasting.returncode == 0, said
-    acknowledged += [int(line) for line in told.split()]
+    printed, errors = lasting.communicate(timeout=120)
+    assert lasting.returncode == 0, errors
+    acknowledged += [int(line) for line in printed.split()]
     with Gallery(tmp_path / "people.db", NamedSpace()) as gallery:
         names = {person.name for person in gallery.people()}
         assert {f"W{number}" for number in acknowledged} <= names
@@ -326,11 +326,11 @@ def test_without_space_for_the_engine_an_error_says_so_and_enrolled_people_are_k
     shutil.rmtree(tmp_path / "engine")
     limit = (tmp_path / "people.db").stat().st_size // 8
     full = writer(tmp_path, 0, 1, lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)))
-    told, said = full.communicate(timeout=120)
+    printed, errors = full.communicate(timeout=120)
     assert full.returncode != 0
-    assert "the gallery itself is untouched" in said, said
+    assert "the gallery itself is untouched" in errors, errors
     with Gallery(tmp_path / "people.db", NamedSpace()) as gallery:
-        assert len(gallery.people()) == 900 + len(told.split())
+        assert len(gallery.people()) == 900 + len(printed.split())
         assert gallery.identify("P3/8", audit=False)[0].name == "P3"
 
 
@@ -344,7 +344,7 @@ def test_a_state_that_makes_no_sense_is_none(tmp_path, place):
         assert engine.state() is None
 
 
-def test_a_store_tells_its_settings_to_all(tmp_path):
+def test_settings_of_a_store_are_read_by_all_processes(tmp_path):
     store, other = (open_store(tmp_path / "people.db", SPACE, DIMENSION) for _ in range(2))
     assert store.setting("mark") == ""
     assert store.setting("mark", "one") == other.setting("mark", "two") == "one"

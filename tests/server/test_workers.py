@@ -79,7 +79,7 @@ def test_a_person_enrolled_through_one_worker_is_known_to_all(model_path, postgr
 
 
 def serving(process):
-    """The worker processes of a service: what it started to serve, not what watches over shared memory."""
+    """The worker processes of a service, without Python's process that tracks shared memory."""
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
     return {int(pid) for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()}
 

@@ -1,7 +1,7 @@
-"""Who are all these people, in more photos than one machine takes? Faces and groups found by Ray (extra `ray`).
+"""Group the faces of more photos than one machine can process, with Ray (extra `ray`).
 
-Two steps, each of which goes on where it was stopped: faces and embeddings of the photos to a table, and neighbours of
-all faces to files that are deleted at the end. Linkage and the labels are those of one process.
+Two steps, each of which continues where it was stopped: faces and embeddings of the photos are written to a table, and
+the neighbours of all faces to files that are deleted at the end. Linkage runs in one process.
 """
 
 import functools
@@ -30,11 +30,11 @@ _ROWS = 1 << 16
 
 @dataclass(frozen=True)
 class Grouped:
-    """What was found.
+    """The result of grouping.
 
-    faces, people : how many
-    threshold : the squared distance the groups were cut at
-    out : the table of faces with the cluster of each, largest cluster first (0)
+    faces, people : their numbers
+    threshold : the squared distance at which the groups were cut
+    out : the table of faces with the cluster of each; 0 is the largest cluster
     """
 
     faces: int
@@ -60,12 +60,13 @@ def group_with_ray(
     source : path or URI
         A folder of photos (s3://, gs:// too), or the .parquet file that `facespace faces` wrote with a model.
     out : path
-        A folder that every machine sees; gets faces.parquet (of a folder) and clusters.parquet.
+        A folder that every machine can read and write. The results are faces.parquet (unless `source` is such a file)
+        and clusters.parquet.
     space : Space
     model : path or None
-        The file of that space, which every machine sees; None for the model that ships with the package.
+        The file of that space, which every machine can read; None for the model that ships with the package.
     cut : Cut
-        Where to cut, such as `cut_of` returns it for the card of the space.
+        The threshold, as `cut_of` returns it for the card of the space.
     workers, truncated
         As for `harvest_with_ray`.
     on_photo : callable
@@ -110,7 +111,7 @@ def by_size(labels: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _begun(out: Path, source: str, space: str) -> None:
-    """Note what a folder is for; DataError where it is for something else."""
+    """Record the source of a folder; DataError if it belongs to another source."""
     plan, note = {"source": source, "space": space}, out / "source.json"
     if not note.exists():
         note.write_text(json.dumps(plan))
@@ -156,7 +157,7 @@ def _batches(table: Path, columns: list[str], space: Space | None = None) -> Ite
 
 
 def _of_one_photo(photo: NDArray[np.int64]) -> NDArray[np.int64]:
-    """All pairs of faces of one photo, int64, shape (m, 2): nobody is in a photo twice."""
+    """All pairs of faces of one photo, int64, shape (m, 2): they show different people."""
     order = np.argsort(photo, kind="stable")
     faces = np.split(order, np.flatnonzero(np.diff(photo[order])) + 1)
     several = [part for part in faces if len(part) > 1]
@@ -165,7 +166,7 @@ def _of_one_photo(photo: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _write(table: Path, out: Path, labels: NDArray[np.int64]) -> Path:
-    """The faces of a table with the cluster of each; the file appears when it is whole."""
+    """Write the faces of a table with the cluster of each; the file appears when it is complete."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 

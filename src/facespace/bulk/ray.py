@@ -152,7 +152,7 @@ def harvest_with_ray(
 
 
 def _explained(error: Exception) -> DataError:
-    """What stopped the workers, as the one who started them can use it."""
+    """Turn what stopped the workers into an error for the user."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, DataError):

@@ -1,8 +1,8 @@
-"""The candidate pairs of very many points, found by Ray on many machines (extra `ray`); as by one process.
+"""The candidate pairs of very many points, found by Ray on many machines (extra `ray`), equal to those of one process.
 
-The points and their cells are written to a folder that every machine sees. A task reads them through memory maps,
-searches for one block of points, and writes a file; its memory depends on the block only. Files that are there already
-are not made again, so a run that was stopped, or lost its driver or a machine, goes on where it was.
+The points and their cells are written to a folder that every machine can read and write. A task reads them through
+memory maps, searches for one block of points, and writes a file; its memory depends on the block only. Existing files
+are kept, so a run that was stopped, or lost its driver or a machine, continues where it was.
 """
 
 import functools
@@ -35,13 +35,13 @@ from facespace.metric import normalise
 
 Floats = NDArray[np.float32]
 
-# Written with each search, and part of its name: results of other code are not taken for those of this.
+# Part of the name of each search, so that results of a different version of the code are not used.
 _FORMAT = 1
 
-# Tasks that wait or run for each processor: enough to keep it busy, few enough to stop soon.
+# Tasks submitted for each core: enough to keep it busy, few enough to stop soon.
 _WAITING = 2
 
-# How often Ray tries a task again whose machine was lost or whose files could not be read or written.
+# How often Ray repeats a task whose machine was lost or whose files could not be read or written.
 _TRIES = 3
 
 
@@ -59,10 +59,10 @@ def graph_with_ray(
     points : float32, shape (n, d)
     radius : float
     folder : path
-        Seen by every machine under the same path, with room for 4 (d + 2 NEIGHBOURS) bytes a point. Searches of other
-        points or another radius may lie in it too.
+        Every machine can read and write it under the same path; it needs 4 (d + 2 NEIGHBOURS) bytes a point. It may
+        contain searches of other points or another radius too.
     workers : int or None
-        Processes on this machine where Ray is not connected yet; one a core where None.
+        Processes on this machine if Ray is not connected yet; None is one for each core.
 
     Returns
     -------
@@ -71,7 +71,7 @@ def graph_with_ray(
     Raises
     ------
     DataError
-        The folder cannot be written, or a task failed again and again; the message says why.
+        The folder cannot be written, or a task failed too often; the message says why.
     FacespaceError
         The extra is not installed.
     """
@@ -107,7 +107,7 @@ def search_block(work: str, start: int, stop: int) -> None:
 
 
 def _begun(points: Floats, radius: float, exact: bool, folder: Path) -> Path:
-    """The folder of this search in `folder`, with everything that tasks read; laid out unless it was before."""
+    """The folder of this search in `folder`, with everything that tasks read; written unless it exists."""
     plan = {"format": _FORMAT, "exact": exact, "radius": radius, "k": NEIGHBOURS, "shape": list(points.shape)}
     mark = hashlib.sha256(json.dumps(plan, sort_keys=True).encode())
     for start in range(0, len(points), 1 << 16):
@@ -119,7 +119,7 @@ def _begun(points: Floats, radius: float, exact: bool, folder: Path) -> Path:
             arrays = {"points": points} if exact else _fields_of(lay_out(normalise(points), np.random.default_rng(0)))
             for name, array in arrays.items():
                 _written(work / f"{name}.npy", functools.partial(_save, array=array))
-            # Written last: where it is, the rest is whole.
+            # Written last: if it exists, the rest is complete.
             _written(work / "plan.json", lambda path: path.write_text(json.dumps(plan)))
     except OSError as error:
         raise DataError(
@@ -134,7 +134,7 @@ def _fields_of(cells: Cells) -> dict[str, NDArray[Any]]:
 
 
 def _run(work: Path, blocks: list[tuple[int, int]], workers: int | None) -> None:
-    """Let Ray search the blocks that have no file yet, a few at a time."""
+    """Search the blocks that have no file yet with Ray, a few at a time."""
     try:
         import ray
     except ModuleNotFoundError:
@@ -144,7 +144,7 @@ def _run(work: Path, blocks: list[tuple[int, int]], workers: int | None) -> None
         return
     if not ray.is_initialized():
         ray.init(num_cpus=workers, include_dashboard=False, log_to_driver=False, configure_logging=False)
-    # Ray tells the libraries of a task of one core to use one thread (OMP_NUM_THREADS).
+    # For a task of one core, Ray sets OMP_NUM_THREADS to 1.
     task = ray.remote(search_block).options(num_cpus=1, max_retries=_TRIES, retry_exceptions=[OSError])
     most = _WAITING * max(1, int(ray.cluster_resources().get("CPU", 1)))  # type: ignore[no-untyped-call]
     running: list[Any] = []
@@ -191,7 +191,7 @@ def _save(path: Path, array: NDArray[Any]) -> None:
 
 
 def _written(path: Path, write: Callable[[Path], Any]) -> None:
-    """Let a file appear when it is whole. Two tasks may write the same one: the last of two equal files stays."""
+    """Write a file that appears when it is complete. Two tasks may write the same one; their files are equal."""
     temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part{path.suffix}")
     try:
         write(temporary)

@@ -138,7 +138,7 @@ def remove(store: Store, person: int) -> Removal:
         known = _known(store, person)
         rows = store.sql.run("SELECT id, created FROM face WHERE person = ?", (person,))
         faces = [face for face, _ in rows]
-        # Faces that came from somebody else by a merge or a move may be older than the person.
+        # Faces that were moved here, or came with a merge, may be older than the person.
         since = min([known.created, *(created for _, created in rows)])
         store.sql.run("DELETE FROM person WHERE id = ?", (person,))
         store.note_change(person)

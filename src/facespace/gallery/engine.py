@@ -1,8 +1,8 @@
-"""Search in a vector engine beside the store: for galleries that no single machine searches fast enough.
+"""Search in a vector engine beside the store, for galleries that one machine cannot search fast enough.
 
-The engine proposes people; the distances that decide are computed from the templates in the store, by the same
-arithmetic as those of `ExactIndex`. So answers do not depend on how an engine compresses points, nothing in it is
-truth, and an engine that was lost is written again from the store.
+The engine proposes people. The distances that decide are computed from the templates in the store, with the arithmetic
+of `ExactIndex`. So answers do not depend on how an engine compresses points, and an engine that was lost is rebuilt
+from the store.
 """
 
 import secrets
@@ -24,22 +24,22 @@ Ids = NDArray[np.int64]
 Floats = NDArray[np.float32]
 T = TypeVar("T")
 
-# Of what is written to an engine; one that holds a higher one was written by a newer facespace.
+# Format of what is written to an engine; a higher number was written by a newer version of facespace.
 FORMAT = 1
 
 # The setting of a gallery that names its engine.
 SETTING = "engine"
 
-# People written at once: a transaction of the engine, and how long another writer waits at most.
+# People written in one transaction of the engine; other writers wait for at most one.
 TOGETHER = 10_000
 
-# An engine that is empty is filled by whoever searches first up to so many people; beyond, somebody has to ask for it.
+# The first search fills an empty engine if the gallery has at most this many people; otherwise `build` is required.
 FILLED_UNASKED = 100_000
 
-# People that an engine proposes for each face: at least so many, and so many times as many as asked for.
+# People that an engine proposes for each face: at least PROPOSED, and TIMES the number requested.
 PROPOSED, TIMES = 400, 4
 
-# Up to so many people an engine compares with all; beyond, `build` makes it approximate unless told otherwise.
+# Up to this many people `build` chooses exact search, above that an approximate one.
 EXACT_UP_TO = 100_000
 
 # Seconds to wait for what an engine reads. Writing has no limit, because a late write could undo the next one.
@@ -50,11 +50,11 @@ ANSWERS_WITHIN = 30.0
 class State:
     """What an engine holds.
 
-    gallery : the mark of the gallery that it belongs to
-    space : of its points
-    number : of the last change of the store that is in it
+    gallery : random mark of the gallery that it belongs to
+    space : id of the space of its points
+    number : number of the last change of the store that it contains
     kind : 'exact' or 'approximate'
-    format : of what was written
+    format : format of the tables
     """
 
     gallery: str
@@ -65,25 +65,25 @@ class State:
 
 
 class Engine(Protocol):
-    """A vector engine. Every method raises GalleryError, with the engine's reason, where it cannot do what it should.
+    """A vector engine. Every method raises GalleryError, with the engine's reason, if it fails.
 
-    Safe to share between threads. One process changes it at a time; others see a change at their next call.
+    Threads may share it. One process changes it at a time; the others see a change at their next call.
     """
 
     where: str
 
     def state(self) -> State | None:
-        """What was noted last; None where there is nothing, or not all of what there should be."""
+        """The state that was written last; None if there is none, or if a table is missing."""
         ...
 
     def begin(self, state: State, dimension: int) -> None:
-        """Drop everything, and hold no points."""
+        """Delete all points and write the state."""
         ...
 
     def change(self, ids: Ids, points: Floats, gone: Ids, state: State) -> None:
-        """Put points in place of those with the same ids, add new ones, take others out, and then note the state.
+        """Replace points with the same ids, add new ones, delete others, and then write the state.
 
-        Stopped half way, it is repeated by whoever comes next: the state is noted last.
+        The state is written last, so a change that was interrupted is repeated by the next process.
         """
         ...
 
@@ -92,26 +92,26 @@ class Engine(Protocol):
         ...
 
     def count(self) -> int:
-        """How many points there are."""
+        """Number of points."""
         ...
 
     def build(self, state: State) -> None:
-        """Make the structures of the state's kind over all points, and note the state."""
+        """Build the index of the state's kind over all points, and write the state."""
         ...
 
     def compact(self) -> bool:
-        """Delete the files that hold points which were taken out; whether none is left."""
+        """Delete the files that contain deleted points; returns whether none is left."""
         ...
 
 
 def open_engine(address: str) -> Engine:
-    """The engine at an address; GalleryError where the address or the engine's package is missing.
+    """Open the engine at an address; GalleryError if the address is wrong or the engine's package is missing.
 
     Parameters
     ----------
     address : str
-        lancedb:PLACE, where PLACE is a folder or an object store that every process sees (s3://bucket/folder, gs://,
-        az://); credentials come from the environment as the store's own tools read them.
+        lancedb:PLACE, where PLACE is a folder or an object store that every process can read and write
+        (s3://bucket/folder, gs://, az://). Credentials come from the object store's usual environment variables.
     """
     name, _, place = address.partition(":")
     if name == "lancedb" and place:
@@ -122,12 +122,12 @@ def open_engine(address: str) -> Engine:
 
 
 class EngineIndex:
-    """The templates of a store in an engine, followed by whoever searches first after a change.
+    """The templates of a store in an engine. The first search after a change writes the change to the engine.
 
     Parameters
     ----------
     store : Store
-        Not an encrypted one: the engine would hold its points in the clear.
+        Not encrypted: the engine would hold its points in the clear.
     engine : Engine
     """
 
@@ -140,11 +140,11 @@ class EngineIndex:
         self._store, self._engine = store, engine
         self._deadline = Deadline(ANSWERS_WITHIN)
         self._checked = False
-        # A number that this gallery alone has, made when it is first needed.
+        # A random mark of this gallery, created when it is first needed.
         self._mark = store.setting("mark", secrets.token_hex(8))
 
     def __len__(self) -> int:
-        # The threshold follows from how many people there are, not from how many an engine has got.
+        # The threshold depends on the number of people in the gallery, not in the engine.
         return self._store.count()
 
     @property
@@ -154,13 +154,13 @@ class EngineIndex:
         return state.kind if state else "exact"
 
     def follow(self, filling: bool = False) -> None:
-        """Write to the engine what has changed in the store; another process may have done so already.
+        """Write the store's changes to the engine, unless another process has done so already.
 
         Raises
         ------
         GalleryError
-            The engine cannot be reached or written; or it is empty and there are too many people to write them
-            unasked. Nothing in the store is touched.
+            The engine cannot be reached or written, or it is empty and the gallery is too large to fill it here. The
+            store is not changed.
         """
         begins = 0
         while not self._is_current():
@@ -169,8 +169,8 @@ class EngineIndex:
                 begins += state.number == 0
                 if begins > 2:
                     raise GalleryError(
-                        f"{self._engine.where} keeps other points than were written to it; delete it, or name another "
-                        "place with: facespace gallery index --engine"
+                        f"{self._engine.where} does not contain the points that were written to it; delete it, or name "
+                        "another place with: facespace gallery index --engine"
                     )
                 number, templates, gone = self._store.templates_since(state.number, TOGETHER)
                 if number != state.number:
@@ -181,7 +181,7 @@ class EngineIndex:
                     self._engine.change(ids, points, np.array(gone, np.int64), following)
 
     def search(self, queries: ArrayLike, k: int) -> Hits:
-        """The k nearest of each query among those the engine proposes; as for `ExactIndex.search`."""
+        """The k nearest of each query among the people that the engine proposes; as `ExactIndex.search`."""
         asked = as_queries(queries, self._store.dimension, k)
         distances = np.full((len(asked), k), np.inf, np.float32)
         ids = np.full((len(asked), k), NO_ID, np.int64)
@@ -195,7 +195,7 @@ class EngineIndex:
         place = np.searchsorted(people, proposed)
         known = np.isin(proposed, people)
         for number in range(len(asked)):
-            # An engine may name somebody twice while it is changed.
+            # An engine may return a person twice while it is changed.
             mine = np.unique(place[number][known[number]])
             similarity = stored.similarities(asked, np.full(len(mine), number), mine)
             near = np.clip(2 - 2 * similarity, 0, 4)
@@ -205,7 +205,7 @@ class EngineIndex:
         return Hits(distances, ids)
 
     def build(self, kind: str) -> None:
-        """Write everybody anew, and the structures of the kind ('exact' or 'approximate')."""
+        """Write all people again, and build an index of the kind ('exact' or 'approximate')."""
         if kind not in ("exact", "approximate"):
             raise GalleryError(f"a vector engine is 'exact' or 'approximate', not {kind!r}")
         with self._store.writing("index"):
@@ -216,13 +216,13 @@ class EngineIndex:
             self._engine.build(replace(state, kind=kind))
 
     def forget(self) -> bool:
-        """Delete whoever was removed from the engine's files; whether nothing of them is left there."""
+        """Delete removed people from the engine's files; returns whether none of their data is left there."""
         try:
             self.follow()
             with self._store.writing("index"):
                 return self._engine.compact()
         except GalleryError:
-            # The person is gone from the store all the same, and is found by nobody.
+            # The person was removed from the store all the same, so no search finds them.
             return False
 
     def _in_time(self, read: Callable[[], T]) -> T:
@@ -236,23 +236,23 @@ class EngineIndex:
             ) from None
 
     def _is_current(self) -> bool:
-        """Whether the engine holds what the store holds, as far as numbers say without reading all points."""
+        """Whether the engine has the store's last change; the number of points is checked once."""
         state = self._in_time(self._engine.state)
         if state is None or not self._is_ours(state) or state.number != self._store.last_change():
             return False
         return self._checked
 
     def _is_whole(self, state: State) -> bool:
-        """Whether an engine that says that it is current has as many points as the store; while nobody writes."""
+        """Whether an engine whose state is current has as many points as the store; call it in a transaction."""
         if self._checked or state.number < self._store.last_change():
             return True
-        # An engine or a store that was restored from an older copy, or lost a part, may say what is not so.
+        # If an engine or a store was restored from an older copy, or lost a part, its state may be wrong.
         current = state.number == self._store.last_change()
         self._checked = current and self._in_time(self._engine.count) == self._store.count()
         return self._checked
 
     def _begun(self, filling: bool) -> State:
-        """The engine's state. It is begun again if it has none, lost points, or holds points of another space."""
+        """The engine's state. It is emptied first if it has none, lost points, or holds points of another space."""
         state = self._in_time(self._engine.state)
         if state is not None and self._is_ours(state) and self._is_whole(state):
             return state
@@ -266,7 +266,7 @@ class EngineIndex:
         return state
 
     def _is_ours(self, state: State) -> bool:
-        """Whether an engine's points are this store's, of its space; GalleryError where they are somebody else's."""
+        """Whether the engine's points are of the store's space; GalleryError if they are another gallery's."""
         if state.format > FORMAT:
             raise GalleryError(f"{self._engine.where} was written by a newer facespace; upgrade facespace")
         if state.gallery != self._mark:
@@ -282,7 +282,7 @@ class EngineIndex:
 
 
 def engine_of(store: Store, opened: Callable[[str], Engine] = open_engine) -> EngineIndex | None:
-    """The engine that a gallery names in its settings; None where it names none."""
+    """The engine named in a gallery's settings, or None."""
     address = store.setting(SETTING)
-    # A gallery that may only be read cannot be followed by an engine; it is searched in memory.
+    # For a read-only gallery an engine cannot be kept up to date; it is searched in memory.
     return EngineIndex(store, opened(address)) if address and not store.read_only else None

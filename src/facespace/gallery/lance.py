@@ -25,16 +25,16 @@ T = TypeVar("T")
 # Tables: the points, and one row that says what they are.
 _POINTS, _STATE = "points", "state"
 
-# Dimensions that product quantisation makes one byte of. Four lose too much to decide by, and enough to propose.
+# Dimensions that product quantisation encodes in one byte. With four, it is too coarse to decide, but not to propose.
 _PIECE = 4
 
-# Partitions searched: at least so many, and one in so many. Of all points that makes some 4 %.
+# Partitions searched: at least _LEAST_PROBES, and one in _ONE_IN, which is some 4 % of all points.
 _LEAST_PROBES, _ONE_IN = 20, 25
 
 # Versions to delete: all but the newest. LanceDB warns of 0, as a reader of an older one fails; ours reads again.
 _ALL_OLD = timedelta(milliseconds=1)
 
-# A removal rewrites all points up to so many people: some 50 MB.
+# Up to this many people a removal rewrites all points: some 50 MB.
 _REWRITTEN = 100_000
 
 # Ids of one DELETE.
@@ -61,12 +61,12 @@ class LanceEngine:
         if "://" not in place:
             place = str(Path(place).absolute())
         with self._explaining("open"):
-            # Every read looks for a newer version first: what one process has written, all find at once.
+            # Every read checks for a newer version first, so a change is visible to all processes at once.
             self._base = lancedb.connect(place, read_consistency_interval=timedelta(0))
         self._opened: Any = None
 
     def state(self) -> State | None:
-        """What was noted last; None where there is nothing, or not all of what there should be."""
+        """The state that was written last; None if there is none, or if a table is missing."""
         with self._explaining("read"):
             names = self._names()
             if not {_POINTS, _STATE} <= names:
@@ -82,19 +82,19 @@ class LanceEngine:
             return None
 
     def begin(self, state: State, dimension: int) -> None:
-        """Drop everything, and hold no points."""
+        """Delete all points and write the state."""
         import pyarrow as pa
 
         schema = pa.schema([("id", pa.int64()), ("point", pa.list_(pa.float32(), dimension))])
         with self._explaining("write"):
-            # First what says that the points are whole.
+            # The state first: while it is missing, the points count as incomplete.
             self._base.drop_table(_STATE, ignore_missing=True)
             self._opened = self._base.create_table(_POINTS, schema=schema, mode="overwrite")
             self._opened.optimize(cleanup_older_than=_ALL_OLD)
             self._note(state)
 
     def change(self, ids: Ids, points: Floats, gone: Ids, state: State) -> None:
-        """Put points in place of those with the same ids, add new ones, take others out, and then note the state."""
+        """Replace points with the same ids, add new ones, delete others, and then write the state."""
         import pyarrow as pa
 
         with self._explaining("write"):
@@ -131,12 +131,12 @@ class LanceEngine:
         return found
 
     def count(self) -> int:
-        """How many points there are."""
+        """Number of points."""
         with self._explaining("read"):
             return self._again(lambda: int(self._points().count_rows()))
 
     def build(self, state: State) -> None:
-        """Make the structures of the state's kind over all points, and note the state."""
+        """Build the index of the state's kind over all points, and write the state."""
         with self._explaining("index"):
             table = self._points()
             for index in table.list_indices():
@@ -147,7 +147,7 @@ class LanceEngine:
             self._note(state)
 
     def compact(self) -> bool:
-        """Delete the files that hold points which were taken out; whether none is left."""
+        """Delete the files that contain deleted points; returns whether none is left."""
         with self._explaining("write"):
             table = self._points()
             # LanceDB only marks rows as deleted, and rewrites a file once a tenth of it is.
@@ -168,7 +168,7 @@ class LanceEngine:
         table.create_index("point", config=IvfPq(distance_type="l2", num_sub_vectors=pieces))
 
     def _probes(self, table: Any) -> int:
-        """How many partitions to search; 0 where all points are compared."""
+        """Number of partitions to search; 0 if all points are compared."""
         indices = list(table.list_indices())
         if not indices:
             return 0
@@ -188,7 +188,7 @@ class LanceEngine:
         return self._opened
 
     def _again(self, read: Callable[[], T]) -> T:
-        """Read, and once more from the newest version where another process deleted the one being read."""
+        """Read, and if that fails once more, because another process may have deleted the version being read."""
         try:
             return read()
         except Exception:
@@ -197,7 +197,7 @@ class LanceEngine:
 
     @contextmanager
     def _explaining(self, doing: str) -> Iterator[None]:
-        """The engine's errors as what the user can do about them (GalleryError)."""
+        """Turn the engine's errors into a GalleryError that says what to do."""
         try:
             yield
         except GalleryError:

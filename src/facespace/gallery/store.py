@@ -296,7 +296,7 @@ class Store:
         return str(found[0][0]) if found else ""
 
     def change_setting(self, name: str, value: str) -> None:
-        """Set a value for everybody who opens the gallery; an empty text removes it."""
+        """Set a value that all processes with the gallery open can read; an empty text removes it."""
         with self.writing("write the settings of"):
             self.sql.run("DELETE FROM setting WHERE name = ?", (name,))
             if value:

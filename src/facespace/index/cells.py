@@ -2,8 +2,8 @@
 
 Two levels of spherical k-means: regions, and cells within them, each of about as many points however large the set is.
 A point looks into the cells nearest to it, and finds these among the cells of the regions nearest to its own. Blocks of
-points are searched independently of each other, with a memory that depends on the block only, so that threads,
-processes or machines may share them: the answer for a point is the same whoever gives it.
+points are searched independently of each other, with memory that depends on the block only. So threads, processes or
+machines may share them, and the answer for a point is always the same.
 """
 
 import itertools
