@@ -1,4 +1,4 @@
-"""Candidate pairs found by tasks of Ray are those of one process, also after a failure of a task, a file or the driver."""
+"""Candidate pairs found by tasks of Ray are those of one process, also after a failure of a task or a file."""
 
 import functools
 import os
