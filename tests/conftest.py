@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import object_storage
 from facespace.demo.orl import orl_folder
 from facespace.errors import DataError
 from facespace.model import read_model, write_model
@@ -182,3 +183,11 @@ def postgres(_postgres_server):
         return _postgres_server.replace("/postgres?", f"/{name}?")
 
     return make
+
+
+@pytest.fixture(scope="session")
+def storage():
+    """An S3-compatible server; see object_storage.py."""
+    pytest.importorskip("moto", reason="no S3-compatible server for tests: pip install 'moto[s3]' flask flask-cors")
+    with object_storage.running() as storage:
+        yield storage

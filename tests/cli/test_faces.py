@@ -55,6 +55,8 @@ def test_options_that_cannot_be_combined_are_an_error(run, album):
     assert "needs --out" in run("faces", album).stderr
     assert "does not exist" in run("faces", "absent", "--out", "faces.jsonl").stderr
     assert "--engine ray needs --out" in run("faces", album, "--engine", "ray").stderr
+    assert "--engine ray needs --out" in run("cluster", album, "--engine", "ray").stderr
+    assert "--workers needs --engine ray" in run("cluster", album, "--workers", "2").stderr
     assert "--draw takes one photo" in run("faces", album, "--out", "f.jsonl", "--draw", "d.png").stderr
 
 

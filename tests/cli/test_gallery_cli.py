@@ -3,6 +3,7 @@
 import io
 import json
 import re
+import shutil
 import sqlite3
 import sys
 from contextlib import redirect_stderr, redirect_stdout
@@ -65,6 +66,20 @@ def refused(process, message):
 def listed(run, gallery="people.db", **environment):
     found = json.loads(ok(run("people", "-g", gallery, "--json", **environment)))["people"]
     return {person["name"]: person["faces"] for person in found}
+
+
+def test_a_vector_engine_searches_a_gallery_until_it_is_removed(run, people, tmp_path):
+    pytest.importorskip("lancedb", reason="the extra lancedb is not installed")
+    words = ("identify", people / "s1" / "1.pgm", "-g", "people.db", "--json")
+    alone = json.loads(ok(run(*words)))
+    refused(run("gallery", "index", "-g", "people.db", "--engine", "milvus:x"), "milvus:x' is no vector engine; give")
+    built = ok(run("gallery", "index", "-g", "people.db", "--engine", "lancedb:engine"))
+    assert "built the exact index of 3 people" in built
+    assert (tmp_path / "engine").is_dir()
+    assert json.loads(ok(run(*words))) == alone
+    ok(run("gallery", "index", "-g", "people.db", "--engine", "none"))
+    shutil.rmtree(tmp_path / "engine")
+    assert json.loads(ok(run(*words))) == alone
 
 
 def test_a_rename_a_merge_and_its_undo(run):

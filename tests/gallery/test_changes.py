@@ -103,6 +103,24 @@ def test_a_removal_lists_backups_that_still_hold_the_person(gallery, tmp_path):
         assert "Ada" in names(copy)
 
 
+def test_a_clock_that_was_set_back_hides_no_backup_and_breaks_no_audit_log(gallery, tmp_path, monkeypatch):
+    with monkeypatch.context() as ahead:
+        ahead.setattr("facespace.gallery.store.now", lambda: "2099-01-01T00:00:00+00:00")
+        ahead.setattr("facespace.gallery.audit._now", lambda: "2099-01-01T00:00:00.000+00:00")
+        gallery.store.add("Dora", new_faces("Dora", 2))
+    backup(gallery.store, tmp_path / "copy.db")
+    assert gallery.remove("Dora").backups == (str(tmp_path / "copy.db"),)
+    gallery.store.audit.verify()
+    assert gallery.identify("Ada/5")[0].name == "Ada"
+
+
+def test_a_removal_names_the_backups_that_hold_a_face_under_another_name(gallery, tmp_path, monkeypatch):
+    backup(gallery.store, tmp_path / "copy.db")
+    monkeypatch.setattr("facespace.gallery.store.now", lambda: "2099-01-01T00:00:00+00:00")
+    gallery.move(gallery.faces("Ada")[0].id, "Enrolled later")
+    assert gallery.remove("Enrolled later").backups == (str(tmp_path / "copy.db"),)
+
+
 def test_removing_a_person_deletes_names_merged_into_them(gallery, tmp_path):
     gallery.rename("Ada", "Zanzibar")
     gallery.merge("Zanzibar", "Ben")

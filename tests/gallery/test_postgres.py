@@ -245,6 +245,27 @@ def test_a_gallery_in_postgres_can_be_upgraded_to_another_model(url):
         Gallery(url, NamedSpace())
 
 
+def test_everybody_is_found_and_may_be_enrolled_while_the_gallery_moves_to_another_model(url):
+    new = NamedSpace("b" * 64, 48)
+    with Gallery(url, NamedSpace()) as gallery:
+        gallery.store.add_all([(f"P{i}", new_faces(f"P{i}", 2), None) for i in range(24)])
+        found = []
+
+        def meanwhile(done, of):
+            found.append([gallery.identify(f"P{i}/5")[0].name for i in (3, 17)])
+            if done < 20:
+                gallery.enrol("Late", ["Late/1"])
+
+        done = upgrade(url, new, on_face=meanwhile)
+        assert len(found) >= 3
+        assert found == [["P3", "P17"]] * len(found)
+        assert done.faces == 49
+        with pytest.raises(GalleryError, match="was upgraded to another model while it was open; open it again"):
+            gallery.identify("P3/5")
+    with Gallery(url, new) as gallery:
+        assert [gallery.identify(f"{name}/7")[0].name for name in ("P3", "P17", "Late")] == ["P3", "P17", "Late"]
+
+
 def test_a_compatible_model_keeps_the_embeddings_in_postgres(url):
     with Gallery(url, NamedSpace()) as gallery:
         gallery.store.add("Ada", new_faces("Ada", 2))

@@ -3,6 +3,7 @@
 import io
 import json
 import re
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,8 +15,11 @@ from facespace.faces import default_finder
 from facespace.images import EXTENSIONS, natural
 from facespace.space import Space, embedded, load
 
-# Photos per task.
+# Photos per task at most.
 BATCH = 32
+
+# Seconds to wait before a photo that could not be read is read again.
+PAUSES = (0.5, 2.0, 8.0)
 
 
 class FindAndEmbed:
@@ -39,21 +43,43 @@ class FindAndEmbed:
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[str]]:
         """Make the rows of a batch of names, in order."""
-        sources = [Source(str(name), self._read(str(name))) for name in batch["name"]]
+        read = [self._read(str(name)) for name in batch["name"]]
+        sources = [Source(str(name), content) for name, (content, _) in zip(batch["name"], read, strict=True)]
         found = self._finder.find_all([source.photo for source in sources])
         points = (points for _, points in embedded(self._space, found)) if self._space else (None for _ in found)
         rows = [row_of(source, one, point) for source, one, point in zip(sources, found, points, strict=True)]
+        for row, (_, reason) in zip(rows, read, strict=True):
+            if reason is not None:
+                row["failure"] = reason
         return {"row": [json.dumps(row) for row in rows]}
 
-    def _read(self, name: str) -> io.BytesIO:
-        try:
-            with self._files.open_input_stream(f"{self._root}/{name}") as file:
-                content = io.BytesIO(file.read())
-        except OSError:
-            # Empty content fails to decode with the photo's name, and does not stop the others.
-            content = io.BytesIO()
+    def _read(self, name: str) -> tuple[io.BytesIO, str | None]:
+        """Read a photo; returns its bytes, and a reason if it does not exist or must not be read.
+
+        Any other failure, such as a network that is down, is not the photo's fault. It is retried, and then stops the
+        run, which can be continued; otherwise good photos would be left out.
+        """
+        content, reason = io.BytesIO(), None
         content.name = f"{self._folder}/{name}"
-        return content
+        for pause in (*PAUSES, None):
+            try:
+                with self._files.open_input_stream(f"{self._root}/{name}") as file:
+                    content.write(file.read())
+                content.seek(0)
+                break
+            except OSError as error:
+                if isinstance(error, FileNotFoundError | PermissionError) or "ACCESS_DENIED" in str(error):
+                    reason = f"cannot read {content.name}: {error.strerror or error}"
+                    break
+                content.seek(0)
+                content.truncate()
+                if pause is None:
+                    raise DataError(
+                        f"cannot read {content.name}, tried {len(PAUSES) + 1} times: {error}; check the storage and "
+                        "the network; the same command goes on from there"
+                    ) from None
+                time.sleep(pause)
+        return content, reason
 
 
 def harvest_with_ray(
@@ -83,7 +109,8 @@ def harvest_with_ray(
     Raises
     ------
     DataError
-        The folder does not exist or has no photos; the output exists or was begun with another model.
+        The folder does not exist or has no photos; the output exists or was begun with another model; photos could not
+        be read after several tries, or machines were lost too often. What was done is kept.
     FacespaceError
         The extra is not installed.
     """
@@ -109,15 +136,30 @@ def harvest_with_ray(
         found = ray.data.from_items(left, override_num_blocks=-(-len(left) // BATCH)).map_batches(
             FindAndEmbed,
             fn_constructor_args=(folder, None if model is None else str(model), longest, truncated),
-            batch_size=BATCH,
+            # Each block is a task of its own. With a number here Ray would join blocks until they have that many rows.
+            batch_size=None,
             concurrency=processes,
             num_cpus=1,
         )
-        for row in found.iter_rows():
-            yield json.loads(row["row"])
+        try:
+            for row in found.iter_rows():
+                yield json.loads(row["row"])
+        except ray.exceptions.RayError as error:
+            raise _explained(error) from None
 
     space: Space | None = None if model is None else load(model, threads=1)
     return write_rows(rows, Path(out), space, on_photo)
+
+
+def _explained(error: Exception) -> DataError:
+    """Turn what stopped the workers into an error for the user."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, DataError):
+            return DataError(str(cause))
+        cause = getattr(cause, "cause", None) or cause.__cause__
+    reason = next((line for line in reversed(str(error).splitlines()) if line.strip()), type(error).__name__)
+    return DataError(f"the workers stopped: {reason.strip()}; the same command goes on from there")
 
 
 def _filesystem(root: str) -> tuple[Any, str]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from facespace.cli.app import app
+from facespace.cli.faces import Engine
 from facespace.cli.options import AsJson, ModelPath, Provider, Threads, Truncated
 from facespace.cli.output import command_line, echo, photo_name, print_json, short_time, table, warn, warn_skipped
 from facespace.cli.progress import photo_progress
@@ -16,6 +17,7 @@ from facespace.filenames import text_of
 
 if TYPE_CHECKING:
     from facespace.album import Added, Album, AlbumCluster
+    from facespace.space import Space
 
 album_app = typer.Typer(help="Review and correct the people in an album.", no_args_is_help=True)
 app.add_typer(album_app, name="album")
@@ -46,12 +48,22 @@ Cluster = Annotated[int, typer.Argument(help="A cluster number.")]
 
 @app.command("cluster")
 def cluster_command(
-    folder: Annotated[Path, typer.Argument(help="A folder of photos.")],
+    folder: Annotated[
+        str,
+        typer.Argument(help="A folder of photos. With --engine ray also s3://..., or a .parquet file from `faces`."),
+    ],
     out: Annotated[
         Path | None,
         typer.Option(
             help="Folder for the album, contact sheet, table, JSON and links. Photos are added to an album that exists."
         ),
+    ] = None,
+    engine: Annotated[
+        Engine,
+        typer.Option(help="Threads of this machine, or Ray. Ray writes clusters.parquet to --out instead of an album."),
+    ] = Engine.threads,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="With --engine ray: processes on this machine. Default: one per core.")
     ] = None,
     model: ModelPath = None,
     threshold: Threshold = None,
@@ -61,10 +73,24 @@ def cluster_command(
     json: AsJson = False,
 ) -> None:
     """Group the faces in a folder of photos by person."""
-    from facespace.album import Album, check_replaceable, cluster, write_sheet
     from facespace.space import load
 
+    if engine is Engine.ray and out is None:
+        raise FacespaceError("--engine ray needs --out: a folder that every machine can read and write")
+    if engine is not Engine.ray and workers is not None:
+        raise FacespaceError("--workers needs --engine ray; --threads sets the threads of this machine")
     space = load(model, provider=provider, threads=threads, truncated=truncated)
+    if engine is Engine.ray and out is not None:
+        from facespace.cli.cluster_ray import cluster_with_ray
+
+        cluster_with_ray(folder, out, space, model, threshold, workers, truncated, json)
+        return
+    _cluster_here(Path(folder), out, space, threshold, json)
+
+
+def _cluster_here(folder: Path, out: Path | None, space: "Space", threshold: float | None, json: bool) -> None:
+    from facespace.album import Album, check_replaceable, cluster, write_sheet
+
     if out is None:
         clusters = cluster(space, folder, threshold)
         if json:

@@ -191,10 +191,24 @@ def index_command(
     gallery: GalleryPath,
     model: ModelPath = None,
     key_file: KeyFile = None,
-    kind: Annotated[str | None, typer.Option(help="exact or hnsw. Default: depends on the number of people.")] = None,
+    kind: Annotated[
+        str | None,
+        typer.Option(
+            help="exact or hnsw; with a vector engine exact or approximate. Default: depends on the number of people."
+        ),
+    ] = None,
+    engine: Annotated[
+        str | None,
+        typer.Option(
+            help="Search this gallery with a vector engine from now on: lancedb:FOLDER or lancedb:s3://bucket/folder; "
+            "none: stop using it."
+        ),
+    ] = None,
 ) -> None:
-    """Rebuild the search index and save it next to the gallery."""
+    """Rebuild the search index and save it next to the gallery, or in its vector engine."""
     with _open(gallery, model, key_file) as people:
+        if engine is not None:
+            people.index.use(None if engine == "none" else engine)
         built = people.index.build(kind)
         echo(f"built the {built} index of {len(people.index)} people")
 

@@ -290,8 +290,9 @@ def remove_command(
     echo(f"removed {removal.name} with {removal.faces} faces from {gallery}")
     if not removal.overwritten:
         warn(
-            f"another process is reading {gallery}, so deleted bytes remain in {gallery}-wal until it has finished "
-            "and the gallery is opened again"
+            f"deleted bytes remain. If another process is reading {gallery}, they are in {gallery}-wal until it has "
+            "finished and the gallery is opened again. If a vector engine searches it, write the engine again: "
+            f"{command_line('facespace gallery index', '-g', gallery)}"
         )
     for backup in removal.backups:
         warn(f"the backup {backup} still contains them; delete it too if they must be removed everywhere")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from facespace.clustering.graph import Graph, candidate_graph, graph_of
+from facespace.clustering.graph import Candidates, Graph, candidate_graph, graph_of
 from facespace.clustering.linkage import Merges, average_linkage, components, first_appearance
 from facespace.clustering.threshold import Cut
 from facespace.metric import squared_distances
@@ -63,7 +63,9 @@ class Arrangement:
     merges: Merges
 
 
-def arrange(points: Floats, cut: Cut, constraints: Constraints | None = None) -> Arrangement:
+def arrange(
+    points: Floats, cut: Cut, constraints: Constraints | None = None, candidates: Candidates = candidate_graph
+) -> Arrangement:
     """Cluster all points by average linkage, then apply the constraints.
 
     Constraints come second because the mean of faces that do not look alike (a child and the adult) is near neither's
@@ -75,10 +77,12 @@ def arrange(points: Floats, cut: Cut, constraints: Constraints | None = None) ->
     cut : Cut
     constraints : Constraints or None
         Must be free of contradictions.
+    candidates : callable
+        Finds the pairs of points that may be together; `facespace.clustering.ray` has one that uses Ray.
     """
     count = len(points)
     constraints = constraints or Constraints.nothing(count)
-    graph = candidate_graph(points, cut.threshold)
+    graph = candidates(points, cut.threshold)
     merges = _linked(points, graph, cut.threshold, np.arange(count), constraints.bound(count), constraints)
     used = cut.of(merges, points)
     labels = _united(merges.cut(used), constraints.together)

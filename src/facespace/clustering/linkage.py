@@ -293,6 +293,9 @@ def _keys(a: Ints, b: Ints, count: int) -> Ints:
 
 
 def _sum_by(points: Floats, label: Ints, count: int) -> Floats:
+    if count == len(points) and np.array_equal(label, np.arange(count)):
+        # Every point alone: sorting them would take another copy of all.
+        return points.astype(np.float32)
     order = np.argsort(label, kind="stable")
     starts = np.searchsorted(label[order], np.arange(count))
     return np.add.reduceat(points[order], starts, axis=0) if len(points) else np.empty((0, points.shape[1]), np.float32)

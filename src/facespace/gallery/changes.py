@@ -136,11 +136,14 @@ def remove(store: Store, person: int) -> Removal:
     """
     with store.writing("remove from"):
         known = _known(store, person)
-        faces = [face for (face,) in store.sql.run("SELECT id FROM face WHERE person = ?", (person,))]
+        rows = store.sql.run("SELECT id, created FROM face WHERE person = ?", (person,))
+        faces = [face for face, _ in rows]
+        # Faces that were moved here, or came with a merge, may be older than the person.
+        since = min([known.created, *(created for _, created in rows)])
         store.sql.run("DELETE FROM person WHERE id = ?", (person,))
         store.note_change(person)
         _forget_merges(store, person)
-        backups = store.sql.run("SELECT path FROM copy WHERE time >= ? ORDER BY time", (known.created,))
+        backups = store.sql.run("SELECT path FROM copy WHERE time >= ? ORDER BY time", (since,))
         store.audit.add("remove", {"person": person, "faces": faces})
     overwritten = store.sql.forget_deleted()
     return Removal(known.name, len(faces), tuple(path for (path,) in backups), overwritten)

@@ -363,8 +363,7 @@ class Gallery:
         A saved index is deleted too, because it holds the person; `facespace gallery index` rebuilds it.
         """
         removal = changes.remove(self.store, self._id(person))
-        self.index.forget()
-        return removal
+        return removal if self.index.forget() else replace(removal, overwritten=False)
 
     def rename(self, person: int | str, name: str) -> Person:
         """Rename a person; GalleryError if somebody else has the name."""

@@ -53,7 +53,10 @@ def backup(store: Store, path: str | os.PathLike[str]) -> None:
         raise GalleryError(f"{path} exists already; name a new file, because a backup never overwrites one")
     # The path is recorded first: if the copy is interrupted, at worst a file is listed that does not exist.
     with store.writing("back up"):
-        sql.run("INSERT INTO copy (path, time) VALUES (?, ?) ON CONFLICT DO NOTHING", (text_of(path), now()))
+        # A clock that was set back does not make the copy older than the people in it: a removal must name this copy.
+        latest = sql.run("SELECT max(created) FROM (SELECT created FROM person UNION ALL SELECT created FROM face)")
+        time = max(now(), latest[0][0] or "")
+        sql.run("INSERT INTO copy (path, time) VALUES (?, ?) ON CONFLICT DO NOTHING", (text_of(path), time))
         store.audit.add("backup", {})
     temporary = path.with_name(path.name + ".part")
     try:

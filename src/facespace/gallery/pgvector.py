@@ -151,11 +151,12 @@ class SharedIndex:
             self.follow()
             self._points.save()
 
-    def forget(self) -> None:
+    def forget(self) -> bool:
         """Remove the points of deleted people, and free their storage."""
         self.follow()
         with self._store.reading():
             self._sql.run("VACUUM point")
+        return True
 
     def _state(self) -> tuple[Any, ...]:
         """The space, the last change seen, and the kind of index stored there."""

@@ -128,8 +128,9 @@ class Removal:
     name : of the person
     faces : number of faces deleted
     backups : earlier backups; they still hold the person
-    overwritten : whether all of its data are overwritten in the gallery's files. If not, another process is in a long
-        read, and the rest is overwritten after the next change, or when the gallery is next opened
+    overwritten : whether all of its data are overwritten in the gallery's files and its index. If not, another process
+        is in a long read, and the rest is overwritten after the next change, or when the gallery is next opened; or a
+        vector engine could not be reached, or is large: `facespace gallery index` writes it again without the person
     """
 
     name: str

@@ -11,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facespace.errors import GalleryError
-from facespace.gallery.pgvector import shared_index
+from facespace.gallery import engine
+from facespace.gallery.engine import EngineIndex, engine_of, open_engine
+from facespace.gallery.pgvector import SharedIndex, shared_index
 from facespace.gallery.store import Store
 from facespace.index import ExactIndex, HnswIndex, open_index
 from facespace.index.lock import SharedLock
@@ -43,7 +45,8 @@ class Search:
     """An index over the templates of a store, brought up to date before each search. Threads may share it.
 
     Only changes are read again. A saved index (see `build`) is used if it is intact, and then brought up to date. In
-    PostgreSQL with pgvector, the database itself searches. The index of an encrypted store is never saved.
+    PostgreSQL with pgvector, the database itself searches. A gallery with a vector engine (see `use`) is searched by
+    that. The index of an encrypted store is never saved.
 
     Parameters
     ----------
@@ -63,7 +66,7 @@ class Search:
         self._version: object = None
         self._number = 0
         self._index: ExactIndex | HnswIndex = ExactIndex(store.dimension)
-        self._shared = shared_index(store)
+        self._shared: EngineIndex | SharedIndex | None = engine_of(store) or shared_index(store)
         saved = open_index(self._folder) if self._folder else None
         if saved is not None and saved.dimension == store.dimension:
             space, _, number = saved.stamp.partition(":")
@@ -76,7 +79,7 @@ class Search:
 
     @property
     def kind(self) -> str:
-        """'exact' or 'hnsw'."""
+        """'exact', 'hnsw' or, of a vector engine, 'approximate'."""
         return self._index.kind if self._shared is None else self._shared.kind
 
     def refresh(self) -> None:
@@ -124,7 +127,7 @@ class Search:
 
         Parameters
         ----------
-        kind : 'exact', 'hnsw' or None
+        kind : 'exact', 'hnsw' (with a vector engine 'approximate') or None
             None decides by the number of people.
 
         Returns
@@ -132,7 +135,10 @@ class Search:
         str
             The kind that was built.
         """
-        chosen = kind or ("exact" if self._store.count() <= EXACT_UP_TO else "hnsw")
+        if isinstance(self._shared, EngineIndex):
+            chosen = kind or ("exact" if self._store.count() <= engine.EXACT_UP_TO else "approximate")
+        else:
+            chosen = kind or ("exact" if self._store.count() <= EXACT_UP_TO else "hnsw")
         if self._shared is not None:
             self._shared.build(chosen)
             return chosen
@@ -152,12 +158,32 @@ class Search:
             self._index, self._number, self._version = index, number, None
         return chosen
 
-    def forget(self) -> None:
-        """Delete the saved index, because it still holds a deleted person."""
-        if self._shared is not None:
-            self._shared.forget()
+    def use(self, address: str | None) -> None:
+        """Search with a vector engine from now on, in every process that opens the gallery; None stops using one.
+
+        `build` fills the engine. Processes that have the gallery open continue as before, with the same answers.
+
+        Parameters
+        ----------
+        address : str or None
+            As for `facespace.gallery.engine.open_engine`.
+
+        Raises
+        ------
+        GalleryError
+            There is no such engine, its package is not installed, or the gallery is encrypted. Nothing is changed then.
+        """
+        shared = EngineIndex(self._store, open_engine(address)) if address else shared_index(self._store)
+        self._store.change_setting(engine.SETTING, address or "")
+        with self._lock.writing():
+            self._shared, self._version = shared, None
+
+    def forget(self) -> bool:
+        """Delete the saved index, because it still holds a deleted person; returns whether no index holds them now."""
+        gone = self._shared is None or self._shared.forget()
         if self._folder and self._folder.is_dir():
             shutil.rmtree(self._folder)
+        return gone
 
     def nearest(self, embeddings: NDArray[np.float32], k: int) -> list[Nearest]:
         """Find the k nearest people of each face; embeddings float32, shape (n, d)."""
@@ -166,7 +192,12 @@ class Search:
             raise GalleryError("searching a gallery needs its model: open it with a space")
         with self.up_to_date():
             index = self._index if self._shared is None else self._shared
-            hits = index.search(embeddings, max(k, LOOKED_AT))
+            try:
+                hits = index.search(embeddings, max(k, LOOKED_AT))
+            except GalleryError:
+                # A vector engine that lost its points is filled again before the next search.
+                self._version = None
+                raise
             facts = self._store.template_facts(np.unique(hits.ids[hits.ids >= 0]).tolist())
         return [
             _of_one(ids, distances, facts, impostors, k)

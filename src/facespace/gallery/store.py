@@ -232,18 +232,20 @@ class Store:
         """Assign the store to another space, in the transaction that replaces all its embeddings."""
         self.space_id, self.dimension = space_id, dimension
 
-    def templates_since(self, number: int) -> tuple[int, list[Template], list[int]]:
+    def templates_since(self, number: int, limit: int | None = None) -> tuple[int, list[Template], list[int]]:
         """Changes that an index must apply.
 
         Parameters
         ----------
         number : int
             The last change that the index has applied; 0 for none.
+        limit : int or None
+            Number of changes to return at most; None for all.
 
         Returns
         -------
         number : int
-            The latest change.
+            The last change that was returned, or `number` if there is none.
         templates : list of Template
             New or changed ones.
         gone : list of int
@@ -253,7 +255,8 @@ class Store:
             self.check_space()
             rows = self.sql.run(
                 "SELECT change.number, change.person, template.faces, template.length, template.code FROM change "
-                "LEFT JOIN template ON template.person = change.person WHERE change.number > ? ORDER BY change.number",
+                "LEFT JOIN template ON template.person = change.person WHERE change.number > ? ORDER BY change.number"
+                + ("" if limit is None else f" LIMIT {int(limit)}"),
                 (number,),
             )
         templates = [
@@ -262,6 +265,42 @@ class Store:
             if code is not None
         ]
         return rows[-1][0] if rows else number, templates, [row[1] for row in rows if row[4] is None]
+
+    def last_change(self) -> int:
+        """The number of the last change of a template; 0 for none."""
+        with self.reading():
+            return int(self.sql.run("SELECT coalesce(max(number), 0) FROM change")[0][0])
+
+    def template_codes(self, people: Sequence[int]) -> tuple[NDArray[np.int64], NDArray[np.int8]]:
+        """The quantised templates of some people, by id: ids, shape (n,), rising, and codes, shape (n, d)."""
+        found: dict[int, NDArray[np.int8]] = {}
+        for start in range(0, len(people), _AT_ONCE):
+            part = [int(i) for i in people[start : start + _AT_ONCE]]
+            with self.reading():
+                rows = self.sql.run(
+                    f"SELECT person, code FROM template WHERE person IN ({', '.join('?' * len(part))})", part
+                )
+            found |= {int(person): self._code(code) for person, code in rows}
+        ids = np.array(sorted(found), np.int64)
+        codes = np.array([found[person] for person in ids.tolist()], np.int8).reshape(-1, self.dimension)
+        return ids, codes
+
+    def setting(self, name: str, first: str = "") -> str:
+        """The value of a setting. If it has none, `first` becomes its value; an empty text is none."""
+        with self.reading():
+            found = self.sql.run("SELECT value FROM setting WHERE name = ?", (name,))
+        if not found and first:
+            with self.writing("write the settings of"):
+                self.sql.run("INSERT INTO setting (name, value) VALUES (?, ?) ON CONFLICT DO NOTHING", (name, first))
+                found = self.sql.run("SELECT value FROM setting WHERE name = ?", (name,))
+        return str(found[0][0]) if found else ""
+
+    def change_setting(self, name: str, value: str) -> None:
+        """Set a value that all processes with the gallery open can read; an empty text removes it."""
+        with self.writing("write the settings of"):
+            self.sql.run("DELETE FROM setting WHERE name = ?", (name,))
+            if value:
+                self.sql.run("INSERT INTO setting (name, value) VALUES (?, ?)", (name, value))
 
     def some_templates(self, limit: int) -> list[Template]:
         """Templates of everybody, or of about `limit` people; the choice is deterministic."""

@@ -1,6 +1,6 @@
 """The nearest neighbours of every point among all points, which clustering and offline mining start from."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from facespace.index.best import Best
+from facespace.index.cells import PROBES, Cells, lay_out
 from facespace.index.scan import nearest_points
 from facespace.metric import normalise
 from facespace.processors import available
@@ -18,15 +19,11 @@ Rows = NDArray[np.int64]
 # Up to this many points, all pairs are compared; docs/decisions/031-neighbours.md has the measurements.
 EXACT_UP_TO = 20_000
 
-# The points are divided into this times sqrt(n) cells, and a point searches this times n^(1/4) of them.
-CELLS_PER_ROOT = 1.0
-PROBES_PER_FOURTH_ROOT = 2.0
-
 # Memory per thread for the candidates of its queries.
 PLACES_BYTES = 64 << 20
 
-_ROUNDS = 8
-_SAMPLE_PER_CELL = 50
+# Points searched together at most.
+MOST_TOGETHER = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -53,9 +50,10 @@ def neighbours(
 ) -> Neighbours:
     """Find the k nearest other points of every point.
 
-    Small sets are compared pair by pair. Large sets use an inverted file: k-means divides the points into cells, and
-    each point is compared with the points of its nearest cells, one matrix product per cell. Apart from the input and
-    the result, it needs memory for a copy of the points and about 200 MB per thread.
+    Small sets are compared pair by pair. Large sets use an inverted file: k-means divides the points into cells of
+    about a hundred, and each point is compared with the points of its nearest cells, one matrix product per cell. The
+    work per point hardly grows with the number of points. Apart from the input and the result, it needs memory for two
+    copies of the points and about 100 MB per thread.
 
     Parameters
     ----------
@@ -66,8 +64,7 @@ def neighbours(
     exact : bool or None
         Whether to compare all pairs; None decides by size.
     probes : int or None
-        Number of cells that each point searches: more find more neighbours and take proportionally longer. None
-        decides by size.
+        Number of cells that each point searches: more find more neighbours and take proportionally longer. None is 48.
     threads : int or None
         None uses one per core.
     on_done : callable or None
@@ -91,83 +88,30 @@ def neighbours(
     if exact:
         distances, rows = nearest_points(unit, unit, k + 1, threads, on_done)
         return Neighbours(*_others(np.arange(len(unit)), distances, rows), True)
-    distances = np.full((len(unit), k), np.inf, np.float32)
-    rows = np.full((len(unit), k), -1, np.int64)
-    cells = _Cells(unit)
-    if probes is None:
-        probes = round(PROBES_PER_FOURTH_ROOT * len(unit) ** 0.25)
-    # Batches follow the order of the cells: points of one batch search mostly the same cells, in larger products.
-    places = PLACES_BYTES // (8 * Best.ROOM * (k + 1))
-    batch = int(np.clip(min(places, len(unit) // 8), 1024, 1 << 16))
-    spans = [cells.order[start : start + batch] for start in range(0, len(unit), batch)]
+    cells = lay_out(unit, np.random.default_rng(0))
+    del unit
+    distances = np.full((len(cells), k), np.inf, np.float32)
+    rows = np.full((len(cells), k), -1, np.int64)
+    batch = together(len(cells), k)
+    starts = range(0, len(cells), batch)
     with ThreadPoolExecutor(threads or available()) as pool:
-        for own, found in zip(spans, pool.map(lambda own: cells.search(own, k + 1, probes), spans), strict=True):
-            distances[own], rows[own] = _others(own, *found)
+        found = pool.map(lambda start: others(cells, start, start + batch, k, probes), starts)
+        for start, answer in zip(starts, found, strict=True):
+            own = cells.order[start : start + batch]
+            distances[own], rows[own] = answer
             if on_done:
                 on_done(len(own))
     return Neighbours(distances, rows, False)
 
 
-class _Cells:
-    """Points divided into cells by spherical k-means, searched through the nearest cells."""
-
-    def __init__(self, unit: Floats):
-        self._unit = unit
-        count = max(1, round(CELLS_PER_ROOT * len(unit) ** 0.5))
-        rng = np.random.default_rng(0)
-        sample = unit[np.sort(rng.choice(len(unit), min(len(unit), _SAMPLE_PER_CELL * count), replace=False))]
-        self._centres = _spherical_means(sample, count, rng)
-        cell = _nearest_centre(unit, self._centres)
-        self.order = np.argsort(cell, kind="stable")
-        self._edges = np.searchsorted(cell[self.order], np.arange(count + 1))
-        self._ordered = unit[self.order]
-
-    def search(self, own: Rows, k: int, probes: int) -> tuple[Floats, Rows]:
-        """Squared distances and rows of the k nearest points of some points, which include themselves."""
-        queries = self._unit[own]
-        best = Best(len(own), k)
-        for cell, looking in self._visits(queries, min(probes, len(self._centres))):
-            low, high = self._edges[cell], self._edges[cell + 1]
-            if low < high:
-                best.offer(looking, queries[looking] @ self._ordered[low:high].T, self.order[low:high])
-        similarity, rows = best.result()
-        return np.where(rows < 0, np.float32(np.inf), np.clip(2 - 2 * similarity, 0, 4)), rows
-
-    def _visits(self, queries: Floats, probes: int) -> Iterator[tuple[int, Rows]]:
-        """Yield each cell with the queries that search it; the nearest cell of each query comes first."""
-        nearest = np.empty((len(queries), probes), np.int32)
-        for start in range(0, len(queries), 4096):
-            similarity = queries[start : start + 4096] @ self._centres.T
-            chosen = np.argpartition(-similarity, probes - 1, axis=1)[:, :probes]
-            order = np.argsort(-np.take_along_axis(similarity, chosen, 1), axis=1)
-            nearest[start : start + 4096] = np.take_along_axis(chosen, order, 1)
-        # The nearest cells come first: they raise the bar, so that the other cells pass few candidates.
-        for columns in (nearest[:, :1], nearest[:, 1:]):
-            flat = columns.ravel()
-            order = np.argsort(flat, kind="stable")
-            edges = np.searchsorted(flat[order], np.arange(len(self._centres) + 1))
-            for cell in np.unique(flat).tolist():
-                yield cell, order[edges[cell] : edges[cell + 1]] // columns.shape[1]
+def together(count: int, k: int) -> int:
+    """Return how many of so many points to search at once: more make larger products and need more memory."""
+    return int(np.clip(min(PLACES_BYTES // (8 * Best.ROOM * (k + 1)), count // 8), 1024, MOST_TOGETHER))
 
 
-def _spherical_means(sample: Floats, count: int, rng: np.random.Generator) -> Floats:
-    """k-means on the sphere (Dhillon and Modha, 2001): centres have unit length; empty cells keep their centre."""
-    centres = sample[rng.choice(len(sample), count, replace=False)].copy()
-    for _ in range(_ROUNDS):
-        cell = _nearest_centre(sample, centres)
-        order = np.argsort(cell, kind="stable")
-        filled, starts = np.unique(cell[order], return_index=True)
-        sums = np.add.reduceat(sample[order], starts, axis=0)
-        lengths = np.linalg.norm(sums, axis=1, keepdims=True)
-        centres[filled] = np.where(lengths > 0, sums / np.maximum(lengths, 1e-12), centres[filled])
-    return centres
-
-
-def _nearest_centre(points: Floats, centres: Floats) -> Rows:
-    return np.concatenate(
-        [(points[start : start + 4096] @ centres.T).argmax(axis=1) for start in range(0, len(points), 4096)]
-        or [np.empty(0, np.int64)]
-    )
+def others(cells: Cells, start: int, stop: int, k: int, probes: int | None = None) -> tuple[Floats, Rows]:
+    """Find the k nearest other points of a range of points in cells; as `Cells.nearest`, without the point itself."""
+    return _others(cells.order[start:stop], *cells.nearest(start, min(stop, len(cells)), k + 1, probes or PROBES))
 
 
 def _others(own: Rows, distances: Floats, rows: Rows) -> tuple[Floats, Rows]:

@@ -18,6 +18,10 @@ from facespace.space import load
 
 # Maximum number of open connections; more are rejected before they are read.
 CONNECTIONS = 1000
+# Seconds until a new worker must be ready, and within which a worker must answer the supervisor. Workers load a model
+# first. With uvicorn's default of 5, a rolling restart (SIGHUP) is given up on a busy machine, and healthy workers are
+# killed.
+WORKER_TIMEOUT = 60
 # Keep-alive, in seconds. It must be longer than that of clients and proxies (httpx 5, nginx 60): a request that is sent
 # just as the connection closes gets no response.
 IDLE = 75
@@ -88,6 +92,7 @@ def serve(
             server_header=False,
             limit_concurrency=CONNECTIONS,
             timeout_keep_alive=IDLE,
+            timeout_worker_healthcheck=WORKER_TIMEOUT,
             # After the longest request timeout, no accepted request is open any more.
             timeout_graceful_shutdown=int(settings.timeout) + 5,
         )
