@@ -10,7 +10,7 @@ from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
 
 from facespace.errors import GalleryError
 from facespace.gallery import MIN_QUALITY, NotEnrolledError
-from facespace.gallery import gallery as galleries
+from facespace.gallery.names import as_attributes, clean_name
 from facespace.schemas import InvalidField
 from facespace.schemas.people import Name
 from facespace.server.problems import ProblemError, invalid_fields
@@ -23,7 +23,7 @@ def _attributes(value: Any) -> Mapping[str, Any] | None:
         return None
     try:
         # This also rejects JSON that no database can store: infinite numbers and lone surrogates.
-        return galleries.as_attributes(value if isinstance(value, str) else json.dumps(value, allow_nan=False))
+        return as_attributes(value if isinstance(value, str) else json.dumps(value, allow_nan=False))
     except (GalleryError, ValueError) as error:
         raise ValueError(str(error)) from None
 
@@ -108,6 +108,6 @@ def kind_of(failure: Failure) -> str | None:
 def cleaned(name: str) -> str:
     """Return a name as the gallery stores it. Raises if it is blank."""
     try:
-        return galleries.clean_name(name)
+        return clean_name(name)
     except GalleryError as error:
         raise ProblemError("invalid", str(error)) from None

@@ -14,7 +14,7 @@ from starlette.background import BackgroundTask
 from facespace.album import Album, AlbumCluster
 from facespace.errors import GalleryError
 from facespace.gallery import Enrolment, Gallery, NewFace
-from facespace.gallery import gallery as galleries
+from facespace.gallery.names import clean_name
 from facespace.schemas import EnrolAnswer, EnrolFacesRequest, Job, PersonAnswer, SimilarPerson
 from facespace.schemas.people import PhotoReason
 from facespace.server.clusters import RULE, WRONG, JobName, result_of, with_album
@@ -80,7 +80,7 @@ def add_groups(app: FastAPI) -> None:
 def _enrol(service: Service, album: Album, body: EnrolFacesRequest) -> EnrolAnswer:
     gallery = service.require_gallery()
     try:
-        name = galleries.clean_name(body.name)
+        name = clean_name(body.name)
     except GalleryError as error:
         raise ProblemError("invalid", str(error)) from None
     faces = _new_faces(album, list(dict.fromkeys(body.faces)), body.keep)
