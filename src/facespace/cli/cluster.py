@@ -66,11 +66,12 @@ def cluster_command(
 
     space = load(model, provider=provider, threads=threads, truncated=truncated)
     if out is None:
-        clusters = cluster(space, folder, threshold)
+        with photo_progress("finding faces", None) as step:
+            clusters = cluster(space, folder, threshold, step)
         if json:
             print_json(clusters)
             return
-        warn_skipped(folder, clusters.passed_over)
+        warn_skipped(folder, clusters.skipped)
         for failure in clusters.failures:
             warn(f"left out {photo_name(failure.photo)}: {failure.reason}")
         table(
@@ -280,7 +281,7 @@ def sheet_command(
 
 
 def _report_added(folder: Path, out: Path, added: "Added") -> None:
-    warn_skipped(folder, added.passed_over)
+    warn_skipped(folder, added.skipped)
     for failure in added.failures:
         warn(f"left out {photo_name(failure.photo)}: {failure.reason}")
     if added.moved:

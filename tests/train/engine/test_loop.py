@@ -21,25 +21,6 @@ from facespace.train.engine.loop import train
 from facespace.train.recipe import parse_recipe
 
 
-def recipe(**changes):
-    values = {
-        "name": "smoke",
-        "seed": 3,
-        "steps": 6,
-        "checkpoint_every": 2,
-        "data": {"train": "people"},
-        "network": {"name": "small-cnn", "width": 32, "height": 40, "dimension": 32},
-        "batch": {"people": 4, "photos": 4},
-        "optimiser": {"rate": 0.01},
-    }
-    return parse_recipe({**values, **changes}, "of the test")
-
-
-@pytest.fixture(scope="module")
-def faces(people):
-    return read_faces(people, 32, 40)
-
-
 @pytest.fixture
 def one_thread():
     before = torch.get_num_threads()

@@ -20,24 +20,6 @@ from facespace.train.session import export_run
 UNTRAINED = "training ended, but the network is useless"
 
 
-def recipe(**changes):
-    values = {
-        "name": "reports",
-        "steps": 2,
-        "checkpoint_every": 1,
-        "data": {"train": "people"},
-        "network": {"name": "small-cnn", "width": 32, "height": 40, "dimension": 32},
-        "batch": {"people": 4, "photos": 4},
-        "optimiser": {"rate": 0.01},
-    }
-    return parse_recipe({**values, **changes}, "of the test")
-
-
-@pytest.fixture(scope="module")
-def faces(people):
-    return read_faces(people, 32, 40)
-
-
 def test_a_batch_that_the_data_cannot_fill_is_reported_with_its_size():
     labels = np.repeat(np.arange(5), [1, 2, 3, 8, 8])
     messages = reduced_batch(labels, 6, 4)
