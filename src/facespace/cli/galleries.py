@@ -191,7 +191,9 @@ def index_command(
     gallery: GalleryPath,
     model: ModelPath = None,
     key_file: KeyFile = None,
-    kind: Annotated[str | None, typer.Option(help="exact or hnsw. Default: depends on the number of people.")] = None,
+    kind: Annotated[
+        str | None, typer.Option(help="With pgvector: exact or hnsw. Default: by the number of people.")
+    ] = None,
 ) -> None:
     """Rebuild the search index and save it next to the gallery."""
     with _open(gallery, model, key_file) as people:

@@ -2,6 +2,7 @@
 
 import shutil
 import threading
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,14 +11,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from facespace.errors import GalleryError
+from facespace.errors import FacespaceWarning, GalleryError
 from facespace.gallery.pgvector import shared_index
 from facespace.gallery.store import Store
-from facespace.index import ExactIndex, HnswIndex, open_index
+from facespace.index import ExactIndex, open_index
 from facespace.index.lock import SharedLock
 from facespace.metric import Impostors
 
-# With fewer people, a graph with high recall is no faster; docs/decisions/030-index-library.md.
+# With fewer people, pgvector is not asked for a graph, which finds fewer of the nearest.
 EXACT_UP_TO = 1_000_000
 
 # Nearest templates fetched for each face: templates of few photos may overtake others when distances are adjusted.
@@ -62,7 +63,7 @@ class Search:
         self._own = threading.local()
         self._version: object = None
         self._number = 0
-        self._index: ExactIndex | HnswIndex = ExactIndex(store.dimension)
+        self._index = ExactIndex(store.dimension)
         self._shared = shared_index(store)
         saved = open_index(self._folder) if self._folder else None
         if saved is not None and saved.dimension == store.dimension:
@@ -76,7 +77,7 @@ class Search:
 
     @property
     def kind(self) -> str:
-        """'exact' or 'hnsw'."""
+        """'exact', or 'hnsw' if pgvector has a graph."""
         return self._index.kind if self._shared is None else self._shared.kind
 
     def refresh(self) -> None:
@@ -125,19 +126,21 @@ class Search:
         Parameters
         ----------
         kind : 'exact', 'hnsw' or None
-            None decides by the number of people.
+            'hnsw', a graph, needs pgvector; elsewhere every search is exact. None decides by the number of people.
 
         Returns
         -------
         str
             The kind that was built.
         """
-        chosen = kind or ("exact" if self._store.count() <= EXACT_UP_TO else "hnsw")
         if self._shared is not None:
+            chosen = kind or ("exact" if self._store.count() <= EXACT_UP_TO else "hnsw")
             self._shared.build(chosen)
             return chosen
+        if kind not in (None, "exact"):
+            warnings.warn(f"kind={kind!r} needs pgvector; built an exact index", FacespaceWarning, stacklevel=2)
         number, templates, _ = self._store.templates_since(0)
-        index = ExactIndex(self._store.dimension) if chosen == "exact" else HnswIndex(self._store.dimension)
+        index = ExactIndex(self._store.dimension)
         if templates:
             index.add([t.person_id for t in templates], np.stack([t.code for t in templates]))
         if self._folder:
@@ -150,7 +153,7 @@ class Search:
                 ) from None
         with self._lock.writing():
             self._index, self._number, self._version = index, number, None
-        return chosen
+        return index.kind
 
     def forget(self) -> None:
         """Delete the saved index, because it still holds a deleted person."""

@@ -1,6 +1,6 @@
 """Integer matrix products by onnxruntime, whose kernels multiply bytes directly; numpy converts them to floats first.
 
-The network has seven operations and is encoded here as a protobuf message.
+The network has four operations and is encoded here as a protobuf message.
 """
 
 import functools
@@ -32,7 +32,7 @@ _INPUT, _OUTPUT, _OPERATION, _ATTRIBUTE = 1, 2, 4, 5
 _ATTRIBUTE_NAME, _INTEGER, _INTEGERS, _ATTRIBUTE_TYPE = 1, 3, 8, 20
 _VALUE_NAME, _TYPE, _TENSOR_TYPE, _ELEMENT, _SHAPE, _DIM = 1, 2, 1, 1, 2, 1
 _DATA_TYPE, _TENSOR_NAME, _RAW = 2, 8, 9
-_FLOAT32, _UINT8, _INT8, _INT32 = 1, 2, 3, 6
+_FLOAT32, _UINT8, _INT8 = 1, 2, 3
 
 
 @dataclass(frozen=True)
