@@ -1,6 +1,6 @@
 """Claim: a gallery answers in milliseconds at any size, while a pickled list of embeddings takes seconds.
 
-At each size, in one run: our exact index (int8) and graph (HNSW), a naive float32 scan in numpy, faiss's flat index in
+At each size, in one run: our exact index (int8), a naive float32 scan in numpy, faiss's flat index in
 float32 and int8, and a pickled list as in deepface (read completely for each search). Then all of `Gallery.identify`
 except the network: store, index, decision and audit log, with each search synced to disk.
 
@@ -8,7 +8,7 @@ Faces are synthetic, see `synthetic.py`. One face per person is enrolled, anothe
 with the float32 scan. Reports the median and 99th percentile of wall time over the searches, and the median CPU time;
 the machine may be busy, so compare within a run.
 
-    python benchmarks/gallery.py [--sizes 1000,10000,100000,1000000] [--graph-up-to 100000] [--store-up-to 10000]
+    python benchmarks/gallery.py [--sizes 1000,10000,100000,1000000] [--store-up-to 10000]
 """
 
 import argparse
@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from facespace.gallery import NewFace, open_store
 from facespace.gallery.search import Search
-from facespace.index import ExactIndex, HnswIndex
+from facespace.index import ExactIndex
 from facespace.metric import Impostors
 from synthetic import SyntheticFaces, real_faces
 
@@ -34,7 +34,6 @@ TAIL = Impostors((0.1, 0.01, 0.001, 1e-4), (1,), ((0.24, 0.183, 0.149, 0.125),))
 def main() -> None:
     words = argparse.ArgumentParser(description=__doc__)
     words.add_argument("--sizes", default="1000,10000,100000,1000000")
-    words.add_argument("--graph-up-to", type=int, default=100_000)
     words.add_argument("--store-up-to", type=int, default=10_000)
     words.add_argument("--pickle-up-to", type=int, default=100_000)
     given = words.parse_args()
@@ -65,11 +64,11 @@ def rows(
 
     size, ids = len(faces), np.arange(len(faces))
 
-    def index(kind: type[ExactIndex] | type[HnswIndex]) -> Built:
-        built = kind(128)
+    def exact() -> Built:
+        built = ExactIndex(128)
         built.add(ids, faces)
-        built.save(folder / kind.kind)
-        disk = sum(path.stat().st_size for path in (folder / kind.kind).iterdir()) / size
+        built.save(folder / "exact")
+        disk = sum(path.stat().st_size for path in (folder / "exact").iterdir()) / size
         return lambda query: int(built.search(query[None], 5).ids[0, 0]), disk, disk
 
     def flat(what: str) -> Built:
@@ -112,9 +111,7 @@ def rows(
 
         return search, float("nan"), (folder / "people.db").stat().st_size / size
 
-    yield "exact, bytes (ours)", lambda: index(ExactIndex)
-    if size <= given.graph_up_to:
-        yield "HNSW (ours, faiss's graph)", lambda: index(HnswIndex)
+    yield "exact, bytes (ours)", exact
     yield (
         "numpy float32, naive",
         lambda: (lambda query: int(np.argsort(((faces - query) ** 2).sum(axis=1))[0]), 512, 512),

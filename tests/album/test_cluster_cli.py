@@ -55,7 +55,8 @@ def test_an_album_inside_its_photos_ignores_its_own_output(run, people, tmp_path
     for _ in range(3):
         done = json.loads(run("cluster", folder, "--out", folder / "people", "--json"))
         assert done["added"]["photos"] == 10
-    assert {entry["reason"] for entry in done["added"]["passed_over"]} == {"folders that facespace wrote"}
+    assert {entry["reason"] for entry in done["added"]["skipped"]} == {"folders that facespace wrote"}
+    assert done["added"]["passed_over"] == done["added"]["skipped"]
     done = json.loads(run("cluster", folder, "--json"))
     assert sum(len(group) for group in done["groups"]) == 10
 
@@ -134,3 +135,14 @@ def test_a_mistyped_folder_of_photos_leaves_no_empty_album(run, tmp_path):
         with pytest.raises(DataError):
             run("cluster", folder, "--out", "out")
     assert [path.name for path in tmp_path.iterdir()] == ["empty"]
+
+
+@pytest.mark.parametrize("words", [["--json"], ["--out", "album"]])
+def test_grouping_reports_progress(people, model_path, tmp_path, monkeypatch, words):
+    from facespace.cli import cluster, progress  # noqa: F401
+
+    monkeypatch.setenv("FACESPACE_MODEL", str(model_path))
+    monkeypatch.setattr(progress, "LOG_EVERY", 0.0)
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(app, ["cluster", str(people / "s1"), *words], catch_exceptions=False)
+    assert "finding faces: 10 photos" in done.stderr

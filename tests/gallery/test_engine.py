@@ -16,7 +16,8 @@ from points import DIMENSION, SPACE, NamedSpace, new_faces
 
 from facespace.errors import GalleryError
 from facespace.gallery import Gallery, backup, open_store, upgrade
-from facespace.gallery.engine import EngineIndex, State, open_engine
+from facespace.gallery.engine import EngineIndex, open_engine
+from facespace.gallery.vectors import State
 
 pytest.importorskip("lancedb", reason="the extra lancedb is not installed")
 

@@ -147,17 +147,17 @@ def test_a_folder_of_people_can_be_enrolled_and_undone_as_a_whole(gallery, tmp_p
             return [] if photo.stem == "no" else gallery._space.faces(f"{person}/{photo.stem}")
 
     with Gallery(tmp_path / "people.db", Named()) as same:
-        passed = []
-        done = list(enrol_people(same, tmp_path / "people", on_passed=passed.append))
+        skipped = []
+        done = list(enrol_people(same, tmp_path / "people", on_skipped=skipped.append))
         assert [(p.name, p.photos, p.enrolment and p.enrolment.faces) for p in done] == [
             ("Ada", 2, 2),
             ("Ben", 2, 1),
             ("Mixed", 2, None),
         ]
         assert "several people" in done[2].failure
-        again = list(enrol_people(same, tmp_path / "people", on_passed=passed.append))
+        again = list(enrol_people(same, tmp_path / "people", on_skipped=skipped.append))
         assert [p.enrolment and p.enrolment.faces for p in again] == [0, 0, None]
-        assert {entry.path.name for entry in passed} == {"whose.jpg"}
+        assert {entry.path.name for entry in skipped} == {"whose.jpg"}
         undone = same.undo_enrolments_after(before)
         assert {(u.name, u.faces, u.gone) for u in undone} == {("Ada", 2, True), ("Ben", 1, True)}
         assert [person.name for person in same.people()] == ["Zoe"]

@@ -5,7 +5,7 @@ import pytest
 from concurrency import search_while_changing
 from points import NamedSpace, new_faces
 
-from facespace.errors import GalleryError
+from facespace.errors import FacespaceWarning, GalleryError
 from facespace.evaluate.impostor_tails import impostor_tails
 from facespace.gallery import Gallery, upgrade
 from facespace.index import open_index
@@ -99,19 +99,21 @@ def test_an_impossible_rate_is_refused(gallery, fpir):
         gallery.identify("P1/3", fpir=fpir)
 
 
-@pytest.mark.parametrize("kind", ["exact", "hnsw"])
-def test_a_saved_index_is_used_updated_and_deleted_with_a_removed_person(tmp_path, kind):
-    if kind == "hnsw":
-        pytest.importorskip("faiss", reason="the extra index is not installed")
+def test_a_graph_without_pgvector_is_built_as_an_exact_index_with_a_warning(gallery):
+    with pytest.warns(FacespaceWarning, match="needs pgvector"):
+        assert gallery.index.build("hnsw") == "exact"
+
+
+def test_a_saved_index_is_used_updated_and_deleted_with_a_removed_person(tmp_path):
     path = tmp_path / "people.db"
     with Gallery(path, NamedSpace()) as gallery:
         fill(gallery, 40)
-        assert gallery.index.build(kind) == kind
+        assert gallery.index.build() == "exact"
         gallery.store.add("Late", new_faces("Late"))
         gallery.store.add("P3", new_faces("P3", 3)[1:])
     with Gallery(path, NamedSpace()) as gallery:
         assert gallery.identify("Late/0")[0].name == "Late"
-        assert gallery.index.kind == kind
+        assert gallery.index.kind == "exact"
         assert len(gallery.index) == 41
         assert gallery.identify("P3/1")[0].name == "P3"
         gallery.remove("P5")

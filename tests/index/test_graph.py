@@ -1,12 +1,9 @@
 """Neighbours of every point, by pairs and through cells."""
 
-import sys
-
 import numpy as np
 import pytest
 
-from facespace.errors import FacespaceError
-from facespace.index import HnswIndex, neighbours
+from facespace.index import neighbours
 from facespace.metric import normalise, squared_distances
 
 
@@ -77,12 +74,6 @@ def test_searching_every_cell_finds_everything():
     distances, rows = reference(points, 10)
     assert np.mean(found.rows == rows) > 0.999
     assert found.distances == pytest.approx(distances, abs=5e-6)
-
-
-def test_a_graph_index_without_faiss_says_what_to_install(monkeypatch):
-    monkeypatch.setitem(sys.modules, "faiss", None)
-    with pytest.raises(FacespaceError, match=r"pip install 'facespace\[index\]'"):
-        HnswIndex(64)
 
 
 def test_k_of_zero_is_refused():

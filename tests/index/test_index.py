@@ -1,21 +1,17 @@
 """Indexes match exhaustive search after any additions, removals, saving and damage."""
 
+import json
 import threading
-from importlib.util import find_spec
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from facespace.index import ExactIndex, HnswIndex, open_index
+from facespace.index import ExactIndex, open_index
 from facespace.metric import dequantise, nearest, normalise, quantise
 
 D = 32
-GRAPH = pytest.param(
-    HnswIndex, marks=pytest.mark.skipif(find_spec("faiss") is None, reason="the extra index is not installed")
-)
-KINDS = [ExactIndex, GRAPH]
 
 
 def points(count, seed=0, dimension=D):
@@ -111,25 +107,8 @@ def test_ties_go_to_the_point_added_first():
     assert index.search(points(1), 4).ids.tolist() == [[49_999, 49_998, 49_997, 49_996]]
 
 
-@pytest.mark.skipif(find_spec("faiss") is None, reason="the extra index is not installed")
-def test_the_graph_finds_nearly_all_neighbours_with_exact_distances():
-    rng = np.random.default_rng(0)
-    people = points(800, 1)
-    stored = normalise(people[np.arange(8000) % 800] + 0.1 * rng.normal(size=(8000, D)))
-    exact, graph = ExactIndex(D), HnswIndex(D)
-    for index in (exact, graph):
-        index.add(np.arange(8000) + 7, stored)
-    queries = normalise(people[:200] + 0.1 * rng.normal(size=(200, D)))
-    true, found = exact.search(queries, 10), graph.search(queries, 10)
-    assert np.mean(found.ids[:, 0] == true.ids[:, 0]) >= 0.995
-    assert np.mean([len(set(a) & set(b)) / 10 for a, b in zip(found.ids, true.ids, strict=True)]) >= 0.98
-    same = found.ids == true.ids
-    assert found.distances[same] == pytest.approx(true.distances[same], abs=2e-6)
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_removed_points_are_never_found_and_others_still_are(kind):
-    index, stored = kind(D), points(1000)
+def test_removed_points_are_never_found_and_others_still_are():
+    index, stored = ExactIndex(D), points(1000)
     index.add(np.arange(1000), stored)
     for start in range(0, 900, 90):
         assert index.remove(np.arange(start, start + 90)) == 90
@@ -142,15 +121,14 @@ def test_removed_points_are_never_found_and_others_still_are(kind):
     assert index.search(stored[3:4], 1).ids.tolist() == [[3]]
 
 
-@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("memory_map", [True, False])
-def test_a_saved_index_answers_as_before_and_can_be_changed(kind, memory_map, tmp_path):
-    index, stored = kind(D), points(500)
+def test_a_saved_index_answers_as_before_and_can_be_changed(memory_map, tmp_path):
+    index, stored = ExactIndex(D), points(500)
     index.add(np.arange(500), stored)
     index.remove([1, 2, 3])
     index.save(tmp_path / "saved", "of today")
     again = open_index(tmp_path / "saved", "of today", memory_map)
-    assert type(again) is kind
+    assert type(again) is ExactIndex
     assert len(again) == 497
     before, after = index.search(stored, 5), again.search(stored, 5)
     assert (before.ids == after.ids).all()
@@ -161,12 +139,11 @@ def test_a_saved_index_answers_as_before_and_can_be_changed(kind, memory_map, tm
     again.save(tmp_path / "saved", "of tomorrow")
     assert open_index(tmp_path / "saved", "of today") is None
     assert len(open_index(tmp_path / "saved", "of tomorrow")) == 498
-    assert len(list((tmp_path / "saved").iterdir())) == (5 if kind is HnswIndex else 4)
+    assert len(list((tmp_path / "saved").iterdir())) == 4
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_damaged_or_unfinished_index_opens_as_none(kind, tmp_path):
-    index = kind(D)
+def test_a_damaged_or_unfinished_index_opens_as_none(tmp_path):
+    index = ExactIndex(D)
     index.add(np.arange(300), points(300))
     index.save(tmp_path / "saved")
     for path in sorted((tmp_path / "saved").iterdir()):
@@ -181,9 +158,17 @@ def test_a_damaged_or_unfinished_index_opens_as_none(kind, tmp_path):
     assert open_index(tmp_path / "never saved") is None
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_others_can_search_during_changes(kind):
-    index, stored = kind(D), points(6000)
+def test_an_index_of_a_kind_that_no_longer_exists_opens_as_none(tmp_path):
+    index = ExactIndex(D)
+    index.add([1], points(1))
+    index.save(tmp_path)
+    description = json.loads((tmp_path / "index.json").read_text())
+    (tmp_path / "index.json").write_text(json.dumps({**description, "kind": "hnsw"}))
+    assert open_index(tmp_path) is None
+
+
+def test_others_can_search_during_changes():
+    index, stored = ExactIndex(D), points(6000)
     index.add(np.arange(1000), stored[:1000])
     stop, wrong = threading.Event(), []
 
@@ -206,9 +191,8 @@ def test_others_can_search_during_changes(kind):
     assert len(index) == 1000 + 20 * 125
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_replaced_points_are_found_at_every_moment(kind):
-    index, stored = kind(D), points(300)
+def test_replaced_points_are_found_at_every_moment():
+    index, stored = ExactIndex(D), points(300)
     index.add(np.arange(300), stored)
     stop, searches, missed = threading.Event(), [], []
 
@@ -254,7 +238,6 @@ def test_replacing_equals_removing_and_adding(changes, seed):
     assert (mine.distances == theirs.distances).all()
 
 
-@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(
     ("ids", "given", "message"),
     [
@@ -268,8 +251,8 @@ def test_replacing_equals_removing_and_adding(changes, seed):
         ([5], np.full((1, D), np.nan), "NaN"),
     ],
 )
-def test_invalid_points_are_refused_and_nothing_is_added(kind, ids, given, message):
-    index = kind(D)
+def test_invalid_points_are_refused_and_nothing_is_added(ids, given, message):
+    index = ExactIndex(D)
     index.add([0], points(1))
     with pytest.raises(ValueError, match=message):
         index.add(ids, given)
@@ -277,9 +260,8 @@ def test_invalid_points_are_refused_and_nothing_is_added(kind, ids, given, messa
     assert index.search(points(1), 2).ids.tolist() == [[0, -1]]
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_invalid_queries_are_refused(kind):
-    index = kind(D)
+def test_invalid_queries_are_refused():
+    index = ExactIndex(D)
     for asked, k, message in (
         (points(1), 0, "k must be at least 1"),
         (points(1, dimension=8), 1, "shape"),

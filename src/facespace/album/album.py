@@ -19,7 +19,7 @@ from facespace.clustering.arrange import Floats, Ints, arrange, carry, part, pie
 from facespace.clustering.confidence import Confidence, confidence, questions
 from facespace.clustering.threshold import Cut
 from facespace.errors import AlbumError
-from facespace.images import PassedOver, photos_in
+from facespace.images import Skipped, photos_in
 from facespace.metric import as_points, normalise
 from facespace.space import Failure, Space
 
@@ -170,9 +170,9 @@ class Album:
         DataError
             The folder does not exist, or has no photos.
         """
-        passed: list[PassedOver] = []
-        listed = photos_in(photos, passed.append) if isinstance(photos, str | os.PathLike) else list(photos)
-        passed = [entry for entry in passed if not self._is_own(entry.path)]
+        skipped: list[Skipped] = []
+        listed = photos_in(photos, skipped.append) if isinstance(photos, str | os.PathLike) else list(photos)
+        skipped = [entry for entry in skipped if not self._is_own(entry.path)]
         added = ingest(self._space, self._store, listed, on_photo)
         self._placement.join_new()
         return Added(
@@ -180,7 +180,7 @@ class Album:
             faces=added.faces,
             known=added.known,
             failures=added.failures,
-            passed_over=tuple(passed),
+            skipped=tuple(skipped),
             moved=added.moved,
             missing=tuple(self.missing()),
         )

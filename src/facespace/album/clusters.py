@@ -1,7 +1,7 @@
 """Group photos, faces or embeddings by person."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import overload
 
@@ -11,8 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 from facespace.album.cut import cut_of
 from facespace.clustering.arrange import Constraints, arrange
 from facespace.clustering.threshold import Cut
+from facespace.deprecated import Renamed
 from facespace.errors import DataError
-from facespace.images import PassedOver, Photo, photos_in
+from facespace.images import Photo, Skipped, photos_in
 from facespace.metric import as_points
 from facespace.space import Face, Failure, Space
 
@@ -32,18 +33,23 @@ class Clusters:
     groups : largest first; groups of equal size in the order they were seen
     failures : photos that could not be used
     threshold : the squared distance the groups were cut at
-    passed_over : entries of the folder that were ignored, and why
+    skipped : entries of the folder that were ignored, and why
     """
 
     groups: tuple[tuple[Member, ...], ...]
     failures: tuple[Failure, ...]
     threshold: float
-    passed_over: tuple[PassedOver, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
+
+    passed_over = Renamed("skipped")
 
 
 @overload
 def cluster(
-    what: Space, photos: str | os.PathLike[str] | Iterable[Photo], threshold: float | None = None
+    what: Space,
+    photos: str | os.PathLike[str] | Iterable[Photo],
+    threshold: float | None = None,
+    on_photo: Callable[[], None] | None = None,
 ) -> Clusters: ...
 @overload
 def cluster(what: ArrayLike | Iterable[Face], *, threshold: float) -> NDArray[np.int64]: ...
@@ -53,6 +59,7 @@ def cluster(
     what: Space | ArrayLike | Iterable[Face],
     photos: str | os.PathLike[str] | Iterable[Photo] | None = None,
     threshold: float | None = None,
+    on_photo: Callable[[], None] | None = None,
 ) -> Clusters | NDArray[np.int64]:
     """Group faces by person. You do not need to say how many people there are.
 
@@ -67,6 +74,8 @@ def cluster(
     threshold : float or None
         Squared distance to cut at. None uses the model card's, made stricter for a collection in which true pairs are
         rarer than among the people that the card was measured on. Required for faces and embeddings.
+    on_photo : callable or None
+        Progress callback, called after each photo; only with a space.
 
     Returns
     -------
@@ -88,8 +97,8 @@ def cluster(
     if photos is None:
         raise DataError("to group faces with a space, give photos: a folder, as in cluster(space, 'photos/')")
     cut = cut_of(what.card.require_decisions()) if threshold is None else Cut(threshold)
-    passed: list[PassedOver] = []
-    listed = photos_in(photos, passed.append) if isinstance(photos, str | os.PathLike) else photos
+    skipped: list[Skipped] = []
+    listed = photos_in(photos, skipped.append) if isinstance(photos, str | os.PathLike) else photos
     members: list[Member] = []
     points: list[NDArray[np.float32]] = []
     failures: list[Failure] = []
@@ -101,6 +110,8 @@ def cluster(
         members += [Member(found.photo, face.box) for face in found.faces]
         points += [face.embedding for face in found.faces]
         apart += [(i, j) for j in range(first, len(members)) for i in range(first, j)]
+        if on_photo is not None:
+            on_photo()
     if not members:
         reasons = "; ".join(failure.reason for failure in failures[:3]) or "none were given"
         raise DataError(f"no photo to cluster can be used: {reasons}")
@@ -111,7 +122,7 @@ def cluster(
     for member, label in zip(members, arranged.labels, strict=True):
         groups[label].append(member)
     ordered = sorted(groups, key=len, reverse=True)
-    return Clusters(tuple(tuple(group) for group in ordered), tuple(failures), arranged.cut, tuple(passed))
+    return Clusters(tuple(tuple(group) for group in ordered), tuple(failures), arranged.cut, tuple(skipped))
 
 
 def _groups_of(what: ArrayLike | Iterable[Face], threshold: float | None) -> NDArray[np.int64]:

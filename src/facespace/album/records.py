@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from facespace.images import PassedOver
+from facespace.deprecated import Renamed
+from facespace.images import Skipped
 from facespace.space import Failure
 
 
@@ -73,7 +74,7 @@ class Added:
     faces : number of faces found in new photos
     known : photos that were in the album and unchanged, including moved ones
     failures : photos left out, and why
-    passed_over : entries of the folder that were ignored, and why
+    skipped : entries of the folder that were ignored, and why
     moved : moved photos, as (old path, new path)
     missing : photos of the album that no longer exist and are not among those added
     """
@@ -82,6 +83,8 @@ class Added:
     faces: int
     known: int
     failures: tuple[Failure, ...]
-    passed_over: tuple[PassedOver, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
     moved: tuple[tuple[str, str], ...] = ()
     missing: tuple[str, ...] = ()
+
+    passed_over = Renamed("skipped")

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from facespace.errors import DataError
 from facespace.faces import Finder, Found, find_stream
-from facespace.images import VIDEO_EXTENSIONS, OnPassed, Photo, mark_as_output, read_video, text_of, walk_photos
+from facespace.images import VIDEO_EXTENSIONS, OnSkipped, Photo, mark_as_output, read_video, text_of, walk_photos
 from facespace.space import Space, embedded, found_stream
 
 FORMATS = (".jsonl", ".parquet")
@@ -36,11 +36,11 @@ class Source:
 
 
 def sources_in(
-    path: str | os.PathLike[str], every: int = 1, on_passed: OnPassed = lambda passed: None
+    path: str | os.PathLike[str], every: int = 1, on_skipped: OnSkipped = lambda skipped: None
 ) -> Iterator[Source]:
     """All photos under a folder, one photo, or every nth frame of a video, named relative to the folder.
 
-    Names are text (`text_of`). Ignored entries of a folder are passed to `on_passed`.
+    Names are text (`text_of`). Ignored entries of a folder are passed to `on_skipped`.
 
     Raises
     ------
@@ -52,7 +52,7 @@ def sources_in(
         for frame in read_video(path, every):
             yield Source(f"{text_of(path.name)}#{frame.number}", frame.pixels, round(frame.seconds, 3))
     elif path.is_dir() or not path.exists():
-        for photo in walk_photos(path, on_passed):
+        for photo in walk_photos(path, on_skipped):
             yield Source(text_of(photo.relative_to(path).as_posix()), photo)
     else:
         yield Source(text_of(path.name), path)

@@ -92,11 +92,12 @@ def _cluster_here(folder: Path, out: Path | None, space: "Space", threshold: flo
     from facespace.album import Album, check_replaceable, cluster, write_sheet
 
     if out is None:
-        clusters = cluster(space, folder, threshold)
+        with photo_progress("finding faces", None) as step:
+            clusters = cluster(space, folder, threshold, step)
         if json:
             print_json(clusters)
             return
-        warn_skipped(folder, clusters.passed_over)
+        warn_skipped(folder, clusters.skipped)
         for failure in clusters.failures:
             warn(f"left out {photo_name(failure.photo)}: {failure.reason}")
         table(
@@ -306,7 +307,7 @@ def sheet_command(
 
 
 def _report_added(folder: Path, out: Path, added: "Added") -> None:
-    warn_skipped(folder, added.passed_over)
+    warn_skipped(folder, added.skipped)
     for failure in added.failures:
         warn(f"left out {photo_name(failure.photo)}: {failure.reason}")
     if added.moved:

@@ -10,14 +10,14 @@ import typer
 from facespace.cli.app import app
 from facespace.cli.extras import extra
 from facespace.cli.options import AsJson, EmbeddingModel, Provider, Threads, Truncated
-from facespace.cli.output import echo, print_json, table, warn, warn_skipped
+from facespace.cli.output import echo, print_json, skipped_json, table, warn, warn_skipped
 from facespace.cli.progress import photo_progress
 from facespace.errors import FacespaceError
 from facespace.filenames import text_of
 
 if TYPE_CHECKING:
     from facespace.faces import Finder
-    from facespace.images import PassedOver
+    from facespace.images import Skipped
     from facespace.space import Space
 
 
@@ -81,9 +81,9 @@ def faces_command(
         return
     many = engine is Engine.threads and not Path(source).is_file()
     failures: list[str] = []
-    passed: list[PassedOver] = []
+    skipped: list[Skipped] = []
     try:
-        total = sum(1 for _ in sources_in(source, on_passed=passed.append)) if many else None
+        total = sum(1 for _ in sources_in(source, on_skipped=skipped.append)) if many else None
         with photo_progress("finding faces", total) as step:
 
             def on_photo(row: dict[str, str]) -> None:
@@ -101,9 +101,9 @@ def faces_command(
         warn("interrupted; run the same command to continue")
         raise
     if json:
-        print_json({"out": out, **vars(done), "failed": failures, "passed_over": passed})
+        print_json({"out": out, **vars(done), "failed": failures, **skipped_json(skipped)})
         return
-    warn_skipped(Path(source), passed)
+    warn_skipped(Path(source), skipped)
     echo(
         f"{done.faces:,} faces in {done.photos:,} photos in {done.seconds:.0f} s "
         f"({done.photos / max(done.seconds, 1e-9):.1f} photos/s); {done.failures:,} photos could not be used"
@@ -154,11 +154,11 @@ def prepare_command(
                 "faces": done.faces,
                 "left_out": done.left_out,
                 "failed": done.failures,
-                "passed_over": done.passed_over,
+                **skipped_json(done.skipped),
             }
         )
         return
-    warn_skipped(folder, done.passed_over)
+    warn_skipped(folder, done.skipped)
     for split in ("train", "val"):
         echo(f"{split}: {done.faces[split]:,} faces of {done.people[split]:,} people")
     echo("left out: " + (", ".join(f"{count:,} ({reason})" for reason, count in done.left_out.items()) or "nothing"))

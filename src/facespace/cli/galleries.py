@@ -194,7 +194,8 @@ def index_command(
     kind: Annotated[
         str | None,
         typer.Option(
-            help="exact or hnsw; with a vector engine exact or approximate. Default: depends on the number of people."
+            help="With pgvector exact or hnsw, with a vector engine exact or approximate. Default: depends on the "
+            "number of people."
         ),
     ] = None,
     engine: Annotated[

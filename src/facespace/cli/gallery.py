@@ -16,6 +16,7 @@ from facespace.cli.output import (
     photo_name,
     print_json,
     short_time,
+    skipped_json,
     table,
     warn,
     warn_skipped,
@@ -29,7 +30,7 @@ MIN_QUALITY, FPIR = 0.05, 0.01
 
 if TYPE_CHECKING:
     from facespace.gallery import ChooseFace, EnrolledPerson, Enrolment, Gallery, Identification, NotEnrolledError
-    from facespace.images import PassedOver
+    from facespace.images import Skipped
 
 
 @app.command("enrol")
@@ -120,8 +121,8 @@ def _enrol_folder(
 
     before = last_entry(opened.store)
     done: list[EnrolledPerson] = []
-    passed: list[PassedOver] = []
-    people = people_in(folder, passed.append)
+    skipped: list[Skipped] = []
+    people = people_in(folder, skipped.append)
     undo = command_line("facespace gallery undo-enrol", "--after", str(before), "-g", gallery)
     try:
         with photo_progress("enrolling", len(people), "people") as step:
@@ -133,12 +134,12 @@ def _enrol_folder(
         warn(f"interrupted after {len(done)} of {len(people)} people; to continue: {again}; to undo: {undo}")
         raise
     if all(person.enrolment is None for person in done):
-        warn_skipped(folder, passed)
+        warn_skipped(folder, skipped)
         raise GalleryError(f"none of the {len(done)} people in {text_of(folder)} can be enrolled: {done[0].failure}")
     if json:
-        print_json({"people": done, "passed_over": passed, "before": before})
+        print_json({"people": done, **skipped_json(skipped), "before": before})
         return
-    warn_skipped(folder, passed)
+    warn_skipped(folder, skipped)
     for person in done:
         if person.enrolment is None:
             warn(f"{person.name}: {person.failure}")

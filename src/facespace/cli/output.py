@@ -18,7 +18,7 @@ from facespace.deprecated import Renamed
 from facespace.filenames import printable, text_of, writable
 
 if TYPE_CHECKING:
-    from facespace.images import PassedOver
+    from facespace.images import Skipped
 
 _CONTROL = re.compile("[\x7f-\x9f\ud800-\udfff]")
 
@@ -39,12 +39,17 @@ def warn(message: str) -> None:
     errors.print(plain(message), style="yellow", markup=False, highlight=False)
 
 
-def warn_skipped(folder: Path, passed: "Sequence[PassedOver]") -> None:
+def warn_skipped(folder: Path, skipped: "Sequence[Skipped]") -> None:
     """Warn about files of a folder that were skipped, if any."""
-    if passed:
+    if skipped:
         from facespace.images import summary_of
 
-        warn(f"skipped in {text_of(folder)}: {summary_of(passed)}")
+        warn(f"skipped in {text_of(folder)}: {summary_of(skipped)}")
+
+
+def skipped_json(skipped: "Sequence[Skipped]") -> "dict[str, Sequence[Skipped]]":
+    """Return the JSON fields for the skipped files of a folder; `passed_over` is the old name of `skipped`."""
+    return {"skipped": skipped, "passed_over": skipped}
 
 
 def footnote(message: str) -> None:

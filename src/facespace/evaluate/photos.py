@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import Protocol
 
 from facespace.errors import DataError, FacespaceWarning, ImageError
-from facespace.images import EXTENSIONS, Limits, PassedOver, natural, path_of, photos_in, summary_of, text_of
+from facespace.images import EXTENSIONS, Limits, Skipped, natural, path_of, photos_in, summary_of, text_of
 
 
 class MissingPhotoError(ImageError):
@@ -85,8 +85,8 @@ class ZipPhotos:
         if not members:
             raise DataError(f"no photos in {self.where}; looked for files ending in {', '.join(sorted(EXTENSIONS))}")
         root = os.path.commonpath([PurePosixPath(member).parent.parent for member in members])
-        if passed := [PassedOver(Path(name), "files that are not photos") for name in files if not _is_photo(name)]:
-            warnings.warn(f"ignored in {self.where}: {summary_of(passed)}", FacespaceWarning, stacklevel=2)
+        if skipped := [Skipped(Path(name), "files that are not photos") for name in files if not _is_photo(name)]:
+            warnings.warn(f"ignored in {self.where}: {summary_of(skipped)}", FacespaceWarning, stacklevel=2)
         self._members = {PurePosixPath(member).relative_to(root).as_posix(): member for member in members}
 
     @cached_property

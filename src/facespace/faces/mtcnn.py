@@ -249,7 +249,7 @@ def _cut_each(photo: PIL.Image.Image, boxes: NDArray[np.float32], size: int) -> 
         # Pillow fills with black what lies outside the photo.
         part = photo.crop((*corner.astype(int).tolist(), *end.astype(int).tolist()))
         inner = tuple((box - np.tile(corner, 2)).tolist())
-        place[:] = part.resize((size, size), PIL.Image.Resampling.BILINEAR, inner)
+        place[:] = np.asarray(part.resize((size, size), PIL.Image.Resampling.BILINEAR, inner))
     return cut
 
 

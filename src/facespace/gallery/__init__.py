@@ -13,9 +13,10 @@ from facespace.gallery.enrol import (
     unlike_others,
 )
 from facespace.gallery.folder import EnrolledPerson, enrol_people
-from facespace.gallery.gallery import Gallery, as_attributes
+from facespace.gallery.gallery import Gallery
 from facespace.gallery.identify import FPIR, Identification, IdentifiedPhoto
 from facespace.gallery.maintenance import Checked, Salvaged, backup, check, salvage
+from facespace.gallery.names import as_attributes
 from facespace.gallery.open_set import nearest_others
 from facespace.gallery.projection import Place
 from facespace.gallery.records import Candidate, Event, KeptFace, NewFace, PeoplePage, Person, Removal, Template

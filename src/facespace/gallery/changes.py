@@ -23,11 +23,11 @@ def change(store: Store, person: int, name: str | None = None, attributes: Mappi
         if attributes is not None:
             store.set_attributes(person, attributes)
         if name is not None and name != known.name:
-            if store.sql.run("SELECT 1 FROM person WHERE name_key = ?", (store.name_key(name),)):
+            if store.sql.run("SELECT 1 FROM person WHERE name_key = ?", (store.columns.name_key(name),)):
                 raise GalleryError(f"{store.where} already has a person named {name!r}; merge the two instead")
             store.sql.run(
                 "UPDATE person SET name = ?, name_key = ? WHERE id = ?",
-                (store.seal_text(name, "person.name"), store.name_key(name), person),
+                (store.columns.seal_text(name, "person.name"), store.columns.name_key(name), person),
             )
             store.audit.add("rename", {"person": person})
         elif attributes is not None:
@@ -78,7 +78,7 @@ def undo_merge(store: Store, person: int) -> Person:
             raise GalleryError(f"nobody was merged into {known.name!r}: there is nothing to undo")
         number, other, sealed_name, key, attributes, created, faces = rows[0]
         if store.sql.run("SELECT 1 FROM person WHERE name_key = ?", (key,)):
-            taken = store.unseal_text(sealed_name, "person.name")
+            taken = store.columns.unseal_text(sealed_name, "person.name")
             raise GalleryError(f"there is a new {taken!r} in {store.where}; rename them first, then undo the merge")
         store.sql.run(
             "INSERT INTO person (id, name, name_key, attributes, created) VALUES (?, ?, ?, ?, ?)",
@@ -98,7 +98,7 @@ def merged_into(store: Store, person: int) -> list[str]:
     with store.reading():
         _known(store, person)
         rows = store.sql.run("SELECT name FROM merged WHERE into_person = ? ORDER BY id", (person,))
-    return [store.unseal_text(sealed, "person.name") for (sealed,) in rows]
+    return [store.columns.unseal_text(sealed, "person.name") for (sealed,) in rows]
 
 
 def remove_face(store: Store, face: int) -> None:

@@ -7,25 +7,21 @@ from the store.
 
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Protocol, TypeVar
+from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from facespace.errors import GalleryError
 from facespace.gallery.deadline import Deadline
 from facespace.gallery.store import Store
+from facespace.gallery.vectors import Engine, State
 from facespace.index import Hits
 from facespace.index.rows import NO_ID, Rows, as_queries
 from facespace.metric import dequantise, normalise
 
-Ids = NDArray[np.int64]
-Floats = NDArray[np.float32]
 T = TypeVar("T")
-
-# Format of what is written to an engine; a higher number was written by a newer version of facespace.
-FORMAT = 1
 
 # The setting of a gallery that names its engine.
 SETTING = "engine"
@@ -44,64 +40,6 @@ EXACT_UP_TO = 100_000
 
 # Seconds to wait for what an engine reads. Writing has no limit, because a late write could undo the next one.
 ANSWERS_WITHIN = 30.0
-
-
-@dataclass(frozen=True)
-class State:
-    """What an engine holds.
-
-    gallery : random mark of the gallery that it belongs to
-    space : id of the space of its points
-    number : number of the last change of the store that it contains
-    kind : 'exact' or 'approximate'
-    format : format of the tables
-    """
-
-    gallery: str
-    space: str
-    number: int
-    kind: str = "exact"
-    format: int = FORMAT
-
-
-class Engine(Protocol):
-    """A vector engine. Every method raises GalleryError, with the engine's reason, if it fails.
-
-    Threads may share it. One process changes it at a time; the others see a change at their next call.
-    """
-
-    where: str
-
-    def state(self) -> State | None:
-        """The state that was written last; None if there is none, or if a table is missing."""
-        ...
-
-    def begin(self, state: State, dimension: int) -> None:
-        """Delete all points and write the state."""
-        ...
-
-    def change(self, ids: Ids, points: Floats, gone: Ids, state: State) -> None:
-        """Replace points with the same ids, add new ones, delete others, and then write the state.
-
-        The state is written last, so a change that was interrupted is repeated by the next process.
-        """
-        ...
-
-    def propose(self, queries: Floats, k: int) -> Ids:
-        """Ids that are probably the nearest of each query, int64, shape (n, k), -1 where there are fewer."""
-        ...
-
-    def count(self) -> int:
-        """Number of points."""
-        ...
-
-    def build(self, state: State) -> None:
-        """Build the index of the state's kind over all points, and write the state."""
-        ...
-
-    def compact(self) -> bool:
-        """Delete the files that contain deleted points; returns whether none is left."""
-        ...
 
 
 def open_engine(address: str) -> Engine:

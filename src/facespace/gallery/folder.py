@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from facespace.errors import GalleryError
 from facespace.gallery.enrol import MIN_QUALITY, ChooseFace, Enrolment
 from facespace.gallery.gallery import Gallery
-from facespace.images import OnPassed, people_in, text_of
+from facespace.images import OnSkipped, people_in, text_of
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ def enrol_people(
     keep: bool = False,
     choose: ChooseFace | None = None,
     accept_doubtful: bool = False,
-    on_passed: OnPassed | None = None,
+    on_skipped: OnSkipped | None = None,
 ) -> Iterator[EnrolledPerson]:
     """Enrol the people of FOLDER/PERSON/photo.jpg one after the other, under the names of their subfolders.
 
@@ -46,7 +46,7 @@ def enrol_people(
     folder : path
     min_quality, keep, choose, accept_doubtful
         As for `Gallery.enrol`.
-    on_passed : callable or None
+    on_skipped : callable or None
         Called with each file and folder that is ignored, such as a photo outside the subfolders; None warns instead.
 
     Raises
@@ -54,7 +54,7 @@ def enrol_people(
     DataError
         The folder does not exist, or has no person in it.
     """
-    for entry, photos in people_in(folder, on_passed).items():
+    for entry, photos in people_in(folder, on_skipped).items():
         name = text_of(entry)
         try:
             done = gallery.enrol(name, photos, None, min_quality, keep, choose, accept_doubtful)

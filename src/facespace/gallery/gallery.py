@@ -1,8 +1,6 @@
 """A gallery: enrol people and identify faces among them."""
 
-import json
 import os
-import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
@@ -10,42 +8,23 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import numpy as np
-
 from facespace.errors import GalleryError
 from facespace.gallery import changes
+from facespace.gallery.additions import Accept, NewFaces, add_faces, usable_faces
 from facespace.gallery.encryption import Secret
-from facespace.gallery.enrol import (
-    FAILURE_KINDS,
-    MIN_QUALITY,
-    Assessment,
-    ChooseFace,
-    Doubt,
-    Enrolment,
-    NotEnrolledError,
-    as_new_face,
-    assess_new,
-    kind_of,
-    usable_face,
-)
-from facespace.gallery.identify import (
-    BATCH,
-    FPIR,
-    Identification,
-    IdentifiedPhoto,
-    candidates_of,
-    identify_groups,
-)
+from facespace.gallery.enrol import MIN_QUALITY, ChooseFace, Doubt, Enrolment, as_new_face
+from facespace.gallery.identify import BATCH, FPIR, Identification, IdentifiedPhoto, identify_groups
+from facespace.gallery.names import clean_name
 from facespace.gallery.open_set import OpenSet
 from facespace.gallery.projection import Place, project
-from facespace.gallery.records import Candidate, Event, KeptFace, NewFace, PeoplePage, Person, Removal
+from facespace.gallery.records import Event, KeptFace, NewFace, PeoplePage, Person, Removal
 from facespace.gallery.search import Search
 from facespace.gallery.sql import space_of
 from facespace.gallery.store import open_store
 from facespace.gallery.undo import UndoneEnrolment, undo_enrolment, undo_enrolments_after
-from facespace.images import Photo, as_photo
+from facespace.images import Photo
 from facespace.metric import as_points
-from facespace.space import Face, Failure, Space, as_photos
+from facespace.space import Face, Space
 
 
 class Gallery:
@@ -68,8 +47,6 @@ class Gallery:
     create : bool
         Create the gallery if it does not exist; otherwise that is an error.
 
-    Raises
-    ------
     Raises
     ------
     GalleryError
@@ -168,21 +145,8 @@ class Gallery:
             The name is blank, no photo can be used (NotEnrolledError, with the reason of each), they look like several
             people, or the gallery cannot be written. Nothing is changed.
         """
-        name = clean_name(name)
-        faces: list[NewFace] = []
-        given: list[Photo] = []
-        failures: list[Failure] = []
-        for place, photo in enumerate(as_photos(photos)):
-            try:
-                as_photo(photo, f"photos[{place}]")
-                faces.append(usable_face(self._space, photo, min_quality, keep, choose))
-                given.append(photo)
-            except tuple(FAILURE_KINDS) as error:
-                failures.append(Failure(photo, str(error), kind_of(error)))
-        if not faces:
-            reasons = "; ".join(failure.reason for failure in failures[:3]) or "none were given"
-            raise NotEnrolledError(f"no photo of {name!r} can be enrolled: {reasons}", tuple(failures))
-        return self._enrolled(name, faces, given, tuple(failures), attributes, accept_doubtful)
+        new = usable_faces(self._space, clean_name(name), photos, min_quality, keep, choose)
+        return self._add(new, attributes, accept_doubtful)
 
     def enrol_faces(
         self, name: str, faces: Sequence[NewFace | Face], accept_doubtful: bool | Callable[[Doubt], bool] = False
@@ -216,7 +180,7 @@ class Gallery:
             raise GalleryError(f"no face of {name!r} can be enrolled: the list of faces is empty")
         points = as_points([face.embedding for face in faces], self._space.dimension, "embeddings of faces")
         checked = [replace(as_new_face(face), embedding=point) for face, point in zip(faces, points, strict=True)]
-        return self._enrolled(name, checked, [face.photo for face in checked], (), None, accept_doubtful)
+        return self._add(NewFaces(name, checked, [face.photo for face in checked]), None, accept_doubtful)
 
     def undo_enrol(self, name: str) -> UndoneEnrolment:
         """Undo the last enrolment of a person: the faces it added are permanently deleted.
@@ -408,70 +372,8 @@ class Gallery:
         """Iterate over the audit log, oldest entry first."""
         return self.store.audit.events()
 
-    def _enrolled(
-        self,
-        name: str,
-        faces: Sequence[NewFace],
-        given: Sequence[Photo],
-        failures: tuple[Failure, ...],
-        attributes: Mapping[str, Any] | None,
-        accept_doubtful: bool | Callable[[Doubt], bool],
-    ) -> Enrolment:
-        """Assess the new faces of a person, and store those that are accepted."""
-        named = self.store.people_named(name)
-        kept = self.store.faces(named[0].id) if named else []
-        assessment = assess_new(faces, [face.embedding for face in kept], self._space.decision())
-        accepted = self._accepted(name, assessment, given, accept_doubtful)
-        places = sorted({*assessment.new, *(place for place, _ in accepted)})
-        doubtful = [entry for entry in assessment.doubtful if entry not in accepted]
-        if doubtful and not places and not assessment.duplicates:
-            reasons = "; ".join(reason for _, reason in doubtful[:3])
-            in_doubt = tuple(Failure(given[place], reason, "doubtful") for place, reason in doubtful)
-            raise NotEnrolledError(f"no photo of {name!r} can be enrolled: {reasons}", (*failures, *in_doubt))
-        new = [faces[place] for place in places]
-        lookalikes = self._lookalikes(new, named[0].id if named else None)
-        if new or attributes is not None:
-            self.store.add(name, new, attributes)
-        return Enrolment(
-            name=name,
-            faces=len(new),
-            failures=failures,
-            duplicates=tuple(Failure(given[place], reason) for place, reason in assessment.duplicates),
-            doubtful=tuple(Failure(given[place], reason, "doubtful") for place, reason in doubtful),
-            outliers=tuple(Failure(given[place], reason) for place, reason in (*assessment.outliers, *accepted)),
-            lookalikes=lookalikes,
-        )
-
-    def _accepted(
-        self, name: str, assessment: Assessment, given: Sequence[Photo], accept: bool | Callable[[Doubt], bool]
-    ) -> list[tuple[int, str]]:
-        """Doubtful photos to enrol anyway; GalleryError if all photos are doubtful and not accepted."""
-
-        def asked(photos: tuple[Photo, ...], reason: str) -> bool:
-            return accept(Doubt(name, photos, reason)) if callable(accept) else accept
-
-        mixed = assessment.mixed
-        if mixed is not None and not asked(tuple(given[place] for place in assessment.new), mixed):
-            in_doubt = tuple(Failure(given[place], mixed, "doubtful") for place in assessment.new)
-            raise NotEnrolledError(f"no photo of {name!r} can be enrolled: {mixed}", in_doubt)
-        return [(place, reason) for place, reason in assessment.doubtful if asked((given[place],), reason)]
-
-    def _lookalikes(self, faces: list[NewFace], own: int | None) -> tuple[Candidate, ...]:
-        """Other people in the gallery who look like these faces, at the gallery's threshold for strangers."""
-        if not faces:
-            return ()
-        threshold = self.threshold()
-        found: dict[int, Candidate] = {}
-        with self.index.up_to_date():
-            nearest = self.index.nearest(np.stack([face.embedding for face in faces]), 2)
-            people = self.store.by_ids(int(i) for near in nearest for i in near.people)
-        for near in nearest:
-            for candidate in candidates_of(near, people, self._space):
-                known = found.get(candidate.person_id)
-                nearer = known is None or candidate.adjusted_distance < known.adjusted_distance
-                if candidate.person_id != own and candidate.adjusted_distance <= threshold and nearer:
-                    found[candidate.person_id] = candidate
-        return tuple(sorted(found.values(), key=lambda candidate: candidate.adjusted_distance))
+    def _add(self, new: NewFaces, attributes: Mapping[str, Any] | None, accept: Accept) -> Enrolment:
+        return add_faces(self.store, self.index, self._space, new, attributes, accept, self.threshold)
 
     def _identified(
         self, groups: Sequence[Sequence[Face]], fpir: float, top: int, unique: bool, audit: bool
@@ -484,35 +386,6 @@ class Gallery:
 
     def _id(self, person: int | str) -> int:
         return self.find(person).id if isinstance(person, str) else int(person)
-
-
-def clean_name(name: str) -> str:
-    """Normalise the spelling of a name, because the same letters can be encoded in several ways."""
-    cleaned = unicodedata.normalize("NFC", name).strip()
-    if not cleaned:
-        raise GalleryError("a name must not be blank")
-    try:
-        cleaned.encode()
-    except UnicodeEncodeError:
-        raise GalleryError(f"the name {cleaned!r} is not valid Unicode; type it again") from None
-    return cleaned
-
-
-def as_attributes(text: str | None) -> Mapping[str, Any] | None:
-    """Parse a person's attributes from JSON text; GalleryError if it is not a JSON object."""
-    if text is None:
-        return None
-    try:
-        found = json.loads(text)
-    except ValueError as error:
-        raise GalleryError(f"attributes must be a JSON object, such as '{{\"team\": 3}}': {error}") from None
-    try:
-        json.dumps(found, ensure_ascii=False).encode()
-    except UnicodeEncodeError:
-        raise GalleryError("attributes contain a lone surrogate, which is not valid Unicode") from None
-    if not isinstance(found, dict):
-        raise GalleryError("attributes must be a JSON object, such as '{\"team\": 3}'")
-    return found
 
 
 def _check_fpir(fpir: float) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facespace.errors import GalleryError
-from facespace.gallery.engine import FORMAT, State
+from facespace.gallery.vectors import FORMAT, State
 
 Ids = NDArray[np.int64]
 Floats = NDArray[np.float32]

@@ -2,6 +2,7 @@
 
 import shutil
 import threading
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,16 +11,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from facespace.errors import GalleryError
+from facespace.errors import FacespaceWarning, GalleryError
 from facespace.gallery import engine
 from facespace.gallery.engine import EngineIndex, engine_of, open_engine
 from facespace.gallery.pgvector import SharedIndex, shared_index
 from facespace.gallery.store import Store
-from facespace.index import ExactIndex, HnswIndex, open_index
+from facespace.index import ExactIndex, open_index
 from facespace.index.lock import SharedLock
 from facespace.metric import Impostors
 
-# With fewer people, a graph with high recall is no faster; docs/decisions/030-index-library.md.
+# With fewer people, pgvector is not asked for a graph, which finds fewer of the nearest.
 EXACT_UP_TO = 1_000_000
 
 # Nearest templates fetched for each face: templates of few photos may overtake others when distances are adjusted.
@@ -65,7 +66,7 @@ class Search:
         self._own = threading.local()
         self._version: object = None
         self._number = 0
-        self._index: ExactIndex | HnswIndex = ExactIndex(store.dimension)
+        self._index = ExactIndex(store.dimension)
         self._shared: EngineIndex | SharedIndex | None = engine_of(store) or shared_index(store)
         saved = open_index(self._folder) if self._folder else None
         if saved is not None and saved.dimension == store.dimension:
@@ -79,7 +80,7 @@ class Search:
 
     @property
     def kind(self) -> str:
-        """'exact', 'hnsw' or, of a vector engine, 'approximate'."""
+        """'exact', 'hnsw' if pgvector has a graph, or 'approximate' of a vector engine."""
         return self._index.kind if self._shared is None else self._shared.kind
 
     def refresh(self) -> None:
@@ -127,23 +128,28 @@ class Search:
 
         Parameters
         ----------
-        kind : 'exact', 'hnsw' (with a vector engine 'approximate') or None
-            None decides by the number of people.
+        kind : 'exact', 'hnsw', 'approximate' or None
+            'hnsw', a graph, needs pgvector, and 'approximate' a vector engine; elsewhere every search is exact. None
+            decides by the number of people.
 
         Returns
         -------
         str
             The kind that was built.
         """
-        if isinstance(self._shared, EngineIndex):
-            chosen = kind or ("exact" if self._store.count() <= engine.EXACT_UP_TO else "approximate")
-        else:
-            chosen = kind or ("exact" if self._store.count() <= EXACT_UP_TO else "hnsw")
         if self._shared is not None:
+            limit, other = (
+                (engine.EXACT_UP_TO, "approximate") if isinstance(self._shared, EngineIndex) else (EXACT_UP_TO, "hnsw")
+            )
+            chosen = kind or ("exact" if self._store.count() <= limit else other)
             self._shared.build(chosen)
             return chosen
+        if kind not in (None, "exact"):
+            warnings.warn(
+                f"kind={kind!r} needs pgvector or a vector engine; built an exact index", FacespaceWarning, stacklevel=2
+            )
         number, templates, _ = self._store.templates_since(0)
-        index = ExactIndex(self._store.dimension) if chosen == "exact" else HnswIndex(self._store.dimension)
+        index = ExactIndex(self._store.dimension)
         if templates:
             index.add([t.person_id for t in templates], np.stack([t.code for t in templates]))
         if self._folder:
@@ -156,7 +162,7 @@ class Search:
                 ) from None
         with self._lock.writing():
             self._index, self._number, self._version = index, number, None
-        return chosen
+        return index.kind
 
     def use(self, address: str | None) -> None:
         """Search with a vector engine from now on, in every process that opens the gallery; None stops using one.

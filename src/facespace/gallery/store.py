@@ -1,9 +1,9 @@
 """The primary data of a gallery: people, their faces, one template per person, and a log of changes for indexes."""
 
-import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from facespace.errors import GalleryError
 from facespace.gallery.audit import Audit
+from facespace.gallery.columns import FACE, PERSON, Columns, unlock
 from facespace.gallery.encryption import Secret
 from facespace.gallery.records import KeptFace, NewFace, PeoplePage, Person, Template
 from facespace.gallery.sql import Sql, Sqlite
@@ -21,8 +22,6 @@ from facespace.validation import nearest_name
 
 # Parameters per statement; SQLite allows 32,766, PostgreSQL 65,535.
 _AT_ONCE = 500
-
-_FACE = 'id, person, photo, "left", top, "right", bottom, quality, original, model, created'
 
 
 def open_store(
@@ -64,9 +63,9 @@ class Store:
     def __init__(self, sql: Sql, space_id: str, dimension: int, secret: Secret | None = None):
         self.sql, self.space_id, self.dimension = sql, space_id, dimension
         self.audit = Audit(sql, secret)
-        self._secret = secret
+        self.columns = Columns(secret, sql.where, dimension)
         try:
-            self._unlock()
+            unlock(sql, secret)
             self._first_templates()
         except BaseException:
             sql.close()
@@ -80,7 +79,7 @@ class Store:
     @property
     def sealed(self) -> bool:
         """Whether the store is encrypted."""
-        return self._secret is not None
+        return self.columns.secret is not None
 
     @property
     def read_only(self) -> bool:
@@ -166,7 +165,7 @@ class Store:
         """Some people whose names contain a text, ignoring case, by name."""
         with self.snapshot():
             rows = self.sql.run("SELECT name, id FROM person")
-            named = sorted((self.unseal_text(name, "person.name"), number) for name, number in rows)
+            named = sorted((self.columns.unseal_text(name, "person.name"), number) for name, number in rows)
             wanted = (search or "").casefold()
             found = [number for name, number in named if wanted in name.casefold()]
             shown = self.by_ids(found[offset : offset + limit])
@@ -188,7 +187,7 @@ class Store:
 
     def people_named(self, name: str) -> list[Person]:
         """People with this name: one, or none."""
-        return self._people("WHERE person.name_key = ?", (self.name_key(name),))
+        return self._people("WHERE person.name_key = ?", (self.columns.name_key(name),))
 
     def by_ids(self, ids: Iterable[int]) -> dict[int, Person]:
         """People by id; unknown ids are left out."""
@@ -204,15 +203,15 @@ class Store:
         """Faces of a person, or of everybody, in the order they were added."""
         where, values = ("", ()) if person is None else ("WHERE person = ?", (person,))
         with self.reading():
-            rows = self.sql.run(f"SELECT {_FACE} FROM face {where} ORDER BY id", values)
-        return [self._kept(row) for row in rows]
+            rows = self.sql.run(f"SELECT {FACE} FROM face {where} ORDER BY id", values)
+        return [self.columns.kept(row) for row in rows]
 
     def faces_of(self, people: Sequence[int]) -> list[KeptFace]:
         """Faces of some people, ordered by person."""
         places = ", ".join("?" * len(people))
         with self.reading():
-            rows = self.sql.run(f"SELECT {_FACE} FROM face WHERE person IN ({places}) ORDER BY person, id", people)
-        return [self._kept(row) for row in rows]
+            rows = self.sql.run(f"SELECT {FACE} FROM face WHERE person IN ({places}) ORDER BY person, id", people)
+        return [self.columns.kept(row) for row in rows]
 
     def outdated(self) -> bool:
         """Whether some faces were embedded by another model than the gallery's."""
@@ -223,14 +222,15 @@ class Store:
         """Faces embedded by other models than `space_id` that no upgrade has re-embedded yet."""
         with self.reading():
             rows = self.sql.run(
-                f"SELECT {_FACE} FROM face WHERE model <> ? AND id NOT IN (SELECT face FROM renewed) ORDER BY id",
+                f"SELECT {FACE} FROM face WHERE model <> ? AND id NOT IN (SELECT face FROM renewed) ORDER BY id",
                 (space_id,),
             )
-        return [self._kept(row) for row in rows]
+        return [self.columns.kept(row) for row in rows]
 
     def move_to(self, space_id: str, dimension: int) -> None:
         """Assign the store to another space, in the transaction that replaces all its embeddings."""
         self.space_id, self.dimension = space_id, dimension
+        self.columns = replace(self.columns, dimension=dimension)
 
     def templates_since(self, number: int, limit: int | None = None) -> tuple[int, list[Template], list[int]]:
         """Changes that an index must apply.
@@ -260,7 +260,7 @@ class Store:
                 (number,),
             )
         templates = [
-            Template(person, faces, length, self._code(code))
+            Template(person, faces, length, self.columns.code(code))
             for _, person, faces, length, code in rows
             if code is not None
         ]
@@ -280,7 +280,7 @@ class Store:
                 rows = self.sql.run(
                     f"SELECT person, code FROM template WHERE person IN ({', '.join('?' * len(part))})", part
                 )
-            found |= {int(person): self._code(code) for person, code in rows}
+            found |= {int(person): self.columns.code(code) for person, code in rows}
         ids = np.array(sorted(found), np.int64)
         codes = np.array([found[person] for person in ids.tolist()], np.int8).reshape(-1, self.dimension)
         return ids, codes
@@ -311,7 +311,7 @@ class Store:
                 "SELECT person, faces, length, code FROM template WHERE (person * 40503) % 65536 < ? ORDER BY person",
                 (65536 * min(1.0, limit / max(1, everybody)),),
             )
-        return [Template(person, faces, length, self._code(code)) for person, faces, length, code in rows]
+        return [Template(person, faces, length, self.columns.code(code)) for person, faces, length, code in rows]
 
     def first_faces(self, people: Sequence[int]) -> dict[int, NDArray[np.float32]]:
         """Embedding of the first face of each of some people."""
@@ -324,7 +324,7 @@ class Store:
                     f"WHERE person IN ({', '.join('?' * len(part))}) GROUP BY person)",
                     part,
                 )
-            found |= {person: self._point(original) for person, original in rows}
+            found |= {person: self.columns.point(original) for person, original in rows}
         return found
 
     def template_facts(self, ids: Sequence[int]) -> dict[int, tuple[int, float]]:
@@ -349,7 +349,7 @@ class Store:
         """Stored picture of a face, WebP; None if there is none."""
         with self.reading():
             rows = self.sql.run("SELECT content FROM picture WHERE face = ?", (face,))
-        return self.unseal(rows[0][0], "picture.content") if rows else None
+        return self.columns.unseal(rows[0][0], "picture.content") if rows else None
 
     def pictured(self, people: Iterable[int]) -> dict[int, list[int]]:
         """Faces with a stored picture, for each of some people; people without one are left out."""
@@ -378,12 +378,12 @@ class Store:
         rows = self.sql.run("SELECT original FROM face WHERE person = ? ORDER BY id", (person,))
         self.sql.run("DELETE FROM template WHERE person = ?", (person,))
         if rows:
-            points = np.stack([self._point(original) for (original,) in rows])
+            points = np.stack([self.columns.point(original) for (original,) in rows])
             mean = points.astype(np.float64).mean(axis=0)
             length = float(np.linalg.norm(mean))
             # Faces that cancel out have no mean direction; the first face represents them, and matches will be rare.
             direction = mean if length > 1e-6 else points[0]
-            code = self.seal(quantise(normalise(direction[None]))[0].tobytes(), "template.code")
+            code = self.columns.seal(quantise(normalise(direction[None]))[0].tobytes(), "template.code")
             self.sql.run(
                 "INSERT INTO template (person, faces, length, code) VALUES (?, ?, ?, ?)",
                 (person, len(rows), max(length, 1e-6), code),
@@ -395,43 +395,14 @@ class Store:
         self.sql.run("DELETE FROM change WHERE person = ?", (person,))
         self.sql.run("INSERT INTO change (person) VALUES (?)", (person,))
 
-    def seal(self, value: bytes, column: str) -> bytes:
-        """Encrypt, if the gallery has a key."""
-        return self._secret.seal(value, column) if self._secret else value
-
-    def unseal(self, value: bytes, column: str) -> bytes:
-        """Decrypt, if the gallery has a key."""
-        return self._secret.open(bytes(value), column) if self._secret else bytes(value)
-
-    def seal_text(self, value: str, column: str) -> str:
-        """Encrypt text to hex, if the gallery has a key."""
-        return self._secret.seal(value.encode(), column).hex() if self._secret else value
-
-    def unseal_text(self, value: str, column: str) -> str:
-        """Decrypt text, if the gallery has a key."""
-        if not self._secret:
-            return value
-        try:
-            return self._secret.open(bytes.fromhex(value), column).decode()
-        except ValueError:
-            raise GalleryError(f"a value of {column} in {self.where} was changed; restore a backup") from None
-
-    def name_key(self, name: str) -> str:
-        """Key by which a name is looked up."""
-        return self._secret.mark(name.encode()).hex() if self._secret else name
-
-    def face_values(self, embeddings: NDArray[np.float32]) -> list[bytes]:
-        """Encode embeddings for the column original."""
-        return [self.seal(point.tobytes(), "face.original") for point in embeddings.astype(np.float16)]
-
     def person_id(self, name: str, attributes: Mapping[str, Any] | None = None) -> int:
         """Id of the person with this name, created if unknown; call it in a transaction."""
-        key = self.name_key(name)
+        key = self.columns.name_key(name)
         found = self.sql.run("SELECT id FROM person WHERE name_key = ?", (key,))
         if not found:
             found = self.sql.run(
                 "INSERT INTO person (name, name_key, attributes, created) VALUES (?, ?, ?, ?) RETURNING id",
-                (self.seal_text(name, "person.name"), key, self._attributes(attributes or {}), now()),
+                (self.columns.seal_text(name, "person.name"), key, self.columns.attributes(attributes or {}), now()),
             )
         elif attributes is not None:
             self.set_attributes(found[0][0], attributes)
@@ -439,19 +410,13 @@ class Store:
 
     def set_attributes(self, person: int, attributes: Mapping[str, Any]) -> None:
         """Replace a person's attributes; call it in a transaction."""
-        self.sql.run("UPDATE person SET attributes = ? WHERE id = ?", (self._attributes(attributes), person))
-
-    def _attributes(self, attributes: Mapping[str, Any]) -> str:
-        try:
-            return self.seal_text(json.dumps(dict(attributes), allow_nan=False), "person.attributes")
-        except (TypeError, ValueError) as error:
-            raise GalleryError(f"attributes of a person must be JSON: {error}") from None
+        self.sql.run("UPDATE person SET attributes = ? WHERE id = ?", (self.columns.attributes(attributes), person))
 
     def _insert_faces(self, person: int, faces: Sequence[NewFace]) -> list[int]:
         if not faces:
             return []
         points = as_points([face.embedding for face in faces], self.dimension, "embeddings of faces")
-        values = self.face_values(points)
+        values = self.columns.originals(points)
         numbers = [
             int(
                 self.sql.run(
@@ -459,7 +424,7 @@ class Store:
                     "model, created) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
                     (
                         person,
-                        self.seal_text(face.photo, "face.photo"),
+                        self.columns.seal_text(face.photo, "face.photo"),
                         *map(float, face.box),
                         None if face.quality is None else float(face.quality),
                         value,
@@ -472,66 +437,17 @@ class Store:
         ]
         for number, face in zip(numbers, faces, strict=True):
             if face.picture is not None:
-                content = self.seal(face.picture, "picture.content")
+                content = self.columns.seal(face.picture, "picture.content")
                 self.sql.run("INSERT INTO picture (face, content) VALUES (?, ?)", (number, content))
         return numbers
 
     def _people(self, where: str, values: Sequence[object] = ()) -> list[Person]:
         with self.reading():
             rows = self.sql.run(
-                "SELECT person.id, person.name, person.attributes, person.created, count(face.id) FROM person "
-                f"LEFT JOIN face ON face.person = person.id {where} GROUP BY person.id",
+                f"SELECT {PERSON} FROM person LEFT JOIN face ON face.person = person.id {where} GROUP BY person.id",
                 values,
             )
-        return [
-            Person(
-                self.unseal_text(name, "person.name"),
-                faces,
-                created,
-                number,
-                json.loads(self.unseal_text(attributes, "person.attributes")),
-            )
-            for number, name, attributes, created, faces in rows
-        ]
-
-    def _kept(self, row: tuple[Any, ...]) -> KeptFace:
-        number, person, photo, left, top, right, bottom, quality, original, model, created = row
-        box = (left, top, right, bottom)
-        return KeptFace(
-            number, person, self.unseal_text(photo, "face.photo"), box, quality, self._point(original), model, created
-        )
-
-    def _point(self, original: bytes) -> NDArray[np.float32]:
-        content = self.unseal(original, "face.original")
-        if len(content) != 2 * self.dimension:
-            raise GalleryError(f"{self.where} is damaged: a face has the wrong size; restore a backup")
-        return np.frombuffer(content, np.float16).astype(np.float32)
-
-    def _code(self, code: bytes) -> NDArray[np.int8]:
-        content = self.unseal(code, "template.code")
-        if len(content) != self.dimension:
-            raise GalleryError(f"{self.where} is damaged: a template has the wrong size; restore a backup")
-        return np.frombuffer(content, np.int8)
-
-    def _unlock(self) -> None:
-        """Compare the key with the gallery's; the first process to open a new gallery sets it."""
-        with self.reading():
-            found = self.sql.run("SELECT value FROM setting WHERE name = 'key'")
-            empty = not self.sql.run("SELECT 1 FROM person LIMIT 1")
-        if not found and (self._secret is None or empty) and not self.read_only:
-            mark = self._secret.mark(b"facespace").hex() if self._secret else "none"
-            with self.sql.writing("open"):
-                self.sql.run("INSERT INTO setting (name, value) VALUES ('key', ?) ON CONFLICT DO NOTHING", (mark,))
-                found = self.sql.run("SELECT value FROM setting WHERE name = 'key'")
-        known = found[0][0] if found else "none"
-        if known == "none" and self._secret is not None:
-            raise GalleryError(
-                f"{self.where} is not encrypted, but a key was given; export it and import it into an encrypted one"
-            )
-        if known != "none" and self._secret is None:
-            raise GalleryError(f"{self.where} is encrypted; give its key in a file or in FACESPACE_GALLERY_KEY")
-        if self._secret is not None and known != self._secret.mark(b"facespace").hex():
-            raise GalleryError(f"{self.where} is encrypted with another key; give that one")
+        return [self.columns.person(row) for row in rows]
 
     def _first_templates(self) -> None:
         """Compute the templates of a gallery from an older version, which has none."""

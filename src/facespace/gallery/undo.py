@@ -76,7 +76,7 @@ def _undo(store: Store, numbers: list[int]) -> list[UndoneEnrolment]:
             rows = store.sql.run("SELECT name FROM person WHERE id = ?", (person,))
             if not rows:
                 continue
-            name = store.unseal_text(rows[0][0], "person.name")
+            name = store.columns.unseal_text(rows[0][0], "person.name")
             deleted = [
                 face
                 for face in faces

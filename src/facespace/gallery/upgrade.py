@@ -169,7 +169,7 @@ def _renewed(store: Store, face: KeptFace, space: Embedder) -> _Renewed:
         best = None if picture is None else _of_picture(picture, space)
     if best is None:
         return _Renewed((None, reason))
-    return _Renewed((store.face_values(best.embedding[None])[0], None), pictured)
+    return _Renewed((store.columns.originals(best.embedding[None])[0], None), pictured)
 
 
 def _of_picture(picture: bytes, space: Embedder) -> Face | None:
@@ -187,7 +187,7 @@ def _finish(store: Store, space: Embedder, drop: bool) -> tuple[tuple[str, str],
         if store.unrenewed(space.id):
             return None
         failed = [
-            (store.unseal_text(photo, "face.photo"), reason)
+            (store.columns.unseal_text(photo, "face.photo"), reason)
             for photo, reason in store.sql.run(
                 "SELECT photo, reason FROM renewed JOIN face ON face.id = renewed.face WHERE renewed.original IS NULL"
             )

@@ -4,8 +4,8 @@ from facespace.filenames import path_of, printable, text_of, writable
 from facespace.images.decode import Decoded, Image, Limits, Photo, decode_photo, name_of, read_image, write_image
 from facespace.images.folder import (
     MARKER,
-    OnPassed,
-    PassedOver,
+    OnSkipped,
+    Skipped,
     is_output,
     mark_as_output,
     natural,
@@ -28,9 +28,9 @@ __all__ = [
     "Frame",
     "Image",
     "Limits",
-    "OnPassed",
-    "PassedOver",
+    "OnSkipped",
     "Photo",
+    "Skipped",
     "as_photo",
     "called",
     "decode_photo",

@@ -21,20 +21,20 @@ NAMED = 3
 
 
 @dataclass(frozen=True)
-class PassedOver:
+class Skipped:
     """An entry of a folder that was ignored, and why. Entries of one kind have the same reason."""
 
     path: Path
     reason: str
 
 
-OnPassed = Callable[[PassedOver], None]
+OnSkipped = Callable[[Skipped], None]
 
 
-def walk_photos(folder: str | os.PathLike[str], on_passed: OnPassed = lambda passed: None) -> Iterator[Path]:
+def walk_photos(folder: str | os.PathLike[str], on_skipped: OnSkipped = lambda skipped: None) -> Iterator[Path]:
     """Iterate over the photos under a folder, folder by folder, each in natural order (img2 before img10).
 
-    Only one folder's names are in memory at a time. Entries that are ignored are passed to `on_passed` and affect
+    Only one folder's names are in memory at a time. Entries that are ignored are passed to `on_skipped` and affect
     nothing else: hidden entries, files without a photo's suffix, broken links, links to something inside the folder or
     already visited, entries without read permission, and folders that this package wrote.
 
@@ -46,36 +46,36 @@ def walk_photos(folder: str | os.PathLike[str], on_passed: OnPassed = lambda pas
     root = _existing(folder)
     status = root.stat()
     real = Path(os.path.realpath(root))
-    return _Walk(real, on_passed, {(status.st_dev, status.st_ino)}).walk(root, top=True)
+    return _Walk(real, on_skipped, {(status.st_dev, status.st_ino)}).walk(root, top=True)
 
 
-def photos_in(folder: str | os.PathLike[str], on_passed: OnPassed | None = None) -> list[Path]:
-    """List all photos under a folder, in the order of `walk_photos`; without `on_passed`, warn about ignored entries.
+def photos_in(folder: str | os.PathLike[str], on_skipped: OnSkipped | None = None) -> list[Path]:
+    """List all photos under a folder, in the order of `walk_photos`; without `on_skipped`, warn about ignored entries.
 
     Raises
     ------
     DataError
         The folder does not exist, or has no photos.
     """
-    passed: list[PassedOver] = []
-    photos = list(walk_photos(folder, on_passed or passed.append))
+    skipped: list[Skipped] = []
+    photos = list(walk_photos(folder, on_skipped or skipped.append))
     if not photos:
-        seen = f"; ignored {summary_of(passed)}" if passed else ""
+        seen = f"; ignored {summary_of(skipped)}" if skipped else ""
         endings = ", ".join(sorted(EXTENSIONS))
         raise DataError(f"no photos under {text_of(folder)}{seen}; supported file name suffixes: {endings}")
-    if passed:
-        warnings.warn(f"ignored in {text_of(folder)}: {summary_of(passed)}", FacespaceWarning, stacklevel=2)
+    if skipped:
+        warnings.warn(f"ignored in {text_of(folder)}: {summary_of(skipped)}", FacespaceWarning, stacklevel=2)
     return photos
 
 
-def people_in(folder: str | os.PathLike[str], on_passed: OnPassed | None = None) -> dict[str, list[Path]]:
+def people_in(folder: str | os.PathLike[str], on_skipped: OnSkipped | None = None) -> dict[str, list[Path]]:
     """List the photos of each person in a folder laid out as FOLDER/PERSON/photo.jpg.
 
     Returns
     -------
     dict
         Photos by name, both in natural order. Subfolders without photos, and photos outside of them, are ignored;
-        without `on_passed`, ignored entries cause a warning.
+        without `on_skipped`, ignored entries cause a warning.
 
     Raises
     ------
@@ -83,34 +83,34 @@ def people_in(folder: str | os.PathLike[str], on_passed: OnPassed | None = None)
         The folder does not exist, or has no person in it.
     """
     root = _existing(folder)
-    passed: list[PassedOver] = []
-    report = on_passed or passed.append
+    skipped: list[Skipped] = []
+    report = on_skipped or skipped.append
     people: dict[str, list[Path]] = {}
     for photo in walk_photos(root, report):
         person, *rest = photo.relative_to(root).parts
         if rest:
             people.setdefault(person, []).append(photo)
         else:
-            report(PassedOver(photo, "photos outside the people's folders"))
+            report(Skipped(photo, "photos outside the people's folders"))
     if not people:
-        seen = f" (ignored {summary_of(passed)})" if passed else ""
+        seen = f" (ignored {summary_of(skipped)})" if skipped else ""
         raise DataError(
             f"no people in {text_of(root)}: it must have one folder of photos per person, PERSON/photo.jpg{seen}"
         )
     for name in _folders(root):
         if name not in people:
-            report(PassedOver(root / name, "folders without photos"))
-    if passed:
-        warnings.warn(f"ignored in {text_of(root)}: {summary_of(passed)}", FacespaceWarning, stacklevel=2)
+            report(Skipped(root / name, "folders without photos"))
+    if skipped:
+        warnings.warn(f"ignored in {text_of(root)}: {summary_of(skipped)}", FacespaceWarning, stacklevel=2)
     return people
 
 
-def summary_of(passed: Sequence[PassedOver]) -> str:
+def summary_of(skipped: Sequence[Skipped]) -> str:
     """Summarise ignored entries: counts by reason, with the first few names of each."""
-    counts = Counter(entry.reason for entry in passed)
+    counts = Counter(entry.reason for entry in skipped)
     parts = []
     for reason, count in counts.most_common():
-        names = [text_of(entry.path.name) for entry in passed if entry.reason == reason][:NAMED]
+        names = [text_of(entry.path.name) for entry in skipped if entry.reason == reason][:NAMED]
         parts.append(f"{count:,} {reason} ({', '.join(names)}{', ...' if count > NAMED else ''})")
     return "; ".join(parts)
 
@@ -137,7 +137,7 @@ class _Walk:
     """A walk under one folder, with the device and inode numbers of what it has visited."""
 
     root: Path
-    on_passed: OnPassed
+    on_skipped: OnSkipped
     met: set[tuple[int, int]]
 
     def walk(self, folder: Path, top: bool = False) -> Iterator[Path]:
@@ -187,7 +187,7 @@ class _Walk:
             yield path
 
     def _pass(self, path: Path, reason: str) -> None:
-        self.on_passed(PassedOver(path, reason))
+        self.on_skipped(Skipped(path, reason))
 
 
 def _folders(root: Path) -> list[str]:

@@ -57,24 +57,6 @@ class Best:
         if block.shape[1] > self._k and len(fresh):
             self._bar[fresh] = np.maximum(self._bar[fresh], bar[new])
 
-    def offer_pairs(self, own: NDArray[np.int64], rows: NDArray[np.int64], values: Floats) -> None:
-        """Consider single similarities.
-
-        Parameters
-        ----------
-        own : int64, shape (m,), increasing
-            The query of each.
-        rows : int64, shape (m,)
-        values : float32, shape (m,)
-        """
-        passed = values > self._bar[own]
-        self._keep(np.arange(len(self._bar)), own[passed], rows[passed], values[passed])
-
-    @property
-    def bar(self) -> Floats:
-        """Similarity that a row must exceed to be taken, for each query; -inf while fewer than k were taken."""
-        return self._bar
-
     def result(self) -> tuple[Floats, NDArray[np.int64]]:
         """Similarities and rows, largest first, ties by the lower row; padded with -inf and -1."""
         self._settle(np.arange(len(self._bar)))

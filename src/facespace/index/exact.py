@@ -122,4 +122,4 @@ class ExactIndex:
         stamp : str
             Identifies the state of the data; `open_index` returns None for another stamp.
         """
-        save_rows(folder, self.kind, self._rows, stamp, {})
+        save_rows(folder, self.kind, self._rows, stamp)

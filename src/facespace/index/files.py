@@ -20,17 +20,14 @@ DESCRIPTION = "index.json"
 FORMAT = 2
 
 
-def save_rows(
-    folder: Path, kind: str, rows: Rows, stamp: str, extra: dict[str, Callable[[Path], None]], **settings: Any
-) -> None:
-    """Save rows, and further files by name with a function that writes each; the description is replaced last."""
+def save_rows(folder: Path, kind: str, rows: Rows, stamp: str) -> None:
+    """Save rows; the description is replaced last."""
     folder.mkdir(parents=True, exist_ok=True)
     stored = rows.stored()
     writers: dict[str, Callable[[Path], None]] = {
         "tiles": lambda path: _save_array(path, stored.tiles),
         "ids": lambda path: _save_array(path, stored.ids),
         "alive": lambda path: _save_array(path, stored.inverse > 0),
-        **extra,
     }
     # New file names for each save, because readers may still have the old files mapped.
     mark = secrets.token_hex(4)
@@ -39,7 +36,7 @@ def save_rows(
         path = folder / f"{name}.{mark}"
         write(path)
         files[name] = {"name": path.name, "bytes": path.stat().st_size, "crc32": checksum(path)}
-    description = {"format": FORMAT, "kind": kind, "stamp": stamp, "rows": len(stored), "files": files, **settings}
+    description = {"format": FORMAT, "kind": kind, "stamp": stamp, "rows": len(stored), "files": files}
     temporary = folder / f"{DESCRIPTION}.{mark}"
     temporary.write_text(json.dumps(description, indent=1))
     temporary.replace(folder / DESCRIPTION)

@@ -1,4 +1,4 @@
-"""Open a saved index of any kind."""
+"""Open a saved index."""
 
 import json
 import os
@@ -8,14 +8,11 @@ import numpy as np
 
 from facespace.index.exact import ExactIndex
 from facespace.index.files import DESCRIPTION, FORMAT, checksum
-from facespace.index.hnsw import HnswIndex, open_hnsw
 from facespace.index.rows import Rows
 
 
-def open_index(
-    folder: str | os.PathLike[str], stamp: str | None = None, memory_map: bool = True
-) -> ExactIndex | HnswIndex | None:
-    """Open a saved index; returns None if it is absent, damaged, or has another stamp.
+def open_index(folder: str | os.PathLike[str], stamp: str | None = None, memory_map: bool = True) -> ExactIndex | None:
+    """Open a saved index; returns None if it is absent, damaged, of another kind, or has another stamp.
 
     Parameters
     ----------
@@ -28,12 +25,14 @@ def open_index(
 
     Returns
     -------
-    ExactIndex, HnswIndex or None
+    ExactIndex or None
     """
     folder = Path(folder)
     try:
         description = json.loads((folder / DESCRIPTION).read_bytes())
-        if description["format"] != FORMAT or (stamp is not None and description["stamp"] != stamp):
+        if description["format"] != FORMAT or description["kind"] != ExactIndex.kind:
+            return None
+        if stamp is not None and description["stamp"] != stamp:
             return None
         paths = {}
         for name, entry in description["files"].items():
@@ -43,14 +42,8 @@ def open_index(
         tiles, ids, alive = (
             np.load(paths[name], mmap_mode="r" if memory_map else None) for name in ("tiles", "ids", "alive")
         )
-        rows = Rows.of(tiles, ids, alive)
-        index = (
-            ExactIndex.over(rows)
-            if description["kind"] == ExactIndex.kind
-            else open_hnsw(rows, paths["graph"], description, memory_map)
-        )
-        if index is not None:
-            index.stamp = description["stamp"]
+        index = ExactIndex.over(Rows.of(tiles, ids, alive))
+        index.stamp = description["stamp"]
         return index
     except (OSError, ValueError, KeyError, TypeError, RuntimeError):
         return None

@@ -1,6 +1,6 @@
 """Integer matrix products by onnxruntime, whose kernels multiply bytes directly; numpy converts them to floats first.
 
-The network has seven operations and is encoded here as a protobuf message.
+The network has four operations and is encoded here as a protobuf message.
 """
 
 import functools
@@ -22,7 +22,7 @@ LARGEST = 63
 # The fine part of a query counts in steps of 1/64 of the coarse part.
 FINE = 64
 
-# Keeps sums of products within 32 bits: 63 * 64 * 128 * 4,096 < 2^31, and the fine part adds a hundredth.
+# Dimensions of a point at most. Sums of products stay far within 32 bits: 63 * 128 * 4,096 < 2^25.
 MAX_DIMENSIONS = 4096
 
 # Field numbers of onnx.ModelProto, GraphProto, NodeProto, AttributeProto, ValueInfoProto, TypeProto and TensorProto.
@@ -32,14 +32,14 @@ _INPUT, _OUTPUT, _OPERATION, _ATTRIBUTE = 1, 2, 4, 5
 _ATTRIBUTE_NAME, _INTEGER, _INTEGERS, _ATTRIBUTE_TYPE = 1, 3, 8, 20
 _VALUE_NAME, _TYPE, _TENSOR_TYPE, _ELEMENT, _SHAPE, _DIM = 1, 2, 1, 1, 2, 1
 _DATA_TYPE, _TENSOR_NAME, _RAW = 2, 8, 9
-_FLOAT32, _UINT8, _INT8, _INT32 = 1, 2, 3, 6
+_FLOAT32, _UINT8, _INT8 = 1, 2, 3
 
 
 @dataclass(frozen=True)
 class Whole:
-    """Queries as integers: each query is about `scale * (FINE * coarse + fine)`.
+    """Queries as integers: each query is about `scale * numbers`.
 
-    numbers : uint8, shape (1, 2 n, d), all coarse parts, then all fine parts; 63 represents 0
+    numbers : uint8, shape (1, n, d); 63 represents 0
     scale : float32, shape (n,)
     left : float32, shape (n,)
         L2 norm of the rounding error. By Cauchy-Schwarz it bounds the error of a product with any vector of L2 norm 1.
@@ -52,12 +52,10 @@ class Whole:
     @classmethod
     def of(cls, queries: Floats) -> "Whole":
         """Round queries, float32, shape (n, d); none may be all zeros."""
-        scale = np.abs(queries).max(axis=1, keepdims=True) / np.float32(LARGEST * FINE)
-        wanted = queries / scale
-        coarse = np.rint(wanted / FINE)
-        fine = np.rint(wanted - FINE * coarse)
-        left = np.linalg.norm(queries - scale * (FINE * coarse + fine), axis=1)
-        return cls((np.concatenate([coarse, fine]) + LARGEST).astype(np.uint8)[None], scale[:, 0], left)
+        scale = np.abs(queries).max(axis=1, keepdims=True) / np.float32(LARGEST)
+        numbers = np.rint(queries / scale)
+        left = np.linalg.norm(queries - scale * numbers, axis=1)
+        return cls((numbers + LARGEST).astype(np.uint8)[None], scale[:, 0], left)
 
 
 def products(queries: Whole, tiles: NDArray[np.int8], lengths: Floats) -> tuple[Floats, Floats]:
@@ -94,11 +92,7 @@ def _network() -> bytes:
         _array(_GRAPH_INPUT, "tiles", _INT8, 3),
         _array(_GRAPH_INPUT, "lengths", _FLOAT32, 3),
         _number("zero", _UINT8, bytes([LARGEST])),
-        _number("step", _INT32, FINE.to_bytes(4, "little")),
-        _node("MatMulInteger", "queries tiles zero", "both"),
-        _node("Split", "both", "coarse fine", _integer("axis", 1)),
-        _node("Mul", "coarse step", "steps"),
-        _node("Add", "steps fine", "sums"),
+        _node("MatMulInteger", "queries tiles zero", "sums"),
         _node("Cast", "sums", "floats", _integer("to", _FLOAT32)),
         _node("Mul", "floats lengths", "products"),
         _node("ReduceMax", "products", "largest", _integers("axes", 2), _integer("keepdims", 0)),

@@ -118,24 +118,34 @@ def _kept_threads(process: int, threads: int) -> ThreadPoolExecutor:
 
 def _stored_span(stored: Stored, k: int, queries: Floats, start: int, stop: int) -> tuple[Floats, RowIds]:
     """Find the k best of some rows, starting at a tile: similarities and rows, best first."""
-    whole, best = Whole.of(queries), Best(len(queries), k)
+    whole = Whole.of(queries)
     error = whole.left + np.float32(ROUNDING)
-    # The first rows give a lower bound for the k-th largest similarity.
-    floor = np.full(len(queries), -np.inf, np.float32)
+    similarity = np.full((len(queries), k), -np.inf, np.float32)
+    found = np.full((len(queries), k), -1, np.int64)
     step = max(MIN_BLOCK, WHOLE_CELLS // len(queries) // WIDTH * WIDTH)
     for low in range(start, stop, step):
         inverse = _tiled(stored.inverse[low : min(low + step, stop)])
         near, nearest = products(whole, stored.tiles[low // WIDTH :][: len(inverse)], inverse)
-        if low == start:
-            floor = _kth(near, nearest, k) * whole.scale - error
-        bar = (np.maximum(floor, best.bar) - error) / whole.scale
+        # A lower bound for the k-th largest similarity; of the first rows it is estimated by their products.
+        floor = similarity[:, -1] if low > start else _kth(near, nearest, k) * whole.scale - error
+        bar = (floor - error) / whole.scale
         tile, own = np.nonzero(nearest >= bar)
         within, column = np.nonzero((near[tile, own] >= bar[own, None]) & (inverse[tile, 0] > 0))
         tile, own = tile[within], own[within]
-        order = np.argsort(own, kind="stable")
-        own, rows = own[order], low + tile[order] * WIDTH + column[order]
-        best.offer_pairs(own, rows, stored.similarities(queries, own, rows))
-    return best.result()
+        rows = low + tile * WIDTH + column
+        similarity, found = _kept(similarity, found, own, rows, stored.similarities(queries, own, rows))
+    return similarity, found
+
+
+def _kept(similarity: Floats, found: RowIds, own: RowIds, rows: RowIds, values: Floats) -> tuple[Floats, RowIds]:
+    """The k best of each query's k best so far and of more rows; `own[i]` is the query of `rows[i]`."""
+    count, k = found.shape
+    own = np.concatenate([np.repeat(np.arange(count), k), own])
+    values, rows = np.concatenate([similarity.ravel(), values]), np.concatenate([found.ravel(), rows])
+    order = np.lexsort((rows, -values, own))
+    own = own[order]
+    best = order[np.arange(len(own)) - np.searchsorted(own, own) < k]
+    return values[best].reshape(count, k), rows[best].reshape(count, k)
 
 
 def _kth(near: Floats, nearest: Floats, k: int) -> Floats:

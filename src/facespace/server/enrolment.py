@@ -1,7 +1,7 @@
-"""Fields of an enrolment request other than photos: the same checks for forms and for JSON."""
+"""Enrolment requests and answers: the same checks of fields for forms and for JSON, one answer for all routes."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -9,10 +9,10 @@ from typing import Annotated, Any
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from facespace.errors import GalleryError
-from facespace.gallery import MIN_QUALITY, NotEnrolledError
-from facespace.gallery import gallery as galleries
-from facespace.schemas import InvalidField
-from facespace.schemas.people import Name
+from facespace.gallery import MIN_QUALITY, Enrolment, Gallery, NotEnrolledError, Person
+from facespace.gallery.names import as_attributes, clean_name
+from facespace.schemas import EnrolAnswer, InvalidField, PersonAnswer, SimilarPerson
+from facespace.schemas.people import Name, PhotoReason
 from facespace.server.problems import ProblemError, invalid_fields
 from facespace.space import Failure
 
@@ -23,7 +23,7 @@ def _attributes(value: Any) -> Mapping[str, Any] | None:
         return None
     try:
         # This also rejects JSON that no database can store: infinite numbers and lone surrogates.
-        return galleries.as_attributes(value if isinstance(value, str) else json.dumps(value, allow_nan=False))
+        return as_attributes(value if isinstance(value, str) else json.dumps(value, allow_nan=False))
     except (GalleryError, ValueError) as error:
         raise ValueError(str(error)) from None
 
@@ -108,6 +108,41 @@ def kind_of(failure: Failure) -> str | None:
 def cleaned(name: str) -> str:
     """Return a name as the gallery stores it. Raises if it is blank."""
     try:
-        return galleries.clean_name(name)
+        return clean_name(name)
     except GalleryError as error:
         raise ProblemError("invalid", str(error)) from None
+
+
+def person_answer(person: Person, pictures: Mapping[int, int]) -> PersonAnswer:
+    """A person of the gallery as an answer; `pictures` has the face that shows each person."""
+    return PersonAnswer(
+        person_id=person.id,
+        name=person.name,
+        faces=person.faces,
+        created=person.created,
+        attributes=dict(person.attributes),
+        picture=pictures.get(person.id),
+    )
+
+
+def enrol_answer(gallery: Gallery, done: Enrolment, reason: Callable[[Failure], PhotoReason]) -> EnrolAnswer:
+    """The result of an enrolment as an answer; `reason` says which photo of the request a failure is about."""
+    person = gallery.store.find(done.name)
+    return EnrolAnswer(
+        person=person_answer(person, gallery.pictured([person.id])),
+        added=done.faces,
+        failures=[reason(failure) for failure in done.failures],
+        duplicates=[reason(failure) for failure in done.duplicates],
+        doubtful=[reason(failure) for failure in done.doubtful],
+        outliers=[reason(failure) for failure in done.outliers],
+        lookalikes=[
+            SimilarPerson(
+                person_id=other.person_id,
+                name=other.name,
+                distance=other.distance,
+                adjusted_distance=other.adjusted_distance,
+                probability=other.probability,
+            )
+            for other in done.lookalikes
+        ],
+    )

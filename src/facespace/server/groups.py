@@ -14,15 +14,15 @@ from starlette.background import BackgroundTask
 from facespace.album import Album, AlbumCluster
 from facespace.errors import GalleryError
 from facespace.gallery import Enrolment, Gallery, NewFace
-from facespace.gallery import gallery as galleries
-from facespace.schemas import EnrolAnswer, EnrolFacesRequest, Job, PersonAnswer, SimilarPerson
+from facespace.gallery.names import clean_name
+from facespace.schemas import EnrolAnswer, EnrolFacesRequest, Job
 from facespace.schemas.people import PhotoReason
 from facespace.server.clusters import RULE, WRONG, JobName, result_of, with_album
+from facespace.server.enrolment import enrol_answer
 from facespace.server.keys import Scope
 from facespace.server.problems import ProblemError
 from facespace.server.routes import Rule, route
 from facespace.server.service import Service, service_of
-from facespace.space import Failure
 
 # Larger downloads are spooled to disk.
 _IN_MEMORY = 16 << 20
@@ -80,7 +80,7 @@ def add_groups(app: FastAPI) -> None:
 def _enrol(service: Service, album: Album, body: EnrolFacesRequest) -> EnrolAnswer:
     gallery = service.require_gallery()
     try:
-        name = galleries.clean_name(body.name)
+        name = clean_name(body.name)
     except GalleryError as error:
         raise ProblemError("invalid", str(error)) from None
     faces = _new_faces(album, list(dict.fromkeys(body.faces)), body.keep)
@@ -100,37 +100,12 @@ def _new_faces(album: Album, numbers: Sequence[int], keep: bool) -> list[NewFace
 
 
 def _answer(gallery: Gallery, done: Enrolment, faces: list[NewFace]) -> EnrolAnswer:
-    person = gallery.store.find(done.name)
     # If several faces are from one photo, report the position of the first.
     place = {face.photo: number for number, face in reversed(list(enumerate(faces)))}
-
-    def reasons(found: Sequence[Failure]) -> list[PhotoReason]:
-        return [PhotoReason(photo=place[str(f.photo)], name=str(f.photo), reason=f.reason) for f in found]
-
-    return EnrolAnswer(
-        person=PersonAnswer(
-            person_id=person.id,
-            name=person.name,
-            faces=person.faces,
-            created=person.created,
-            attributes=dict(person.attributes),
-            picture=gallery.pictured([person.id]).get(person.id),
-        ),
-        added=done.faces,
-        failures=[],
-        duplicates=reasons(done.duplicates),
-        doubtful=reasons(done.doubtful),
-        outliers=reasons(done.outliers),
-        lookalikes=[
-            SimilarPerson(
-                person_id=other.person_id,
-                name=other.name,
-                distance=other.distance,
-                adjusted_distance=other.adjusted_distance,
-                probability=other.probability,
-            )
-            for other in done.lookalikes
-        ],
+    return enrol_answer(
+        gallery,
+        done,
+        lambda failure: PhotoReason(photo=place[str(failure.photo)], name=str(failure.photo), reason=failure.reason),
     )
 
 

@@ -18,19 +18,19 @@ from facespace.schemas import (
     PersonFace,
     PersonFaces,
     RemovalAnswer,
-    SimilarPerson,
     UndoneMerge,
 )
 from facespace.schemas.base import Number
 from facespace.schemas.people import PhotoReason
 from facespace.server.body import named, read_form
-from facespace.server.enrolment import NAMES, cleaned, enrol_fields, explaining, kind_of
+from facespace.server.enrolment import NAMES, cleaned, enrol_answer, enrol_fields, explaining, kind_of, person_answer
 from facespace.server.keys import Scope
 from facespace.server.photos import Embeddings, check_embeddings
 from facespace.server.problems import ProblemError
 from facespace.server.routes import Rule, route
 from facespace.server.service import service_of
 from facespace.server.uploads import UploadSpec
+from facespace.space import Failure
 
 PersonId = Annotated[Number, Path(description="Person id.")]
 FaceNumber = Annotated[Number, Path(description="Face id.")]
@@ -57,7 +57,7 @@ def add_people(app: FastAPI, photos: int) -> None:
             pictures = gallery.pictured(person.id for person in page.people)
             return PeopleAnswer(
                 total=page.total,
-                people=[_person_answer(person, pictures) for person in page.people],
+                people=[person_answer(person, pictures) for person in page.people],
                 next=page.next,
             )
 
@@ -137,7 +137,7 @@ def add_people(app: FastAPI, photos: int) -> None:
             kept = gallery.store.faces(person_id)
             pictured = gallery.store.pictured([person_id]).get(person_id, [])
             return PersonFaces(
-                **_person_answer(found, {person_id: pictured[0]} if pictured else {}).model_dump(),
+                **person_answer(found, {person_id: pictured[0]} if pictured else {}).model_dump(),
                 kept=[_face_answer(face, face.id in pictured, embeddings) for face in kept],
                 merged=gallery.merged(person_id),
             )
@@ -152,7 +152,7 @@ def add_people(app: FastAPI, photos: int) -> None:
 
         def work() -> PersonAnswer:
             gallery = service.require_gallery()
-            return _person_answer(gallery.change(person_id, to.attributes, name), gallery.pictured([person_id]))
+            return person_answer(gallery.change(person_id, to.attributes, name), gallery.pictured([person_id]))
 
         return await service.database_queue.run(work)
 
@@ -175,7 +175,7 @@ def add_people(app: FastAPI, photos: int) -> None:
 
         def work() -> PersonAnswer:
             gallery = service.require_gallery()
-            return _person_answer(gallery.merge(person_id, merge.into), gallery.pictured([merge.into]))
+            return person_answer(gallery.merge(person_id, merge.into), gallery.pictured([merge.into]))
 
         return await service.database_queue.run(work)
 
@@ -189,7 +189,7 @@ def add_people(app: FastAPI, photos: int) -> None:
             restored = gallery.undo_merge(person_id)
             pictures = gallery.pictured([restored.id, person_id])
             person = _person(gallery, person_id)
-            return UndoneMerge(restored=_person_answer(restored, pictures), person=_person_answer(person, pictures))
+            return UndoneMerge(restored=person_answer(restored, pictures), person=person_answer(person, pictures))
 
         return await service.database_queue.run(work)
 
@@ -203,7 +203,7 @@ def add_people(app: FastAPI, photos: int) -> None:
             gallery = service.require_gallery()
             _face(gallery, face)
             person_id = gallery.move(face, name)
-            return _person_answer(_person(gallery, person_id), gallery.pictured([person_id]))
+            return person_answer(_person(gallery, person_id), gallery.pictured([person_id]))
 
         return await service.database_queue.run(work)
 
@@ -216,7 +216,7 @@ def add_people(app: FastAPI, photos: int) -> None:
             gallery = service.require_gallery()
             person_id = _face(gallery, face)
             gallery.remove_face(face)
-            return _person_answer(_person(gallery, person_id), gallery.pictured([person_id]))
+            return person_answer(_person(gallery, person_id), gallery.pictured([person_id]))
 
         return await service.database_queue.run(work)
 
@@ -253,17 +253,6 @@ def _face(gallery: Gallery, face: int) -> int:
     return person_id
 
 
-def _person_answer(person: Person, pictures: dict[int, int]) -> PersonAnswer:
-    return PersonAnswer(
-        person_id=person.id,
-        name=person.name,
-        faces=person.faces,
-        created=person.created,
-        attributes=dict(person.attributes),
-        picture=pictures.get(person.id),
-    )
-
-
 def _face_answer(face: KeptFace, has_picture: bool, embeddings: bool) -> PersonFace:
     return PersonFace(
         face=face.id,
@@ -278,29 +267,10 @@ def _face_answer(face: KeptFace, has_picture: bool, embeddings: bool) -> PersonF
 
 
 def _enrol_answer(gallery: Gallery, done: Enrolment, files: list[io.BytesIO]) -> EnrolAnswer:
-    person = gallery.store.find(done.name)
     place = {id(file): number for number, file in enumerate(files)}
 
-    def reasons(failures: Any) -> list[PhotoReason]:
-        return [
-            PhotoReason(photo=place[id(f.photo)], name=f.photo.name, reason=f.reason, type=kind_of(f)) for f in failures
-        ]
+    def reason(failure: Failure) -> PhotoReason:
+        photo: Any = failure.photo
+        return PhotoReason(photo=place[id(photo)], name=photo.name, reason=failure.reason, type=kind_of(failure))
 
-    return EnrolAnswer(
-        person=_person_answer(person, gallery.pictured([person.id])),
-        added=done.faces,
-        failures=reasons(done.failures),
-        duplicates=reasons(done.duplicates),
-        doubtful=reasons(done.doubtful),
-        outliers=reasons(done.outliers),
-        lookalikes=[
-            SimilarPerson(
-                person_id=other.person_id,
-                name=other.name,
-                distance=other.distance,
-                adjusted_distance=other.adjusted_distance,
-                probability=other.probability,
-            )
-            for other in done.lookalikes
-        ],
-    )
+    return enrol_answer(gallery, done, reason)

@@ -14,30 +14,9 @@ import pytest
 import torch
 
 from facespace.errors import DataError
-from facespace.train.data.dataset import read_faces
 from facespace.train.engine.checkpoint import checkpoints_in, load_checkpoint
 from facespace.train.engine.distributed import Workers
 from facespace.train.engine.loop import train
-from facespace.train.recipe import parse_recipe
-
-
-def recipe(**changes):
-    values = {
-        "name": "smoke",
-        "seed": 3,
-        "steps": 6,
-        "checkpoint_every": 2,
-        "data": {"train": "people"},
-        "network": {"name": "small-cnn", "width": 32, "height": 40, "dimension": 32},
-        "batch": {"people": 4, "photos": 4},
-        "optimiser": {"rate": 0.01},
-    }
-    return parse_recipe({**values, **changes}, "of the test")
-
-
-@pytest.fixture(scope="module")
-def faces(people):
-    return read_faces(people, 32, 40)
 
 
 @pytest.fixture
@@ -57,7 +36,7 @@ def numbers(trained):
     return [{key: value for key, value in record.items() if not key.endswith("seconds")} for record in trained.history]
 
 
-def test_training_brings_photos_of_a_person_together(faces, tmp_path):
+def test_training_brings_photos_of_a_person_together(recipe, faces, tmp_path):
     trained = train(recipe(steps=40, checkpoint_every=40), faces, tmp_path)
 
     def ratio(record):
@@ -68,7 +47,7 @@ def test_training_brings_photos_of_a_person_together(faces, tmp_path):
     assert last < 0.7 * first
 
 
-def test_a_resumed_run_equals_an_uninterrupted_one(faces, tmp_path, one_thread):
+def test_a_resumed_run_equals_an_uninterrupted_one(recipe, faces, tmp_path, one_thread):
     whole = train(recipe(), faces, tmp_path / "whole")
 
     class Stopped(Exception):
@@ -87,7 +66,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one(faces, tmp_path, one_thread):
         assert torch.equal(tensor, weights(resumed)[name]), name
 
 
-def test_threads_and_processes_prepare_the_same_batches(faces, tmp_path, one_thread):
+def test_threads_and_processes_prepare_the_same_batches(recipe, faces, tmp_path, one_thread):
     mining = {"online": "semi-hard", "offline": {"every": 3, "pool": 40, "share": 0.5, "start": 2}}
     asked = recipe(steps=10, mining=mining, augment={"rotate": 5, "light": 0.2, "jpeg": 0.5})
     thread = train(asked, faces, tmp_path / "thread", workers=Workers("cpu"))
@@ -96,7 +75,7 @@ def test_threads_and_processes_prepare_the_same_batches(faces, tmp_path, one_thr
     assert multiprocessing.active_children() == []
 
 
-def test_a_killed_run_resumes_with_the_same_results(people, faces, tmp_path, one_thread):
+def test_a_killed_run_resumes_with_the_same_results(recipe, people, faces, tmp_path, one_thread):
     whole = train(recipe(steps=30, checkpoint_every=1), faces, tmp_path / "whole")
     (tmp_path / "recipe.json").write_text(json.dumps(recipe(steps=30, checkpoint_every=1).model_dump(mode="json")))
     script = textwrap.dedent(f"""
@@ -124,13 +103,13 @@ def test_a_killed_run_resumes_with_the_same_results(people, faces, tmp_path, one
         assert torch.equal(tensor, weights(resumed)[name]), name
 
 
-def test_only_the_first_and_the_last_checkpoints_are_kept(faces, tmp_path):
+def test_only_the_first_and_the_last_checkpoints_are_kept(recipe, faces, tmp_path):
     train(recipe(keep_checkpoints=2), faces, tmp_path)
     found = checkpoints_in(tmp_path / "checkpoints")
     assert [load_checkpoint(path).step for path in found] == [0, 4, 6]
 
 
-def test_a_damaged_checkpoint_is_reported_and_the_previous_one_used(faces, tmp_path, one_thread):
+def test_a_damaged_checkpoint_is_reported_and_the_previous_one_used(recipe, faces, tmp_path, one_thread):
     whole = train(recipe(), faces, tmp_path)
     damaged = checkpoints_in(tmp_path / "checkpoints")[-1] / "network.safetensors"
     damaged.write_bytes(damaged.read_bytes()[:-1000])
@@ -142,7 +121,7 @@ def test_a_damaged_checkpoint_is_reported_and_the_previous_one_used(faces, tmp_p
     assert numbers(resumed) == numbers(whole)
 
 
-def test_a_full_disk_is_a_clear_error_and_loses_no_checkpoint(faces, tmp_path):
+def test_a_full_disk_is_a_clear_error_and_loses_no_checkpoint(recipe, faces, tmp_path):
     train(recipe(steps=2), faces, tmp_path)
     before = checkpoints_in(tmp_path / "checkpoints")
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -159,19 +138,19 @@ def test_a_full_disk_is_a_clear_error_and_loses_no_checkpoint(faces, tmp_path):
     assert train(recipe(), faces, tmp_path, resume=True).resumed_from == 2
 
 
-def test_a_second_run_does_not_overwrite_the_first(faces, tmp_path):
+def test_a_second_run_does_not_overwrite_the_first(recipe, faces, tmp_path):
     train(recipe(steps=2), faces, tmp_path)
     with pytest.raises(DataError, match="already contains a training run; continue it with --resume"):
         train(recipe(steps=2), faces, tmp_path)
 
 
-def test_a_run_is_not_resumed_with_another_recipe(faces, tmp_path):
+def test_a_run_is_not_resumed_with_another_recipe(recipe, faces, tmp_path):
     train(recipe(steps=2), faces, tmp_path)
     with pytest.raises(DataError, match=r"changed since this run began \(optimiser\.rate: 0\.01 then, 0\.5 now\)"):
         train(recipe(optimiser={"rate": 0.5}), faces, tmp_path, resume=True)
 
 
-def test_divergence_stops_the_run_and_keeps_its_checkpoints(faces, tmp_path):
+def test_divergence_stops_the_run_and_keeps_its_checkpoints(recipe, faces, tmp_path):
     broken = recipe(optimiser={"rate": 1e30}, steps=40, checkpoint_every=1)
     with pytest.raises(
         DataError, match=r"no longer finite at step \d+. Rollbacks so far: step .* Lower optimiser.rate"

@@ -6,36 +6,21 @@ import numpy as np
 import pytest
 
 from facespace.errors import DataError
-from facespace.train.data.dataset import read_faces
 from facespace.train.data.sampling import IdentityBatches
 from facespace.train.engine import precision
 from facespace.train.engine.checkpoint import checkpoints_in, last_checkpoint
 from facespace.train.engine.loop import train
 from facespace.train.engine.reports import changed_data, data_fingerprint, reduced_batch
 from facespace.train.engine.stored import stored_recipe
-from facespace.train.recipe import parse_recipe
 from facespace.train.session import export_run
 
 # What a run of three steps ends with.
 UNTRAINED = "training ended, but the network is useless"
 
 
-def recipe(**changes):
-    values = {
-        "name": "reports",
-        "steps": 2,
-        "checkpoint_every": 1,
-        "data": {"train": "people"},
-        "network": {"name": "small-cnn", "width": 32, "height": 40, "dimension": 32},
-        "batch": {"people": 4, "photos": 4},
-        "optimiser": {"rate": 0.01},
-    }
-    return parse_recipe({**values, **changes}, "of the test")
-
-
-@pytest.fixture(scope="module")
-def faces(people):
-    return read_faces(people, 32, 40)
+@pytest.fixture(scope="session")
+def recipe(recipe):
+    return lambda **changes: recipe(**{"seed": 1, "steps": 2, "checkpoint_every": 1, **changes})
 
 
 def test_a_batch_that_the_data_cannot_fill_is_reported_with_its_size():
@@ -48,7 +33,7 @@ def test_a_batch_that_the_data_cannot_fill_is_reported_with_its_size():
     assert reduced_batch(np.repeat(np.arange(5), 4), 5, 4) is None
 
 
-def test_a_run_warns_of_small_batches_before_its_first_step(faces, tmp_path):
+def test_a_run_warns_of_small_batches_before_its_first_step(recipe, faces, tmp_path):
     messages = []
     train(recipe(batch={"people": 9, "photos": 4}, steps=1), faces, tmp_path, warn=messages.append)
     assert messages == [f"batches have about 24 faces instead of 36 (only {len(faces.people)} people have two or more "
@@ -69,7 +54,7 @@ def test_the_same_data_are_the_same_and_one_other_pixel_or_label_is_not(faces):
     assert "none now" in changed_data("validation", before, None)
 
 
-def test_changed_data_on_resume_are_reported_and_pool_triplets_of_the_old_dropped(faces, tmp_path):
+def test_changed_data_on_resume_are_reported_and_pool_triplets_of_the_old_dropped(recipe, faces, tmp_path):
     asked = recipe(mining={"offline": {"every": 100, "pool": 40, "share": 0.5}})
     train(asked, faces, tmp_path)
     messages, fewer = [], faces.of(np.arange(5))
@@ -84,21 +69,21 @@ def test_changed_data_on_resume_are_reported_and_pool_triplets_of_the_old_droppe
     assert int(last_checkpoint(tmp_path).mined.max()) < len(fewer.labels)
 
 
-def test_a_loss_with_weights_for_people_is_not_resumed_with_other_people(faces, tmp_path):
+def test_a_loss_with_weights_for_people_is_not_resumed_with_other_people(recipe, faces, tmp_path):
     asked = recipe(loss={"name": "cross-entropy"})
     train(asked, faces, tmp_path)
     with pytest.raises(DataError, match=r"'cross-entropy' has weights for each training person.*6 then, 5 now"):
         train(asked.model_copy(update={"steps": 4}), faces.of(np.arange(5)), tmp_path, resume=True)
 
 
-def test_data_may_move_to_another_folder(faces, tmp_path):
+def test_data_may_move_to_another_folder(recipe, faces, tmp_path):
     train(recipe(data={"train": "/there/people"}), faces, tmp_path)
     messages = []
     train(recipe(data={"train": "/here/people"}, steps=3), faces, tmp_path, resume=True, warn=messages.append)
     assert [message for message in messages if not message.startswith(UNTRAINED)] == []
 
 
-def test_the_precision_used_is_kept_and_another_on_resume_is_reported(faces, tmp_path, monkeypatch):
+def test_the_precision_used_is_kept_and_another_on_resume_is_reported(recipe, faces, tmp_path, monkeypatch):
     monkeypatch.setattr(precision, "has_bf16", lambda device: True)
     first = train(recipe(precision="auto"), faces, tmp_path)
     assert (first.precision, last_checkpoint(tmp_path).extra["precision"]) == ("bf16", "bf16")
@@ -110,7 +95,7 @@ def test_the_precision_used_is_kept_and_another_on_resume_is_reported(faces, tmp
 
 
 @pytest.fixture
-def of_an_earlier_version(faces, tmp_path):
+def of_an_earlier_version(recipe, faces, tmp_path):
     """Make a run whose checkpoints contain a recipe as written by earlier versions; `made(offset)` returns it."""
 
     def made(offset):
@@ -138,7 +123,7 @@ def of_an_earlier_version(faces, tmp_path):
     return made
 
 
-def test_a_run_of_an_earlier_version_is_read_and_resumed(of_an_earlier_version, faces):
+def test_a_run_of_an_earlier_version_is_read_and_resumed(recipe, of_an_earlier_version, faces):
     run = of_an_earlier_version([0.0, 0.0])
     assert stored_recipe(last_checkpoint(run), run) == recipe(precision="bf16")
     messages = []
@@ -150,7 +135,7 @@ def test_a_run_of_an_earlier_version_is_read_and_resumed(of_an_earlier_version, 
     assert "trained in bf16" in message
 
 
-def test_a_run_on_faces_with_an_offset_is_neither_resumed_nor_exported(of_an_earlier_version, faces, tmp_path):
+def test_a_run_on_faces_with_an_offset_is_neither_resumed_nor_exported(recipe, of_an_earlier_version, faces, tmp_path):
     run = of_an_earlier_version([-2.0, -2.0])
     with pytest.raises(DataError, match=r"data\.offset: \(-2\.0, -2\.0\) then, not set now"):
         train(recipe(steps=3), faces, run, resume=True)
@@ -158,7 +143,7 @@ def test_a_run_on_faces_with_an_offset_is_neither_resumed_nor_exported(of_an_ear
         export_run(run, tmp_path / "model.onnx", print)
 
 
-def test_a_run_warns_of_slow_bfloat16_at_the_start(faces, tmp_path, monkeypatch):
+def test_a_run_warns_of_slow_bfloat16_at_the_start(recipe, faces, tmp_path, monkeypatch):
     monkeypatch.setattr(precision, "has_bf16", lambda device: False)
     messages = []
     train(recipe(precision="bf16", steps=1), faces, tmp_path, warn=messages.append)

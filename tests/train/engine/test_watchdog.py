@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from facespace.errors import DataError
-from facespace.train.data.dataset import read_faces
 from facespace.train.engine.loop import train
 from facespace.train.engine.updates import Updates
 from facespace.train.engine.watchdog import LARGEST_UPDATE, Watchdog, spread_of
@@ -163,11 +162,6 @@ def collapsing(**changes):
         "watchdog": {"window": 10, "max_rollbacks": 8},
     }  # fmt: skip
     return parse_recipe({**values, **changes}, "of the test")
-
-
-@pytest.fixture(scope="module")
-def faces(people):
-    return read_faces(people, 32, 40)
 
 
 def test_a_run_made_to_collapse_finishes_well(faces, tmp_path):

@@ -6,12 +6,10 @@ import torch
 
 from facespace.metric import squared_distances
 from facespace.space import load
-from facespace.train.data.dataset import read_faces
 from facespace.train.engine.loop import train
 from facespace.train.export.model import export
 from facespace.train.export.whitening import Whitened, whitened, whitening
 from facespace.train.networks import build_network
-from facespace.train.recipe import parse_recipe
 
 
 def photos_of(people, rng, photos=40, nuisance=3.0):
@@ -71,15 +69,13 @@ def test_the_layer_is_the_map_on_the_sphere(rng):
     np.testing.assert_allclose(found, wanted / np.linalg.norm(wanted, axis=1, keepdims=True), atol=1e-5)
 
 
-def test_a_recipe_that_does_not_ask_for_it_keeps_its_network(people):
-    faces = read_faces(people, 32, 40)
+def test_a_recipe_that_does_not_ask_for_it_keeps_its_network(recipe, faces):
     network = build_network("small-cnn", 32, 40, 16).eval()
     assert whitened(network, recipe(), faces) is network
 
 
 @pytest.mark.parametrize(("copies", "mirror"), [(0, False), (2, True)])
-def test_it_is_part_of_the_exported_model(people, tmp_path, copies, mirror):
-    faces = read_faces(people, 32, 40)
+def test_it_is_part_of_the_exported_model(recipe, faces, tmp_path, copies, mirror):
     asked = recipe(whitening={"shrinkage": 0.1, "copies": copies, "mirror": mirror})
     plain = train(asked, faces, tmp_path / "run").network
     export(tmp_path / "run", tmp_path / "model.onnx", faces, None)
@@ -92,15 +88,3 @@ def test_it_is_part_of_the_exported_model(people, tmp_path, copies, mirror):
     np.testing.assert_allclose(found, again, atol=2e-5)
     turned = space.engine.embed(np.ascontiguousarray(crops[:, :, ::-1]))
     assert np.allclose(turned, found, atol=1e-5) == mirror
-
-
-def recipe(**changes):
-    values = {
-        "name": "whitened",
-        "steps": 4,
-        "data": {"train": "people"},
-        "network": {"name": "small-cnn", "width": 32, "height": 40, "dimension": 16},
-        "batch": {"people": 4, "photos": 4},
-        "optimiser": {"rate": 0.01},
-    }
-    return parse_recipe({**values, **changes}, "of the test")

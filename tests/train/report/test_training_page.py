@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 
-from facespace.train.data.dataset import read_faces
 from facespace.train.networks import build_network
 from facespace.train.recipe import parse_recipe
 from facespace.train.report.curves import MAX_POINTS, all_curves, thinned
@@ -51,11 +50,6 @@ RECORDS = [
     rollback(13, 10),
     *(record(step, **({"val_at_1e-02": 0.3 + step / 100} if step % 10 == 0 else {})) for step in range(11, 31)),
 ]
-
-
-@pytest.fixture(scope="module")
-def faces(people):
-    return read_faces(people, 32, 40)
 
 
 @pytest.fixture(scope="module")

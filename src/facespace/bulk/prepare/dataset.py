@@ -31,7 +31,7 @@ from facespace.bulk.prepare.select import (
 from facespace.errors import DataError
 from facespace.faces import DEFAULT_DETECTOR, DETECTORS, Finder
 from facespace.faces.align import TemplateCrop
-from facespace.images import PassedOver, mark_as_output, people_in, read_image, text_of
+from facespace.images import Skipped, mark_as_output, people_in, read_image, text_of
 from facespace.space import Space
 
 SIDE, MARGIN = 128, 8
@@ -83,8 +83,8 @@ def prepare(
     folder, out = Path(folder), Path(out)
     if (out / "faces.csv").exists():
         raise DataError(f"{out} has a training set already; name another folder, or remove it")
-    passed: list[PassedOver] = []
-    people = people_in(folder, passed.append)
+    skipped: list[Skipped] = []
+    people = people_in(folder, skipped.append)
     work = out / ".work"
     with writing(out):
         # The output folder may be inside the folder of photos.
@@ -106,7 +106,7 @@ def prepare(
         faces={split: len(own) for split, own in counts.items()},
         decisions=decisions,
         failures=failures,
-        passed_over=tuple(passed),
+        skipped=tuple(skipped),
     )
     with writing(out):
         write_page(out / "summary.html", prepared, written, work / "crops")

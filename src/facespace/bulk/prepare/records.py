@@ -4,7 +4,8 @@ from collections import Counter
 from dataclasses import dataclass
 
 from facespace.bulk.prepare.select import Decision
-from facespace.images import PassedOver
+from facespace.deprecated import Renamed
+from facespace.images import Skipped
 
 
 @dataclass(frozen=True)
@@ -14,14 +15,16 @@ class Prepared:
     people, faces : numbers by split, 'train' and 'val'
     decisions : each person's faces, whether they were kept, and why
     failures : photos that could not be used or show no face, with the reason
-    passed_over : entries of the folder that were ignored, and why
+    skipped : entries of the folder that were ignored, and why
     """
 
     people: dict[str, int]
     faces: dict[str, int]
     decisions: dict[str, list[Decision]]
     failures: dict[str, str]
-    passed_over: tuple[PassedOver, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
+
+    passed_over = Renamed("skipped")
 
     @property
     def left_out(self) -> dict[str, int]:

@@ -1,8 +1,6 @@
-"""From a detector's training run to one ONNX file with its card."""
+"""Export a detector's training run as one ONNX file with its card."""
 
-import logging
 import math
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +20,7 @@ from facespace.train.detector.recipe import parse_detector_recipe, without_folde
 from facespace.train.detector.validate import kept_boxes, maps_of
 from facespace.train.engine.checkpoint import best_checkpoint
 from facespace.train.engine.history import read_history
+from facespace.train.export.onnx_of import onnx_of
 
 # Boxes that the threshold lets through in a photo without faces.
 FALSE_BOXES = 0.1
@@ -140,25 +139,10 @@ def detector_to_onnx(network: DetectorNetwork) -> bytes:
         onnxruntime does not give what torch does.
     """
     ready = _FromPixels(_with_bytes(network)).eval()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-        cells = torch.export.Dim("rows", min=2, max=512), torch.export.Dim("columns", min=2, max=512)
-        program = torch.onnx.export(
-            ready,
-            (torch.zeros(2, 96, 128, 3, dtype=torch.uint8),),
-            input_names=["pixels"],
-            output_names=["eighth", "sixteenth", "thirtysecond"],
-            dynamic_shapes=({0: torch.export.Dim("n"), 1: 32 * cells[0], 2: 32 * cells[1]},),
-            dynamo=True,
-            verbose=False,
-        )
-    assert program is not None
-    model = program.model_proto
-    # The exporter notes where on this machine each operator's Python code stands; that is nobody's business.
-    for node in model.graph.node:
-        del node.metadata_props[:]
-    model.producer_name, model.producer_version = "facespace", ""
+    rows, columns = (torch.export.Dim(axis, min=2, max=512) for axis in ("rows", "columns"))
+    sizes = {0: torch.export.Dim("n"), 1: 32 * rows, 2: 32 * columns}
+    example = torch.zeros(2, 96, 128, 3, dtype=torch.uint8)
+    model = onnx_of(ready, example, sizes, ["pixels"], ["eighth", "sixteenth", "thirtysecond"])
     exact: bytes = model.SerializeToString()
     _check(ready, exact, AGREEMENT)
     _halve(model.graph)

@@ -1,7 +1,5 @@
 """Export a training run as one model file."""
 
-import logging
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +27,7 @@ from facespace.train.engine.checkpoint import Checkpoint, best_checkpoint
 from facespace.train.engine.start import stages_of
 from facespace.train.engine.stored import recipe_as_trained, stored_recipe
 from facespace.train.export.bounds import bound_activations
+from facespace.train.export.onnx_of import onnx_of
 from facespace.train.export.whitening import whitened
 from facespace.train.networks import build_network
 from facespace.train.recipe import Recipe
@@ -142,25 +141,8 @@ def to_onnx(network: nn.Module, width: int, height: int) -> bytes:
     width, height : int
         Input size in pixels.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-        # The exporter would treat an example batch of one as a fixed size.
-        program = torch.onnx.export(
-            network,
-            (torch.zeros(2, 3, height, width),),
-            input_names=["faces"],
-            output_names=["embeddings"],
-            dynamic_shapes=({0: torch.export.Dim("n")},),
-            dynamo=True,
-            verbose=False,
-        )
-    assert program is not None
-    model = program.model_proto
-    # The exporter records the path of each operator's Python code on this machine: private, so it is removed.
-    for node in model.graph.node:
-        del node.metadata_props[:]
-    model.producer_name, model.producer_version = "facespace", ""
+    example = torch.zeros(2, 3, height, width)
+    model = onnx_of(network, example, {0: torch.export.Dim("n")}, ["faces"], ["embeddings"])
     serialised: bytes = model.SerializeToString()
     return serialised
 
