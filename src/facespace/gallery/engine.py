@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 from facespace.errors import GalleryError
 from facespace.gallery.deadline import Deadline
 from facespace.gallery.store import Store
-from facespace.gallery.vectors import Engine, State
+from facespace.gallery.vectors import FORMAT, Engine, State
 from facespace.index import Hits
 from facespace.index.rows import NO_ID, Rows, as_queries
 from facespace.metric import dequantise, normalise
