@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from facespace.gallery import NewFace, open_store
+from facespace.gallery.engine import EXACT_UP_TO
 from facespace.gallery.postgres import Postgres
 from facespace.gallery.search import Search
 from facespace.gallery.store import Store, now
@@ -67,6 +68,9 @@ def main() -> None:
                 ("PostgreSQL, pgvector graph", database(server, size, make=False), "hnsw", None),
             ):
                 if kind == "hnsw" and size > given.graph_up_to:
+                    continue
+                # Larger galleries are searched approximately by an engine.
+                if engine_of_it is not None and kind == "exact" and size > EXACT_UP_TO:
                     continue
                 enrol = kind == "exact" and engine_of_it is None
                 with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:

@@ -164,7 +164,9 @@ class _Among:
             seen[keys] = True
             keys = np.flatnonzero(seen)
         else:
-            keys = np.unique(keys)
+            # np.unique hashes since NumPy 2.3, which takes many times as long as sorting.
+            keys.sort()
+            keys = keys[np.concatenate([[True], keys[1:] != keys[:-1]])] if len(keys) else keys
         a, b = np.divmod(keys, max(1, count))
         return self.groups[a], self.groups[b]
 
