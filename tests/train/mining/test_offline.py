@@ -85,8 +85,10 @@ def test_wrong_labels_among_real_embeddings_are_suspected_and_few_right_ones(sha
 
 def test_pool_triplets_violate_a_margin_of_plain_distances_where_that_is_asked_for():
     rng = np.random.default_rng(4)
-    points = torch.nn.functional.normalize(torch.from_numpy(rng.normal(size=(60, 8)).astype("f4")))
     labels = torch.arange(60) // 3
+    spread = rng.uniform(0.1, 1.5, size=(20, 1))
+    points = np.repeat(rng.normal(size=(20, 8)), 3, axis=0) + np.repeat(spread, 3, axis=0) * rng.normal(size=(60, 8))
+    points = torch.nn.functional.normalize(torch.from_numpy(points.astype("f4")))
     found = hard_triplets(points, labels, torch.arange(60), MARGIN, hardness=0.0, plain=True)
     more = hard_triplets(points, labels, torch.arange(60), 4.0, hardness=0.0)
     expected = more.positive_distance.sqrt() + MARGIN > more.negative_distance.sqrt()

@@ -31,7 +31,7 @@ WINDOWS_PER_RUN, SHORTEST_WINDOW = 20, 5
 
 # Overshooting: the median step changes the weights by more than this share of their norm. In a healthy run it is some
 # percent, after the first steps of AdaGrad and Adam, which are large whatever the gradient.
-LARGEST_UPDATE, UPDATE_WINDOWS = 0.3, 2
+LARGEST_UPDATE, UPDATE_WINDOWS = 0.2, 2
 
 # Untrained: different people are less than this share farther apart than photos of one person.
 LEAST_SEPARATION = 0.05
