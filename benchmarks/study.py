@@ -22,8 +22,7 @@ from facespace.metric import squared_distance_blocks
 from facespace.train.data.dataset import FaceSet, read_faces
 from facespace.train.engine.checkpoint import load_checkpoint
 from facespace.train.engine.validate import embed_all, validation_rates
-from facespace.train.networks.layers import OnSphere, conv_norm, conv_norm_relu, global_depthwise, halved
-from facespace.train.networks.residual import Residual
+from facespace.train.networks.residual import residual_tower
 
 FARS = (1e-2, 1e-3)
 # Training people set aside to choose rates and hardness by.
@@ -38,21 +37,7 @@ def narrow_resnet(width: int, height: int, dimension: int) -> nn.Module:
 
     (n, 3, height, width) -> (n, dimension) with L2 norm 1.
     """
-    layers: list[nn.Module] = [conv_norm_relu(3, 16, 3, 2)]
-    before, stages, head = 16, ((24, 1), (48, 2), (96, 2)), 192
-    for channels, blocks in stages:
-        for block in range(blocks):
-            layers.append(Residual(before, channels, 2 if block == 0 else 1))
-            before = channels
-    times = 1 + len(stages)
-    return nn.Sequential(
-        *layers,
-        conv_norm_relu(before, head, 1),
-        *global_depthwise(head, halved(height, times), halved(width, times)),
-        conv_norm(head, dimension, 1),
-        nn.Flatten(),
-        OnSphere(),
-    )
+    return residual_tower(16, ((24, 1), (48, 2), (96, 2)), 192, width, height, dimension)
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,7 @@ def test_a_process_bound_to_one_processor_has_one_thread_everywhere():
         "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\n"
         "from facespace.processors import available, session_threads\n"
         "from facespace.server.settings import Settings\n"
-        "print(available(), session_threads(None), session_threads(3), Settings().doing)"
+        "print(available(), session_threads(None), session_threads(3), Settings().concurrency)"
     )
     numbers = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
     whole = os.cpu_count() == 1

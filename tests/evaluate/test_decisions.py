@@ -94,7 +94,7 @@ def test_the_distances_of_rejection_keep_their_rate_here_and_about_keep_it_on_ot
     here, _ = distances(*faces(0, people=40))
     there, _ = distances(*faces(1, people=40))
     assert [entry.frr for entry in decisions.rejections] == [0.1, 0.05, 0.02, 0.01]
-    assert decisions.default_frr == 0.01
+    assert decisions.default_frr == 0.05
     for entry in decisions.rejections:
         assert np.mean(here > entry.distance) <= entry.frr + 2 / len(here)
         assert np.mean(there > entry.distance) == pytest.approx(entry.frr, rel=0.6, abs=3e-3)

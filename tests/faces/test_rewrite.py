@@ -90,5 +90,5 @@ def test_a_damaged_file_and_weights_of_another_type_are_refused():
     model = onnx.load_from_string(content)
     first = model.graph.initializer[0]
     first.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(first).astype(np.float64), first.name))
-    with pytest.raises(ModelError, match="not float32"):
+    with pytest.raises(ModelError, match="must be float32"):
         rewritten(model.SerializeToString(), "pnet.onnx")

@@ -180,7 +180,7 @@ def test_a_card_without_rejections_derives_them_from_its_histogram():
     decision = card(decisions={**DECISIONS, "distances": histogram}).decision()
     assert (decision.frr, decision.reject) == (0.1, 1.0)
     many = card(decisions={**DECISIONS, "genuine_pairs": 100_000, "distances": histogram}).decision()
-    assert (many.frr, many.reject) == (0.01, 2.0)
+    assert (many.frr, many.reject) == (0.05, 1.5)
 
 
 def test_a_card_with_neither_gives_two_answers():

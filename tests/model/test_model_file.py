@@ -79,7 +79,7 @@ def test_a_missing_file_is_a_clear_error(tmp_path):
 def test_load_without_a_name_opens_the_shipped_model():
     space = load()
     assert space.card.name == "mobile"
-    assert space.card.detector == "mtcnn"
+    assert space.card.detector == "one-shot"
     assert space.card.require_decisions().people == 440
     assert space.card.dimension == 128
     with pytest.raises(NoFaceError, match="no face found"):

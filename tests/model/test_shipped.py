@@ -25,8 +25,9 @@ def folder(model_path, tmp_path):
 @pytest.fixture
 def package(folder, monkeypatch):
     """Make that folder the package's own."""
-    for function in (shipped_module.shipped_models, shipped_module.shipped_model, shipped_module.find_model):
+    for function in (shipped_module.shipped_models, shipped_module.shipped_model):
         monkeypatch.setattr(function, "__defaults__", (*(function.__defaults__ or ())[:-1], folder))
+    monkeypatch.setattr(shipped_module, "SHIPPED", folder)
     return folder
 
 
@@ -115,5 +116,5 @@ def test_a_detector_is_shipped_beside_the_models_and_stays_there(folder, tmp_pat
     assert set(shipped_models(folder)) == {"small", "other", "third"}
     with pytest.raises(ModelError, match="no card of a detector"):
         ship_detector(folder / "other.onnx", folder)
-    with pytest.raises(ModelError, match="holds no model yet"):
+    with pytest.raises(ModelError, match="has no model yet"):
         ship_detector(detector, tmp_path / "empty")

@@ -21,7 +21,7 @@ HEADLINES: dict[Outcome, str] = {
 
 # False reject rates for which a card states a distance, decreasing, and the one used if the data can measure it.
 FRRS = (1e-1, 5e-2, 2e-2, 1e-2, 1e-3)
-PREFERRED_FRR = 1e-2
+PREFERRED_FRR = 5e-2
 
 # A rate needs at least this many pairs on its far side; fewer are chance.
 _MIN_PAIRS = 10

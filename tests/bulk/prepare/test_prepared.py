@@ -14,6 +14,8 @@ from facespace.faces import TEMPLATES, Mtcnn
 from facespace.space import load
 from facespace.train.data.sources import source_of
 
+SAME_PICTURE = ("s1/1.png", "s1/again.jpg")
+
 
 @pytest.fixture(scope="module")
 def folder(people, tmp_path_factory):
@@ -73,7 +75,8 @@ def test_every_omission_has_a_reason(prepared):
         for decision in own
         if decision.kind is not None
     }
-    assert reasons["s1/again.jpg"] == DUPLICATE
+    # Either of two equal pictures may score higher in quality.
+    assert [reasons.get(photo) for photo in SAME_PICTURE].count(DUPLICATE) == 1
     assert reasons["s2/group.png"] == BYSTANDER
     assert reasons["hermit/1.png"] == FEW
     assert set(done.failures) == {"s3/torn.jpg", "s3/view.png"}
@@ -100,8 +103,12 @@ def test_each_person_is_in_one_split_independently_of_others(prepared):
 def test_the_summary_shows_people_and_reasons_and_is_private(prepared):
     _, out = prepared
     page = (out / "summary.html").read_text("utf-8")
-    for word in ("s1/again.jpg", "same picture as s1/1.png", "s3/torn.jpg", "no face found", "data:image/jpeg"):
+    for word in ("s3/torn.jpg", "no face found", "data:image/jpeg"):
         assert word in page
+    first, second = SAME_PICTURE
+    assert (first in page and f"same picture as {second}" in page) or (
+        second in page and f"same picture as {first}" in page
+    )
     assert (out / "summary.html").stat().st_mode & 0o077 == 0
     assert not (out / ".work").exists()
 

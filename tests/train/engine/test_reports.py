@@ -16,6 +16,9 @@ from facespace.train.engine.stored import stored_recipe
 from facespace.train.recipe import parse_recipe
 from facespace.train.session import export_run
 
+# What a run of three steps ends with.
+UNTRAINED = "training ended, but the network is useless"
+
 
 def recipe(**changes):
     values = {
@@ -92,7 +95,7 @@ def test_data_may_move_to_another_folder(faces, tmp_path):
     train(recipe(data={"train": "/there/people"}), faces, tmp_path)
     messages = []
     train(recipe(data={"train": "/here/people"}, steps=3), faces, tmp_path, resume=True, warn=messages.append)
-    assert messages == []
+    assert [message for message in messages if not message.startswith(UNTRAINED)] == []
 
 
 def test_the_precision_used_is_kept_and_another_on_resume_is_reported(faces, tmp_path, monkeypatch):
@@ -143,8 +146,8 @@ def test_a_run_of_an_earlier_version_is_read_and_resumed(of_an_earlier_version, 
     assert trained.resumed_from == 2
     assert trained.rollbacks == 1
     assert trained.history[-1]["rate"] == pytest.approx(0.5 * 0.01)
-    assert len(messages) == 1
-    assert "trained in bf16" in messages[0]
+    (message,) = (message for message in messages if not message.startswith(UNTRAINED))
+    assert "trained in bf16" in message
 
 
 def test_a_run_on_faces_with_an_offset_is_neither_resumed_nor_exported(of_an_earlier_version, faces, tmp_path):

@@ -146,10 +146,10 @@ def test_a_stage_without_a_matching_run_is_a_clear_error(faces, tmp_path):
     from facespace.train.networks import build_network
 
     with pytest.raises(DataError, match="contains no checkpoint; train first"):
-        start_from(build_network("small-cnn", 16, 16, 8), tmp_path)
+        start_from(build_network("small-cnn", 16, 16, 8), "small-cnn", tmp_path)
     train(parse_recipe({**RECIPE, "steps": 1}, "here"), faces, tmp_path / "one")
     with pytest.raises(DataError, match=r"trained another network \(small-cnn, 16x16, 8 dimensions\)"):
-        start_from(build_network("small-cnn", 16, 16, 9), tmp_path / "one")
+        start_from(build_network("small-cnn", 16, 16, 9), "small-cnn", tmp_path / "one")
 
 
 def test_the_targets_are_of_the_students_dimension_whatever_the_teachers(faces, tmp_path):

@@ -176,10 +176,16 @@ def harmonic_recipe(people, model_path, mining=None):
     )
 
 
+def fail_unless_untrained(message):
+    """Fail on any warning but that of a run of so few steps at its end."""
+    if not message.startswith("training ended, but the network is useless"):
+        pytest.fail(message)
+
+
 def test_a_run_learns_to_be_compared_with_an_old_model(people, model_path, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     recipe = harmonic_recipe(people, model_path)
-    trained = train_recipe(recipe, tmp_path / "run", False, lambda record: None, pytest.fail)
+    trained = train_recipe(recipe, tmp_path / "run", False, lambda record: None, fail_unless_untrained)
     assert len(trained.history) == 3
     assert all(record["pairs"] > 4 * 4 * 3 for record in trained.history)
 
@@ -188,7 +194,7 @@ def test_a_run_learns_to_be_compared_with_an_old_model(people, model_path, tmp_p
 def test_the_miner_of_the_recipe_mines_over_both_spaces(people, model_path, tmp_path, monkeypatch, mining):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     recipe = harmonic_recipe(people, model_path, mining)
-    trained = train_recipe(recipe, tmp_path / "run", False, lambda record: None, pytest.fail)
+    trained = train_recipe(recipe, tmp_path / "run", False, lambda record: None, fail_unless_untrained)
     # One pair for each of the 2 x 16 points; all pairs would be 2 x 16 x 7.
     assert {record["pairs"] for record in trained.history} == {32}
 

@@ -1,5 +1,7 @@
 """Residual networks for faces: a compact one after ArcFace's (Deng et al., 2019), and a small one for CPUs."""
 
+from collections.abc import Sequence
+
 from torch import Tensor, nn
 
 from facespace.train.networks.layers import OnSphere, conv_norm, conv_norm_relu, global_depthwise, halved
@@ -75,7 +77,7 @@ def small_resnet(width: int, height: int, dimension: int) -> nn.Module:
     six times as fast as `mobile_face` and embeds twice as fast, with about as many parameters (docs/decisions/063).
     The last feature map is reduced by global depthwise convolution, as there.
     """
-    return _small(_SMALL_STAGES, width, height, dimension)
+    return residual_tower(_SMALL_STEM, _SMALL_STAGES, _SMALL_HEAD, width, height, dimension)
 
 
 def deeper_small_resnet(width: int, height: int, dimension: int) -> nn.Module:
@@ -85,7 +87,7 @@ def deeper_small_resnet(width: int, height: int, dimension: int) -> nn.Module:
 
     It can begin as a trained `small_resnet` (`deepen`).
     """
-    return _small(_DEEPER_STAGES, width, height, dimension)
+    return residual_tower(_SMALL_STEM, _DEEPER_STAGES, _SMALL_HEAD, width, height, dimension)
 
 
 def deepen(network: nn.Module, weights: dict[str, Tensor]) -> None:
@@ -115,9 +117,21 @@ def deepen(network: nn.Module, weights: dict[str, Tensor]) -> None:
     network.load_state_dict(moved)
 
 
-def _small(stages: tuple[tuple[int, int], ...], width: int, height: int, dimension: int) -> nn.Module:
-    layers: list[nn.Module] = [conv_norm_relu(3, _SMALL_STEM, 3, 2)]
-    before = _SMALL_STEM
+def residual_tower(
+    stem: int, stages: Sequence[tuple[int, int]], head: int, width: int, height: int, dimension: int
+) -> nn.Module:
+    """A network of `Residual` blocks: (n, 3, height, width) -> (n, dimension) with L2 norm 1.
+
+    Parameters
+    ----------
+    stem : channels of the first convolution, which halves the size
+    stages : channels and number of blocks of each stage; the first block of a stage halves the size
+    head : channels that are weighed position by position at the end
+    width, height : of the input, in pixels
+    dimension : numbers in an embedding
+    """
+    layers: list[nn.Module] = [conv_norm_relu(3, stem, 3, 2)]
+    before = stem
     for channels, blocks in stages:
         for block in range(blocks):
             layers.append(Residual(before, channels, 2 if block == 0 else 1))
@@ -125,9 +139,9 @@ def _small(stages: tuple[tuple[int, int], ...], width: int, height: int, dimensi
     size = 1 + len(stages)
     return nn.Sequential(
         *layers,
-        conv_norm_relu(before, _SMALL_HEAD, 1),
-        *global_depthwise(_SMALL_HEAD, halved(height, size), halved(width, size)),
-        conv_norm(_SMALL_HEAD, dimension, 1),
+        conv_norm_relu(before, head, 1),
+        *global_depthwise(head, halved(height, size), halved(width, size)),
+        conv_norm(head, dimension, 1),
         nn.Flatten(),
         OnSphere(),
     )
