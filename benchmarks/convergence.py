@@ -81,9 +81,9 @@ SETTINGS = 36
 # Rates tried for each optimiser, on training people set aside; `rate` above counts from the best.
 TRIED = {
     "adagrad": (0.003, 0.01, 0.03),
-    "sgd": (0.03, 0.1, 0.3),
-    "adamw": (0.001, 0.003, 0.01),
-    "muon": (0.02, 0.05, 0.1),
+    "sgd": (0.01, 0.03, 0.1),
+    "adamw": (0.0003, 0.001, 0.003),
+    "muon": (0.007, 0.02, 0.05),
 }
 NOISE, REMEDIES = (0.0, 0.05, 0.2), ("uncapped", "capped", "suspects")
 # Suspects are found by a space that tells people apart: these runs are so many times as long as those of the grid.
@@ -351,7 +351,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--images", type=int, default=12_000, help="embedded in each run of the grid")
+    parser.add_argument("--images", type=int, default=36_000, help="embedded in each run of the grid")
     parser.add_argument("--seconds", type=float, help="of processor time, after which no run begins")
     parser.add_argument("--report", action="store_true")
     options = parser.parse_args()
