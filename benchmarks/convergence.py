@@ -87,7 +87,7 @@ TRIED = {
 }
 NOISE, REMEDIES = (0.0, 0.05, 0.2), ("uncapped", "capped", "suspects")
 # Suspects are found by a space that tells people apart: these runs are so many times as long as those of the grid.
-NOISE_BUDGET, NOISE_PEOPLE = 4, 1_500
+NOISE_BUDGET, NOISE_PEOPLE = 4 / 3, 300
 
 
 @dataclass(frozen=True)
@@ -344,7 +344,9 @@ def jobs_of(faces: Faces | None, out: Path, images: int) -> Iterator[Job]:
 
     yield from (tuning(optimiser, rate) for optimiser, rates in TRIED.items() for rate in rates)
     yield from (grid(setting, ours) for setting in settings() for ours in (True, False))
-    yield from (noise_job(name, share, NOISE_BUDGET * images, faces, out) for share in NOISE for name in REMEDIES)
+    yield from (
+        noise_job(name, share, round(NOISE_BUDGET * images), faces, out) for share in NOISE for name in REMEDIES
+    )
 
 
 def main() -> None:
