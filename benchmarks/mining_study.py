@@ -224,8 +224,8 @@ def jobs_of(size: Size, out: Path, faces: Faces | None) -> Iterator[Job]:
             recipe = recipe_of(arm, size, seed, size.images, *best, start)
             clock = time.perf_counter if torch.cuda.is_available() else time.process_time
             trained = train(
-                recipe, some(faces.train, size.limit), folder / "run", resume=True, on_step=Clock(folder / "clock.csv", clock),
-                warn=say(folder), validation=faces.validation,
+                recipe, some(faces.train, size.limit), folder / "run", resume=True,
+                on_step=Clock(folder / "clock.csv", clock), warn=say(folder), validation=faces.validation,
             )  # fmt: skip
             points = embedded(trained.network, faces.validation, trained.precision == "bf16")
             np.save(folder / "points.npy", points.astype(np.float16))
