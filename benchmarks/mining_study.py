@@ -379,7 +379,7 @@ def differences(runs: dict[str, dict[int, Run]], out: Path) -> None:
     """Paired differences to the arm without a pool of the same optimiser, with both intervals."""
     labels = np.load(out / "labels.npy")
     samples = {
-        (name, seed): samples_over_people(run.points, labels)
+        (name, seed): kept(out / f"{name}-{seed}" / "people.npy", run.points, labels)
         for name, found in runs.items()
         for seed, run in found.items()
     }
@@ -396,6 +396,13 @@ def differences(runs: dict[str, dict[int, Run]], out: Path) -> None:
             rounds = np.mean([samples[name, s][:, number] - samples[base, s][:, number] for s in both], axis=0)
             low, high = interval_over_people(rounds)
             print(f"| {name} - {base} | {len(both)} | {told(apart, '+')} | {low:+.4f} to {high:+.4f} |")
+
+
+def kept(path: Path, points: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArray[np.float64]:
+    """`samples_over_people`, which take seconds, from a file where they were taken before."""
+    if not path.exists():
+        np.save(path, samples_over_people(points, labels))
+    return np.asarray(np.load(path))
 
 
 def told(values: list[float], sign: str = "") -> str:

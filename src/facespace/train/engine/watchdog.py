@@ -1,8 +1,8 @@
 """The watchdog of a training run: detect failure, roll back, and continue with another rate and easier triplets.
 
 Triplet training collapses when all embeddings become equal: every distance is near 0, every triplet violates the
-margin by exactly the margin, and the gradient has no direction. Like any training, it can also diverge, or learn next to
-nothing because its steps are too small or its triplets too hard. The training loop passes every step's record to
+margin by exactly the margin, and the gradient has no direction. Like any training, it can also diverge, or learn next
+to nothing because its steps are too small or its triplets too hard. The training loop passes every step's record to
 `Watchdog.failure` and rolls back when it reports a failure.
 """
 
