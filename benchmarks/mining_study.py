@@ -5,6 +5,7 @@ seeds in each arm. Rate and hardness of each arm are chosen first, with the same
 aside. Judged by VAL and rank-1 on people nobody was trained on, against images and against processor time.
 
     python benchmarks/mining_study.py ../shared/data runs/study                  # what is not done yet
+    python benchmarks/mining_study.py ../shared/data runs/study --size few       # 100 people: triplets become scarce
     python benchmarks/mining_study.py ../shared/data runs/study --size full      # 600,000 images a run
     python benchmarks/mining_study.py ../shared/data runs/study --report         # tables, and the plots
 
@@ -25,6 +26,7 @@ import torch
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from facespace.train.data.dataset import FaceSet
 from facespace.train.engine.history import read_history
 from facespace.train.engine.loop import train
 from facespace.train.recipe import Recipe
@@ -53,14 +55,17 @@ PICTURES = Path(__file__).parents[1] / "docs" / "pictures" / "experiments"
 class Size:
     """How large a study is.
 
+    limit : on the number of training people, drawn once; None for all
     images : embedded in each run, searches of the pool counted
     tuning : embedded in each run that chooses a rate or a hardness
     every, pool, start : of the searches
     seeds : of each arm; those of CLOSE have more
+    scarce : share of active online triplets below which the late arm begins its searches
     """
 
     network: str
     side: int
+    limit: int | None
     images: int
     tuning: int
     people: int
@@ -70,16 +75,19 @@ class Size:
     start: int
     seeds: int
     more_seeds: int
+    scarce: float
 
 
 SIZES = {
-    "small": Size("study:narrow_resnet", 48, 60_000, 12_000, 60, 4, 50, 4_000, 40, 3, 3),
-    "full": Size("small-resnet", 64, 600_000, 60_000, 90, 4, 200, 20_000, 200, 3, 5),
+    "many": Size("study:narrow_resnet", 48, None, 48_000, 12_000, 32, 4, 100, 4_000, 60, 3, 3, 0.1),
+    # Triplets fall below a tenth only when this run ends, so its late arm begins before that.
+    "few": Size("study:narrow_resnet", 48, 100, 48_000, 12_000, 16, 4, 50, 500, 100, 3, 3, 0.3),
+    "full": Size("small-resnet", 64, None, 600_000, 60_000, 90, 4, 200, 20_000, 200, 3, 5, 0.1),
 }
-# Once the pool is searched its triplets stay at least this much milder than the hardest, or a fresh network collapses.
-MUON, ADAGRAD, CLASSIFIER = (0.05, 0.1), (0.01, 0.03), (0.03, 0.1)
+MUON, ADAGRAD, CLASSIFIER = (0.01, 0.03), (0.01, 0.03), (0.03, 0.1)
+# Triplets from the pool stay milder than the hardest, or a new network collapses.
 HARDNESS = (0.3, 0.7)
-# The share of active triplets below which they are scarce.
+# The share of active triplets that the plot marks as scarce, and the steps of its running mean.
 SCARCE, WINDOW = 0.1, 20
 VALIDATIONS = 8
 # Okabe and Ito's: told apart with any colour vision.
@@ -155,7 +163,7 @@ def recipe_of(arm: Arm, size: Size, seed: int, images: int, rate: float, hardnes
             "checkpoint_every": max(steps // 6, 1),
             "keep_checkpoints": 2,
             "precision": "auto",
-            "data": {"train": "train.zip", "description": "aligned CelebA faces of 7,550 people"},
+            "data": {"train": "train.zip", "description": "aligned CelebA faces"},
             "network": {"name": size.network, "width": size.side, "height": size.side},
             "batch": {"people": size.people, "photos": size.photos},
             "optimiser": {
@@ -176,7 +184,7 @@ def searches(steps: int, start: int, every: int) -> int:
     return max(0, -(-(steps - start) // every))
 
 
-def scarce_from(records: list[dict[str, float]], below: float = SCARCE, window: int = WINDOW) -> int | None:
+def scarce_from(records: list[dict[str, float]], below: float, window: int = WINDOW) -> int | None:
     """The step from which the median share of active triplets over a window is below that; None where it never is."""
     active = [record["active"] for record in records if "active" in record]
     for end in range(window, len(active) + 1):
@@ -193,7 +201,7 @@ def jobs_of(size: Size, out: Path, faces: Faces | None) -> Iterator[Job]:
             assert faces is not None
             recipe = recipe_of(arm, size, 99, size.tuning, rate, hardness, size.start // 2)
             recipe = recipe.model_copy(update={"validation": recipe.validation.model_copy(update={"every": 0})})
-            trained = train(recipe, faces.tuning, folder / "run", resume=True, warn=say(folder))
+            trained = train(recipe, some(faces.tuning, size.limit), folder / "run", resume=True, warn=say(folder))
             points = embedded(trained.network, faces.held_out, trained.precision == "bf16")
             return {**figures(points, faces.held_out.labels), "rollbacks": trained.rollbacks}
 
@@ -207,17 +215,17 @@ def jobs_of(size: Size, out: Path, faces: Faces | None) -> Iterator[Job]:
                 if result_of(out / f"online-{seed}") is None:
                     return None
                 # Up to there this run sees the batches of the online one, at nearly its rates.
-                found = scarce_from(read_history(out / f"online-{seed}" / "run" / "history.jsonl"))
+                found = scarce_from(read_history(out / f"online-{seed}" / "run" / "history.jsonl"), size.scarce)
                 if found is None:
-                    return {"never": f"the share of active triplets of online-{seed} never fell below {SCARCE}"}
+                    return {"never": f"the share of active triplets of online-{seed} never fell below {size.scarce}"}
                 start = found
             if best is None:
                 return None
             recipe = recipe_of(arm, size, seed, size.images, *best, start)
             clock = time.perf_counter if torch.cuda.is_available() else time.process_time
             trained = train(
-                recipe, faces.train, folder / "run", resume=True, on_step=Clock(folder / "clock.csv", clock),
-                warn=say(folder), validation=faces.validation,
+                recipe, some(faces.train, size.limit), folder / "run", resume=True,
+                on_step=Clock(folder / "clock.csv", clock), warn=say(folder), validation=faces.validation,
             )  # fmt: skip
             points = embedded(trained.network, faces.validation, trained.precision == "bf16")
             np.save(folder / "points.npy", points.astype(np.float16))
@@ -242,6 +250,13 @@ def jobs_of(size: Size, out: Path, faces: Faces | None) -> Iterator[Job]:
                 yield main_run(arm, seed)
 
 
+def some(faces: FaceSet, limit: int | None) -> FaceSet:
+    """The faces of so many people, drawn once; of all people without a limit."""
+    if limit is None:
+        return faces
+    return faces.of(np.sort(np.random.default_rng(3).permutation(len(faces.people))[:limit]))
+
+
 def tuned(out: Path, arm: Arm) -> tuple[float, float] | None:
     """The best rate and hardness of those tried for an arm; None where one is not tried yet."""
     source = ARMS[arm.like] if arm.like else arm
@@ -260,7 +275,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--size", choices=SIZES, default="small")
+    parser.add_argument("--size", choices=SIZES, default="many")
     parser.add_argument("--arms", nargs="+", choices=ARMS, help="these only")
     parser.add_argument("--seconds", type=float, help="of processor time, after which no run begins")
     parser.add_argument("--report", action="store_true")
@@ -349,21 +364,22 @@ def report(size: Size, out: Path) -> None:
     done = [result for job in jobs if (result := result_of(out / job.name))]
     hours = sum(result["processor_seconds"] for result in done) / 3600
     print(f"\n{len(done)} of {len(jobs)} runs, {hours:.2f} hours of processor time")
-    PICTURES.mkdir(parents=True, exist_ok=True)
+    pictures = PICTURES / out.name
+    pictures.mkdir(parents=True, exist_ok=True)
     for key, label in (("val_at_1e-02", "VAL at FAR 1e-2"), ("val_at_1e-03", "VAL at FAR 1e-3")):
         for axis, name in (
             ("images", "images embedded"),
             ("processor_seconds", "processor seconds, searches included"),
         ):
-            draw(runs, key, label, axis, name)
-    draw_active(runs)
+            draw(runs, key, label, axis, name, pictures)
+    draw_active(runs, pictures)
 
 
 def differences(runs: dict[str, dict[int, Run]], out: Path) -> None:
     """Paired differences to the arm without a pool of the same optimiser, with both intervals."""
     labels = np.load(out / "labels.npy")
     samples = {
-        (name, seed): samples_over_people(run.points, labels)
+        (name, seed): kept(out / f"{name}-{seed}" / "people.npy", run.points, labels)
         for name, found in runs.items()
         for seed, run in found.items()
     }
@@ -382,13 +398,20 @@ def differences(runs: dict[str, dict[int, Run]], out: Path) -> None:
             print(f"| {name} - {base} | {len(both)} | {told(apart, '+')} | {low:+.4f} to {high:+.4f} |")
 
 
+def kept(path: Path, points: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArray[np.float64]:
+    """`samples_over_people`, which take seconds, from a file where they were taken before."""
+    if not path.exists():
+        np.save(path, samples_over_people(points, labels))
+    return np.asarray(np.load(path))
+
+
 def told(values: list[float], sign: str = "") -> str:
     """Mean, and half the 95 % interval over seeds where there are several."""
     mean, half = interval_over_seeds(values)
     return f"{mean:{sign}.4f} ± {half:.4f}" if np.isfinite(half) else f"{mean:{sign}.4f}"
 
 
-def draw(runs: dict[str, dict[int, Run]], key: str, label: str, axis: str, name: str) -> None:
+def draw(runs: dict[str, dict[int, Run]], key: str, label: str, axis: str, name: str, out: Path) -> None:
     with mpl.rc_context({"svg.hashsalt": "facespace", "svg.fonttype": "path", "font.size": 11}):
         figure = Figure(figsize=(7, 4.4), layout="constrained")
         axes = figure.subplots()
@@ -402,10 +425,10 @@ def draw(runs: dict[str, dict[int, Run]], key: str, label: str, axis: str, name:
                 style = ("-", "--", "-.", ":")[number % 4]
                 axes.plot(grid, mean, color=PALETTE[number], linestyle=style, lw=2, label=arm)
         finish(axes, name, f"{label}, people not trained on")
-        figure.savefig(PICTURES / f"mining-{key[-5:]}-{axis}.svg", metadata={"Date": None, "Creator": None})
+        figure.savefig(out / f"mining-{key[-5:]}-{axis}.svg", metadata={"Date": None, "Creator": None})
 
 
-def draw_active(runs: dict[str, dict[int, Run]]) -> None:
+def draw_active(runs: dict[str, dict[int, Run]], out: Path) -> None:
     """The share of pairs with an active triplet, over the images, as a running mean."""
     with mpl.rc_context({"svg.hashsalt": "facespace", "svg.fonttype": "path", "font.size": 11}):
         figure = Figure(figsize=(7, 4), layout="constrained")
@@ -420,7 +443,7 @@ def draw_active(runs: dict[str, dict[int, Run]]) -> None:
                 )
         axes.axhline(SCARCE, color="#8a9099", linestyle="--", linewidth=1)
         finish(axes, "images embedded", "share of pairs with an active triplet")
-        figure.savefig(PICTURES / "mining-active.svg", metadata={"Date": None, "Creator": None})
+        figure.savefig(out / "mining-active.svg", metadata={"Date": None, "Creator": None})
 
 
 def finish(axes: Any, x: str, y: str) -> None:

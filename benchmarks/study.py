@@ -27,7 +27,7 @@ from facespace.train.networks.residual import residual_tower
 FARS = (1e-2, 1e-3)
 # Training people set aside to choose rates and hardness by.
 TUNING_PEOPLE = 400
-ROUNDS = 300
+ROUNDS = 200
 
 Values = dict[str, Any]
 

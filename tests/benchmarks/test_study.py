@@ -93,8 +93,8 @@ def test_each_arm_is_tuned_with_the_same_number_of_runs():
 def test_triplets_are_scarce_once_the_median_of_a_window_is_low_and_not_for_one_odd_batch():
     active = [0.5] * 30 + [0.01] * 5 + [0.5] * 30 + [0.05] * 30
     records = [{"step": step, "active": share} for step, share in enumerate(active, 1)]
-    assert mining_study.scarce_from(records) == 76
-    assert mining_study.scarce_from(records[:60]) is None
+    assert mining_study.scarce_from(records, 0.1) == 76
+    assert mining_study.scarce_from(records[:60], 0.1) is None
 
 
 def test_only_what_is_missing_is_done_and_the_manifest_says_so(tmp_path):

@@ -9,7 +9,7 @@ import torch
 from facespace.errors import DataError
 from facespace.train.engine.loop import train
 from facespace.train.engine.updates import Updates
-from facespace.train.engine.watchdog import LARGEST_UPDATE, Watchdog, spread_of
+from facespace.train.engine.watchdog import LARGEST_RAISE, LARGEST_UPDATE, SOUND_UPDATE, Watchdog, spread_of
 from facespace.train.recipe import WatchdogSection, parse_recipe
 
 MARGIN = 0.2
@@ -108,7 +108,52 @@ def test_steps_that_are_too_large_are_seen_early_and_brought_down_at_once():
     assert "400% of their norm" in found[9]
     assert watchdog.roll_back(10, 0, found[9]).rate_scale == pytest.approx(0.5 * LARGEST_UPDATE / 4.0)
     healthy = Watchdog(WatchdogSection(window=5), MARGIN)
-    assert all(healthy.failure(record(step, update=0.2)) is None for step in range(1, 60))
+    assert all(healthy.failure(record(step, update=LARGEST_UPDATE)) is None for step in range(1, 60))
+
+
+def slow(step, **changes):
+    return record(step, **{"positive_distance": 1.9, "negative_distance": 2.0, "update": 0.001, **changes})
+
+
+def failures(watchdog, steps, make):
+    found = {}
+    for step in steps:
+        why = watchdog.failure(make(step))
+        if why is not None:
+            found[step] = why
+            watchdog.roll_back(step, step - 1, why)
+    return found
+
+
+def test_a_run_that_learns_next_to_nothing_is_given_larger_steps_and_the_easiest_triplets_twice_at_most():
+    watchdog = Watchdog(WatchdogSection(), MARGIN, steps=100)
+    found = failures(watchdog, range(1, 101), slow)
+    assert list(found) == [20, 40]
+    assert "only 5.0% farther apart" in found[20]
+    first = watchdog.rollbacks[0]
+    assert first.rate_scale == pytest.approx(SOUND_UPDATE / 0.001)
+    assert first.hardness_scale == 0
+    # Not twice for one step: the run passes it again after the rollback.
+    assert failures(watchdog, range(15, 45), slow) == {}
+
+
+def test_large_steps_of_a_slow_run_stay_and_tiny_ones_grow_within_bounds():
+    for update, scale in ((0.05, 1.0), (1e-6, LARGEST_RAISE)):
+        watchdog = Watchdog(WatchdogSection(), MARGIN, steps=100)
+        failures(watchdog, range(1, 21), lambda step, update=update: slow(step, update=update))
+        assert watchdog.rate_scale == pytest.approx(scale)
+
+
+def test_slowness_never_ends_a_run_and_is_no_question_where_it_cannot_be_measured():
+    spent = Watchdog(WatchdogSection(max_rollbacks=0), MARGIN, steps=100)
+    no_margin = Watchdog(WatchdogSection(), None, steps=100)
+    pool = Watchdog(WatchdogSection(), MARGIN, steps=100)
+    learning = Watchdog(WatchdogSection(), MARGIN, steps=100)
+    for step in range(1, 101):
+        assert spent.failure(slow(step)) is None
+        assert no_margin.failure(slow(step)) is None
+        assert pool.failure(slow(step, mined=20)) is None
+        assert learning.failure(slow(step, positive_distance=2.0 * 0.89)) is None
 
 
 def test_a_weight_that_is_not_finite_is_seen():
@@ -168,7 +213,7 @@ def test_a_run_made_to_collapse_finishes_well(faces, tmp_path):
     warnings = []
     trained = train(collapsing(), faces, tmp_path, warn=warnings.append)
     assert trained.rollbacks > 0
-    assert any("rolled back to step" in text and "rate x 0.5" in text for text in warnings)
+    assert any("rolled back to step" in text and "rate x 0." in text for text in warnings)
     assert [one["step"] for one in trained.history] == list(range(1, 151))
     last = trained.history[-10:]
     positive = np.mean([one["positive_distance"] for one in last])

@@ -1,8 +1,9 @@
-"""The watchdog of a training run: detect divergence, roll back, and continue with a lower rate and easier triplets.
+"""The watchdog of a training run: detect failure, roll back, and continue with another rate and easier triplets.
 
 Triplet training collapses when all embeddings become equal: every distance is near 0, every triplet violates the
-margin by exactly the margin, and the gradient has no direction. Like any training, it can also diverge. The training
-loop passes every step's record to `Watchdog.failure` and rolls back when it reports a failure.
+margin by exactly the margin, and the gradient has no direction. Like any training, it can also diverge, or learn next
+to nothing because its steps are too small or its triplets too hard. The training loop passes every step's record to
+`Watchdog.failure` and rolls back when it reports a failure.
 """
 
 import math
@@ -31,7 +32,14 @@ WINDOWS_PER_RUN, SHORTEST_WINDOW = 20, 5
 
 # Overshooting: the median step changes the weights by more than this share of their norm. In a healthy run it is some
 # percent, after the first steps of AdaGrad and Adam, which are large whatever the gradient.
-LARGEST_UPDATE, UPDATE_WINDOWS = 0.3, 2
+LARGEST_UPDATE, UPDATE_WINDOWS = 0.1, 2
+
+# Slow: at these shares of the run, different people are less than this share farther apart than photos of one person.
+# Healthy runs are at .16 to .41 after a fifth.
+LOOKS, SLOW_SEPARATION = (0.2, 0.4), 0.1
+
+# Steps of a slow run are raised to this share of the weights' norm, by this factor at most.
+SOUND_UPDATE, LARGEST_RAISE = 0.005, 10.0
 
 # Untrained: different people are less than this share farther apart than photos of one person.
 LEAST_SEPARATION = 0.05
@@ -63,7 +71,7 @@ class Watchdog:
     margin : float or None
         Margin of the loss. None for a loss without one; then only the absolute floor counts as collapse.
     steps : int or None
-        Steps of the run, which may shorten the window.
+        Steps of the run, which may shorten the window. None: the run is never found slow.
     """
 
     def __init__(self, section: WatchdogSection, margin: float | None, steps: int | None = None):
@@ -73,7 +81,8 @@ class Watchdog:
         self.window = min(section.window, longest)
         self._recent: deque[dict[str, float]] = deque(maxlen=self.window)
         self._first_spread: float | None = None
-        self._update = 0.0
+        self._looks = {math.ceil(share * steps) for share in LOOKS} if steps is not None else set()
+        self._update, self._slow = 0.0, False
         self.rollbacks: list[Rollback] = []
 
     @property
@@ -112,7 +121,8 @@ class Watchdog:
         collapsed = self._collapse()
         if collapsed is not None:
             return collapsed
-        return self._stuck() if record["step"] >= GRACE_WINDOWS * self.window else None
+        stuck = self._stuck() if record["step"] >= GRACE_WINDOWS * self.window else None
+        return stuck or self._too_slow(round(record["step"]))
 
     def verdict(self) -> str | None:
         """Return what is wrong with the network at the end of a run, or None; needs no full window, gives no grace."""
@@ -146,6 +156,20 @@ class Watchdog:
             f"only {gap:.1e} farther apart (squared distance) than photos of one person"
         )
 
+    def _too_slow(self, step: int) -> str | None:
+        """A reason to speed the run up, at a few steps only and once at each: this never ends a run."""
+        again = any(rollback.at == step for rollback in self.rollbacks)
+        if self._margin is None or step not in self._looks or again or not self.can_roll_back:
+            return None
+        separation = self._separation()
+        self._slow = separation < SLOW_SEPARATION
+        if not self._slow:
+            return None
+        return (
+            f"the run learns next to nothing: at step {step}, different people are only {separation:.1%} farther apart "
+            "(squared distance) than photos of one person"
+        )
+
     def _separation(self) -> float:
         """By which share different people are farther apart; infinite if the batches hold hard triplets of a pool."""
         if any(record.get("mined", 0) for record in self._recent):
@@ -154,17 +178,21 @@ class Watchdog:
         return 1 - _median(self._recent, "positive_distance") / max(between, 1e-12)
 
     def roll_back(self, at: int, to: int, why: str) -> Rollback:
-        """Record a rollback, which lowers the learning rate and the mining hardness from now on.
+        """Record a rollback, which changes the learning rate and lowers the mining hardness from now on.
 
         The rate is multiplied by `backoff`, and by a smaller factor if the last rollbacks did not help or the steps are
-        far too large: a rate thirty times too high must come down within the number of rollbacks allowed.
+        far too large: a rate thirty times too high must come down within the number of rollbacks allowed. After a
+        failure by slowness, small steps become larger and the hardness becomes 0.
         """
         backoff = self._section.backoff
         scale = backoff ** (1 + self._useless_rollbacks(at))
-        if self._update > LARGEST_UPDATE:
+        easier = self.hardness_scale * backoff
+        if self._slow:
+            scale, easier = min(max(SOUND_UPDATE / max(self._update, 1e-12), 1.0), LARGEST_RAISE), 0.0
+        elif self._update > LARGEST_UPDATE:
             scale = min(scale, backoff * LARGEST_UPDATE / self._update)
-        self._update = 0.0
-        rollback = Rollback(at, to, why, self.rate_scale * scale, self.hardness_scale * backoff)
+        self._update, self._slow = 0.0, False
+        rollback = Rollback(at, to, why, self.rate_scale * scale, easier)
         self.rollbacks.append(rollback)
         self._recent.clear()
         return rollback
