@@ -179,6 +179,16 @@ def test_a_run_that_ends_untaught_says_so_whatever_the_grace():
     assert taught.verdict() is None
 
 
+@pytest.mark.parametrize(("apart", "useless"), [(0.014, True), (0.09, True), (0.11, False)])
+def test_a_run_that_ends_with_people_less_than_half_a_margin_apart_says_so(apart, useless):
+    watchdog = Watchdog(WatchdogSection(), 0.2, steps=1000)
+    # Not little enough to roll back to an earlier step.
+    for step in range(1, 12):
+        spread = apart if step > 5 else 0.2
+        assert watchdog.failure(record(step, positive_distance=0.8 * apart, negative_distance=spread)) is None
+    assert ("the space has collapsed" in (watchdog.verdict() or "")) == useless
+
+
 def test_batches_of_hard_triplets_are_not_taken_for_an_untaught_network():
     watchdog = Watchdog(WatchdogSection(window=5), MARGIN)
     for step in range(1, 60):

@@ -20,6 +20,9 @@ from facespace.train.recipe import WatchdogSection
 # margin, or below an absolute floor where float32 no longer resolves distances well.
 COLLAPSED_SHARE, COLLAPSED = 0.1, 1e-3
 
+# At the end of a run the limit is higher: with people less than half a margin apart, hardly a triplet can keep it.
+FINAL_SHARE = 0.5
+
 # Stuck at the margin: nearly all triplets are active, and different people are hardly farther apart than photos of
 # one person.
 PINNED_ACTIVE, PINNED_GAP = 0.98, 0.02
@@ -133,11 +136,15 @@ class Watchdog:
             f"different people are only {separation:.1%} farther apart (squared distance) than photos of one person: "
             "it has learnt next to nothing"
         )
-        return self._collapse() or self._stuck() or (untrained if separation < LEAST_SEPARATION else None)
+        return (
+            self._collapse(FINAL_SHARE * (self._margin or 0.0))
+            or self._stuck()
+            or (untrained if separation < LEAST_SEPARATION else None)
+        )
 
-    def _collapse(self) -> str | None:
+    def _collapse(self, least: float = 0.0) -> str | None:
         spread, first = _median(self._recent, "negative_distance"), self._first_spread or 0.0
-        if spread >= max(COLLAPSED, COLLAPSED_SHARE * min(first, self._margin or 0.0)):
+        if spread >= max(least, COLLAPSED, COLLAPSED_SHARE * min(first, self._margin or 0.0)):
             return None
         return (
             f"the space has collapsed: the mean squared distance between people is {spread:.1e} ({first:.2g} at the "
