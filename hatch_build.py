@@ -11,6 +11,7 @@ class ReadmeHook(MetadataHookInterface):
     """Leave out pictures of the repository, and keep only the text of links to its files."""
 
     def update(self, metadata: dict[str, Any]) -> None:
+        """Set the description."""
         text = (Path(self.root) / "README.md").read_text("utf-8")
         text = re.sub(r"!\[[^]]*\]\((?!https?:)[^)]*\)\n\n?", "", text)
         text = re.sub(r"\[([^]]*)\]\((?!https?:)[^)]*\)", r"\1", text)

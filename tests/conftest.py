@@ -182,3 +182,21 @@ def postgres(_postgres_server):
         return _postgres_server.replace("/postgres?", f"/{name}?")
 
     return make
+
+
+@pytest.fixture(scope="session")
+def exact_clusters():
+    """Cluster points with scipy, which keeps all pairs: the independent reference."""
+
+    def cluster(points, threshold, linkage="average"):
+        from scipy.cluster.hierarchy import fcluster
+        from scipy.cluster.hierarchy import linkage as merges_of
+
+        from facespace.clustering.linkage import first_appearance
+        from facespace.metric import squared_distances
+
+        distances = squared_distances(points, points).astype(np.float64)
+        merges = merges_of(distances[np.triu_indices(len(points), 1)], linkage)
+        return first_appearance(fcluster(merges, threshold, "distance"))
+
+    return cluster
