@@ -191,3 +191,21 @@ def storage():
     pytest.importorskip("moto", reason="no S3-compatible server for tests: pip install 'moto[s3]' flask flask-cors")
     with object_storage.running() as storage:
         yield storage
+
+
+@pytest.fixture(scope="session")
+def exact_clusters():
+    """Cluster points with scipy, which keeps all pairs: the independent reference."""
+
+    def cluster(points, threshold, linkage="average"):
+        from scipy.cluster.hierarchy import fcluster
+        from scipy.cluster.hierarchy import linkage as merges_of
+
+        from facespace.clustering.linkage import first_appearance
+        from facespace.metric import squared_distances
+
+        distances = squared_distances(points, points).astype(np.float64)
+        merges = merges_of(distances[np.triu_indices(len(points), 1)], linkage)
+        return first_appearance(fcluster(merges, threshold, "distance"))
+
+    return cluster

@@ -7,7 +7,7 @@ import pytest
 
 import facespace
 
-HEAVY = ("onnxruntime", "PIL", "scipy", "fastcluster", "torch", "onnx", "sklearn", "matplotlib", "typer")
+HEAVY = ("onnxruntime", "PIL", "scipy", "torch", "onnx", "sklearn", "matplotlib", "typer")
 SERVER = ("fastapi", "starlette", "uvicorn", "prometheus_client", "multipart")
 
 

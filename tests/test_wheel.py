@@ -83,13 +83,23 @@ def test_its_metadata_is_valid_for_the_package_index(wheel):
     assert "PASSED" in run(sys.executable, "-m", "twine", "check", "--strict", wheel)
 
 
+def test_its_description_links_to_no_file_of_the_repository(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
+        text = archive.read(name).decode()
+    description = text.partition("\n\n")[2]
+    assert "Tell whether two photos show the same person" in description
+    assert "Get your first answers" in description
+    assert re.findall(r"\]\((?!https?:)[^)]*\)", description) == []
+
+
 def test_its_classifiers_name_the_versions_that_it_accepts(wheel):
     with zipfile.ZipFile(wheel) as archive:
         (name,) = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
         text = archive.read(name).decode()
     versions = re.findall(r"^Classifier: Programming Language :: Python :: (3\.\d+)$", text, re.M)
     assert versions[0] == re.search(r"^Requires-Python: >=(3\.\d+)$", text, re.M)[1]
-    assert versions == ["3.11", "3.12", "3.13"]  # fastcluster has no wheel for 3.14
+    assert versions == ["3.11", "3.12", "3.13", "3.14"]
 
 
 def test_the_wheel_works_with_its_declared_dependencies_alone(clean_python, tmp_path):

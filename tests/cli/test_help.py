@@ -10,7 +10,7 @@ from facespace.cli.main import RENAMED, command, with_new_options
 from facespace.gallery import FPIR, MIN_QUALITY
 
 # Without pydantic, which typer itself imports for the help of a command if it is installed.
-HEAVY = ("numpy", "onnxruntime", "PIL", "scipy", "fastcluster", "sklearn", "torch", "onnx", "fastapi")
+HEAVY = ("numpy", "onnxruntime", "PIL", "scipy", "sklearn", "torch", "onnx", "fastapi")
 
 
 def all_commands(group=None, path=("facespace",)):

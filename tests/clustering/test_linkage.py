@@ -5,7 +5,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from facespace.clustering import agglomerative
 from facespace.clustering.graph import Graph, candidate_graph, neighbour_graph, radius_graph
 from facespace.clustering.linkage import average_linkage, components, first_appearance
 from facespace.metric import normalise, squared_distances
@@ -44,17 +43,17 @@ def one_merge_at_a_time(points, threshold, apart=(), colour=None, start=None):
 
 @pytest.mark.parametrize("threshold", [0.1, 0.3, 0.5, 0.8, 1.2, 4.0])
 @pytest.mark.parametrize("spread", [0.3, 0.6])
-def test_with_all_pairs_up_to_the_cut_the_result_is_exact(rng, threshold, spread):
+def test_with_all_pairs_up_to_the_cut_the_result_is_exact(exact_clusters, rng, threshold, spread):
     points = people(rng, spread=spread)
     found = average_linkage(points, radius_graph(points, threshold), threshold).cut(threshold)
-    np.testing.assert_array_equal(found, agglomerative(points, threshold))
+    np.testing.assert_array_equal(found, exact_clusters(points, threshold))
 
 
-def test_a_forest_grown_to_a_cut_gives_every_stricter_clustering(rng):
+def test_a_forest_grown_to_a_cut_gives_every_stricter_clustering(exact_clusters, rng):
     points = people(rng)
     merges = average_linkage(points, radius_graph(points, 0.9), 0.9)
     for threshold in (0.0, 0.2, 0.45, 0.7, 0.9):
-        np.testing.assert_array_equal(merges.cut(threshold), agglomerative(points, threshold))
+        np.testing.assert_array_equal(merges.cut(threshold), exact_clusters(points, threshold))
 
 
 @settings(deadline=None, max_examples=60)
@@ -80,10 +79,10 @@ def test_initial_groups_stay_together_and_count_all_members(rng):
     np.testing.assert_array_equal(found, one_merge_at_a_time(points, 0.6, start=start))
 
 
-def test_points_of_any_norm_are_supported(rng):
+def test_points_of_any_norm_are_supported(exact_clusters, rng):
     points = (people(rng) * rng.uniform(0.5, 2, size=(72, 1))).astype(np.float32)
     np.testing.assert_array_equal(
-        average_linkage(points, radius_graph(points, 0.8), 0.8).cut(0.8), agglomerative(points, 0.8)
+        average_linkage(points, radius_graph(points, 0.8), 0.8).cut(0.8), exact_clusters(points, 0.8)
     )
 
 

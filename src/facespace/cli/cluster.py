@@ -109,7 +109,8 @@ def _cluster_here(folder: Path, out: Path | None, space: "Space", threshold: flo
             ],
         )
         keep = command_line("facespace cluster", str(folder), "--out", "DIR")
-        echo(f"To save these groups, correct them and add photos later: {keep}")
+        echo("to save these groups, correct them and add photos later:")
+        echo(f"  {keep}")
         return
     check_replaceable(out)
     new = not out.exists()

@@ -62,6 +62,11 @@ def echo(message: str) -> None:
     console.print(plain(message), markup=False, highlight=False, soft_wrap=True)
 
 
+def paragraph(message: str) -> None:
+    """Print plain text: wrapped between words in a terminal, one line in a file or a pipe."""
+    console.print(plain(message), markup=False, highlight=False, soft_wrap=not console.is_terminal)
+
+
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Print a title, if any, and a table without lines, with a header row unless all `columns` are empty.
 

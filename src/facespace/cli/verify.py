@@ -7,7 +7,7 @@ import typer
 
 from facespace.cli.app import app
 from facespace.cli.options import AsJson, Far, ModelPath, Provider, Threads, Truncated
-from facespace.cli.output import echo, print_json, table, warn
+from facespace.cli.output import echo, paragraph, print_json, table, warn
 
 FaceNumber = Annotated[
     int | None,
@@ -47,7 +47,7 @@ def verify_command(
         print_json(answer)
     else:
         echo(answer.headline)
-        echo(answer.explanation)
+        paragraph(answer.explanation)
         for side, face, option in ((answer.a, face_a, "--face-a"), (answer.b, face_b, "--face-b")):
             if side is not None and side.note is not None:
                 warn(side.note if face else f"{side.note}: {option} NUMBER")
