@@ -101,14 +101,14 @@ def photo_progress(what: str, total: int | None, unit: str = "photos") -> Iterat
         log, done = _LogLines(what, unit), itertools.count(1)
         yield lambda: log.update(next(done), total)
         return
+    known = total is not None
     columns = (
         TextColumn(what),
         BarColumn(),
-        MofNCompleteColumn(),
+        MofNCompleteColumn() if known else TextColumn("{task.completed:,.0f}"),
         TextColumn(f"{{task.fields[rate]:.1f}} {unit}/s"),
         TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
+        *((TextColumn("left"), TimeRemainingColumn()) if known else ()),
     )
     with Progress(*columns, console=errors) as progress:
         task = progress.add_task(what, total=total, rate=0.0)
