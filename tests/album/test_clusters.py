@@ -37,13 +37,11 @@ def test_without_a_usable_photo_clustering_is_a_clear_error(space, tmp_path):
         cluster(space, tmp_path)
 
 
-def test_embeddings_and_faces_can_be_clustered_directly(space, people):
-    from facespace.clustering import agglomerative
-
+def test_embeddings_and_faces_can_be_clustered_directly(space, people, exact_clusters):
     faces = [space.faces(people / person / f"{number}.pgm")[0] for person in ("s1", "s2") for number in (1, 2, 3)]
     points = np.stack([face.embedding for face in faces])
     cut = space.clustering.threshold
-    np.testing.assert_array_equal(cluster(points, threshold=cut), agglomerative(points, cut))
+    np.testing.assert_array_equal(cluster(points, threshold=cut), exact_clusters(points, cut))
     np.testing.assert_array_equal(cluster(faces, threshold=cut), cluster(points, threshold=cut))
     np.testing.assert_array_equal(cluster(points.tolist(), threshold=cut), cluster(points, threshold=cut))
     assert cluster([], threshold=cut).shape == (0,)
