@@ -25,7 +25,7 @@ from facespace.images import resize
 
 # Sides of the network's input are multiples of this, so that the maps of all strides fit on each other.
 GRAIN = 32
-# Photos are looked at with a longer side of at most so many pixels.
+# Maximum longer side of what the network sees, in pixels.
 LONGEST = 1024
 # A photo with a longer side than this is looked at once more at this size: faces that fill it are larger than what a
 # cell of the network sees. It costs a tenth more. Only faces of at least the share LARGE of that size are taken from
@@ -35,7 +35,7 @@ SMALL, LARGE = 320, 0.25
 SAME = 0.4
 # Or where the smaller is covered by the larger by more than this.
 COVERED = 0.8
-# Tiles of a large photo overlap by so many pixels; faces larger than that are found in the photo as a whole.
+# Overlap of the tiles of a large photo, in pixels. Larger faces are found in the scaled photo.
 OVERLAP = 128
 # Pixels that go through the network in one run, at most: what it computes on the way needs 200 bytes for each.
 RUN = 1024 * 1024

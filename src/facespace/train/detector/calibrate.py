@@ -1,4 +1,4 @@
-"""What a detector's scores mean: fitted so that they are probabilities, and a threshold for so many false boxes."""
+"""Calibrate the scores of a detector: probabilities, and a threshold for a given number of false boxes per photo."""
 
 from typing import NamedTuple
 
@@ -9,7 +9,7 @@ from facespace.evaluate.metrics.detection import compare_boxes
 from facespace.train.detector.photos import LabelledPhotos, Labels
 from facespace.train.detector.validate import SMALLEST, Maps, kept_boxes
 
-# Faceless pieces of photos have at least so many pixels a side, and keep so far from any face, as a share of its side.
+# Minimum side of a piece of a photo without faces, in pixels, and its distance from any face as a share of the face.
 PIECE, MARGIN = 256, 0.5
 
 
@@ -66,7 +66,7 @@ def faceless_pieces(pixels: NDArray[np.uint8], labels: Labels) -> list[NDArray[n
 
 
 def threshold_for(scores: NDArray[np.floating], photos: int, false_boxes: float) -> float:
-    """The lowest score at which photos without faces give at most so many boxes each; `scores` of all their boxes."""
+    """The lowest threshold that gives at most `false_boxes` a photo; `scores` of all boxes in photos without faces."""
     allowed = int(false_boxes * photos)
     ordered = np.sort(scores)[::-1]
     return 0.0 if len(ordered) <= allowed else float(np.nextafter(ordered[allowed], 1))

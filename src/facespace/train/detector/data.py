@@ -1,4 +1,4 @@
-"""Batches of views, each decided by the recipe's seed and the number of the step alone."""
+"""Batches of views. A batch depends on the recipe's seed and the number of the step only."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -35,7 +35,7 @@ class DetectorData(NamedTuple):
 
 
 def read_data(recipe: DetectorRecipe, cache: Path, warn: Say) -> DetectorData:
-    """The photos to train on and those to choose by; those for the last figures are not opened."""
+    """Read the training and validation photos. The photos reserved for the final figures are not opened."""
     wild = recipe.data.wild
 
     def every(name: str, section: PortraitsSection | BackgroundSection | None) -> LabelledPhotos | None:
@@ -53,7 +53,7 @@ def read_data(recipe: DetectorRecipe, cache: Path, warn: Say) -> DetectorData:
 
 
 def read_validation(recipe: DetectorRecipe, cache: Path, warn: Say) -> LabelledPhotos | None:
-    """The photos to choose by, where the recipe names any."""
+    """Read the validation photos; None if the recipe names none."""
     wild = recipe.data.wild
     if not wild.validation:
         return None
@@ -81,7 +81,7 @@ class _Batches(Dataset[DetectorBatch]):
         made = []
         for place in range(views):
             photos = sources[place] if place < len(sources) else data.wild
-            # Every photo once before any comes again; another order each time.
+            # Each epoch visits every photo once, in a new order.
             number = int(generator.integers(len(photos)))
             if photos is data.wild:
                 number = _shuffled(recipe.seed, step * views + place, len(photos))
@@ -91,7 +91,7 @@ class _Batches(Dataset[DetectorBatch]):
 
 
 def batches(data: DetectorData, recipe: DetectorRecipe, first: int, loaders: int) -> Iterator[DetectorBatch]:
-    """The batches of the steps from `first` on, prepared by so many processes besides this one."""
+    """The batches from step `first` on, prepared by `loaders` worker processes."""
     loader = DataLoader(
         _Batches(data, recipe), batch_size=None, sampler=range(first, recipe.steps), num_workers=loaders,
         prefetch_factor=3 if loaders else None,

@@ -31,7 +31,7 @@ HALVED, SMALL = 0.1, 256
 
 
 class _FromPixels(nn.Module):
-    """The network with what is done to pixels before it: from uint8 (n, h, w, 3) to its maps."""
+    """The network with its input scaling: from uint8 (n, h, w, 3) to its maps."""
 
     def __init__(self, network: DetectorNetwork):
         super().__init__()
@@ -51,7 +51,7 @@ def export_detector(run: Path, path: Path, validation: LabelledPhotos | None, ve
     Parameters
     ----------
     run : path
-        Folder of the run; its checkpoint of the highest precision on the validation photos is taken, or its last.
+        Folder of the run. Its checkpoint with the highest validation precision is exported, otherwise its last.
     path : path
         The file to write.
     validation : LabelledPhotos or None
@@ -92,7 +92,7 @@ def export_detector(run: Path, path: Path, validation: LabelledPhotos | None, ve
 
 
 def with_probabilities(network: DetectorNetwork, calibration: Calibration) -> DetectorNetwork:
-    """The same network, its scores' logits changed as the calibration says."""
+    """The same network with calibrated scores."""
     copy = DetectorNetwork(*network.section)
     copy.load_state_dict(network.state_dict())
     with torch.no_grad():
@@ -121,7 +121,7 @@ _MEASURED = ("precision", "large_recall", "landmark_error")
 
 
 def write_detector(path: Path, onnx: bytes, card: DetectorModelCard) -> None:
-    """Write a network with its card; ModelError where the disk refuses."""
+    """Write a network with its card; ModelError if the file cannot be written."""
     try:
         partial = path.with_name(f".{path.name}.partial")
         partial.write_bytes(with_metadata(onnx, DETECTOR_KEY, card.model_dump_json(exclude_none=True).encode()))

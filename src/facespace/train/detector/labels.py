@@ -1,4 +1,4 @@
-"""Labels to train on: boxes that people drew, landmarks by networks that see the faces well.
+"""Training labels: boxes drawn by people, and landmarks predicted by other networks.
 
 Landmarks come from MTCNN's third network, whose geometry is exact (docs/decisions/010-detector.md), looking at each
 labelled box, where it is sure and a second detector, the teacher, agrees; else from the teacher, whose landmarks are
@@ -34,7 +34,7 @@ BOTH, ALONE, CORRECTED = 1.0, 0.5, 0.7
 
 
 class Seen(NamedTuple):
-    """What the networks say of the labelled boxes of a photo; landmarks count from edges as boxes do."""
+    """The networks' outputs for the labelled boxes of a photo; landmarks are counted from edges as boxes are."""
 
     boxes: Floats
     exact: Floats
@@ -87,7 +87,7 @@ def read_boxes(path: Path) -> dict[str, Floats]:
 def make_labels(
     photos: Path, boxes: dict[str, Floats], teacher: Detector, out: Path, warn: Callable[[str], None]
 ) -> int:
-    """Look at every photo with both networks and write the labels; returns how many landmarks are known.
+    """Run both networks on every photo and write the labels; returns the number of known landmarks.
 
     Raises
     ------
@@ -111,7 +111,7 @@ def make_labels(
 
 
 def look(image: NDArray[np.uint8], boxes: Floats, teacher: Detector, mtcnn: Mtcnn) -> Seen:
-    """What both networks say of a photo's boxes (k, 4)."""
+    """Outputs of both networks for a photo's boxes (k, 4)."""
     sides = boxes[:, 2:] - boxes[:, :2]
     large = np.flatnonzero((sides.max(axis=1, initial=0) >= SEEN) & (sides.min(axis=1, initial=np.inf) >= SEEN / 2))
     exact, scores = np.zeros((len(boxes), 5, 2), np.float32), np.zeros(len(boxes), np.float32)
@@ -146,7 +146,7 @@ def fit_correction(seen: Iterable[Seen], rounds: int = 6) -> NDArray[np.float64]
         pairs.append((one.exact[both], one.taught[both], one.taught_boxes[both]))
     exact, taught, boxes = (np.concatenate(parts) for parts in zip(*pairs, strict=True))
     if len(exact) < 100:
-        # Too few faces to learn from: the teacher is taken at its word.
+        # Too few faces to fit a map: the teacher's landmarks are used unchanged.
         return np.concatenate([np.eye(10), np.zeros((2, 10))])
     inputs, wanted = _inputs(taught, boxes), _relative(exact, boxes)
     solved = np.zeros((12, 10))

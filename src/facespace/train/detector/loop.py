@@ -1,4 +1,4 @@
-"""The detector's training loop: a batch of views, a step, from time to time a measurement and a checkpoint."""
+"""The training loop of the detector: batches, steps, validation and checkpoints."""
 
 import math
 import time
@@ -30,13 +30,13 @@ from facespace.train.optim.optimisers import build_optimiser, rate_at
 
 Say = Callable[[str], None]
 OnStep = Callable[[dict[str, float]], None]
-# A loss that is not finite may be bad luck once; a run that meets it so often in a row has failed.
-TRIES = 5
+# Steps in a row whose loss may be not finite before the run fails.
+MAX_BAD_STEPS = 5
 
 
 @dataclass(frozen=True)
 class TrainedDetector:
-    """What a run gives: the averaged network in evaluation mode, the step it began at, seconds of this call."""
+    """Result of a run: the averaged network in evaluation mode, the first step of this call, and its seconds."""
 
     network: DetectorNetwork
     resumed_from: int
@@ -78,9 +78,9 @@ def train_detector(
     warn: Say = lambda message: None,
     loaders: int = 1,
 ) -> TrainedDetector:
-    """Train a detector as the recipe says.
+    """Train a detector.
 
-    Every random choice follows from the recipe's seed and the number of the step.
+    All random choices depend on the recipe's seed and the number of the step only.
 
     Parameters
     ----------
@@ -91,9 +91,9 @@ def train_detector(
     resume : bool
         Continue from the last whole checkpoint.
     on_step, warn : callables
-        Given each step's record, and what the user should know.
+        Called with the record of each step, and with warnings for the user.
     loaders : int
-        Processes that prepare batches.
+        Number of processes that prepare batches.
 
     Raises
     ------
@@ -148,7 +148,7 @@ def train_detector(
             losses = detection_loss(maps, batch.faces, batch.ignored)
             rate = rate_at(step, recipe.steps, recipe.optimiser)
             bad = 0 if _move(network, optimiser, losses["loss"], rate, recipe.optimiser.clip) else bad + 1
-            if bad > TRIES:
+            if bad > MAX_BAD_STEPS:
                 raise DataError(f"the loss is not finite at step {step}; lower optimiser.rate")
             step += 1
             _average(averaged, network, min(recipe.averaging, step / (step + 10)))

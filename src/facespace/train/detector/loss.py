@@ -1,9 +1,9 @@
-"""What the network should say at each cell, and how far it is from it.
+"""Targets for each cell of the network's maps, and the loss.
 
-The 3x3 cells around the middle of a face at each stride, 27 in all, may answer for it. Which of them do, and how many,
-follows from what the network says now, as in SimOTA (Ge et al., YOLOX, 2021), with a preference for the stride that
-suits the size of the face. Scores are trained towards the overlap of box and face (Li et al., Generalized Focal Loss,
-2020).
+The 3x3 cells around the centre of a face at each stride, 27 in all, are candidates for it. Which of them are assigned,
+and how many, depends on the network's current outputs, as in SimOTA (Ge et al., YOLOX, 2021), with a preference for the
+stride that suits the size of the face. Scores are trained towards the overlap of box and face (Li et al., Generalized
+Focal Loss, 2020).
 """
 
 from typing import NamedTuple
@@ -14,8 +14,8 @@ from torch.nn import functional
 
 from facespace.train.detector.network import CELLS, STRIDES, decode, flat, grid
 
-# Cells that answer for one face, at most.
-MOST = 9
+# Maximum number of cells assigned to one face.
+MAX_CELLS = 9
 # Octaves between the size of a face and that of its stride which cost nothing, and what each more costs.
 NEAR, FAR = 0.75, 1.5
 # Weights of the parts of the loss.
@@ -40,7 +40,7 @@ class Faces(NamedTuple):
 
 
 class Matched(NamedTuple):
-    """Cells that answer for faces: indices into the rows of all photos' cells, and which face."""
+    """Assigned cells: indices into the rows of all photos' cells, and the index of each one's face."""
 
     cells: Tensor
     faces: Tensor
@@ -54,7 +54,7 @@ def detection_loss(maps: list[Tensor], faces: Faces, ignored: Tensor) -> dict[st
     maps : outputs of the network
     faces : Faces
     ignored : bool, (n, h / 8, w / 8)
-        Places where a face is that is none of `faces`, or may be: scores there are not judged.
+        Places with a face, or perhaps a face, that is not in `faces`; scores there do not count.
     """
     values = flat(maps)
     cells = grid(maps[0].shape[2] * STRIDES[0], maps[0].shape[3] * STRIDES[0], values.device)
@@ -87,7 +87,7 @@ def detection_loss(maps: list[Tensor], faces: Faces, ignored: Tensor) -> dict[st
 
 @torch.no_grad()
 def match(values: Tensor, faces: Faces) -> Matched:
-    """Which cells answer for which faces; values (n, cells, 15)."""
+    """Assign cells to faces; values (n, cells, 15)."""
     count, total = values.shape[:2]
     side = round((total / (1 + 1 / 4 + 1 / 16)) ** 0.5) * STRIDES[0]
     middle = (faces.boxes[:, :2] + faces.boxes[:, 2:]) / 2
@@ -119,10 +119,10 @@ def match(values: Tensor, faces: Faces) -> Matched:
         functional.softplus(-chosen[..., 0]) - 3 * overlap.clamp(min=1e-4).log() + FAR * (octaves - NEAR).clamp(min=0)
     )
     cost = torch.where(may, cost, torch.inf)
-    wanted = torch.where(may, overlap, 0.0).topk(MOST, dim=1).values.sum(dim=1).long().clamp(min=1)
+    wanted = torch.where(may, overlap, 0.0).topk(MAX_CELLS, dim=1).values.sum(dim=1).long().clamp(min=1)
     rank = cost.argsort(dim=1).argsort(dim=1)
     picked = (rank < wanted[:, None]) & cost.isfinite()
-    # A cell that several faces want belongs to the one it suits best.
+    # A cell that is assigned to several faces keeps the one with the lowest cost.
     best = torch.full((count * total,), torch.inf).scatter_reduce(0, rows[picked], cost[picked], "amin")
     picked &= cost <= best[rows]
     face = torch.arange(len(faces.photo))[:, None].expand_as(rows)

@@ -108,7 +108,7 @@ class DetectorNetwork(nn.Module):
 def grown(weights: dict[str, Tensor], network: DetectorNetwork) -> dict[str, Tensor]:
     """The weights of a narrower or shallower network as weights of this one that compute the same.
 
-    Channels that are added get no say in what was there before; blocks that are added are the identity.
+    New channels do not change the existing outputs, and new blocks are the identity.
 
     Raises
     ------

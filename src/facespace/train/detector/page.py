@@ -1,4 +1,4 @@
-"""What a detector's training run did, as one HTML page: figures, curves, and validation photos with what is found.
+"""Report of a detector's training run as one HTML page: figures, curves and detections on validation photos.
 
 Needs the extra `report`.
 """
@@ -41,12 +41,12 @@ CURVES = (
 def write_detector_page(run: Path, recipe: DetectorRecipe, network: nn.Module, data: DetectorData) -> Path:
     """Write RUN/training.html from the run's history and its network; returns its path.
 
-    The page holds photos of people: it is readable by its owner alone.
+    The page contains photos of people, so only its owner can read it.
 
     Raises
     ------
     DataError
-        There is no history, or the disk refused.
+        There is no history, or the page cannot be written.
     """
     records = [record for record in read_history(run / "history.jsonl") if "event" not in record]
     environment = Environment(

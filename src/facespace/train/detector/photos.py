@@ -1,4 +1,4 @@
-"""The photos a detector learns from, decoded once, with the faces that are known in them."""
+"""Training photos of a detector, decoded once, with their labelled faces."""
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from facespace.errors import DataError, ImageError
 from facespace.images import decode_photo
 
-# Photos are kept with a longer side of at most so many pixels.
+# Maximum longer side of the stored photos, in pixels.
 LONGEST = 1024
 
 
@@ -23,7 +23,7 @@ class Labels:
     boxes : float32, (k, 4), left, top, right, bottom
     landmarks : float32, (k, 5, 2), counted from edges as boxes are; zeros where not known
     trust : float32, (k,), weight of the landmarks, 0 where not known
-    ignored : bool, (k,), a face perhaps, or one too poor to learn from
+    ignored : bool, (k,), perhaps a face, or too unclear to train on
     """
 
     boxes: NDArray[np.float32]
@@ -46,7 +46,7 @@ class LabelledPhotos:
     wanted : callable
         Which photos, by name.
     warn : callable
-        Told of photos that cannot be read; they are left out.
+        Called with a message for each photo that cannot be read; such photos are skipped.
 
     Raises
     ------

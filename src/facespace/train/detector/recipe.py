@@ -1,4 +1,4 @@
-"""A detector's recipe: plain data in TOML, checked before anything starts."""
+"""The recipe of a detector: settings in TOML, validated before training starts."""
 
 import os
 import tomllib
@@ -35,7 +35,7 @@ class PhotosSection(_Section):
 
 
 class PortraitsSection(_Section):
-    """Photos that one face nearly fills: they teach large faces, which photos of many people have few of.
+    """Photos in which one face fills most of the picture. They add large faces, which are rare elsewhere.
 
     share : of the views of a batch
     """
@@ -46,7 +46,7 @@ class PortraitsSection(_Section):
 
 
 class BackgroundSection(_Section):
-    """Photos of anything, with few faces or none: they teach what is no face.
+    """Photos with few faces or none, as negative examples.
 
     share : of the views of a batch
     """
@@ -57,7 +57,7 @@ class BackgroundSection(_Section):
 
 
 class DataSection(_Section):
-    """What to learn from; description, licence and terms go onto the card."""
+    """Training data. Its description, licence and terms are written to the card."""
 
     wild: PhotosSection
     portraits: PortraitsSection | None = None
@@ -89,20 +89,20 @@ class NetworkSection(_Section):
 
 
 class BatchSection(_Section):
-    """So many square views of so many pixels."""
+    """Number of square views in a batch, and their side in pixels."""
 
     views: Count = 32
     side: Annotated[int, Field(ge=64, multiple_of=32)] = 320
 
 
 class ValidationSection(_Section):
-    """Average precision on the validation photos every so many steps; 0 for only at the end."""
+    """Steps between two measurements of average precision on the validation photos; 0 measures only at the end."""
 
     every: Annotated[int, Field(ge=0)] = 0
 
 
 class DetectorRecipe(_Section):
-    """Everything that decides what a training run gives.
+    """All settings that determine the result of a training run.
 
     averaging : of the weights that are used, the share of their past kept at each step
     """

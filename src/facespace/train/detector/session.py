@@ -1,4 +1,4 @@
-"""A detector's training run from start to end: read the photos, train, write the page, export."""
+"""A complete training run of a detector: read the photos, train, write the page, export."""
 
 import tomllib
 from collections.abc import Callable
@@ -15,7 +15,7 @@ Say = Callable[[str], None]
 
 
 def is_detector(recipe: Path) -> bool:
-    """Whether a recipe's file is a detector's; what cannot be read is not."""
+    """Whether a recipe is a detector's; False if the file cannot be read."""
     try:
         return tomllib.loads(recipe.read_text("utf-8")).get("kind") == "detector"
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError):
@@ -23,7 +23,7 @@ def is_detector(recipe: Path) -> bool:
 
 
 def is_detector_run(run: Path) -> bool:
-    """Whether a run trained a detector; DataError where it has no checkpoint."""
+    """Whether a run trained a detector; DataError if it has no checkpoint."""
     return best_checkpoint(run).recipe.get("kind") == "detector"
 
 
@@ -35,7 +35,7 @@ def train_detector_recipe(
     warn: Say,
     loaders: int | None = None,
 ) -> TrainedDetector:
-    """Train as a recipe says, and write the run's page; parameters and errors as for `train_detector`."""
+    """Train with a recipe and write the run's page; parameters and errors as for `train_detector`."""
     data = read_data(recipe, run / "photos", warn)
     trained = train_detector(recipe, data, run, resume, on_step, warn, 1 if loaders is None else loaders)
     try:

@@ -1,4 +1,4 @@
-"""How good a network is on photos that it was not trained on."""
+"""Measure a network on photos that it was not trained on."""
 
 from collections.abc import Callable
 
@@ -25,7 +25,7 @@ GRAIN = 32
 
 
 def maps_of(network: nn.Module) -> Maps:
-    """What a network in evaluation mode makes of photos of any size."""
+    """Runs a network in evaluation mode on photos of any size."""
 
     @torch.no_grad()
     def look(pixels: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
@@ -38,7 +38,7 @@ def maps_of(network: nn.Module) -> Maps:
 
 
 def precision_of(network: nn.Module, photos: LabelledPhotos) -> dict[str, float]:
-    """What a network in evaluation mode is worth.
+    """Measure a network in evaluation mode.
 
     Returns
     -------
@@ -66,14 +66,14 @@ def precision_of(network: nn.Module, photos: LabelledPhotos) -> dict[str, float]
 
 
 def kept_boxes(maps: list[NDArray[np.float32]], threshold: float = LOWEST) -> Candidates:
-    """One box a face, of all that a network's maps say."""
+    """The boxes in a network's maps, after non-maximum suppression."""
     found = decode_maps(maps, threshold)
     kept = suppress(found.boxes, found.scores, OVERLAP)
     return Candidates(found.boxes[kept], found.landmarks[kept], found.scores[kept])
 
 
 def landmark_errors(found: Candidates, labels: Labels) -> list[float]:
-    """How far landmarks are off, as a share of the face's size, on faces that were found and are well known."""
+    """Mean error of the landmarks as a share of the face's size, on detected faces with trusted landmarks."""
     errors = []
     if len(found.boxes):
         size = np.sqrt((labels.boxes[:, 2:] - labels.boxes[:, :2]).prod(axis=1))
