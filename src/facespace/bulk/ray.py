@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from facespace.bulk.harvest import Harvest, Source, row_of, write_rows
-from facespace.errors import DataError, FacespaceError
+from facespace.errors import DataError
 from facespace.faces import default_finder
 from facespace.images import EXTENSIONS, natural
+from facespace.rays import require_ray, start_ray
 from facespace.space import Space, embedded, load
 
 # Photos per task at most.
@@ -114,20 +115,15 @@ def harvest_with_ray(
     FacespaceError
         The extra is not installed.
     """
-    try:
-        import pyarrow.fs  # noqa: F401
-        import ray
-    except ModuleNotFoundError:
-        raise FacespaceError("the engine ray needs its package; run: pip install 'facespace[ray]'") from None
+    ray = require_ray()
     names = list(_names(folder))
     if not names:
         raise DataError(f"no photos under {folder}; supported file name suffixes: {', '.join(sorted(EXTENSIONS))}")
-    if not ray.is_initialized():
-        ray.init(num_cpus=workers, include_dashboard=False, log_to_driver=False, configure_logging=False)
+    cores = start_ray(ray, workers)
     context = ray.data.DataContext.get_current()
     context.execution_options.preserve_order = True
     context.enable_progress_bars = False
-    processes = workers or int(ray.cluster_resources().get("CPU", 1))  # type: ignore[no-untyped-call]
+    processes = workers or cores
 
     def rows(done: set[str]) -> Iterator[dict[str, Any]]:
         left = [{"name": name} for name in names if name not in done]

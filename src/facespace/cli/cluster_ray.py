@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from facespace.cli.output import echo, print_json, warn
-from facespace.cli.progress import photo_progress
+from facespace.cli.progress import face_progress
 
 if TYPE_CHECKING:
     from facespace.space import Space
@@ -28,14 +28,7 @@ def cluster_with_ray(
     cut = cut_of(space.card.require_decisions()) if threshold is None else Cut(threshold)
     failures: list[str] = []
     try:
-        with photo_progress("finding faces", None) as step:
-
-            def on_photo(row: dict[str, str]) -> None:
-                step()
-                if "failure" in row:
-                    warn(f"left out: {row['failure']}")
-                    failures.append(row["photo"])
-
+        with face_progress(None, failures) as on_photo:
             found = group_with_ray(source, out, space, model, cut, workers, truncated, on_photo)
     except KeyboardInterrupt:
         warn("interrupted; run the same command to continue")

@@ -11,7 +11,7 @@ from facespace.cli.app import app
 from facespace.cli.extras import extra
 from facespace.cli.options import AsJson, EmbeddingModel, Provider, Threads, Truncated
 from facespace.cli.output import echo, print_json, skipped_json, table, warn, warn_skipped
-from facespace.cli.progress import photo_progress
+from facespace.cli.progress import face_progress, photo_progress
 from facespace.errors import FacespaceError
 from facespace.filenames import text_of
 
@@ -84,14 +84,7 @@ def faces_command(
     skipped: list[Skipped] = []
     try:
         total = sum(1 for _ in sources_in(source, on_skipped=skipped.append)) if many else None
-        with photo_progress("finding faces", total) as step:
-
-            def on_photo(row: dict[str, str]) -> None:
-                step()
-                if "failure" in row:
-                    warn(f"left out: {row['failure']}")
-                    failures.append(row["photo"])
-
+        with face_progress(total, failures) as on_photo:
             if engine is Engine.ray:
                 done = harvest_with_ray(source, out, model, max_side, workers, on_photo, truncated)
             else:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import Any
 
 from rich.progress import (
     BarColumn,
@@ -15,7 +16,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from facespace.cli.output import errors
+from facespace.cli.output import errors, warn
 
 # Seconds between two lines of a log.
 LOG_EVERY = 30.0
@@ -117,6 +118,23 @@ def photo_progress(what: str, total: int | None, unit: str = "photos") -> Iterat
             progress.update(task, advance=1, rate=progress.tasks[task].speed or 0.0)
 
         yield step
+
+
+@contextmanager
+def face_progress(total: int | None, failures: list[str]) -> Iterator[Callable[[dict[str, Any]], None]]:
+    """As `photo_progress`, for rows of faces; yields a function to call with the row of each photo.
+
+    A photo that could not be used is reported, and added to `failures`.
+    """
+    with photo_progress("finding faces", total) as step:
+
+        def on_photo(row: dict[str, Any]) -> None:
+            step()
+            if "failure" in row:
+                warn(f"left out: {row['failure']}")
+                failures.append(row["photo"])
+
+        yield on_photo
 
 
 @contextmanager

@@ -28,10 +28,11 @@ from facespace.clustering.graph import (
     mutual_graph,
     radius_part,
 )
-from facespace.errors import DataError, FacespaceError
+from facespace.errors import DataError
 from facespace.index.cells import Cells, lay_out
 from facespace.index.graph import Neighbours, others, together
 from facespace.metric import normalise
+from facespace.rays import require_ray, start_ray
 
 Floats = NDArray[np.float32]
 
@@ -135,18 +136,14 @@ def _fields_of(cells: Cells) -> dict[str, NDArray[Any]]:
 
 def _run(work: Path, blocks: list[tuple[int, int]], workers: int | None) -> None:
     """Search the blocks that have no file yet with Ray, a few at a time."""
-    try:
-        import ray
-    except ModuleNotFoundError:
-        raise FacespaceError("the engine ray needs its package: pip install 'facespace[ray]'") from None
+    ray = require_ray()
     waiting = [(start, stop) for start, stop in blocks if not (work / _name(start)).is_file()]
     if not waiting:
         return
-    if not ray.is_initialized():
-        ray.init(num_cpus=workers, include_dashboard=False, log_to_driver=False, configure_logging=False)
+    cores = start_ray(ray, workers)
     # For a task of one core, Ray sets OMP_NUM_THREADS to 1.
     task = ray.remote(search_block).options(num_cpus=1, max_retries=_TRIES, retry_exceptions=[OSError])
-    most = _WAITING * max(1, int(ray.cluster_resources().get("CPU", 1)))  # type: ignore[no-untyped-call]
+    most = _WAITING * max(1, cores)
     running: list[Any] = []
     try:
         while waiting or running:

@@ -35,7 +35,7 @@ FILLED_UNASKED = 100_000
 # People that an engine proposes for each face: at least PROPOSED, and TIMES the number requested.
 PROPOSED, TIMES = 400, 4
 
-# Up to this many people `build` chooses exact search, above that an approximate one.
+# Up to this many people a search is exact unless another kind is asked for, above that approximate.
 EXACT_UP_TO = 100_000
 
 # Seconds to wait for what an engine reads. Writing has no limit, because a late write could undo the next one.
@@ -90,6 +90,11 @@ class EngineIndex:
         """'exact' or 'approximate'."""
         state = self._in_time(self._engine.state)
         return state.kind if state else "exact"
+
+    @property
+    def usual_kind(self) -> str:
+        """The kind to build for this number of people."""
+        return "exact" if len(self) <= EXACT_UP_TO else "approximate"
 
     def follow(self, filling: bool = False) -> None:
         """Write the store's changes to the engine, unless another process has done so already.

@@ -13,13 +13,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from facespace.errors import GalleryError
-from facespace.gallery.vectors import FORMAT, State
+from facespace.gallery.vectors import FORMAT, Floats, Ids, State
 
-Ids = NDArray[np.int64]
-Floats = NDArray[np.float32]
 T = TypeVar("T")
 
 # Tables: the points, and one row that says what they are.

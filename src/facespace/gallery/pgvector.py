@@ -11,6 +11,9 @@ from facespace.gallery.store import Store
 from facespace.index import Hits
 from facespace.metric import dequantise
 
+# With fewer people, pgvector is not asked for a graph, which finds fewer of the nearest.
+EXACT_UP_TO = 1_000_000
+
 
 class PgVectorIndex:
     """An `Index` inside the database: pgvector, exact or HNSW.
@@ -125,6 +128,11 @@ class SharedIndex:
     def kind(self) -> str:
         """'exact' or 'hnsw'."""
         return str(self._state()[2])
+
+    @property
+    def usual_kind(self) -> str:
+        """The kind to build for this number of people."""
+        return "exact" if self._store.count() <= EXACT_UP_TO else "hnsw"
 
     def follow(self) -> None:
         """Bring the points up to date with the store; another process may have done so already."""

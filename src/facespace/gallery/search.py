@@ -12,16 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facespace.errors import FacespaceWarning, GalleryError
-from facespace.gallery import engine
-from facespace.gallery.engine import EngineIndex, engine_of, open_engine
+from facespace.gallery.engine import SETTING, EngineIndex, engine_of, open_engine
 from facespace.gallery.pgvector import SharedIndex, shared_index
 from facespace.gallery.store import Store
 from facespace.index import ExactIndex, open_index
 from facespace.index.lock import SharedLock
 from facespace.metric import Impostors
-
-# With fewer people, pgvector is not asked for a graph, which finds fewer of the nearest.
-EXACT_UP_TO = 1_000_000
 
 # Nearest templates fetched for each face: templates of few photos may overtake others when distances are adjusted.
 LOOKED_AT = 20
@@ -138,10 +134,7 @@ class Search:
             The kind that was built.
         """
         if self._shared is not None:
-            limit, other = (
-                (engine.EXACT_UP_TO, "approximate") if isinstance(self._shared, EngineIndex) else (EXACT_UP_TO, "hnsw")
-            )
-            chosen = kind or ("exact" if self._store.count() <= limit else other)
+            chosen = kind or self._shared.usual_kind
             self._shared.build(chosen)
             return chosen
         if kind not in (None, "exact"):
@@ -180,7 +173,7 @@ class Search:
             There is no such engine, its package is not installed, or the gallery is encrypted. Nothing is changed then.
         """
         shared = EngineIndex(self._store, open_engine(address)) if address else shared_index(self._store)
-        self._store.change_setting(engine.SETTING, address or "")
+        self._store.change_setting(SETTING, address or "")
         with self._lock.writing():
             self._shared, self._version = shared, None
 
