@@ -75,6 +75,18 @@ def test_threads_and_processes_prepare_the_same_batches(recipe, faces, tmp_path,
     assert multiprocessing.active_children() == []
 
 
+def test_a_device_that_augments_sees_nearly_the_same_faces(recipe, faces, tmp_path, one_thread):
+    asked = recipe(steps=1, augment={"rotate": 5, "light": 0.2, "erase": 0.5})
+    with_pillow = train(asked, faces, tmp_path / "pillow", workers=Workers("cpu"))
+    workers = Workers("cpu")
+    # What a CUDA device does, here on the processor.
+    workers.augments = True
+    on_device = train(asked, faces, tmp_path / "device", workers=workers)
+    (expected,), (found,) = with_pillow.history, on_device.history
+    assert found["loss"] == pytest.approx(expected["loss"], rel=0.02)
+    assert found["loss"] != expected["loss"]
+
+
 def test_a_killed_run_resumes_with_the_same_results(recipe, people, faces, tmp_path, one_thread):
     whole = train(recipe(steps=30, checkpoint_every=1), faces, tmp_path / "whole")
     (tmp_path / "recipe.json").write_text(json.dumps(recipe(steps=30, checkpoint_every=1).model_dump(mode="json")))

@@ -20,14 +20,14 @@ from facespace.train.recipe import AugmentSection
 
 _BILINEAR = PIL.Image.Resampling.BILINEAR
 # Largest blur as a share of the width (1.7 pixels at 112), and smallest relative size at low resolution.
-_BLUR, _LOW_RESOLUTION = 0.015, 0.25
-_JPEG_QUALITY = (20, 90)
-_COVER = (0.1, 0.33)
+BLUR, LOW_RESOLUTION = 0.015, 0.25
+JPEG_QUALITY = (20, 90)
+COVER = (0.1, 0.33)
 # Sides outside the photo: largest depth as a share of the face, largest angle in degrees, probability of black.
-_FRAME_DEPTH, _FRAME_ANGLE, _FRAME_BLACK = 0.35, 25, 0.7
-_GREY = (127, 127, 127)
+FRAME_DEPTH, FRAME_ANGLE, FRAME_BLACK = 0.35, 25, 0.7
+GREY = (127, 127, 127)
 # Weights of red, green and blue in perceived brightness (ITU-R BT.601).
-_LUMA = np.array([0.299, 0.587, 0.114])
+LUMA = np.array([0.299, 0.587, 0.114])
 # Faces per unit of work of a thread.
 _CHUNK = 32
 
@@ -112,13 +112,13 @@ def _changed(
     if u[11] < options.erase:
         _cover(image, u[12:16])
     if u[16] < options.blur:
-        image = image.filter(ImageFilter.GaussianBlur(u[17] * _BLUR * size[0]))
+        image = image.filter(ImageFilter.GaussianBlur(u[17] * BLUR * size[0]))
     if u[18] < options.low_resolution:
-        share = _LOW_RESOLUTION ** u[19]
+        share = LOW_RESOLUTION ** u[19]
         coarse = image.resize((max(round(size[0] * share), 1), max(round(size[1] * share), 1)), _BILINEAR)
         image = coarse.resize(size, _BILINEAR)
     if u[20] < options.jpeg:
-        low, high = _JPEG_QUALITY
+        low, high = JPEG_QUALITY
         image = _compressed(image, round(low + (high - low) * u[21]))
     return np.asarray(image)
 
@@ -154,8 +154,8 @@ def _relit(image: PIL.Image.Image, options: AugmentSection, u: list[float]) -> P
     saturation = 1 + _signed(u[2]) * options.colour
     light = np.exp(np.array([_signed(u[3]), _signed(u[4]), _signed(u[5])]) * options.colour / 2)
     # Keep the brightness, which the option `light` changes.
-    light /= light @ _LUMA
-    matrix = contrast * light[:, None] * (saturation * np.eye(3) + (1 - saturation) * _LUMA)
+    light /= light @ LUMA
+    matrix = contrast * light[:, None] * (saturation * np.eye(3) + (1 - saturation) * LUMA)
     mean = float(np.asarray(image).mean())
     added = mean * (1 - contrast) + brightness
     return image.convert("RGB", np.column_stack([matrix, np.full(3, added)]).ravel().tolist())
@@ -163,23 +163,23 @@ def _relit(image: PIL.Image.Image, options: AugmentSection, u: list[float]) -> P
 
 def _cover(image: PIL.Image.Image, u: list[float]) -> None:
     """Paint a grey rectangle over the face, to imitate a hand, a scarf or another object in front of it."""
-    low, high = _COVER
+    low, high = COVER
     wide, tall = (round(side * (low + (high - low) * v)) for side, v in zip(image.size, u[:2], strict=True))
     left, top = round(u[2] * (image.width - wide)), round(u[3] * (image.height - tall))
-    image.paste(_GREY, (left, top, left + max(wide, 1), top + max(tall, 1)))
+    image.paste(GREY, (left, top, left + max(wide, 1), top + max(tall, 1)))
 
 
 def _frame(image: PIL.Image.Image, u: list[float]) -> None:
     """Imitate a face at the edge of a photo: cover one to three sides, all rotated by one small angle."""
     side = image.width
-    angle = math.radians(_signed(u[0]) * _FRAME_ANGLE)
-    colour = (0, 0, 0) if u[1] < _FRAME_BLACK else tuple(round(255 * v) for v in (u[2], u[3], u[4]))
+    angle = math.radians(_signed(u[0]) * FRAME_ANGLE)
+    colour = (0, 0, 0) if u[1] < FRAME_BLACK else tuple(round(255 * v) for v in (u[2], u[3], u[4]))
     sides = 1 + int(3 * u[5])
     first = int(4 * u[6])
     draw = ImageDraw.Draw(image)
     for number in range(sides):
         turned = angle + (first + number) * math.pi / 2
-        depth = _FRAME_DEPTH * side * u[7 + number % 2] * (1 if number == 0 else 0.6)
+        depth = FRAME_DEPTH * side * u[7 + number % 2] * (1 if number == 0 else 0.6)
         along, across = np.array([math.cos(turned), math.sin(turned)]), np.array([-math.sin(turned), math.cos(turned)])
         start = np.array(image.size) / 2 + across * (side / 2 - depth)
         corners = [start - 2 * side * along, start + 2 * side * along]

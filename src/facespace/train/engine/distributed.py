@@ -17,6 +17,9 @@ from torch.distributed.rendezvous import rendezvous
 
 from facespace.processors import available
 
+# Processes that read the batches of a GPU, which augments the faces itself.
+_LOADERS = 2
+
 
 class Workers:
     """The processes of a run: a single one, or those started by torchrun. Use it in a `with` statement.
@@ -28,6 +31,8 @@ class Workers:
     device : torch.device
     loaders : int
         Number of processes that prefetch batches for this one; 0 to use a thread.
+    augments : bool
+        Whether the device augments the faces itself, as a GPU does, instead of a processor with Pillow.
     restarted : bool
         Whether torchrun restarted the processes after one of them failed.
 
@@ -36,7 +41,7 @@ class Workers:
     device : str
         See `choose_device`.
     loaders : int or None
-        None: a share of the processors for a GPU, 0 for a CPU.
+        None: 2 for a GPU if there are so many spare processors, 0 for a CPU.
     """
 
     def __init__(self, device: str = "auto", loaders: int | None = None):
@@ -45,7 +50,9 @@ class Workers:
         self.restarted = self._restarts > 0
         self.device = choose_device(device, int(os.environ.get("LOCAL_RANK", 0)))
         spare = available() // int(os.environ.get("LOCAL_WORLD_SIZE", 1)) - 1
-        self.loaders = loaders if loaders is not None else max(spare, 0) if self.device.type == "cuda" else 0
+        on_gpu = self.device.type == "cuda"
+        self.loaders = loaders if loaders is not None else min(max(spare, 0), _LOADERS) if on_gpu else 0
+        self.augments = on_gpu
 
     def __enter__(self) -> "Workers":
         limit_threads()
