@@ -27,6 +27,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from facespace.train.data.dataset import FaceSet
+from facespace.train.engine.distributed import Workers
 from facespace.train.engine.history import read_history
 from facespace.train.engine.loop import train
 from facespace.train.recipe import Recipe
@@ -60,6 +61,7 @@ class Size:
     tuning : embedded in each run that chooses a rate or a hardness
     every, pool, start : of the searches
     seeds : of each arm; those of CLOSE have more
+    muon : the two middle rates tried with Muon
     scarce : share of active online triplets below which the late arm begins its searches
     """
 
@@ -76,15 +78,19 @@ class Size:
     seeds: int
     more_seeds: int
     scarce: float
+    muon: tuple[float, float] = (0.01, 0.03)
 
 
 SIZES = {
     "many": Size("study:narrow_resnet", 48, None, 48_000, 12_000, 32, 4, 100, 4_000, 60, 3, 3, 0.1),
     # Triplets fall below a tenth only when this run ends, so its late arm begins before that.
     "few": Size("study:narrow_resnet", 48, 100, 48_000, 12_000, 16, 4, 50, 500, 100, 3, 3, 0.3),
-    "full": Size("small-resnet", 64, None, 600_000, 60_000, 90, 4, 200, 20_000, 200, 3, 5, 0.1),
-}
-MUON, ADAGRAD, CLASSIFIER = (0.01, 0.03), (0.01, 0.03), (0.03, 0.1)
+    # The rates of `few` were too low here: without a pool, the largest of them was the best by far.
+    "full": Size(
+        "small-resnet", 64, None, 600_000, 60_000, 90, 4, 200, 20_000, 200, 3, 3, 0.1, muon=(0.03, 0.09)
+    ),
+}  # fmt: skip
+ADAGRAD, CLASSIFIER = (0.01, 0.03), (0.03, 0.1)
 # Triplets from the pool stay milder than the hardest, or a new network collapses.
 HARDNESS = (0.3, 0.7)
 # The share of active triplets that the plot marks as scarce, and the steps of its running mean.
@@ -112,12 +118,11 @@ class Arm:
     late: bool = False
     like: str | None = None
 
-    @property
-    def tried(self) -> list[tuple[float, float]]:
+    def tried(self, size: Size) -> list[tuple[float, float]]:
         """Rates and hardness to choose from: four of them for each arm."""
         if self.loss != "triplet":
             return [(rate, 0.0) for rate in (CLASSIFIER[0] / 3, *CLASSIFIER, CLASSIFIER[1] * 3)]
-        rates = ADAGRAD if self.optimiser == "adagrad" else MUON
+        rates = ADAGRAD if self.optimiser == "adagrad" else size.muon
         if self.share is None and not self.annealed:
             return [(rate, 0.0) for rate in (rates[0] / 3, *rates, rates[1] * 3)]
         return [(rate, hardness) for rate in rates for hardness in HARDNESS]
@@ -201,7 +206,10 @@ def jobs_of(size: Size, out: Path, faces: Faces | None) -> Iterator[Job]:
             assert faces is not None
             recipe = recipe_of(arm, size, 99, size.tuning, rate, hardness, size.start // 2)
             recipe = recipe.model_copy(update={"validation": recipe.validation.model_copy(update={"every": 0})})
-            trained = train(recipe, some(faces.tuning, size.limit), folder / "run", resume=True, warn=say(folder))
+            trained = train(
+                recipe, some(faces.tuning, size.limit), folder / "run", resume=True, warn=say(folder),
+                workers=Workers(loaders=0),
+            )  # fmt: skip
             points = embedded(trained.network, faces.held_out, trained.precision == "bf16")
             return {**figures(points, faces.held_out.labels), "rollbacks": trained.rollbacks}
 
@@ -210,7 +218,7 @@ def jobs_of(size: Size, out: Path, faces: Faces | None) -> Iterator[Job]:
     def main_run(arm: Arm, seed: int) -> Job:
         def work(folder: Path) -> Values | None:
             assert faces is not None
-            best, start = tuned(out, arm), size.start
+            best, start = tuned(size, out, arm), size.start
             if arm.late:
                 if result_of(out / f"online-{seed}") is None:
                     return None
@@ -226,6 +234,7 @@ def jobs_of(size: Size, out: Path, faces: Faces | None) -> Iterator[Job]:
             trained = train(
                 recipe, some(faces.train, size.limit), folder / "run", resume=True,
                 on_step=Clock(folder / "clock.csv", clock), warn=say(folder), validation=faces.validation,
+                workers=Workers(loaders=0),
             )  # fmt: skip
             points = embedded(trained.network, faces.validation, trained.precision == "bf16")
             np.save(folder / "points.npy", points.astype(np.float16))
@@ -237,13 +246,14 @@ def jobs_of(size: Size, out: Path, faces: Faces | None) -> Iterator[Job]:
                 "start": start,
                 "rollbacks": trained.rollbacks,
                 "precision": trained.precision,
+                "gpu": torch.cuda.is_available(),
             }
 
         return Job(f"{arm.name}-{seed}", work)
 
     for arm in ARMS.values():
         if arm.like is None:
-            yield from (tuning(arm, *pair) for pair in arm.tried)
+            yield from (tuning(arm, *pair) for pair in arm.tried(size))
     for seed in range(1, size.more_seeds + 1):
         for arm in ARMS.values():
             if seed <= size.seeds or arm.name in CLOSE:
@@ -257,10 +267,10 @@ def some(faces: FaceSet, limit: int | None) -> FaceSet:
     return faces.of(np.sort(np.random.default_rng(3).permutation(len(faces.people))[:limit]))
 
 
-def tuned(out: Path, arm: Arm) -> tuple[float, float] | None:
+def tuned(size: Size, out: Path, arm: Arm) -> tuple[float, float] | None:
     """The best rate and hardness of those tried for an arm; None where one is not tried yet."""
     source = ARMS[arm.like] if arm.like else arm
-    found = {pair: result_of(out / f"tune-{source.name}-{pair[0]:.3g}-{pair[1]:g}") for pair in source.tried}
+    found = {pair: result_of(out / f"tune-{source.name}-{pair[0]:.3g}-{pair[1]:g}") for pair in source.tried(size)}
     if any(result is None for result in found.values()):
         return None
     return max(found, key=lambda pair: (found[pair] or {}).get("val_at_1e-02", 0.0))

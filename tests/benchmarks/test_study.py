@@ -87,7 +87,7 @@ def test_each_arm_embeds_the_images_of_the_budget_and_hardly_fewer(name):
 
 
 def test_each_arm_is_tuned_with_the_same_number_of_runs():
-    assert {len(arm.tried) for arm in mining_study.ARMS.values()} == {4}
+    assert {len(arm.tried(mining_study.SIZES["full"])) for arm in mining_study.ARMS.values()} == {4}
 
 
 def test_triplets_are_scarce_once_the_median_of_a_window_is_low_and_not_for_one_odd_batch():
