@@ -164,10 +164,11 @@ def read_detector_recipe(path: str | os.PathLike[str], base: Path | None = None)
         raise RecipeError(f"cannot read the recipe {path}: {error.strerror}; check the path") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise RecipeError(f"{path} is not TOML: {error}") from None
-    recipe, base = parse_detector_recipe(values, str(path)), base or path.parent
+    recipe = parse_detector_recipe(values, str(path))
+    folder = base or path.parent
 
     def found(section: _Photos) -> _Photos:
-        return section.model_copy(update={"photos": base / section.photos, "labels": base / section.labels})
+        return section.model_copy(update={"photos": folder / section.photos, "labels": folder / section.labels})
 
     data: dict[str, Any] = {"more": tuple(found(section) for section in recipe.data.more)}
     for name in _PHOTOS:
