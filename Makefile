@@ -17,7 +17,8 @@ model: $(VENV)/.dev
 	$(BIN)/facespace train mobile-tuned --data $(DATA) --run runs/mobile-tuned --resume
 	$(BIN)/facespace train mobile-final --data $(DATA) --run runs/mobile-final --resume
 	$(BIN)/facespace train mobile-deeper --data $(DATA) --run runs/mobile-deeper --resume
-	$(BIN)/python benchmarks/default_model.py runs/mobile-deeper --data $(DATA) --lfw
+	$(BIN)/facespace train mobile-long --data $(DATA) --run runs/mobile-long --resume
+	$(BIN)/python benchmarks/default_model.py runs/mobile-long --data $(DATA) --lfw
 
 test: $(VENV)/.dev
 	$(BIN)/ruff check src tests benchmarks docs

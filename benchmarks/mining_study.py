@@ -458,7 +458,8 @@ def differences(runs: dict[str, dict[int, Run]], out: Path) -> None:
         print("|---|---|---|---|")
         for name, found in runs.items():
             base = "online-adagrad" if name.endswith("adagrad") else "online"
-            both = [seed for seed in found if seed in runs.get(base, {})]
+            # Of the same device, whose augmentation differs a little from the other's.
+            both = [s for s in found if s in runs.get(base, {}) and found[s].device == runs[base][s].device]
             if name == base or not both:
                 continue
             apart = [found[s].result[key] - runs[base][s].result[key] for s in both]

@@ -49,7 +49,7 @@ def train_command(
         from facespace.train.session import train_recipe
     path = find(recipe)
     if is_detector(path):
-        _train_detector(path, recipe, run, data, resume, loaders, json)
+        _train_detector(path, recipe, run, data, resume, device, loaders, json)
         return
     read = read_recipe(path, data)
     workers = Workers(device, loaders)
@@ -92,7 +92,7 @@ def train_command(
 
 
 def _train_detector(
-    path: Path, name: str, run: Path, data: Path | None, resume: bool, loaders: int | None, json: bool
+    path: Path, name: str, run: Path, data: Path | None, resume: bool, device: str, loaders: int | None, json: bool
 ) -> None:
     from facespace.train.detector.recipe import read_detector_recipe
     from facespace.train.detector.session import train_detector_recipe
@@ -106,7 +106,7 @@ def _train_detector(
                 show(record)
                 last.update(record)
 
-            trained = train_detector_recipe(read, run, resume, on_step, warn, loaders)
+            trained = train_detector_recipe(read, run, resume, on_step, warn, loaders, device)
     except KeyboardInterrupt:
         warn(f"interrupted; continue with: facespace train {name} --run {run} --resume")
         raise

@@ -7,14 +7,22 @@ import pytest
 import torch
 from click.testing import CliRunner
 from PIL import Image, ImageDraw
+from torch.fx.experimental._config import patch
 
 from facespace.cli.main import command
 from facespace.errors import DataError, RecipeError
 from facespace.faces import OneShot
 from facespace.train.detector.data import batches, read_data
 from facespace.train.detector.export import export_detector
+from facespace.train.detector.loop import network_of, sent
+from facespace.train.detector.loss import detection_loss
 from facespace.train.detector.photos import Labels, read_labels, write_labels
-from facespace.train.detector.recipe import BackgroundSection, parse_detector_recipe, read_detector_recipe
+from facespace.train.detector.recipe import (
+    BackgroundSection,
+    parse_detector_recipe,
+    read_detector_recipe,
+    without_folders,
+)
 from facespace.train.detector.session import is_detector, train_detector_recipe
 from facespace.train.engine.checkpoint import last_checkpoint
 from facespace.train.engine.history import read_history
@@ -177,3 +185,65 @@ def test_photos_of_background_take_their_share_of_the_views(folder, tmp_path):
     red, green, _ = batch.pixels.float().mean(dim=(0, 1, 2)).tolist()
     assert red > 1.5 * green
     assert len(next(batches(read_data(recipe, tmp_path / "other", pytest.fail), recipe, 0, 0)).faces.photo) > 0
+
+
+def test_more_photos_take_their_share_of_the_views(folder, tmp_path):
+    """Three collections with faces of one colour each; the colours of a batch say which photos it is made of."""
+    face = read_labels(folder / "labels.npz")["a0.png"]
+    (tmp_path / "discs").mkdir()
+    names = ("red.png", "green.png", "blue.png")
+    for name, colour in zip(names, ((250, 5, 5), (5, 250, 5), (5, 5, 250)), strict=True):
+        Image.new("RGB", (160, 160), colour).save(tmp_path / "discs" / name)
+        write_labels(tmp_path / f"{name}.npz", {name: face})
+    text = RECIPE.replace("views = 4", "views = 64").replace('photos = "photos"', 'photos = "discs"', 1)
+    text = text.replace("labels.npz", "red.png.npz").replace('validation = ["b"]\nreport = ["c"]\n', "")
+    more = "".join(
+        f'[[data.more]]\nphotos = "discs"\nlabels = "{name}.npz"\nshare = {share}\n'
+        for name, share in (("green.png", 0.25), ("blue.png", 0.5))
+    )
+    (tmp_path / "recipe.toml").write_text(text.replace("[network]", more + "[network]"))
+    recipe = read_detector_recipe(tmp_path / "recipe.toml")
+    data = read_data(recipe, tmp_path / "cache", pytest.fail)
+    views = torch.cat([next(batches(data, recipe, step, 0)).pixels for step in range(4)]).float()
+    # The middle of a view may be beyond the photo, or grey; most are not.
+    spread = views.amax(dim=3) - views.amin(dim=3)
+    seen = [views[place][spread[place] > 60].mean(dim=0).argmax().item() for place in range(len(views))
+            if (spread[place] > 60).any()]  # fmt: skip
+    shares = np.bincount(seen, minlength=3) / len(seen)
+    assert len(seen) > 200
+    assert np.abs(shares - (0.25, 0.25, 0.5)).max() < 0.08, shares
+    with pytest.raises(RecipeError, match=r"add up to 1\.1, over 1"):
+        read_again(tmp_path, ("share = 0.5", "share = 0.85"))
+    run = tmp_path / "run"
+    train_detector_recipe(recipe.model_copy(update={"steps": 1}), run, False, lambda record: None, pytest.fail, 0)
+    kept = last_checkpoint(run).recipe
+    assert [section["photos"] for section in without_folders(kept)["data"]["more"]] == ["discs", "discs"]
+
+
+def read_again(folder, change):
+    text = (folder / "recipe.toml").read_text()
+    (folder / "recipe.toml").write_text(text.replace(*change))
+    return read_detector_recipe(folder / "recipe.toml")
+
+
+def test_a_run_of_before_there_were_more_photos_can_be_resumed(folder, tmp_path):
+    run = tmp_path / "run"
+    trained(folder, run, steps=1)
+    (file,) = (run / "checkpoints").glob("step-*/state.json")
+    state = json.loads(file.read_text())
+    del state["recipe"]["data"]["more"]
+    file.write_text(json.dumps(state))
+    assert trained(folder, run, resume=True, steps=2).resumed_from == 1
+
+
+def test_a_step_stays_on_its_device(folder, tmp_path):
+    """The meta device computes nothing, but refuses tensors of another device, as a GPU does."""
+    recipe = read_detector_recipe(folder / "recipe.toml")
+    batch = next(batches(read_data(recipe, tmp_path / "cache", pytest.fail), recipe, 0, 0))
+    network, meta = network_of(recipe).to("meta"), torch.device("meta")
+    pixels, faces, ignored = sent(batch, meta)
+    with patch(meta_nonzero_assume_all_nonzero=True):
+        losses = detection_loss(network(pixels.permute(0, 3, 1, 2).float()), faces, ignored)
+    assert {value.device for value in losses.values()} == {meta}
+    with pytest.raises(RuntimeError, match="device"), patch(meta_nonzero_assume_all_nonzero=True):
+        detection_loss(network(pixels.permute(0, 3, 1, 2).float()), batch.faces, ignored)

@@ -85,3 +85,15 @@ def test_photos_smaller_than_a_view_and_without_faces_give_views():
         view = training_view(pixels, labels, SIDE, np.random.default_rng(seed))
         assert view.pixels.shape == (SIDE, SIDE, 3)
         assert view.boxes.shape == (0, 4)
+
+
+@pytest.mark.usefixtures("plain")
+def test_a_photo_smaller_than_the_view_fills_most_of_it():
+    pixels, labels = painted([], height=80, width=80)
+    sides = []
+    for seed in range(40):
+        lit = (training_view(pixels, labels, SIDE, np.random.default_rng(seed)).pixels == 40).all(axis=2)
+        sides.append(lit.any(axis=0).sum())
+    # Less than 70 % only by the rounding to whole pixels.
+    assert min(sides) >= 0.7 * SIDE - 2
+    assert max(sides) < SIDE

@@ -32,6 +32,7 @@ class DetectorData(NamedTuple):
     portraits: LabelledPhotos | None
     validation: LabelledPhotos | None
     background: LabelledPhotos | None = None
+    more: tuple[LabelledPhotos, ...] = ()
 
 
 def read_data(recipe: DetectorRecipe, cache: Path, warn: Say) -> DetectorData:
@@ -49,6 +50,10 @@ def read_data(recipe: DetectorRecipe, cache: Path, warn: Say) -> DetectorData:
         every("portraits", recipe.data.portraits),
         read_validation(recipe, cache, warn),
         every("background", recipe.data.background),
+        tuple(
+            LabelledPhotos(section.photos, section.labels, cache / f"more-{number}", lambda _: True, warn)
+            for number, section in enumerate(recipe.data.more, 1)
+        ),
     )
 
 
@@ -75,7 +80,11 @@ class _Batches(Dataset[DetectorBatch]):
         views, side = recipe.batch.views, recipe.batch.side
         generator = np.random.default_rng([recipe.seed, step])
         sources: list[LabelledPhotos] = []
-        for photos, section in ((data.portraits, recipe.data.portraits), (data.background, recipe.data.background)):
+        shared = (
+            (data.portraits, recipe.data.portraits), (data.background, recipe.data.background),
+            *zip(data.more, recipe.data.more, strict=True),
+        )  # fmt: skip
+        for photos, section in shared:
             if photos is not None and section is not None:
                 sources += [photos] * int(generator.binomial(views, section.share))
         made = []
@@ -90,11 +99,14 @@ class _Batches(Dataset[DetectorBatch]):
         return _together(made)
 
 
-def batches(data: DetectorData, recipe: DetectorRecipe, first: int, loaders: int) -> Iterator[DetectorBatch]:
-    """The batches from step `first` on, prepared by `loaders` worker processes."""
+def batches(
+    data: DetectorData, recipe: DetectorRecipe, first: int, loaders: int, pin: bool = False
+) -> Iterator[DetectorBatch]:
+    """The batches from step `first` on, prepared by `loaders` worker processes; `pin` puts them where a GPU can fetch
+    them while it computes."""
     loader = DataLoader(
         _Batches(data, recipe), batch_size=None, sampler=range(first, recipe.steps), num_workers=loaders,
-        prefetch_factor=3 if loaders else None,
+        prefetch_factor=3 if loaders else None, pin_memory=pin,
     )  # fmt: skip
     return iter(loader)
 

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from facespace.errors import DataError
-from facespace.train.detector.data import DetectorData, batches
-from facespace.train.detector.loss import detection_loss
+from facespace.train.detector.data import DetectorBatch, DetectorData, batches
+from facespace.train.detector.loss import Faces, detection_loss
 from facespace.train.detector.network import DetectorNetwork, grown
 from facespace.train.detector.recipe import DetectorRecipe, without_folders
 from facespace.train.detector.validate import precision_of
@@ -77,6 +77,7 @@ def train_detector(
     on_step: OnStep = lambda record: None,
     warn: Say = lambda message: None,
     loaders: int = 1,
+    device: torch.device | None = None,
 ) -> TrainedDetector:
     """Train a detector.
 
@@ -94,13 +95,15 @@ def train_detector(
         Called with the record of each step, and with warnings for the user.
     loaders : int
         Number of processes that prepare batches.
+    device : torch.device or None
+        What computes; None for the CPU.
 
     Raises
     ------
     DataError
         The folder holds a run already (and `resume` is not set), the loss stays infinite, or the disk refused.
     """
-    started = time.perf_counter()
+    started, device = time.perf_counter(), device or torch.device("cpu")
     folder = run / "checkpoints"
     if checkpoints_in(folder) and not resume:
         raise DataError(f"{run} holds a run already; continue it with --resume, or name another folder")
@@ -108,9 +111,10 @@ def train_detector(
     network = network_of(recipe).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     if recipe.network.start is not None:
         start_from(network, recipe.network.start)
+    network.to(device)
     if recipe.network.keep_stem:
         network.stem.requires_grad_(False)
-    averaged = network_of(recipe).eval()
+    averaged = network_of(recipe).eval().to(device)
     averaged.load_state_dict(network.state_dict())
     optimiser = build_optimiser(recipe.optimiser, [own for own in network.parameters() if own.requires_grad])
     with History(run / "history.jsonl") as history:
@@ -134,7 +138,7 @@ def train_detector(
                 torch.empty((0, 3), dtype=torch.int64), extra,
             )  # fmt: skip
 
-        stream = batches(data, recipe, step, loaders)
+        stream = batches(data, recipe, step, loaders, pin=device.type == "cuda")
         while step < recipe.steps:
             clock = time.perf_counter()
             batch = next(stream)
@@ -142,18 +146,21 @@ def train_detector(
             network.train()
             if recipe.network.keep_stem:
                 network.stem.eval()
-            pixels = batch.pixels.permute(0, 3, 1, 2).to(torch.float32) / 255
-            with torch.autocast("cpu", torch.bfloat16, enabled=recipe.precision == "bf16"):
+            given, faces, ignored = sent(batch, device)
+            pixels = given.permute(0, 3, 1, 2).to(torch.float32) / 255
+            with torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == "bf16"):
                 maps = network(pixels)
-            losses = detection_loss(maps, batch.faces, batch.ignored)
+            losses = detection_loss(maps, faces, ignored)
             rate = rate_at(step, recipe.steps, recipe.optimiser)
             bad = 0 if _move(network, optimiser, losses["loss"], rate, recipe.optimiser.clip) else bad + 1
             if bad > MAX_BAD_STEPS:
                 raise DataError(f"the loss is not finite at step {step}; lower optimiser.rate")
             step += 1
             _average(averaged, network, min(recipe.averaging, step / (step + 10)))
+            # One transfer for all of them: each makes a GPU wait.
+            values = dict(zip(losses, torch.stack(list(losses.values())).tolist(), strict=True))
             record = {
-                "step": step, **{name: value.item() for name, value in losses.items()}, "rate": rate,
+                "step": step, **values, "rate": rate,
                 "faces": len(batch.faces.photo), "images": step * recipe.batch.views, "data_seconds": waited,
                 "seconds": time.perf_counter() - clock,
             }  # fmt: skip
@@ -185,8 +192,8 @@ def _move(network: nn.Module, optimiser: torch.optim.Optimizer, loss: Tensor, ra
         group["lr"] = rate
     optimiser.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
-    norm = float(nn.utils.clip_grad_norm_(network.parameters(), clip or math.inf))
-    if not (math.isfinite(norm) and math.isfinite(float(loss.detach()))):
+    norm = nn.utils.clip_grad_norm_(network.parameters(), clip or math.inf)
+    if not bool(torch.isfinite(norm + loss.detach())):
         return False
     optimiser.step()
     return True
@@ -194,11 +201,19 @@ def _move(network: nn.Module, optimiser: torch.optim.Optimizer, loss: Tensor, ra
 
 @torch.no_grad()
 def _average(averaged: nn.Module, network: nn.Module, kept: float) -> None:
-    for old, new in zip(averaged.state_dict().values(), network.state_dict().values(), strict=True):
-        if old.dtype.is_floating_point:
-            old.lerp_(new, 1 - kept)
-        else:
+    pairs = list(zip(averaged.state_dict().values(), network.state_dict().values(), strict=True))
+    weights = [pair for pair in pairs if pair[0].dtype.is_floating_point]
+    # All at once: one small kernel for each would keep a GPU waiting.
+    torch._foreach_lerp_([old for old, _ in weights], [new for _, new in weights], 1 - kept)
+    for old, new in pairs:
+        if not old.dtype.is_floating_point:
             old.copy_(new)
+
+
+def sent(batch: DetectorBatch, device: torch.device) -> DetectorBatch:
+    """A batch on another device; out of pinned memory the processor does not wait for it."""
+    faces = Faces(*(part.to(device, non_blocking=True) for part in batch.faces))
+    return DetectorBatch(batch.pixels.to(device, non_blocking=True), faces, batch.ignored.to(device, non_blocking=True))
 
 
 def _part(weights: dict[str, Tensor], name: str) -> dict[str, Tensor]:

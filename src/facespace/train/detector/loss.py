@@ -61,7 +61,7 @@ def detection_loss(maps: list[Tensor], faces: Faces, ignored: Tensor) -> dict[st
     count, total = values.shape[:2]
     matched = match(values, faces)
     rows = values.reshape(-1, values.shape[2])
-    target = torch.zeros(count * total)
+    target = torch.zeros(count * total, device=values.device)
     weight = (~_ignored_cells(ignored)).float().reshape(-1)
     at = matched.cells % total
     boxes, points = decode(rows[matched.cells], cells.centres[at], cells.strides[at])
@@ -92,7 +92,7 @@ def match(values: Tensor, faces: Faces) -> Matched:
     side = round((total / (1 + 1 / 4 + 1 / 16)) ** 0.5) * STRIDES[0]
     middle = (faces.boxes[:, :2] + faces.boxes[:, 2:]) / 2
     size = (faces.boxes[:, 2:] - faces.boxes[:, :2]).prod(dim=1).clamp(min=1).sqrt()
-    around = torch.tensor([(x, y) for y in (-1, 0, 1) for x in (-1, 0, 1)])
+    around = torch.tensor([(x, y) for y in (-1, 0, 1) for x in (-1, 0, 1)], device=values.device)
     indices, allowed, centres, strides = [], [], [], []
     start = 0
     for pixels in STRIDES:
@@ -106,7 +106,7 @@ def match(values: Tensor, faces: Faces) -> Matched:
         allowed.append(inside & (covered | (around == 0).all(dim=1)))
         indices.append(start + places[..., 1] * cells + places[..., 0])
         centres.append(at)
-        strides.append(torch.full(at.shape[:2], float(pixels)))
+        strides.append(torch.full(at.shape[:2], float(pixels), device=values.device))
         start += cells * cells
     index, may = torch.cat(indices, 1), torch.cat(allowed, 1)
     stride = torch.cat(strides, 1)
@@ -123,9 +123,11 @@ def match(values: Tensor, faces: Faces) -> Matched:
     rank = cost.argsort(dim=1).argsort(dim=1)
     picked = (rank < wanted[:, None]) & cost.isfinite()
     # A cell that is assigned to several faces keeps the one with the lowest cost.
-    best = torch.full((count * total,), torch.inf).scatter_reduce(0, rows[picked], cost[picked], "amin")
+    rivals = torch.where(picked, cost, torch.inf)
+    best = torch.full((count * total,), torch.inf, device=values.device)
+    best = best.scatter_reduce(0, rows.flatten(), rivals.flatten(), "amin")
     picked &= cost <= best[rows]
-    face = torch.arange(len(faces.photo))[:, None].expand_as(rows)
+    face = torch.arange(len(faces.photo), device=values.device)[:, None].expand_as(rows)
     return Matched(rows[picked], face[picked])
 
 

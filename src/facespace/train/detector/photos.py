@@ -1,7 +1,8 @@
 """Training photos of a detector, decoded once, with their labelled faces."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facespace.errors import DataError, ImageError
-from facespace.images import decode_photo
+from facespace.images import Decoded, decode_photo
+from facespace.processors import available
 
 # Maximum longer side of the stored photos, in pixels.
 LONGEST = 1024
@@ -124,11 +126,9 @@ def _stored(folder: Path, names: Sequence[str], cache: Path, warn: Callable[[str
     scales: list[float] = []
     offset = 0
     with (cache / "photos.u8").open("wb") as file:
-        for name in names:
-            try:
-                decoded = decode_photo(folder / name, longest=LONGEST)
-            except ImageError as error:
-                warn(f"{error}; left out")
+        for name, decoded in _decoded(folder, names):
+            if isinstance(decoded, ImageError):
+                warn(f"{decoded}; left out")
                 continue
             height, width = decoded.pixels.shape[:2]
             file.write(decoded.pixels.tobytes())
@@ -139,6 +139,23 @@ def _stored(folder: Path, names: Sequence[str], cache: Path, warn: Callable[[str
     np.savez(index, key=np.array(key), names=np.array(kept), places=np.array(places), scales=np.array(scales))
     with np.load(index, allow_pickle=False) as read:
         return _as_places(read)
+
+
+def _decoded(folder: Path, names: Sequence[str]) -> Iterator[tuple[str, Decoded | ImageError]]:
+    """Each photo in order, decoded by as many threads as there are processors, or the error that it caused."""
+
+    def decoded(name: str) -> Decoded | ImageError:
+        try:
+            return decode_photo(folder / name, longest=LONGEST)
+        except ImageError as error:
+            return error
+
+    threads = available()
+    with ThreadPoolExecutor(threads) as pool:
+        # A few at a time: decoded photos are large.
+        for first in range(0, len(names), 8 * threads):
+            some = names[first : first + 8 * threads]
+            yield from zip(some, pool.map(decoded, some), strict=True)
 
 
 def _as_places(read: Any) -> dict[str, Place]:

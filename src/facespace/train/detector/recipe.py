@@ -3,9 +3,9 @@
 import os
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from facespace.errors import RecipeError
 from facespace.train.recipe import OptimiserSection
@@ -56,10 +56,25 @@ class BackgroundSection(_Section):
     share: Share = 0.1
 
 
+class MoreSection(_Section):
+    """More photos to learn from, cut as those of `wild` are; all of them train.
+
+    share : of the views of a batch
+    """
+
+    photos: Path
+    labels: Path
+    share: Share
+
+
 class DataSection(_Section):
-    """Training data. Its description, licence and terms are written to the card."""
+    """Training data. Its description, licence and terms are written to the card.
+
+    Each of the other collections takes its share of the views of a batch; the rest is of `wild`.
+    """
 
     wild: PhotosSection
+    more: tuple[MoreSection, ...] = ()
     portraits: PortraitsSection | None = None
     background: BackgroundSection | None = None
     description: str = "not described"
@@ -101,11 +116,23 @@ class ValidationSection(_Section):
     every: Annotated[int, Field(ge=0)] = 0
 
 
+_Photos = TypeVar("_Photos", PhotosSection, PortraitsSection, BackgroundSection, MoreSection)
+_PHOTOS = ("wild", "portraits", "background")
+
+
 class DetectorRecipe(_Section):
     """All settings that determine the result of a training run.
 
     averaging : of the weights that are used, the share of their past kept at each step
     """
+
+    @model_validator(mode="after")
+    def _leave_views_to_wild(self) -> "DetectorRecipe":
+        others = [self.data.portraits, self.data.background, *self.data.more]
+        total = sum(section.share for section in others if section is not None)
+        if total > 1:
+            raise ValueError(f"the shares of data.portraits, data.background and data.more add up to {total:g}, over 1")
+        return self
 
     kind: Literal["detector"]
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
@@ -137,16 +164,17 @@ def read_detector_recipe(path: str | os.PathLike[str], base: Path | None = None)
         raise RecipeError(f"cannot read the recipe {path}: {error.strerror}; check the path") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise RecipeError(f"{path} is not TOML: {error}") from None
-    recipe, base = parse_detector_recipe(values, str(path)), base or path.parent
+    recipe = parse_detector_recipe(values, str(path))
+    folder = base or path.parent
 
-    def found(section: PhotosSection | PortraitsSection | BackgroundSection) -> dict[str, Path]:
-        return {"photos": base / section.photos, "labels": base / section.labels}
+    def found(section: _Photos) -> _Photos:
+        return section.model_copy(update={"photos": folder / section.photos, "labels": folder / section.labels})
 
-    wild = recipe.data.wild.model_copy(update=found(recipe.data.wild))
-    data: dict[str, PhotosSection | PortraitsSection | BackgroundSection] = {"wild": wild}
-    for name, section in (("portraits", recipe.data.portraits), ("background", recipe.data.background)):
+    data: dict[str, Any] = {"more": tuple(found(section) for section in recipe.data.more)}
+    for name in _PHOTOS:
+        section = getattr(recipe.data, name)
         if section is not None:
-            data[name] = section.model_copy(update=found(section))
+            data[name] = found(section)
     return recipe.model_copy(update={"data": recipe.data.model_copy(update=data)})
 
 
@@ -155,10 +183,16 @@ def without_folders(recipe: dict[str, Any]) -> dict[str, Any]:
     network, data = dict(recipe["network"]), dict(recipe["data"])
     if network.get("start") is not None:
         network["start"] = Path(network["start"]).name
-    for section in ("wild", "portraits", "background"):
+    for section in _PHOTOS:
         if data.get(section) is not None:
-            data[section] = data[section] | {key: Path(data[section][key]).name for key in ("photos", "labels")}
+            data[section] = _named(data[section])
+    # Runs of earlier versions have no such key.
+    data["more"] = [_named(section) for section in data.get("more", ())]
     return {**recipe, "network": network, "data": data}
+
+
+def _named(section: dict[str, Any]) -> dict[str, Any]:
+    return section | {key: Path(section[key]).name for key in ("photos", "labels")}
 
 
 def parse_detector_recipe(values: object, where: str) -> DetectorRecipe:

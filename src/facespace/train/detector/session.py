@@ -5,13 +5,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 from facespace.faces.detector_file import DetectorModelCard
+from facespace.processors import available
 from facespace.train.detector.data import read_data, read_validation
 from facespace.train.detector.export import export_detector
 from facespace.train.detector.loop import TrainedDetector, train_detector
 from facespace.train.detector.recipe import DetectorRecipe, parse_detector_recipe
 from facespace.train.engine.checkpoint import best_checkpoint
+from facespace.train.engine.distributed import choose_device
 
 Say = Callable[[str], None]
+# Processes that prepare the batches of a GPU, at most.
+LOADERS = 8
 
 
 def is_detector(recipe: Path) -> bool:
@@ -34,10 +38,22 @@ def train_detector_recipe(
     on_step: Callable[[dict[str, float]], None],
     warn: Say,
     loaders: int | None = None,
+    device: str = "cpu",
 ) -> TrainedDetector:
-    """Train with a recipe and write the run's page; parameters and errors as for `train_detector`."""
+    """Train with a recipe and write the run's page; parameters and errors as for `train_detector`.
+
+    Parameters
+    ----------
+    loaders : int or None
+        None: 1 for a CPU, and a share of the processors for a GPU.
+    device : str
+        See `choose_device`.
+    """
+    chosen = choose_device(device)
+    if loaders is None:
+        loaders = 1 if chosen.type == "cpu" else min(max(available() - 1, 1), LOADERS)
     data = read_data(recipe, run / "photos", warn)
-    trained = train_detector(recipe, data, run, resume, on_step, warn, 1 if loaders is None else loaders)
+    trained = train_detector(recipe, data, run, resume, on_step, warn, loaders, chosen)
     try:
         from facespace.train.detector.page import write_detector_page
     except ModuleNotFoundError as error:

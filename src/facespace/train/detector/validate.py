@@ -25,14 +25,15 @@ GRAIN = 32
 
 
 def maps_of(network: nn.Module) -> Maps:
-    """Runs a network in evaluation mode on photos of any size."""
+    """Runs a network in evaluation mode on photos of any size, on the device that its weights are on."""
+    device = next(network.parameters()).device
 
     @torch.no_grad()
     def look(pixels: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
         height, width = pixels.shape[:2]
         padded = np.zeros((1, 3, height + -height % GRAIN, width + -width % GRAIN), np.float32)
         padded[0, :, :height, :width] = pixels.transpose(2, 0, 1)
-        return [level[0].float().numpy() for level in network(torch.from_numpy(padded) / 255)]
+        return [level[0].float().cpu().numpy() for level in network(torch.from_numpy(padded).to(device) / 255)]
 
     return look
 

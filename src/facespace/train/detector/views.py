@@ -16,6 +16,8 @@ from facespace.train.detector.photos import Labels
 SMALLEST = 8.0
 # Of a face cut by the border at least this share of its box has to be seen.
 SEEN = 0.4
+# Of a view's side at least this share lies in the photo, unless a face needs another size.
+FILLED = 0.7
 MIRRORED = [1, 0, 2, 4, 3]
 _RESAMPLE = (PIL.Image.Resampling.BILINEAR, PIL.Image.Resampling.BICUBIC, PIL.Image.Resampling.BOX)
 
@@ -70,7 +72,9 @@ def _window(
             shift = shift * 0.5
         left, top = (middle + (shift - 0.5) * side / zoom).tolist()
         return zoom, left, top
-    zoom = math.exp(generator.uniform(math.log(0.4), math.log(1.6)))
+    # A photo smaller than the view still fills most of it.
+    low = min(max(0.4, FILLED * side / max(width, height)), 1.6)
+    zoom = math.exp(generator.uniform(math.log(low), math.log(1.6)))
     spare = np.array([width, height]) - side / zoom
     left, top = (spare * generator.random(2)).tolist()
     return zoom, left, top

@@ -9,7 +9,7 @@ from facespace.train.recipe import LOSS_SECTIONS, Recipe, parse_recipe, with_new
 
 # Keys that may change when a run is resumed; a change of precision gives a warning.
 _FREE = {"steps", "checkpoint_every", "keep_checkpoints", "precision"}
-_PATHS = (("data", "train"), ("data", "validation"), ("data", "old"), ("network", "start"))
+_PATHS = (("data", "train"), ("data", "unnamed"), ("data", "validation"), ("data", "old"), ("network", "start"))
 
 
 def stored_recipe(checkpoint: Checkpoint, run: Path) -> Recipe:
