@@ -68,8 +68,8 @@ class Size:
     tuning : embedded in each run that chooses a rate or a hardness
     every, pool, start : of the searches
     seeds : of each arm; those of CLOSE have more
-    muon : the two middle rates tried with Muon
     scarce : share of active online triplets below which the late arm begins its searches
+    muon : the two middle rates tried with Muon
     """
 
     network: str

@@ -43,6 +43,10 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
+# The keys of [data] that hold paths.
+DATA_PATHS = ("train", "unnamed", "validation", "old")
+
+
 class DataSection(_Section):
     """The training and validation data.
 
@@ -414,12 +418,7 @@ def read_recipe(path: str | os.PathLike[str], base: Path | None = None) -> Recip
     return recipe.model_copy(
         update={
             "data": data.model_copy(
-                update={
-                    "train": base / data.train,
-                    "unnamed": None if data.unnamed is None else base / data.unnamed,
-                    "validation": None if data.validation is None else base / data.validation,
-                    "old": None if data.old is None else base / data.old,
-                }
+                update={key: base / path for key in DATA_PATHS if (path := getattr(data, key)) is not None}
             )
         }
     )

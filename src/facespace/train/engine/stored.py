@@ -5,11 +5,11 @@ from typing import Any
 
 from facespace.errors import DataError
 from facespace.train.engine.checkpoint import Checkpoint
-from facespace.train.recipe import LOSS_SECTIONS, Recipe, parse_recipe, with_new_names
+from facespace.train.recipe import DATA_PATHS, LOSS_SECTIONS, Recipe, parse_recipe, with_new_names
 
 # Keys that may change when a run is resumed; a change of precision gives a warning.
 _FREE = {"steps", "checkpoint_every", "keep_checkpoints", "precision"}
-_PATHS = (("data", "train"), ("data", "unnamed"), ("data", "validation"), ("data", "old"), ("network", "start"))
+_PATHS = (*(("data", key) for key in DATA_PATHS), ("network", "start"))
 
 
 def stored_recipe(checkpoint: Checkpoint, run: Path) -> Recipe:
