@@ -9,11 +9,15 @@ aside. Judged by VAL and rank-1 on people nobody was trained on, against images 
     python benchmarks/mining_study.py ../shared/data runs/study --size full      # 600,000 images a run
     python benchmarks/mining_study.py ../shared/data runs/study --report         # tables, and the plots
 
-A run that was stopped goes on; manifest.json in the folder says what is done. `--seconds` ends before the next run once
-so much processor time is used. A GPU is used where there is one.
+A run that was stopped goes on; manifest.json in the folder says what is done. `--workers` does several runs at once;
+the same command may also be started several times. `--seconds` ends before the next run once so much processor time is
+used, and `--until` begins no run that would not end by then. A GPU is used where there is one.
 """
 
 import argparse
+import os
+import signal
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -26,10 +30,11 @@ import torch
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from facespace.errors import DataError
 from facespace.train.data.dataset import FaceSet
 from facespace.train.engine.distributed import Workers
 from facespace.train.engine.history import read_history
-from facespace.train.engine.loop import train
+from facespace.train.engine.loop import Trained, train
 from facespace.train.recipe import Recipe
 from study import (
     FARS,
@@ -40,6 +45,8 @@ from study import (
     do,
     embedded,
     figures,
+    forget_failures,
+    in_processes,
     interval_over_people,
     interval_over_seeds,
     one_thread,
@@ -96,6 +103,8 @@ HARDNESS = (0.3, 0.7)
 # The share of active triplets that the plot marks as scarce, and the steps of its running mean.
 SCARCE, WINDOW = 0.1, 20
 VALIDATIONS = 8
+# What a second of a run is.
+DEVICES = {"cpu": "processor seconds", "cuda": "seconds on a GPU shared with other runs"}
 # Okabe and Ito's: told apart with any colour vision.
 PALETTE = ("#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#7F7F7F", "#F0E442", "#5B4BB5")
 
@@ -106,7 +115,7 @@ class Arm:
 
     share : of each batch that comes from the pool, None for no pool
     annealed : the online miner's hardness rises over the run
-    late : the pool begins when online triplets are scarce
+    late : the pool begins when online triplets are scarce, or after half of the run if they never are
     like : the arm whose tuned rate and hardness it takes, where it has no runs of its own for that
     """
 
@@ -206,14 +215,13 @@ def jobs_of(size: Size, out: Path, faces: Faces | None) -> Iterator[Job]:
             assert faces is not None
             recipe = recipe_of(arm, size, 99, size.tuning, rate, hardness, size.start // 2)
             recipe = recipe.model_copy(update={"validation": recipe.validation.model_copy(update={"every": 0})})
-            trained = train(
-                recipe, some(faces.tuning, size.limit), folder / "run", resume=True, warn=say(folder),
-                workers=Workers(loaders=0),
-            )  # fmt: skip
+            trained = trained_or_why(recipe, some(faces.tuning, size.limit), folder)
+            if isinstance(trained, str):
+                return {"failed": trained}
             points = embedded(trained.network, faces.held_out, trained.precision == "bf16")
             return {**figures(points, faces.held_out.labels), "rollbacks": trained.rollbacks}
 
-        return Job(f"tune-{arm.name}-{rate:.3g}-{hardness:g}", work)
+        return Job(f"tune-{arm.name}-{rate:.3g}-{hardness:g}", work, size.tuning)
 
     def main_run(arm: Arm, seed: int) -> Job:
         def work(folder: Path) -> Values | None:
@@ -224,18 +232,16 @@ def jobs_of(size: Size, out: Path, faces: Faces | None) -> Iterator[Job]:
                     return None
                 # Up to there this run sees the batches of the online one, at nearly its rates.
                 found = scarce_from(read_history(out / f"online-{seed}" / "run" / "history.jsonl"), size.scarce)
-                if found is None:
-                    return {"never": f"the share of active triplets of online-{seed} never fell below {size.scarce}"}
-                start = found
+                start = found or size.images // (size.people * size.photos) // 2
             if best is None:
                 return None
             recipe = recipe_of(arm, size, seed, size.images, *best, start)
             clock = time.perf_counter if torch.cuda.is_available() else time.process_time
-            trained = train(
-                recipe, some(faces.train, size.limit), folder / "run", resume=True,
-                on_step=Clock(folder / "clock.csv", clock), warn=say(folder), validation=faces.validation,
-                workers=Workers(loaders=0),
-            )  # fmt: skip
+            trained = trained_or_why(
+                recipe, some(faces.train, size.limit), folder, Clock(folder / "clock.csv", clock), faces.validation
+            )
+            if isinstance(trained, str):
+                return {"failed": trained}
             points = embedded(trained.network, faces.validation, trained.precision == "bf16")
             np.save(folder / "points.npy", points.astype(np.float16))
             return {
@@ -246,18 +252,40 @@ def jobs_of(size: Size, out: Path, faces: Faces | None) -> Iterator[Job]:
                 "start": start,
                 "rollbacks": trained.rollbacks,
                 "precision": trained.precision,
-                "gpu": torch.cuda.is_available(),
             }
 
-        return Job(f"{arm.name}-{seed}", work)
+        return Job(f"{arm.name}-{seed}", work, size.images)
 
-    for arm in ARMS.values():
+    arms = sorted(ARMS.values(), key=lambda arm: arm.name not in CLOSE)
+    for arm in arms:
         if arm.like is None:
             yield from (tuning(arm, *pair) for pair in arm.tried(size))
     for seed in range(1, size.more_seeds + 1):
-        for arm in ARMS.values():
+        for arm in arms:
             if seed <= size.seeds or arm.name in CLOSE:
                 yield main_run(arm, seed)
+
+
+def trained_or_why(
+    recipe: Recipe,
+    faces: FaceSet,
+    folder: Path,
+    on_step: Callable[[dict[str, float]], None] = lambda record: None,
+    validation: FaceSet | None = None,
+) -> Trained | str:
+    """Train, or go on; the reason where the watchdog gave up, which is a result like any other."""
+    run = folder / "run"
+    try:
+        return train(
+            recipe, faces, run, resume=True, on_step=on_step, warn=say(folder), validation=validation,
+            workers=Workers(loaders=0),
+        )  # fmt: skip
+    except DataError as error:
+        history = run / "history.jsonl"
+        rollbacks = [record for record in read_history(history) if "event" in record] if history.exists() else []
+        if len(rollbacks) < recipe.watchdog.max_rollbacks:
+            raise
+        return str(error)
 
 
 def some(faces: FaceSet, limit: int | None) -> FaceSet:
@@ -288,22 +316,37 @@ def main() -> None:
     parser.add_argument("--size", choices=SIZES, default="many")
     parser.add_argument("--arms", nargs="+", choices=ARMS, help="these only")
     parser.add_argument("--seconds", type=float, help="of processor time, after which no run begins")
+    parser.add_argument("--workers", type=int, default=1, help="runs at once, each in a process of its own")
+    parser.add_argument("--until", type=float, help="seconds since 1970 by which runs must be expected to end")
     parser.add_argument("--report", action="store_true")
     options = parser.parse_args()
     size, out = SIZES[options.size], options.out / options.size
     if options.report:
         report(size, out)
         return
-    if not torch.cuda.is_available():
-        one_thread()
-    faces = read(options.data, size.side)
     out.mkdir(parents=True, exist_ok=True)
+    forget_failures(out)
+    if options.workers > 1:
+        # Ends the processes too.
+        signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+        # Inherited: each process computes in one thread.
+        os.environ["OMP_NUM_THREADS"] = "1"
+        in_processes(options.workers, run_missing, options)
+    else:
+        run_missing(options)
+    write_manifest(list(jobs_of(size, out, None)), out)
+
+
+def run_missing(options: argparse.Namespace) -> None:
+    """Do what is missing, in this process."""
+    size, out = SIZES[options.size], options.out / options.size
+    one_thread()
+    faces = read(options.data, size.side)
     np.save(out / "labels.npy", faces.validation.labels)
     jobs = list(jobs_of(size, out, faces))
     if options.arms:
         jobs = [job for job in jobs if _arm_of(job.name) in options.arms]
-    do(jobs, out, options.seconds)
-    write_manifest(list(jobs_of(size, out, None)), out)
+    do(jobs, out, options.seconds, options.until)
 
 
 def _arm_of(name: str) -> str:
@@ -326,11 +369,16 @@ class Run:
     images: NDArray[np.float64]
     searching: float
 
+    @property
+    def device(self) -> str:
+        """'cpu' or 'cuda'."""
+        return str(self.result.get("device", "cpu"))
+
 
 def run_of(folder: Path) -> Run | None:
-    """A finished run; None where it is not, or had nothing to do."""
+    """A finished run; None where it is not, or the watchdog gave up."""
     result = result_of(folder)
-    if result is None or "never" in result:
+    if result is None or "failed" in result:
         return None
     spent = Clock.read(folder / "clock.csv")
     steps = [record for record in read_history(folder / "run" / "history.jsonl") if "event" not in record]
@@ -359,29 +407,40 @@ def report(size: Size, out: Path) -> None:
         values = list(found.values())
         cells = [told([r.result[key] for r in values]) for key in ("val_at_1e-02", "val_at_1e-03", "rank1")]
         active = np.mean([np.nanmean(r.active[-WINDOW:]) for r in values]) if ARMS[name].loss == "triplet" else None
+        settings = sorted({f"{r.result['rate']:.3g}, {r.result['hardness']:g}" for r in values})
         print(
-            f"| {name} | {len(values)} | {values[0].result['rate']:.3g}, {values[0].result['hardness']:g} | "
+            f"| {name} | {len(values)} | {' / '.join(settings)} | "
             f"{' | '.join(cells)} | {'-' if active is None else f'{active:.2f}'} | "
             f"{np.mean([r.searching for r in values]):.0%} |"
         )
-    print("\n| processor time | seconds a run | images | rollbacks |\n|---|---|---|---|")
+    print("\n| time | device | seconds a run | images | rollbacks |\n|---|---|---|---|---|")
     for name, found in runs.items():
-        seconds = [run.curve[-1]["processor_seconds"] for run in found.values()]
-        images = np.mean([run.result["images"] for run in found.values()])
-        rollbacks = sum(run.result["rollbacks"] for run in found.values())
-        print(f"| {name} | {np.mean(seconds):.0f} | {images:,.0f} | {rollbacks} |")
+        for where in sorted({run.device for run in found.values()}):
+            here = [run for run in found.values() if run.device == where]
+            seconds = np.mean([run.curve[-1]["processor_seconds"] for run in here])
+            images = np.mean([run.result["images"] for run in here])
+            rollbacks = sum(run.result["rollbacks"] for run in here)
+            print(f"| {name} | {DEVICES[where]} | {seconds:.0f} | {images:,.0f} | {rollbacks} |")
+    for job in jobs:
+        if "failed" in (result := result_of(out / job.name) or {}):
+            print(f"\n{job.name} ended: {result['failed']}")
     differences(runs, out)
     done = [result for job in jobs if (result := result_of(out / job.name))]
-    hours = sum(result["processor_seconds"] for result in done) / 3600
-    print(f"\n{len(done)} of {len(jobs)} runs, {hours:.2f} hours of processor time")
+    print(f"\n{len(done)} of {len(jobs)} runs")
+    for where, kind in DEVICES.items():
+        key = "seconds" if where == "cuda" else "processor_seconds"
+        hours = sum(result[key] for result in done if result.get("device", "cpu") == where) / 3600
+        print(f"{hours:.2f} hours: {kind}")
     pictures = PICTURES / out.name
     pictures.mkdir(parents=True, exist_ok=True)
     for key, label in (("val_at_1e-02", "VAL at FAR 1e-2"), ("val_at_1e-03", "VAL at FAR 1e-3")):
-        for axis, name in (
-            ("images", "images embedded"),
-            ("processor_seconds", "processor seconds, searches included"),
-        ):
-            draw(runs, key, label, axis, name, pictures)
+        draw(runs, key, label, "images", "images embedded", pictures)
+        # Seconds of two devices do not belong on one axis.
+        where = max(
+            DEVICES, key=lambda where: sum(run.device == where for found in runs.values() for run in found.values())
+        )
+        there = {name: {s: run for s, run in found.items() if run.device == where} for name, found in runs.items()}
+        draw(there, key, label, "processor_seconds", f"{DEVICES[where]}, searches included", pictures)
     draw_active(runs, pictures)
 
 
@@ -399,7 +458,8 @@ def differences(runs: dict[str, dict[int, Run]], out: Path) -> None:
         print("|---|---|---|---|")
         for name, found in runs.items():
             base = "online-adagrad" if name.endswith("adagrad") else "online"
-            both = [seed for seed in found if seed in runs.get(base, {})]
+            # Of the same device, whose augmentation differs a little from the other's.
+            both = [s for s in found if s in runs.get(base, {}) and found[s].device == runs[base][s].device]
             if name == base or not both:
                 continue
             apart = [found[s].result[key] - runs[base][s].result[key] for s in both]

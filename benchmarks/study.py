@@ -2,8 +2,11 @@
 
 import csv
 import json
+import multiprocessing
 import os
+import threading
 import time
+import traceback
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 from scipy import stats
 from torch import nn
@@ -67,26 +71,128 @@ class Job:
     """One run of a study: a name, which is its folder, and what gives its result as plain data.
 
     A job that must wait for another one returns None.
+
+    images : embedded in it, from which the time it takes is estimated
     """
 
     name: str
     work: Callable[[Path], Values | None]
+    images: int = 0
 
 
-def do(jobs: Sequence[Job], out: Path, seconds: float | None = None) -> None:
-    """Do the jobs that are not done, in order, until that much processor time is used; keep manifest.json."""
+# Seconds until a process looks again for a job that no other one does.
+PAUSE = 1.0
+# Times that a process is started, with those after an error.
+STARTS = 3
+FAILED = "failed.txt"
+
+
+def do(jobs: Sequence[Job], out: Path, seconds: float | None = None, until: float | None = None) -> None:
+    """Do the jobs that are not done, in order; keep manifest.json.
+
+    Several processes may do this at once: each job is done by one of them, and can be done by another one if that
+    process dies. A process ends when no job is left for it; while others are busy, it waits, because their results may
+    be what a job waits for.
+
+    Parameters
+    ----------
+    jobs : sequence of Job
+    out : path
+    seconds : float or None
+        Processor time of this process, after which no job begins.
+    until : float or None
+        Moment, in seconds since 1970, by which a job must be expected to end, or it does not begin.
+    """
     out.mkdir(parents=True, exist_ok=True)
-    for job in jobs:
-        folder = out / job.name
-        if result_of(folder) is None and (seconds is None or time.process_time() < seconds):
-            folder.mkdir(exist_ok=True)
-            before = time.process_time()
-            result = job.work(folder)
-            if result is not None:
-                spent = {"processor_seconds": time.process_time() - before}
-                write_json(folder / "done.json", {**spent, **result})
-                print(job.name, {key: _short(value) for key, value in result.items()}, flush=True)
+    while True:
+        if seconds is not None and time.process_time() >= seconds:
+            break
+        outcomes = set()
+        for job in jobs:
+            outcomes.add(_attempt(job, out, _ends_too_late(job, jobs, out, until)))
+            if "done" in outcomes:
+                break
         write_manifest(jobs, out)
+        if "done" not in outcomes:
+            if "busy" not in outcomes:
+                break
+            time.sleep(PAUSE)
+
+
+def _attempt(job: Job, out: Path, too_late: bool) -> str:
+    """Do a job: 'done', 'busy' if another process does it, or 'left' if there is nothing to do now."""
+    folder = out / job.name
+    if result_of(folder) is not None or (folder / FAILED).exists():
+        return "left"
+    try:
+        # The system releases the lock of a process that dies.
+        with FileLock(out / f".{job.name}.lock", timeout=0):
+            if too_late or result_of(folder) is not None:
+                return "left"
+            return "done" if _done(job, folder) else "left"
+    except Timeout:
+        return "busy"
+
+
+def _done(job: Job, folder: Path) -> bool:
+    folder.mkdir(exist_ok=True)
+    before, started = time.process_time(), time.perf_counter()
+    try:
+        result = job.work(folder)
+    except Exception:
+        (folder / FAILED).write_text(traceback.format_exc(), "utf-8")
+        raise
+    if result is None:
+        return False
+    spent = {"processor_seconds": time.process_time() - before, "seconds": time.perf_counter() - started}
+    write_json(folder / "done.json", {**spent, "device": device(), **result})
+    print(job.name, {key: _short(value) for key, value in result.items()}, flush=True)
+    return True
+
+
+def _ends_too_late(job: Job, jobs: Sequence[Job], out: Path, until: float | None) -> bool:
+    """Whether a job is expected to end after a moment, judged by those that were done on this device."""
+    if until is None:
+        return False
+    done = [(other.images, result_of(out / other.name) or {}) for other in jobs if other.images]
+    took = [(images, result["seconds"] / images) for images, result in done if result.get("device") == device()]
+    # Short jobs take more time an image.
+    alike = [pace for images, pace in took if images == job.images] or [pace for _, pace in took]
+    return bool(alike) and time.time() + job.images * float(np.median(alike)) > until
+
+
+def device() -> str:
+    """Where a study computes: 'cuda' or 'cpu'."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def forget_failures(out: Path) -> None:
+    """Let the jobs that ended with an error be tried again."""
+    for path in out.glob(f"*/{FAILED}"):
+        path.unlink(missing_ok=True)
+
+
+def in_processes(count: int, work: Callable[..., None], *arguments: Any) -> None:
+    """Run a function in several new processes until all return; one that ends with an error is started again.
+
+    An error can leave a GPU unusable for its process. Each process is started STARTS times at most.
+    """
+    context = multiprocessing.get_context("spawn")
+    started: list[list[Any]] = [[] for _ in range(count)]
+    try:
+        while True:
+            for processes in started:
+                if not processes or (processes[-1].exitcode and len(processes) < STARTS):
+                    processes.append(context.Process(target=work, args=arguments))
+                    processes[-1].start()
+            if all(processes[-1].exitcode is not None for processes in started):
+                break
+            time.sleep(PAUSE)
+    finally:
+        for processes in started:
+            for process in processes:
+                process.terminate()
+                process.join()
 
 
 def write_manifest(jobs: Sequence[Job], out: Path) -> None:
@@ -112,7 +218,7 @@ def result_of(folder: Path) -> Values | None:
 
 
 def write_json(path: Path, values: Values) -> None:
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    partial = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
     partial.write_text(json.dumps(values, indent=1) + "\n", "utf-8")
     partial.replace(path)
 

@@ -2,6 +2,12 @@
 
 import itertools
 import json
+import runpy
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -106,10 +112,103 @@ def test_only_what_is_missing_is_done_and_the_manifest_says_so(tmp_path):
     jobs = [job("first", {"value": 1.0}), job("waits", None), job("last", {"value": 2.0})]
     study.do(jobs, tmp_path)
     study.do(jobs, tmp_path)
-    assert done == ["first", "waits", "last", "waits"]
+    assert [name for name in done if name != "waits"] == ["first", "last"]
     manifest = json.loads((tmp_path / "manifest.json").read_text())
     assert manifest["runs"] == {"first": "done", "waits": "begun", "last": "done"}
     assert (manifest["done"], manifest["begun"], manifest["missing"]) == (2, 1, 0)
+
+
+def test_workers_share_the_jobs_and_wait_for_what_another_one_does(tmp_path, monkeypatch):
+    monkeypatch.setattr(study, "PAUSE", 0.01)
+    began = []
+
+    def work(folder):
+        needed = study.result_of(tmp_path / "base-0")
+        if folder.name.startswith("after") and needed is None:
+            return None
+        began.append((folder.name, threading.get_ident()))
+        time.sleep(0.05)
+        return {"value": 1.0}
+
+    # Those that wait come first: a worker must look at them again.
+    jobs = [study.Job(f"{kind}-{number}", work) for kind in ("after", "base") for number in range(4)]
+    workers = [threading.Thread(target=study.do, args=(jobs, tmp_path)) for _ in range(3)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert sorted(name for name, _ in began) == sorted(job.name for job in jobs)
+    assert len({worker for _, worker in began}) > 1
+    assert json.loads((tmp_path / "manifest.json").read_text())["done"] == len(jobs)
+
+
+def test_a_job_whose_process_dies_is_done_by_another_one(tmp_path, monkeypatch):
+    monkeypatch.setattr(study, "PAUSE", 0.01)
+    hold = (
+        "import filelock, sys, time; a = filelock.FileLock(sys.argv[1]); a.acquire(); print(flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", hold, tmp_path / ".only.lock"], stdout=subprocess.PIPE) as other:
+        other.stdout.readline()
+        worker = threading.Thread(target=study.do, args=([study.Job("only", lambda folder: {"value": 1.0})], tmp_path))
+        worker.start()
+        worker.join(0.1)
+        waited = worker.is_alive()
+        other.kill()
+        worker.join(10)
+    assert waited
+    assert study.result_of(tmp_path / "only")["value"] == 1.0
+
+
+def test_an_error_ends_its_job_but_not_the_others_until_it_is_forgotten(tmp_path):
+    works = []
+
+    def work(folder):
+        if not works:
+            raise RuntimeError("out of memory")
+        return {"value": 1.0}
+
+    jobs = [study.Job("bad", work), study.Job("good", lambda folder: {"value": 2.0})]
+    with pytest.raises(RuntimeError):
+        study.do(jobs, tmp_path)
+    study.do(jobs, tmp_path)
+    assert "out of memory" in (tmp_path / "bad" / study.FAILED).read_text()
+    assert [study.result_of(tmp_path / name) is None for name in ("bad", "good")] == [True, False]
+    works.append(1)
+    study.forget_failures(tmp_path)
+    study.do(jobs, tmp_path)
+    assert study.result_of(tmp_path / "bad")["value"] == 1.0
+
+
+def test_no_job_begins_that_would_end_too_late_judged_by_those_of_its_size(tmp_path):
+    def jobs(images, names):
+        return [study.Job(name, lambda folder: time.sleep(0.02) or {"value": 1.0}, images) for name in names]
+
+    short, long, none_like_it = jobs(10, ["short-1", "short-2"]), jobs(1_000, ["long"]), jobs(20, ["other"])
+    study.do(short[:1], tmp_path)
+    study.do([*long, *short, *none_like_it], tmp_path, until=time.time() + 1)
+    done = [job.name for job in (*short, *long, *none_like_it) if study.result_of(tmp_path / job.name)]
+    assert done == ["short-1", "short-2", "other"]
+
+
+def test_a_worker_that_ends_with_an_error_is_started_again_and_not_for_ever(tmp_path, monkeypatch):
+    monkeypatch.setattr(study, "PAUSE", 0.05)
+    script = tmp_path / "work.py"
+    script.write_text(
+        "import pathlib, sys; path = pathlib.Path(__file__).with_name('starts')\npath.open('a').write('.'); sys.exit(1)"
+    )
+    study.in_processes(1, runpy.run_path, str(script))
+    assert (tmp_path / "starts").read_text() == "." * study.STARTS
+
+
+def test_a_seed_is_complete_before_the_next_one_begins_and_close_arms_come_first():
+    names = [job.name for job in mining_study.jobs_of(mining_study.SIZES["full"], Path("nowhere"), None)]
+    main = [name for name in names if not name.startswith("tune-")]
+    assert names[len(names) - len(main) :] == main
+    seeds = [int(name.rsplit("-", 1)[1]) for name in main]
+    assert seeds == sorted(seeds)
+    first = [name.rsplit("-", 1)[0] for name in main[: seeds.count(1)]]
+    assert set(first[: len(mining_study.CLOSE)]) == set(mining_study.CLOSE)
+    assert set(first) == set(mining_study.ARMS)
 
 
 def test_a_share_of_the_names_is_shuffled_and_the_wrong_ones_are_listed():

@@ -122,17 +122,10 @@ def suspected_labels(embeddings: Tensor, labels: Tensor, faces: Tensor, votes: i
     found, near = _nearest_others(embeddings, labels, faces, votes)
     own = _nearest_own(embeddings, labels, faces)
     agreed = (labels[found] == labels[found[:, :1]]).all(dim=1) & near.isfinite().all(dim=1)
-    wrong = torch.nonzero(agreed & (near[:, -1] < own)).flatten().tolist()
-    suspects = [
-        Suspect(
-            face=int(faces[i]),
-            label=int(labels[faces[i]]),
-            other=int(labels[found[i, 0]]),
-            own_distance=float(own[i]),
-            other_distance=float(near[i, -1]),
-        )
-        for i in wrong
-    ]
+    wrong = torch.nonzero(agreed & (near[:, -1] < own)).flatten()
+    # One copy for each column: a GPU would be waited for at each number.
+    columns = (faces[wrong], labels[faces[wrong]], labels[found[wrong, 0]], own[wrong], near[wrong, -1])
+    suspects = [Suspect(*row) for row in zip(*(column.tolist() for column in columns), strict=True)]
     return sorted(suspects, key=lambda s: s.other_distance - s.own_distance)
 
 

@@ -55,6 +55,13 @@ class Muon(torch.optim.Optimizer):
             others = [weight for weight in moved if not _is_matrix(weight)]
             self._adam(others, group["lr"] * _VECTOR_RATE, group["weight_decay"])
 
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Load a state; the numbers of steps stay on the processor, where `adamw` reads each of them."""
+        super().load_state_dict(state_dict)
+        for state in self.state.values():
+            if "steps" in state:
+                state["steps"] = state["steps"].cpu()
+
     def _turn(self, weights: list[nn.Parameter], rate: float, momentum: float) -> None:
         """Update matrices of equal shape."""
         lookahead = []
