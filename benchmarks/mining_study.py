@@ -67,7 +67,7 @@ class Size:
     images : embedded in each run, searches of the pool counted
     tuning : embedded in each run that chooses a rate or a hardness
     every, pool, start : of the searches
-    seeds : of each arm; those of CLOSE have more
+    seeds : of each arm
     scarce : share of active online triplets below which the late arm begins its searches
     muon : the two middle rates tried with Muon
     """
@@ -83,18 +83,17 @@ class Size:
     pool: int
     start: int
     seeds: int
-    more_seeds: int
     scarce: float
     muon: tuple[float, float] = (0.01, 0.03)
 
 
 SIZES = {
-    "many": Size("study:narrow_resnet", 48, None, 48_000, 12_000, 32, 4, 100, 4_000, 60, 3, 3, 0.1),
+    "many": Size("study:narrow_resnet", 48, None, 48_000, 12_000, 32, 4, 100, 4_000, 60, 3, 0.1),
     # Triplets fall below a tenth only when this run ends, so its late arm begins before that.
-    "few": Size("study:narrow_resnet", 48, 100, 48_000, 12_000, 16, 4, 50, 500, 100, 3, 3, 0.3),
+    "few": Size("study:narrow_resnet", 48, 100, 48_000, 12_000, 16, 4, 50, 500, 100, 3, 0.3),
     # The rates of `few` were too low here: without a pool, the largest of them was the best by far.
     "full": Size(
-        "small-resnet", 64, None, 600_000, 60_000, 90, 4, 200, 20_000, 200, 3, 3, 0.1, muon=(0.03, 0.09)
+        "small-resnet", 64, None, 600_000, 60_000, 90, 4, 200, 20_000, 200, 3, 0.1, muon=(0.03, 0.09)
     ),
 }  # fmt: skip
 ADAGRAD, CLASSIFIER = (0.01, 0.03), (0.03, 0.1)
@@ -260,10 +259,8 @@ def jobs_of(size: Size, out: Path, faces: Faces | None) -> Iterator[Job]:
     for arm in arms:
         if arm.like is None:
             yield from (tuning(arm, *pair) for pair in arm.tried(size))
-    for seed in range(1, size.more_seeds + 1):
-        for arm in arms:
-            if seed <= size.seeds or arm.name in CLOSE:
-                yield main_run(arm, seed)
+    for seed in range(1, size.seeds + 1):
+        yield from (main_run(arm, seed) for arm in arms)
 
 
 def trained_or_why(
@@ -396,7 +393,7 @@ def report(size: Size, out: Path) -> None:
     """The tables as Markdown on standard output, and the plots."""
     jobs = list(jobs_of(size, out, None))
     write_manifest(jobs, out)
-    seeds = range(1, size.more_seeds + 1)
+    seeds = range(1, size.seeds + 1)
     runs = {name: {s: run for s in seeds if (run := run_of(out / f"{name}-{s}"))} for name in ARMS}
     runs = {name: found for name, found in runs.items() if found}
     print(
