@@ -53,6 +53,16 @@ def test_the_share_of_hard_triplets_is_the_recipes(share, triplets):
         assert set(step.faces) == {face for row in ROWS[:10] for face in row}
 
 
+def test_every_batch_beside_a_pool_has_the_same_size():
+    # Photos that several triplets share, or that were drawn too, leave room for others.
+    shared = [[0, 1, 5 * person] for person in range(1, 30)] + ROWS
+    one = plan(every=20, pool=150, share=0.5)
+    one.take(0, np.arange(150), mined(shared))
+    steps = [one.step(number) for number in range(12)]
+    assert {len(step.faces) for step in steps} == {30}
+    assert all(len(np.unique(step.faces)) == 30 for step in steps)
+
+
 def test_steps_go_through_the_mined_triplets_in_turn():
     one = plan(every=20, pool=150, share=0.5)
     one.take(40, np.arange(150), mined(ROWS))

@@ -89,10 +89,12 @@ class Plan:
         first = (step - self.mined_at) * count
         rows = self.mined[torch.arange(first, first + count) % len(self.mined)].numpy()
         hard_faces, places = np.unique(rows, return_inverse=True)
-        room = max(self._batches.size - 3 * count, 0)
-        drawn = self._batches.batch(step)[:room]
-        # A face that was selected both ways is embedded once.
-        faces = np.concatenate([hard_faces, drawn[~np.isin(drawn, hard_faces)]])
+        # Without online triplets, none are drawn in place of photos that several triplets share.
+        room = self._batches.size - len(hard_faces) if 3 * count < self._batches.size else 0
+        drawn = self._batches.batch(step)
+        # A face that was selected both ways is embedded once, and another one takes its place: a GPU needs most of a
+        # second for each new size of a batch.
+        faces = np.concatenate([hard_faces, drawn[~np.isin(drawn, hard_faces)][:room]])
         return StepFaces(faces, places.reshape(rows.shape))
 
     def _next_search(self) -> int:
