@@ -5,13 +5,10 @@ memory maps, searches for one block of points, and writes a file; its memory dep
 are kept, so a run that was stopped, or lost its driver or a machine, continues where it was.
 """
 
-import functools
 import hashlib
 import json
 import os
-import secrets
 import zipfile
-from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -29,6 +26,7 @@ from facespace.clustering.graph import (
     radius_part,
 )
 from facespace.errors import DataError
+from facespace.files import replacing
 from facespace.index.cells import Cells, lay_out
 from facespace.index.graph import Neighbours, others, together
 from facespace.metric import normalise
@@ -119,9 +117,11 @@ def _begun(points: Floats, radius: float, exact: bool, folder: Path) -> Path:
             work.mkdir(parents=True, exist_ok=True)
             arrays = {"points": points} if exact else _fields_of(lay_out(normalise(points), np.random.default_rng(0)))
             for name, array in arrays.items():
-                _written(work / f"{name}.npy", functools.partial(_save, array=array))
+                with replacing(work / f"{name}.npy") as partial:
+                    np.save(partial, array, allow_pickle=False)
             # Written last: if it exists, the rest is complete.
-            _written(work / "plan.json", lambda path: path.write_text(json.dumps(plan)))
+            with replacing(work / "plan.json") as partial:
+                partial.write_text(json.dumps(plan))
     except OSError as error:
         raise DataError(
             f"cannot write {work}: {error.strerror or error}; name a folder that every machine can write, with "
@@ -176,24 +176,6 @@ def _read(path: Path) -> dict[str, NDArray[Any]]:
 
 
 def _write(path: Path, **arrays: NDArray[Any]) -> None:
-    def write(temporary: Path) -> None:
-        with temporary.open("wb") as file:
-            np.savez(file, **arrays)  # type: ignore[arg-type]
-
-    _written(path, write)
-
-
-def _save(path: Path, array: NDArray[Any]) -> None:
-    np.save(path, array, allow_pickle=False)
-
-
-def _written(path: Path, write: Callable[[Path], Any]) -> None:
-    """Write a file that appears when it is complete. Two tasks may write the same one; their files are equal."""
-    temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part{path.suffix}")
-    try:
-        write(temporary)
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    # Two tasks may write the same file; what they write is equal.
+    with replacing(path) as partial, partial.open("wb") as file:
+        np.savez(file, **arrays)  # type: ignore[arg-type]

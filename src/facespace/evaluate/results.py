@@ -8,6 +8,7 @@ from facespace.evaluate.answers import Evaluation
 from facespace.evaluate.figures import as_figures, finite
 from facespace.evaluate.metrics import Difference
 from facespace.evaluate.sweep import Sweep
+from facespace.files import replacing
 
 
 def write_results(
@@ -44,9 +45,8 @@ def write_results(
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        partial = folder / ".figures.json.partial"
-        partial.write_text(json.dumps(finite(as_figures(evaluation)), indent=2) + "\n", "utf-8")
-        partial.replace(folder / "figures.json")
+        with replacing(folder / "figures.json") as partial:
+            partial.write_text(json.dumps(finite(as_figures(evaluation)), indent=2) + "\n", "utf-8")
     except OSError as error:
         raise DataError(f"cannot write the figures to {folder}: {error.strerror}") from None
     try:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from facespace.errors import GalleryError
+from facespace.files import replacing
 from facespace.gallery.records import NewFace
 from facespace.gallery.sql import Sqlite
 from facespace.gallery.store import Store, now
@@ -58,25 +59,18 @@ def backup(store: Store, path: str | os.PathLike[str]) -> None:
         time = max(now(), latest[0][0] or "")
         sql.run("INSERT INTO copy (path, time) VALUES (?, ?) ON CONFLICT DO NOTHING", (text_of(path), time))
         store.audit.add("backup", {})
-    temporary = path.with_name(path.name + ".part")
     try:
-        os.close(os.open(temporary, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600))
         # Uses its own connection, so that threads of this process can go on searching.
         with (
+            replacing(path, private=True) as partial,
             closing(sqlite3.connect(sql.path)) as source,
-            closing(sqlite3.connect(temporary)) as target,
+            closing(sqlite3.connect(partial)) as target,
         ):
             source.backup(target, pages=_PAGES, sleep=0.001)
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
     except (OSError, sqlite3.Error) as error:
         raise GalleryError(
             f"cannot back up {store.where} to {path}: {error}; check the path and the free space"
         ) from None
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
 
 
 def check(store: Store) -> Checked:

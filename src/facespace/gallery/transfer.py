@@ -7,7 +7,6 @@ import base64
 import json
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby, islice
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from facespace.errors import GalleryError
+from facespace.files import replacing
 from facespace.gallery.records import NewFace
 from facespace.gallery.store import Store
 from facespace.metric import as_point
@@ -45,18 +45,13 @@ def export_gallery(store: Store, path: str | os.PathLike[str]) -> int:
     """
     path = Path(path)
     header = {"facespace gallery": FORMAT, "space": store.space_id, "dimension": store.dimension}
-    temporary = path.with_name(path.name + ".part")
+    write = _write_parquet if _is_parquet(path) else _write_lines
     try:
         # The file holds biometric data: those who may read the folder may not be allowed to read the gallery.
-        os.close(os.open(temporary, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600))
-        count = (_write_parquet if _is_parquet(path) else _write_lines)(temporary, header, _entries(store))
-        temporary.replace(path)
+        with replacing(path, private=True) as partial:
+            return write(partial, header, _entries(store))
     except OSError as error:
         raise GalleryError(f"cannot export to {path}: {error.strerror}; check the path and the free space") from None
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
-    return count
 
 
 def import_gallery(store: Store, path: str | os.PathLike[str]) -> Imported:
@@ -132,8 +127,6 @@ def _write_lines(path: Path, header: dict[str, Any], entries: Iterable[dict[str,
         for entry in entries:
             file.write(json.dumps(entry, ensure_ascii=False) + "\n")
             count += 1
-        file.flush()
-        os.fsync(file.fileno())
     return count
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from facespace.files import replacing
 from facespace.index.rows import Rows
 
 DESCRIPTION = "index.json"
@@ -37,9 +38,8 @@ def save_rows(folder: Path, kind: str, rows: Rows, stamp: str) -> None:
         write(path)
         files[name] = {"name": path.name, "bytes": path.stat().st_size, "crc32": checksum(path)}
     description = {"format": FORMAT, "kind": kind, "stamp": stamp, "rows": len(stored), "files": files}
-    temporary = folder / f"{DESCRIPTION}.{mark}"
-    temporary.write_text(json.dumps(description, indent=1))
-    temporary.replace(folder / DESCRIPTION)
+    with replacing(folder / DESCRIPTION) as partial:
+        partial.write_text(json.dumps(description, indent=1))
     wanted = {DESCRIPTION, *(entry["name"] for entry in files.values())}
     for path in folder.iterdir():
         if path.name not in wanted:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from facespace.errors import ModelError
+from facespace.files import replacing
 from facespace.model.card import Card
 from facespace.onnxfile import metadata, weights_sha256, with_metadata
 from facespace.textfile import read_toml
@@ -66,15 +67,11 @@ def write_model(path: str | os.PathLike[str], onnx: bytes, card: Card) -> None:
     path = Path(path)
     if card.weights_sha256 != weights_sha256(onnx, str(path)):
         raise ModelError(f"the card for {path} is for other weights; take weights_sha256 from the ONNX file")
-    partial = path.with_name(f".{path.name}.partial")
+    content = with_card(onnx, card)
     try:
-        with partial.open("wb") as file:
-            file.write(with_card(onnx, card))
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
+        with replacing(path) as partial:
+            partial.write_bytes(content)
     except OSError as error:
-        partial.unlink(missing_ok=True)
         raise ModelError(f"cannot write the model file {path}: {error.strerror}") from None
 
 

@@ -20,6 +20,7 @@ from pydantic import BaseModel
 
 from facespace.album import Album
 from facespace.errors import FacespaceError
+from facespace.files import replacing
 from facespace.schemas import Job, JobState
 from facespace.server.problems import ProblemError
 from facespace.space import Space
@@ -178,9 +179,8 @@ class Jobs:
     def _write(self, name: str, state: _State) -> None:
         path = self._folder / name / "job.json"
         # The folder is gone if the job was deleted meanwhile.
-        with suppress(FileNotFoundError):
-            path.with_suffix(".part").write_text(state.model_dump_json())
-            path.with_suffix(".part").replace(path)
+        with suppress(FileNotFoundError), replacing(path) as partial:
+            partial.write_text(state.model_dump_json())
 
     def _read(self, name: str, owner: str | None, all_jobs: bool) -> _State:
         missing = ProblemError("not-found", f"there is no job {name[:40]}; it may have expired")

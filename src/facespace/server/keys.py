@@ -7,7 +7,6 @@ import contextlib
 import hashlib
 import hmac
 import json
-import os
 import secrets
 import time
 from collections.abc import Iterable, Iterator
@@ -21,6 +20,7 @@ from filelock import FileLock
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from facespace.errors import FacespaceError
+from facespace.files import replacing
 from facespace.gallery import acting_as
 from facespace.validation import explain, nearest_name
 
@@ -177,16 +177,12 @@ class KeyFile:
     @contextmanager
     def _changing(self) -> Iterator[_File]:
         """Yield the content of the file for a change. One process at a time; the write is atomic."""
-        lock, temporary = self.path.with_name(f".{self.path.name}.lock"), self.path.with_name(f".{self.path.name}.part")
         try:
-            with FileLock(lock, mode=0o600):
+            with FileLock(self.path.with_name(f".{self.path.name}.lock"), mode=0o600):
                 file = self._read()
                 yield file
-                with os.fdopen(os.open(temporary, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w") as out:
-                    out.write(file.model_dump_json(indent=2) + "\n")
-                    out.flush()
-                    os.fsync(out.fileno())
-                temporary.replace(self.path)
+                with replacing(self.path, private=True) as partial:
+                    partial.write_text(file.model_dump_json(indent=2) + "\n")
         except OSError as error:
             raise KeysError(f"cannot write the keys in {self.path}: {error.strerror}; check the path") from None
 

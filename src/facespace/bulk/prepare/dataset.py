@@ -31,6 +31,7 @@ from facespace.bulk.prepare.select import (
 from facespace.errors import DataError
 from facespace.faces import DEFAULT_DETECTOR, DETECTORS, Finder
 from facespace.faces.align import TemplateCrop
+from facespace.files import replacing
 from facespace.images import Skipped, mark_as_output, people_in, read_image, text_of
 from facespace.space import Space
 
@@ -214,11 +215,7 @@ def _save(face: NDArray[np.uint8], path: Path) -> None:
 
 
 def _write_table(path: Path, rows: list[dict[str, Any]]) -> None:
-    partial = path.with_name(f".{path.name}.partial")
-    with partial.open("w", newline="", encoding="utf-8") as file:
+    with replacing(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
         table = csv.DictWriter(file, COLUMNS)
         table.writeheader()
         table.writerows(rows)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)

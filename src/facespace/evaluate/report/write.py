@@ -1,6 +1,5 @@
 """Collect the content of the report, and write the page and its plots."""
 
-import os
 import platform
 from collections.abc import Mapping
 from importlib.metadata import version
@@ -15,6 +14,7 @@ from facespace.evaluate.figures import figure_rows, power
 from facespace.evaluate.metrics import Difference
 from facespace.evaluate.report import plots
 from facespace.evaluate.report.pictures import Pictures, data_uri
+from facespace.files import replacing
 from facespace.images import writable
 
 # A map with more marks or names than this is unreadable.
@@ -56,15 +56,11 @@ def render(template: str, **contents: object) -> str:
 
 def write_privately(path: Path, content: bytes) -> None:
     """Write a file atomically, readable only by its owner; raises DataError if it cannot be written."""
-    partial = path.with_name(f".{path.name}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial.unlink(missing_ok=True)
-        with os.fdopen(os.open(partial, os.O_CREAT | os.O_WRONLY, 0o600), "wb") as file:
-            file.write(content)
-        partial.replace(path)
+        with replacing(path, private=True) as partial:
+            partial.write_bytes(content)
     except OSError as error:
-        partial.unlink(missing_ok=True)
         raise DataError(f"cannot write the report {path}: {error.strerror}") from None
 
 

@@ -1,7 +1,6 @@
 """An old model's embeddings of the training faces, for the harmonic loss."""
 
 import hashlib
-import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facespace.errors import DataError
+from facespace.files import replacing
 from facespace.model import Engine, read_model
 from facespace.train.data.cache import default_cache
 from facespace.train.data.dataset import FaceSet, read_faces
@@ -72,13 +72,11 @@ class OldSpace:
             return np.load(kept, allow_pickle=False)
         engine = Engine(self._model)
         points = np.concatenate([engine.embed(np.ascontiguousarray(faces.crops(part))) for part in parts])
-        partial = kept.with_name(f".{kept.stem}-{os.getpid()}.npy")
         try:
             self._cache.mkdir(parents=True, exist_ok=True)
-            np.save(partial, points)
-            partial.replace(kept)
+            with replacing(kept) as partial:
+                np.save(partial, points)
         except OSError as error:
-            partial.unlink(missing_ok=True)
             raise DataError(
                 f"cannot cache the old model's embeddings in {kept}: {error.strerror}; free some disk space"
             ) from None

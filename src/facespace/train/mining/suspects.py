@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facespace.errors import DataError
+from facespace.files import replacing
 from facespace.train.data.dataset import FaceSet
 from facespace.train.mining.offline import Suspect
 
@@ -32,9 +33,8 @@ def write_suspects(path: Path, suspects: Sequence[Suspect], pool: NDArray[np.int
     DataError
         The file cannot be written.
     """
-    partial = path.with_name(f".{path.name}.partial")
     try:
-        with partial.open("w", newline="", encoding="utf-8") as file:
+        with replacing(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
             table = csv.writer(file)
             table.writerow(COLUMNS)
             for suspect in suspects:
@@ -42,6 +42,5 @@ def write_suspects(path: Path, suspects: Sequence[Suspect], pool: NDArray[np.int
                 photo = faces.photos[face] if faces.photos else f"face {face}"
                 names = (faces.people[suspect.label], faces.people[suspect.other])
                 table.writerow([photo, *names, f"{suspect.own_distance:.4f}", f"{suspect.other_distance:.4f}"])
-        partial.replace(path)
     except OSError as error:
         raise DataError(f"cannot write the list of suspected labels {path}: {error.strerror}") from None
