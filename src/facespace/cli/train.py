@@ -12,6 +12,7 @@ from facespace.cli.model import show_card
 from facespace.cli.options import AsJson, Explain
 from facespace.cli.output import echo, errors, print_json, warn
 from facespace.cli.progress import training_progress
+from facespace.cli.stopping import stopping_between_steps
 
 # torchrun takes --run for an abbreviation of one of its own options, so --out works too.
 RunFolder = Annotated[Path, typer.Option("--run", "--out", help="Folder of the run, for checkpoints and results.")]
@@ -59,11 +60,13 @@ def train_command(
         with (
             training_progress(read.steps, workers.first) as show,
             writing_to(tensorboard if workers.first else None) as note,
+            stopping_between_steps(workers.size == 1) as after_step,
         ):
 
             def on_step(record: dict[str, float]) -> None:
                 show(record)
                 note(record)
+                after_step()
 
             # A process that torchrun restarts always resumes.
             trained = train_recipe(read, run, resume or workers.restarted, on_step, warn, workers)
@@ -100,11 +103,12 @@ def _train_detector(
     read = read_detector_recipe(path, data)
     last: dict[str, float] = {}
     try:
-        with training_progress(read.steps) as show:
+        with training_progress(read.steps) as show, stopping_between_steps() as after_step:
 
             def on_step(record: dict[str, float]) -> None:
                 show(record)
                 last.update(record)
+                after_step()
 
             trained = train_detector_recipe(read, run, resume, on_step, warn, loaders, device)
     except KeyboardInterrupt:

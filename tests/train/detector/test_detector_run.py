@@ -97,6 +97,17 @@ def test_a_resumed_run_gives_the_numbers_of_one_that_was_not_stopped(folder, tmp
         trained(folder, tmp_path / "whole")
 
 
+def test_an_interrupted_run_is_saved_after_its_step(folder, tmp_path):
+    def stop(record):
+        if record["step"] == 2:
+            raise KeyboardInterrupt
+
+    recipe = read_detector_recipe(folder / "recipe.toml")
+    with pytest.raises(KeyboardInterrupt):
+        train_detector_recipe(recipe, tmp_path / "run", False, stop, pytest.fail, 0)
+    assert last_checkpoint(tmp_path / "run").step == 2
+
+
 def test_photos_kept_back_are_not_trained_on(folder, tmp_path):
     trained(folder, tmp_path / "run", steps=1)
     assert last_checkpoint(tmp_path / "run").extra["photos"] == 4
