@@ -1,5 +1,6 @@
 """The commands `train`, `export` and `demo`."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -71,7 +72,7 @@ def train_command(
             # A process that torchrun restarts always resumes.
             trained = train_recipe(read, run, resume or workers.restarted, on_step, warn, workers)
     except KeyboardInterrupt:
-        warn(f"interrupted; continue with: facespace train {recipe} --run {run} --resume")
+        warn(f"interrupted; continue with: {_resuming(recipe, run, data)}")
         raise
     if not workers.first:
         return
@@ -112,7 +113,7 @@ def _train_detector(
 
             trained = train_detector_recipe(read, run, resume, on_step, warn, loaders, device)
     except KeyboardInterrupt:
-        warn(f"interrupted; continue with: facespace train {name} --run {run} --resume")
+        warn(f"interrupted; continue with: {_resuming(name, run, data)}")
         raise
     if json:
         print_json({"run": run, "resumed_from": trained.resumed_from, "seconds": trained.seconds, "last": last})
@@ -121,6 +122,12 @@ def _train_detector(
     if "precision" in last:
         echo(f"average precision on the validation photos: {last['precision']:.3f}")
     echo(f"next step: facespace export --run {run} detector.onnx")
+
+
+def _resuming(recipe: str, run: Path, data: Path | None) -> str:
+    """The command that continues a run."""
+    words = ["facespace", "train", recipe, *([] if data is None else ["--data", str(data)]), "--run", str(run)]
+    return f"{shlex.join(words)} --resume"
 
 
 @app.command("export")

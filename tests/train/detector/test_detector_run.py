@@ -1,6 +1,7 @@
 """A detector's run from a recipe to a file: small, on painted faces."""
 
 import json
+import shlex
 
 import numpy as np
 import pytest
@@ -138,6 +139,19 @@ def test_the_command_line_trains_a_detector_as_it_trains_a_space(folder, tmp_pat
     )
     assert result.exit_code == 0, result.output
     assert json.loads(result.stdout)["last"]["step"] == 1
+
+
+def test_the_command_that_continues_an_interrupted_run_is_complete(folder, tmp_path, monkeypatch):
+    def interrupted(*given):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("facespace.train.detector.session.train_detector_recipe", interrupted)
+    where = ["--data", str(folder), "--run", str(tmp_path / "my run")]
+    result = CliRunner().invoke(command(), ["train", str(folder / "recipe.toml"), *where])
+    continued = " ".join(result.stderr.split()).partition("continue with: ")[2]
+    # The message is wrapped, so blanks may stand within a long path.
+    expected = shlex.join(["facespace", "train", str(folder / "recipe.toml"), *where])
+    assert continued.replace(" ", "") == f"{expected} --resume".replace(" ", "")
 
 
 def test_a_recipe_of_a_detector_is_told_from_one_of_a_space(folder):
