@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from facespace.errors import DataError
 from facespace.metric import squared_distances
-from facespace.train.data.teacher import targets
+from facespace.train.data.teacher import rotated_onto, targets
 
 
 def cone(rng, count=60, dimension=16):
@@ -55,3 +55,24 @@ def test_invalid_teachers_are_clear_errors():
         targets(teacher, 8)
     with pytest.raises(DataError, match="are equal"):
         targets(np.ones((5, 4)), 8)
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 1000))
+def test_targets_are_rotated_to_where_a_network_has_them(seed):
+    rng = np.random.default_rng(seed)
+    points = targets(cone(rng), 8)
+    turn, _ = np.linalg.qr(rng.normal(size=(8, 8)))
+    rows = np.sort(rng.permutation(60)[:30])
+    there = (points @ turn)[rows] + 0.01 * rng.normal(size=(30, 8))
+    found = rotated_onto(points, rows, there.astype(np.float32))
+    np.testing.assert_allclose(squared_distances(found, found), squared_distances(points, points), atol=1e-4)
+    np.testing.assert_allclose(found, points @ turn, atol=0.1)
+
+
+def test_more_faces_keep_the_space_of_those_before():
+    teacher = cone(np.random.default_rng(4), 300)
+    before, rows = targets(teacher[:200], 16), np.arange(200)
+    with_more = targets(teacher, 16)
+    moved = np.abs(with_more[:200] - before).mean()
+    assert np.abs(rotated_onto(with_more, rows, before)[:200] - before).mean() < moved / 4

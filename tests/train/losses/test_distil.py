@@ -142,6 +142,26 @@ def test_a_stage_starts_from_the_previous_one_and_the_card_lists_both(faces, tmp
     assert len(tuned.history) == 1
 
 
+def test_a_stage_with_other_faces_begins_where_the_one_before_ended(faces, tmp_path):
+    def part(start):
+        rows = slice(start, start + 48)
+        return dataclasses.replace(
+            faces, pixels=faces.pixels[rows], labels=faces.labels[rows] - start // 8, teacher=faces.teacher[rows],
+            people=faces.people[start // 8 : start // 8 + 6],
+        )  # fmt: skip
+
+    loss = {"name": "distillation", "templates": 1.0}
+    batch = {"people": 6, "photos": 4}
+    first = parse_recipe({**RECIPE, "batch": batch, "loss": loss}, "here")
+    before = train(first, part(0), tmp_path / "before").history
+    network = {**RECIPE["network"], "start": tmp_path / "before"}
+    second = parse_recipe({**RECIPE, "batch": batch, "loss": loss, "steps": 1, "network": network}, "here")
+    begun = train(second, part(16), tmp_path / "after").history[0]["loss"]
+    # A third of the faces is new.
+    ended = np.mean([record["loss"] for record in before[-5:]])
+    assert begun < ended + 0.5 * (before[0]["loss"] - ended)
+
+
 def test_a_stage_without_a_matching_run_is_a_clear_error(faces, tmp_path):
     from facespace.train.networks import build_network
 

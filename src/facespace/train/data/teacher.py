@@ -47,3 +47,30 @@ def targets(teacher: ArrayLike, dimension: int) -> NDArray[np.float32]:
         turned = np.pad(turned, ((0, 0), (0, short)))
     norms = np.linalg.norm(turned, axis=1, keepdims=True)
     return (turned / np.maximum(norms, 1e-12)).astype(np.float32)
+
+
+def rotated_onto(
+    points: NDArray[np.float32], rows: NDArray[np.int64], embeddings: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Rotate targets to where a network puts some of the faces already.
+
+    Distillation asks for distances, so any rotation of the targets is as good as another, and `targets` depends on all
+    faces: with a few more of them it may rotate the space, or mirror it along a direction. A network that was trained
+    with other faces would have to learn that rotation first.
+
+    Parameters
+    ----------
+    points : float32, shape (n, d)
+    rows : int64, shape (k,)
+        Faces that were embedded.
+    embeddings : float32, shape (k, d)
+        The network's embeddings of them.
+
+    Returns
+    -------
+    ndarray of float32, shape (n, d)
+        The points, multiplied by the orthogonal matrix that brings those of `rows` closest to `embeddings`
+        (Schoenemann 1966, the orthogonal Procrustes problem).
+    """
+    left, _, right = np.linalg.svd(points[rows].T.astype(np.float64) @ embeddings)
+    return (points @ (left @ right)).astype(np.float32)

@@ -4,7 +4,9 @@ from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from facespace.errors import DataError
 from facespace.train.data.dataset import FaceSet
@@ -20,10 +22,13 @@ from facespace.train.engine.rollback import drop_after, rollback_target
 from facespace.train.engine.search import search_pool
 from facespace.train.engine.snapshot import restore, snapshot
 from facespace.train.engine.stored import check_same_recipe, precision_of
-from facespace.train.engine.validate import BEST_BY, one_point, validate
+from facespace.train.engine.validate import BEST_BY, embed_all, one_point, validate
 from facespace.train.recipe import Recipe
 
 Warn = Callable[[str], None]
+
+# Faces by which the space of the network that a run starts from is known: many for each of its dimensions.
+STARTED = 2000
 
 
 class Run:
@@ -77,7 +82,9 @@ class Run:
         teacher = (
             None
             if faces.teacher is None
-            else self.state.loss.teacher_points(faces.teacher, faces.labels, recipe.network.dimension)
+            else self.state.loss.teacher_points(
+                faces.teacher, faces.labels, recipe.network.dimension, self._started(recipe, faces)
+            )
         )
         self.feed = Feed(recipe, faces, teacher, self.state.plan, workers)
         self.state.network.train()
@@ -99,6 +106,14 @@ class Run:
         if self._history:
             self._history.__exit__(kind, error, trace)
         self.workers.__exit__(kind, error, trace)
+
+    def _started(self, recipe: Recipe, faces: FaceSet) -> tuple[NDArray[np.int64], NDArray[np.float32]] | None:
+        """Some faces and their embeddings by the network that this run starts from."""
+        if recipe.network.start is None:
+            return None
+        count = min(STARTED, len(faces.labels))
+        rows = np.sort(np.random.default_rng(recipe.seed).choice(len(faces.labels), count, replace=False))
+        return rows, embed_all(self.state.network, faces, rows, self.workers.device).cpu().numpy()
 
     @property
     def bf16(self) -> bool:

@@ -45,10 +45,15 @@ class Loss(nn.Module):
         raise NotImplementedError
 
     def teacher_points(
-        self, teacher: NDArray[np.float32], labels: NDArray[np.int64], dimension: int
+        self,
+        teacher: NDArray[np.float32],
+        labels: NDArray[np.int64],
+        dimension: int,
+        started: tuple[NDArray[np.int64], NDArray[np.float32]] | None = None,
     ) -> NDArray[np.float32]:
         """Convert a teacher's embeddings (n, t) of all training faces to the form this loss needs, L2 norm 1.
 
-        By default they are only normalised.
+        By default they are only normalised. `started` has the rows of some faces, and their embeddings by the network
+        that the run starts from; None for a new network.
         """
         return normalise(teacher)
