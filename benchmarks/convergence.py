@@ -97,7 +97,7 @@ NOISE_BUDGET, NOISE_PEOPLE = 4 / 3, 300
 class Setting:
     """One way to train.
 
-        rate : as a multiple of the optimiser's tuned rate
+    rate : as a multiple of the optimiser's tuned rate
     batch : number of people, and of photos of each
     """
 
@@ -403,7 +403,7 @@ def report(out: Path, jobs: list[Job]) -> None:
         mean, half = interval_over_seeds(apart)
         ahead = sum(difference > 0 for difference in apart)
         print(
-            f"VAL, facespace train minus plain loop:  {mean:+.4f} ± {half:.4f} (95 % over settings), ahead in {ahead}\n"
+            f"VAL, facespace train minus plain loop: {mean:+.4f} ± {half:.4f} (95 % over settings), ahead in {ahead}\n"
         )
     for option in ("rate", "mining", "optimiser"):
         print(f"| {option} | settings | median VAL, facespace train | plain loop |\n|---|---|---|---|")

@@ -64,7 +64,7 @@ PICTURES = Path(__file__).parents[1] / "docs" / "pictures" / "experiments"
 class Size:
     """How large a study is.
 
-        limit : number of training people, drawn once; None for all
+    limit : number of training people, drawn once; None for all
     images : number embedded in each run, including pool searches
     tuning : number embedded in each tuning run
     people, photos : people in a batch, and photos of each
@@ -114,7 +114,7 @@ PALETTE = ("#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E
 class Arm:
     """One way to mine, or a loss to compare with.
 
-        share : share of each batch that comes from the pool; None for no pool
+    share : share of each batch that comes from the pool; None for no pool
     annealed : whether the hardness of the online miner rises during the run
     late : whether the pool is used only from when online triplets are scarce, or from half of the run if they never are
     like : the arm whose tuned rate and hardness are used, if this one is not tuned itself

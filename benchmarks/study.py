@@ -98,9 +98,9 @@ def run_jobs(jobs: Sequence[Job], out: Path, seconds: float | None = None, until
     jobs : sequence of Job
     out : path
     seconds : float or None
-                Processor time of this process after which no job is started.
+        Processor time of this process after which no job is started.
     until : float or None
-                Time, in seconds since 1970. A job that is expected to end later is not started.
+        Time, in seconds since 1970. A job that is expected to end later is not started.
     """
     out.mkdir(parents=True, exist_ok=True)
     while True:
@@ -229,7 +229,7 @@ class Clock:
     ----------
     path : path
     clock : callable
-                Returns seconds: processor time of this process, or wall-clock time if a GPU does the work.
+        Returns seconds: processor time of this process, or wall-clock time if a GPU does the work.
     """
 
     def __init__(self, path: Path, clock: Callable[[], float] = time.process_time):
