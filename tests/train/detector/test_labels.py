@@ -91,8 +91,8 @@ def test_a_labels_file_is_made_of_a_folder_and_its_boxes(tmp_path, portraits, la
     boxes.write_text("\n".join(["three.png", str(len(lines)), *lines, "absent.png", "0"]))
     words = [str(tmp_path), str(boxes), str(out), "--teacher", str(shipped_detector())]
     assert main(words) == 0
-    said = capsys.readouterr()
-    assert "absent.png" in said.err
+    output = capsys.readouterr()
+    assert "absent.png" in output.err
     labels = read_labels(out)["three.png"]
     assert (labels.trust > 0).all()
     assert labels.landmarks == pytest.approx(found.landmarks + 0.5, abs=6)
