@@ -22,7 +22,7 @@ Name = Annotated[str, typer.Argument(help="The person's name.")]
 
 
 def _open(gallery: str, model: Path | None, key_file: Path | None, create: bool = False) -> "Gallery":
-    """Open a gallery for maintenance; a model is only needed to create one."""
+    """Open a gallery for maintenance; a model is needed only to create one, and must match an existing one."""
     from facespace.gallery import Gallery, read_key
     from facespace.space import load
 
