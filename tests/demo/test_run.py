@@ -63,25 +63,36 @@ def test_even_a_short_training_tells_people_apart(done):
     assert result.evaluation.verification.auc.value > 0.8
 
 
-def test_an_interrupted_demo_continues_and_a_finished_one_starts_again(orl, tmp_path):
-    class Stopped(Exception):
-        pass
+class Stopped(Exception):
+    pass
+
+
+def steps_until(last, recipe, run):
+    """Run a demo, stop it after a step, and return the steps that it took."""
+    steps = []
 
     def stop(record):
-        if record["step"] == 6:
+        steps.append(record["step"])
+        if record["step"] == last:
             raise Stopped
 
-    steps = []
     with pytest.raises(Stopped):
-        run_demo(short(tmp_path), tmp_path, stop, ignore)
-    run_demo(short(tmp_path), tmp_path, lambda record: steps.append(record["step"]), ignore)
-    assert steps == list(range(5, 25))
-    steps.clear()
+        run_demo(recipe, run, stop, ignore)
+    return steps
+
+
+def test_an_interrupted_demo_continues(orl, tmp_path):
+    assert steps_until(6, short(tmp_path), tmp_path) == list(range(1, 7))
+    # Into the second of its two trainings.
+    assert steps_until(14, short(tmp_path), tmp_path) == list(range(5, 15))
+
+
+def test_a_demo_of_another_seed_or_a_finished_one_starts_again(orl, tmp_path):
+    assert steps_until(2, short(tmp_path), tmp_path) == [1, 2]
+    steps = []
     run_demo(short(tmp_path, seed=2, steps=3), tmp_path, lambda record: steps.append(record["step"]), ignore)
     assert steps == [1, 2, 3, 4, 5, 6]
-    steps.clear()
-    run_demo(short(tmp_path, seed=2, steps=3), tmp_path, lambda record: steps.append(record["step"]), ignore)
-    assert steps == [1, 2, 3, 4, 5, 6]
+    assert steps_until(2, short(tmp_path, seed=2, steps=3), tmp_path) == [1, 2]
 
 
 def test_the_stray_file_among_the_photos_is_left_out(orl, tmp_path):

@@ -1,5 +1,6 @@
 """The commands `train`, `export` and `demo`."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +13,7 @@ from facespace.cli.model import show_card
 from facespace.cli.options import AsJson, Explain
 from facespace.cli.output import echo, errors, print_json, warn
 from facespace.cli.progress import training_progress
+from facespace.cli.stopping import stopping_between_steps
 
 # torchrun takes --run for an abbreviation of one of its own options, so --out works too.
 RunFolder = Annotated[Path, typer.Option("--run", "--out", help="Folder of the run, for checkpoints and results.")]
@@ -59,16 +61,18 @@ def train_command(
         with (
             training_progress(read.steps, workers.first) as show,
             writing_to(tensorboard if workers.first else None) as note,
+            stopping_between_steps(workers.size == 1) as after_step,
         ):
 
             def on_step(record: dict[str, float]) -> None:
                 show(record)
                 note(record)
+                after_step()
 
             # A process that torchrun restarts always resumes.
             trained = train_recipe(read, run, resume or workers.restarted, on_step, warn, workers)
     except KeyboardInterrupt:
-        warn(f"interrupted; continue with: facespace train {recipe} --run {run} --resume")
+        warn(f"interrupted; continue with: {_resuming(recipe, run, data)}")
         raise
     if not workers.first:
         return
@@ -100,15 +104,16 @@ def _train_detector(
     read = read_detector_recipe(path, data)
     last: dict[str, float] = {}
     try:
-        with training_progress(read.steps) as show:
+        with training_progress(read.steps) as show, stopping_between_steps() as after_step:
 
             def on_step(record: dict[str, float]) -> None:
                 show(record)
                 last.update(record)
+                after_step()
 
             trained = train_detector_recipe(read, run, resume, on_step, warn, loaders, device)
     except KeyboardInterrupt:
-        warn(f"interrupted; continue with: facespace train {name} --run {run} --resume")
+        warn(f"interrupted; continue with: {_resuming(name, run, data)}")
         raise
     if json:
         print_json({"run": run, "resumed_from": trained.resumed_from, "seconds": trained.seconds, "last": last})
@@ -117,6 +122,12 @@ def _train_detector(
     if "precision" in last:
         echo(f"average precision on the validation photos: {last['precision']:.3f}")
     echo(f"next step: facespace export --run {run} detector.onnx")
+
+
+def _resuming(recipe: str, run: Path, data: Path | None) -> str:
+    """The command that continues a run."""
+    words = ["facespace", "train", recipe, *([] if data is None else ["--data", str(data)]), "--run", str(run)]
+    return f"{shlex.join(words)} --resume"
 
 
 @app.command("export")

@@ -1,6 +1,7 @@
 """A detector's run from a recipe to a file: small, on painted faces."""
 
 import json
+import shlex
 
 import numpy as np
 import pytest
@@ -97,6 +98,17 @@ def test_a_resumed_run_gives_the_numbers_of_one_that_was_not_stopped(folder, tmp
         trained(folder, tmp_path / "whole")
 
 
+def test_an_interrupted_run_is_saved_after_its_step(folder, tmp_path):
+    def stop(record):
+        if record["step"] == 2:
+            raise KeyboardInterrupt
+
+    recipe = read_detector_recipe(folder / "recipe.toml")
+    with pytest.raises(KeyboardInterrupt):
+        train_detector_recipe(recipe, tmp_path / "run", False, stop, pytest.fail, 0)
+    assert last_checkpoint(tmp_path / "run").step == 2
+
+
 def test_photos_kept_back_are_not_trained_on(folder, tmp_path):
     trained(folder, tmp_path / "run", steps=1)
     assert last_checkpoint(tmp_path / "run").extra["photos"] == 4
@@ -127,6 +139,19 @@ def test_the_command_line_trains_a_detector_as_it_trains_a_space(folder, tmp_pat
     )
     assert result.exit_code == 0, result.output
     assert json.loads(result.stdout)["last"]["step"] == 1
+
+
+def test_the_command_that_continues_an_interrupted_run_is_complete(folder, tmp_path, monkeypatch):
+    def interrupted(*given):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("facespace.train.detector.session.train_detector_recipe", interrupted)
+    where = ["--data", str(folder), "--run", str(tmp_path / "my run")]
+    result = CliRunner().invoke(command(), ["train", str(folder / "recipe.toml"), *where])
+    continued = " ".join(result.stderr.split()).partition("continue with: ")[2]
+    # The message is wrapped, so blanks may stand within a long path.
+    expected = shlex.join(["facespace", "train", str(folder / "recipe.toml"), *where])
+    assert continued.replace(" ", "") == f"{expected} --resume".replace(" ", "")
 
 
 def test_a_recipe_of_a_detector_is_told_from_one_of_a_space(folder):

@@ -47,20 +47,22 @@ def test_training_brings_photos_of_a_person_together(recipe, faces, tmp_path):
     assert last < 0.7 * first
 
 
-def test_a_resumed_run_equals_an_uninterrupted_one(recipe, faces, tmp_path, one_thread):
-    whole = train(recipe(), faces, tmp_path / "whole")
+class Failed(Exception):
+    pass
 
-    class Stopped(Exception):
-        pass
+
+@pytest.mark.parametrize(("reason", "saved"), [(Failed, 4), (KeyboardInterrupt, 5)])
+def test_a_resumed_run_equals_an_uninterrupted_one(recipe, faces, tmp_path, one_thread, reason, saved):
+    whole = train(recipe(), faces, tmp_path / "whole")
 
     def stop(record):
         if record["step"] == 5:
-            raise Stopped
+            raise reason
 
-    with pytest.raises(Stopped):
+    with pytest.raises(reason):
         train(recipe(), faces, tmp_path / "parts", on_step=stop)
     resumed = train(recipe(), faces, tmp_path / "parts", resume=True)
-    assert resumed.resumed_from == 4
+    assert resumed.resumed_from == saved
     assert numbers(resumed) == numbers(whole)
     for name, tensor in weights(whole).items():
         assert torch.equal(tensor, weights(resumed)[name]), name

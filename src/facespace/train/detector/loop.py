@@ -92,7 +92,8 @@ def train_detector(
     resume : bool
         Continue from the last complete checkpoint.
     on_step, warn : callables
-        Called with the record of each step, and with warnings for the user.
+        Called with the record of each step, and with warnings for the user. If `on_step` raises KeyboardInterrupt, a
+        checkpoint is written first.
     loaders : int
         Number of processes that prepare batches.
     device : torch.device or None
@@ -171,7 +172,11 @@ def train_detector(
             if measured and data.validation is not None:
                 record |= precision_of(averaged, data.validation)
             history.add(record)
-            on_step(record)
+            try:
+                on_step(record)
+            except KeyboardInterrupt:
+                save_checkpoint(folder, state(), recipe.keep_checkpoints)
+                raise
             if measured and record["precision"] > best:
                 best = record["precision"]
                 save_checkpoint(folder, state(), recipe.keep_checkpoints, BEST)

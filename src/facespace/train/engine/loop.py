@@ -70,7 +70,7 @@ def train(
     resume : bool
         Continue from the last readable checkpoint.
     on_step : callable
-        Called with each step's record.
+        Called with each step's record. If it raises KeyboardInterrupt, a checkpoint is written first.
     warn : callable
         Called with each message for the user.
     validation : FaceSet or None
@@ -96,7 +96,11 @@ def train(
                 continue
             state.step += 1
             current.add(record)
-            on_step(record)
+            try:
+                on_step(record)
+            except KeyboardInterrupt:
+                current.save()
+                raise
             if state.step % recipe.checkpoint_every == 0 or state.step == recipe.steps:
                 current.save()
         verdict = current.verdict()
