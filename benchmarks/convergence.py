@@ -1,16 +1,18 @@
-"""Claim: training by triplets with the watchdog ends well, or says why it did not, for nearly any setting people try.
+"""Test whether triplet training with the watchdog converges, or says why it did not, for nearly any usual settings.
 
-36 settings of rate, margin, mining, batch, distance and optimiser, balanced so that each two values of two options meet
-about equally often. Each is trained twice from the same first weights on the same batches: by `facespace train` with
-its watchdog, and by a plain loop with the miner and the loss of pytorch-metric-learning. Then wrong labels: 0, 5 and
-20 % of the names are shuffled, with and without a cap on the hardness of the pool's negatives, and with the faces of
-suspects.csv left out.
+There are 36 settings of rate, margin, mining, batch, distance and optimiser, balanced so that each pair of values of
+two options occurs about equally often. Each is trained twice from the same initial weights on the same batches: by
+`facespace train` with its watchdog, and by a plain loop with the miner and the loss of pytorch-metric-learning. More
+runs test wrong labels: 0, 5 and 20 % of the names are shuffled, with and without a cap on the hardness of the pool's
+negatives, and with the faces in suspects.csv left out.
 
-    python benchmarks/convergence.py ../shared/data runs/convergence             # what is not done yet
-    python benchmarks/convergence.py ../shared/data runs/convergence --report    # tables, and the plot
+    python benchmarks/convergence.py ../shared/data runs/convergence             # all missing runs
 
-A run that was stopped goes on; manifest.json in the folder says what is done. `--seconds` ends before the next run once
-so much processor time is used.
+    python benchmarks/convergence.py ../shared/data runs/convergence --report    # tables and the plot
+
+
+If it is interrupted, run it again and it continues; manifest.json in the folder lists which runs are done. `--seconds`
+limits the processor time after which no run is started.
 """
 
 import argparse
@@ -53,15 +55,15 @@ from study import (
     Faces,
     Job,
     Values,
-    do,
     embedded,
     figures,
     interval_over_seeds,
     load_network,
     one_thread,
     precision_and_recall,
-    read,
+    read_split,
     result_of,
+    run_jobs,
     write_manifest,
 )
 
@@ -79,7 +81,7 @@ LEVELS = {
     "optimiser": ("adagrad", "sgd", "adamw", "muon"),
 }
 SETTINGS = 36
-# Rates tried for each optimiser, on training people set aside; `rate` above counts from the best.
+# Rates tried for each optimiser on held-out training people. `rate` above is a multiple of the best one.
 TRIED = {
     "adagrad": (0.003, 0.01, 0.03),
     "sgd": (0.01, 0.03, 0.1),
@@ -87,7 +89,7 @@ TRIED = {
     "muon": (0.007, 0.02, 0.05),
 }
 NOISE, REMEDIES = (0.0, 0.05, 0.2), ("uncapped", "capped", "suspects")
-# Suspects are found by a space that tells people apart: these runs are so many times as long as those of the grid.
+# Finding suspects needs embeddings that tell people apart, so these runs are longer than those of the settings.
 NOISE_BUDGET, NOISE_PEOPLE = 4 / 3, 300
 
 
@@ -95,8 +97,8 @@ NOISE_BUDGET, NOISE_PEOPLE = 4 / 3, 300
 class Setting:
     """One way to train.
 
-    rate : times the optimiser's tuned one
-    batch : people, photos of each
+    rate : as a multiple of the optimiser's tuned rate
+    batch : number of people, and of photos of each
     """
 
     rate: float
@@ -114,9 +116,10 @@ class Setting:
 
 @cache
 def settings(count: int = SETTINGS, tries: int = 1_000) -> list[Setting]:
-    """A balanced choice from all combinations: each value of an option equally often, each two of two nearly so.
+    """A balanced selection from all combinations.
 
-    Of `tries` random arrangements the one whose counts of pairs vary least.
+    Each value of an option occurs equally often. Of `tries` random arrangements, this is the one in which the counts of
+    pairs of values of two options vary least.
     """
     rng = np.random.default_rng(0)
     columns = {key: np.resize(np.arange(len(values)), count) for key, values in LEVELS.items()}
@@ -142,7 +145,7 @@ BASE = Setting(1.0, 0.2, "semi-hard", (32, 4), "squared", "muon")
 
 
 def recipe_of(setting: Setting, rate: float, images: int) -> Recipe:
-    """The recipe of a setting, as many steps as the images allow; everything else as it comes."""
+    """The recipe of a setting, with as many steps as the number of images allows, and defaults for everything else."""
     people, photos = setting.batch
     mixed = setting.mining == "mixed"
     steps = (images - mixed * SEARCHES * POOL) // (people * photos)
@@ -167,11 +170,11 @@ def recipe_of(setting: Setting, rate: float, images: int) -> Recipe:
 
 
 def by_facespace(recipe: Recipe, faces: FaceSet, others: FaceSet, run: Path) -> Values:
-    """Train with the watchdog; how it ended, by what it left on disk."""
-    said: list[str] = []
+    """Train with the watchdog. Return how it ended, by its files on disk."""
+    warnings: list[str] = []
     gave_up, verdict = "", None
     try:
-        trained = train(recipe, faces, run, resume=True, warn=said.append)
+        trained = train(recipe, faces, run, resume=True, warn=warnings.append)
         network, verdict = trained.network, trained.verdict
     except DataError as error:
         gave_up = str(error)
@@ -191,7 +194,7 @@ def by_facespace(recipe: Recipe, faces: FaceSet, others: FaceSet, run: Path) -> 
 
 
 def by_a_plain_loop(recipe: Recipe, faces: FaceSet, others: FaceSet) -> Values:
-    """The same network, faces and images in a loop as people write it, with pytorch-metric-learning's parts."""
+    """Train the same network on the same faces and images in a typical loop with pytorch-metric-learning."""
     torch.manual_seed(recipe.seed)
     device, bf16 = torch.device("cpu"), precision_for(recipe.precision, Workers("cpu")) == "bf16"
     network = build_network(recipe.network.name, SIDE, SIDE, DIMENSION).to(memory_format=torch.channels_last)
@@ -241,21 +244,21 @@ def _batch(recipe: Recipe, faces: FaceSet, chosen: NDArray[np.int64], step: int)
     return as_input(torch.from_numpy(pixels).permute(0, 3, 1, 2).float())
 
 
-def ended(network: nn.Module | None, others: FaceSet, said: bool) -> Values:
-    """How good a network is, and what it has come to: 'trained', 'collapsed' or 'not finite'.
+def ended(network: nn.Module | None, others: FaceSet, reported: bool) -> Values:
+    """The figures of a network, and its state: 'trained', 'collapsed' or 'not finite'.
 
-    Collapsed is a space whose people are closer on average than a hundredth of the distance of random points, or
-    whose VAL at FAR 1e-2 is not twice the FAR.
+    A network has collapsed if the mean distance between people is less than a hundredth of that between random points,
+    or if VAL at FAR 1e-2 is less than twice the FAR.
     """
     found = {} if network is None else figures(embedded(network, others), others.labels)
     if not found:
-        return {"state": "not finite", "val_at_1e-02": 0.0, "said": said}
+        return {"state": "not finite", "val_at_1e-02": 0.0, "said": reported}
     collapsed = found["spread"] < 0.02 or found["val_at_1e-02"] < 0.02
-    return {**found, "state": "collapsed" if collapsed else "trained", "said": said}
+    return {**found, "state": "collapsed" if collapsed else "trained", "said": reported}
 
 
 def shuffled(faces: FaceSet, share: float, seed: int = SEED) -> tuple[FaceSet, set[str]]:
-    """The faces with the names of a share of them permuted, and the photos whose name is wrong now."""
+    """Permute the names of a share of the faces. Return the faces, and the photos whose name is now wrong."""
     rng = np.random.default_rng([seed, 77])
     chosen = rng.choice(len(faces.labels), round(share * len(faces.labels)), replace=False)
     labels = faces.labels.copy()
@@ -265,15 +268,15 @@ def shuffled(faces: FaceSet, share: float, seed: int = SEED) -> tuple[FaceSet, s
 
 
 def without(faces: FaceSet, photos: set[str]) -> FaceSet:
-    """A set without some photos; people who lose all of theirs go too."""
+    """A set without some photos, and without people who have no photos left."""
     kept = np.array([photo not in photos for photo in faces.photos])
-    # `of` keeps whole people: those to go become one of their own.
+    # `of` selects whole people, so the faces to leave out become a person of their own.
     labels = np.where(kept, faces.labels, len(faces.people))
     return replace(faces, labels=labels, people=(*faces.people, "left out")).of(np.unique(faces.labels[kept]))
 
 
 def noise_job(name: str, share: float, images: int, faces: Faces | None, out: Path) -> Job:
-    """A run on names of which a share is wrong: without a cap on hardness, with one, or without the suspects too."""
+    """A run with a share of wrong names: without a cap on hardness, with one, or with one and without the suspects."""
 
     def work(folder: Path) -> Values | None:
         assert faces is not None
@@ -295,7 +298,7 @@ def noise_job(name: str, share: float, images: int, faces: Faces | None, out: Pa
 
 
 def noise_recipe(rate: float, images: int, faces: int, capped: bool) -> Recipe:
-    """A quarter of each batch from a pool of all faces, whose negatives are the hardest or capped ones."""
+    """A recipe that takes a quarter of each batch from a pool of all faces, with the hardest or capped negatives."""
     recipe = recipe_of(BASE, rate, images)
     cap = {"hardness": 0.5, "floor": 0.2} if capped else {"hardness": 1.0}
     every = -(-recipe.steps // SEARCHES)
@@ -310,7 +313,7 @@ def suspects_in(run: Path) -> list[str]:
 
 
 def tuned(out: Path, optimiser: str) -> float | None:
-    """The best of the rates tried for an optimiser; None where one is not tried yet."""
+    """The best of the rates tried for an optimiser, or None if one has not been tried yet."""
     found = {rate: result_of(out / f"rate-{optimiser}-{rate:g}") for rate in TRIED[optimiser]}
     if any(result is None for result in found.values()):
         return None
@@ -318,7 +321,7 @@ def tuned(out: Path, optimiser: str) -> float | None:
 
 
 def jobs_of(faces: Faces | None, out: Path, images: int) -> Iterator[Job]:
-    """All jobs, in order; without faces only their names can be used."""
+    """All jobs, in order. Without faces, only their names can be used."""
 
     def tuning(optimiser: str, rate: float) -> Job:
         def work(folder: Path) -> Values:
@@ -354,20 +357,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--images", type=int, default=36_000, help="embedded in each run of the grid")
-    parser.add_argument("--seconds", type=float, help="of processor time, after which no run begins")
-    parser.add_argument("--report", action="store_true")
+    parser.add_argument(
+        "--images", type=int, default=36_000, help="number of images embedded in each run of the settings"
+    )
+    parser.add_argument("--seconds", type=float, help="processor time in seconds after which no run is started")
+    parser.add_argument("--report", action="store_true", help="print the tables and draw the plot")
     options = parser.parse_args()
     out = options.out / f"images-{options.images}"
     one_thread()
     if options.report:
         report(out, list(jobs_of(None, out, options.images)))
     else:
-        do(list(jobs_of(read(options.data, SIDE), out, options.images)), out, options.seconds)
+        run_jobs(list(jobs_of(read_split(options.data, SIDE), out, options.images)), out, options.seconds)
 
 
 def report(out: Path, jobs: list[Job]) -> None:
-    """The tables as Markdown on standard output, and the plot."""
+    """Print the tables as Markdown, and draw the plot."""
     write_manifest(jobs, out)
     runs = {job.name: result for job in jobs if (result := result_of(out / job.name)) is not None}
     both = [s for s in settings() if f"ours-{s.name}" in runs and f"plain-{s.name}" in runs]
@@ -381,8 +386,8 @@ def report(out: Path, jobs: list[Job]) -> None:
         ("within half of the best VAL", lambda r: r["val_at_1e-02"] >= 0.5 * best),
         ("collapsed", lambda r: r["state"] == "collapsed"),
         ("not finite", lambda r: r["state"] == "not finite"),
-        ("collapsed or not finite without a word", lambda r: r["state"] != "trained" and not r["said"]),
-        ("given up with a diagnosis", lambda r: bool(r.get("gave_up"))),
+        ("collapsed or not finite, without a message", lambda r: r["state"] != "trained" and not r["said"]),
+        ("stopped with a diagnosis", lambda r: bool(r.get("gave_up"))),
         ("rolled back at least once", lambda r: r.get("rollbacks", 0) > 0),
     ):
         print(
@@ -390,7 +395,7 @@ def report(out: Path, jobs: list[Job]) -> None:
         )
     ours = groups["ours"]
     print(
-        f"\nRollbacks: {sum(r['rollbacks'] for r in ours)} in all; steps done for each step of the recipes: "
+        f"\nRollbacks: {sum(r['rollbacks'] for r in ours)} in all; steps taken, relative to those of the recipes:  "
         f"{np.mean([r['work'] for r in ours]):.3f} on average, at most {max(r['work'] for r in ours):.2f}\n"
     )
     if both:
@@ -398,7 +403,7 @@ def report(out: Path, jobs: list[Job]) -> None:
         mean, half = interval_over_seeds(apart)
         ahead = sum(difference > 0 for difference in apart)
         print(
-            f"VAL, facespace train less plain loop: {mean:+.4f} ± {half:.4f} (95 % over settings), ahead in {ahead}\n"
+            f"VAL, facespace train minus plain loop: {mean:+.4f} ± {half:.4f} (95 % over settings), ahead in {ahead}\n"
         )
     for option in ("rate", "mining", "optimiser"):
         print(f"| {option} | settings | median VAL, facespace train | plain loop |\n|---|---|---|---|")
@@ -423,7 +428,7 @@ def report(out: Path, jobs: list[Job]) -> None:
 
 
 def share(count: int, of: int) -> str:
-    """A share with its 95 % interval (Wilson)."""
+    """Format a share with its 95 % interval (Wilson)."""
     if not of:
         return "-"
     low, high = binomtest(count, of).proportion_ci(method="wilson")
@@ -431,7 +436,7 @@ def share(count: int, of: int) -> str:
 
 
 def draw(found: list[tuple[Setting, float, float]]) -> None:
-    """VAL of each setting as a share of the best, by rate."""
+    """Plot the VAL of each setting as a share of the best, by rate."""
     with mpl.rc_context({"svg.hashsalt": "facespace", "svg.fonttype": "path", "font.size": 11}):
         figure = Figure(figsize=(7, 4), layout="constrained")
         axes = figure.subplots()
@@ -456,7 +461,7 @@ def draw(found: list[tuple[Setting, float, float]]) -> None:
 
 
 def settings_at(rate: float) -> list[Setting]:
-    """The settings of a rate, in order."""
+    """The settings with a rate, in order."""
     return [setting for setting in settings() if setting.rate == rate]
 
 

@@ -57,7 +57,7 @@ def peers(options: argparse.Namespace) -> dict[str, Peer]:
     return {name: peer for name, peer in made.items() if options.only in (None, name)}
 
 
-def said(options: argparse.Namespace, what: str, photos: Callable[[], Iterator[tuple[str, np.ndarray]]]) -> dict:
+def outputs_of(options: argparse.Namespace, what: str, photos: Callable[[], Iterator[tuple[str, np.ndarray]]]) -> dict:
     """Return the results of each detector for each photo: {detector: {photo: found}}."""
     answers = {}
     for name, peer in peers(options).items():
@@ -104,7 +104,7 @@ def wild(options: argparse.Namespace) -> None:
     marks = invalid(options)
     print(f"{len(truth)} reserved photos, {sum(map(len, truth.values()))} labelled faces")
     scores = {name: peer.score for name, peer in peers(options).items()}
-    for name, answers in said(options, "wild", lambda: opened(options.photos, list(truth))).items():
+    for name, answers in outputs_of(options, "wild", lambda: opened(options.photos, list(truth))).items():
         compared = {}
         for low, high in ((10, 10_000), *SIZES):
             rows = []
@@ -129,7 +129,7 @@ def portraits(options: argparse.Namespace) -> None:
         groups = {row["file"].removeprefix("val/"): row["race"] for row in csv.DictReader(file)}
     names = sorted(path.name for path in options.photos.glob("*.jpg"))[:: options.step]
     scores = {name: peer.score for name, peer in peers(options).items()}
-    for name, answers in said(options, "portraits", lambda: opened(options.photos, names)).items():
+    for name, answers in outputs_of(options, "portraits", lambda: opened(options.photos, names)).items():
         missed, shown = Counter(), Counter()
         for photo in names:
             boxes, _, confidence = answers[photo]
@@ -151,7 +151,7 @@ def faceless(options: argparse.Namespace) -> None:
         labels = Labels(boxes, np.zeros((len(boxes), 5, 2)), none, none.astype(bool))
         pieces |= {f"{photo}/{number}": piece for number, piece in enumerate(faceless_pieces(pixels, labels))}
     scores = {name: peer.score for name, peer in peers(options).items()}
-    for name, answers in said(options, "faceless", lambda: iter(pieces.items())).items():
+    for name, answers in outputs_of(options, "faceless", lambda: iter(pieces.items())).items():
         false = [int((confidence >= scores[name]).sum()) for _, _, confidence in answers.values()]
         print(f"{name}: {sum(false)} boxes in {len(false)} photos without labelled faces, {np.mean(false):.3f} each")
         if options.out is not None and name == "facespace":

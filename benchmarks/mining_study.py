@@ -1,17 +1,18 @@
-"""Claim to be tested: mixing offline and online mining, which the paper suggests and never tries, beats either.
+"""Test whether mixing offline and online mining, which the paper suggests but does not test, is better than either.
 
-One network from scratch, one data set, one number of embedded images (searches of the pool counted), the same batches'
-seeds in each arm. Rate and hardness of each arm are chosen first, with the same budget for each, on training people set
-aside. Judged by VAL and rank-1 on people nobody was trained on, against images and against processor time.
+All arms train the same network from scratch on the same data, with the same number of embedded images (including those
+of pool searches) and the same seeds for the batches. The rate and hardness of each arm are chosen first, with the same
+budget for each, on held-out training people. VAL and rank-1 are measured on people that no run was trained on, and
+plotted against images and processor time.
 
-    python benchmarks/mining_study.py ../shared/data runs/study                  # what is not done yet
+    python benchmarks/mining_study.py ../shared/data runs/study                  # all missing runs
     python benchmarks/mining_study.py ../shared/data runs/study --size few       # 100 people: triplets become scarce
     python benchmarks/mining_study.py ../shared/data runs/study --size full      # 600,000 images a run
-    python benchmarks/mining_study.py ../shared/data runs/study --report         # tables, and the plots
+    python benchmarks/mining_study.py ../shared/data runs/study --report         # tables and plots
 
-A run that was stopped goes on; manifest.json in the folder says what is done. `--workers` does several runs at once;
-the same command may also be started several times. `--seconds` ends before the next run once so much processor time is
-used, and `--until` begins no run that would not end by then. A GPU is used where there is one.
+If it is interrupted, run it again and it continues; manifest.json in the folder lists which runs are done. `--workers`
+runs several at once, and the same command may also be started several times. `--seconds` sets the processor time after
+which no run is started, and `--until` starts no run that is expected to end later. A GPU is used if there is one.
 """
 
 import argparse
@@ -42,16 +43,16 @@ from study import (
     Faces,
     Job,
     Values,
-    do,
+    clear_failures,
     embedded,
     figures,
-    forget_failures,
     in_processes,
     interval_over_people,
     interval_over_seeds,
     one_thread,
-    read,
+    read_split,
     result_of,
+    run_jobs,
     samples_over_people,
     write_manifest,
 )
@@ -63,12 +64,13 @@ PICTURES = Path(__file__).parents[1] / "docs" / "pictures" / "experiments"
 class Size:
     """How large a study is.
 
-    limit : on the number of training people, drawn once; None for all
-    images : embedded in each run, searches of the pool counted
-    tuning : embedded in each run that chooses a rate or a hardness
-    every, pool, start : of the searches
-    seeds : of each arm
-    scarce : share of active online triplets below which the late arm begins its searches
+    limit : number of training people, drawn once; None for all
+    images : number embedded in each run, including pool searches
+    tuning : number embedded in each tuning run
+    people, photos : people in a batch, and photos of each
+    every, pool, start : steps between two searches, faces in the pool, and step of the first search
+    seeds : number of seeds for each arm
+    scarce : share of active online triplets below which the late arm starts its searches
     muon : the two middle rates tried with Muon
     """
 
@@ -89,22 +91,22 @@ class Size:
 
 SIZES = {
     "many": Size("study:narrow_resnet", 48, None, 48_000, 12_000, 32, 4, 100, 4_000, 60, 3, 0.1),
-    # Triplets fall below a tenth only when this run ends, so its late arm begins before that.
+    # The share of active triplets falls below a tenth only at the end of a run, so the late arm starts earlier.
     "few": Size("study:narrow_resnet", 48, 100, 48_000, 12_000, 16, 4, 50, 500, 100, 3, 0.3),
-    # The rates of `few` were too low here: without a pool, the largest of them was the best by far.
+    # The rates of `few` were too low here: without a pool, the highest of them was by far the best.
     "full": Size(
         "small-resnet", 64, None, 600_000, 60_000, 90, 4, 200, 20_000, 200, 3, 0.1, muon=(0.03, 0.09)
     ),
 }  # fmt: skip
 ADAGRAD, CLASSIFIER = (0.01, 0.03), (0.03, 0.1)
-# Triplets from the pool stay milder than the hardest, or a new network collapses.
+# With the hardest triplets from the pool, an untrained network collapses.
 HARDNESS = (0.3, 0.7)
 # The share of active triplets that the plot marks as scarce, and the steps of its running mean.
 SCARCE, WINDOW = 0.1, 20
 VALIDATIONS = 8
-# What a second of a run is.
+# What the time of a run measures on each device.
 DEVICES = {"cpu": "processor seconds", "cuda": "seconds on a GPU shared with other runs"}
-# Okabe and Ito's: told apart with any colour vision.
+# Okabe and Ito's palette, which can be distinguished with any kind of colour vision.
 PALETTE = ("#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#7F7F7F", "#F0E442", "#5B4BB5")
 
 
@@ -112,10 +114,10 @@ PALETTE = ("#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E
 class Arm:
     """One way to mine, or a loss to compare with.
 
-    share : of each batch that comes from the pool, None for no pool
-    annealed : the online miner's hardness rises over the run
-    late : the pool begins when online triplets are scarce, or after half of the run if they never are
-    like : the arm whose tuned rate and hardness it takes, where it has no runs of its own for that
+    share : share of each batch that comes from the pool; None for no pool
+    annealed : whether the hardness of the online miner rises during the run
+    late : whether the pool is used only from when online triplets are scarce, or from half of the run if they never are
+    like : the arm whose tuned rate and hardness are used, if this one is not tuned itself
     """
 
     name: str
@@ -127,7 +129,7 @@ class Arm:
     like: str | None = None
 
     def tried(self, size: Size) -> list[tuple[float, float]]:
-        """Rates and hardness to choose from: four of them for each arm."""
+        """The four pairs of rate and hardness to choose from."""
         if self.loss != "triplet":
             return [(rate, 0.0) for rate in (CLASSIFIER[0] / 3, *CLASSIFIER, CLASSIFIER[1] * 3)]
         rates = ADAGRAD if self.optimiser == "adagrad" else size.muon
@@ -155,7 +157,7 @@ CLOSE = ("online", "mixed-25", "mixed-50", "mixed-late")
 
 
 def recipe_of(arm: Arm, size: Size, seed: int, images: int, rate: float, hardness: float, start: int) -> Recipe:
-    """The recipe of an arm, as many steps as the images allow."""
+    """The recipe of an arm, with as many steps as the number of images allows."""
     batch = size.people * size.photos
     steps = images // batch
     values: dict[str, Any] = {"loss": {"name": arm.loss}}
@@ -164,7 +166,7 @@ def recipe_of(arm: Arm, size: Size, seed: int, images: int, rate: float, hardnes
     if arm.share is not None:
         offline = {"every": size.every, "pool": size.pool, "share": arm.share, "start": start, "hardness": hardness}
         values["mining"] = {"offline": offline}
-        # Searches begin before step `start` and come every `every` steps: each takes a pool's images from the steps.
+        # Each search, from step `start` on, uses up the images of a pool, which are then not available for steps.
         while steps * batch + searches(steps, start, size.every) * size.pool > images:
             steps -= 1
     return Recipe.model_validate(
@@ -193,12 +195,12 @@ def recipe_of(arm: Arm, size: Size, seed: int, images: int, rate: float, hardnes
 
 
 def searches(steps: int, start: int, every: int) -> int:
-    """Searches of the pool in a run of so many steps."""
+    """Number of pool searches in a run."""
     return max(0, -(-(steps - start) // every))
 
 
 def scarce_from(records: list[dict[str, float]], below: float, window: int = WINDOW) -> int | None:
-    """The step from which the median share of active triplets over a window is below that; None where it never is."""
+    """The first step at which the median share of active triplets over a window is below a limit, or None."""
     active = [record["active"] for record in records if "active" in record]
     for end in range(window, len(active) + 1):
         if float(np.median(active[end - window : end])) < below:
@@ -207,14 +209,14 @@ def scarce_from(records: list[dict[str, float]], below: float, window: int = WIN
 
 
 def jobs_of(size: Size, out: Path, faces: Faces | None) -> Iterator[Job]:
-    """All jobs in order of what they are worth; without faces only their names can be used."""
+    """All jobs, the most important first. Without faces, only their names can be used."""
 
     def tuning(arm: Arm, rate: float, hardness: float) -> Job:
         def work(folder: Path) -> Values:
             assert faces is not None
             recipe = recipe_of(arm, size, 99, size.tuning, rate, hardness, size.start // 2)
             recipe = recipe.model_copy(update={"validation": recipe.validation.model_copy(update={"every": 0})})
-            trained = trained_or_why(recipe, some(faces.tuning, size.limit), folder)
+            trained = train_or_explain(recipe, limited_to(faces.tuning, size.limit), folder)
             if isinstance(trained, str):
                 return {"failed": trained}
             points = embedded(trained.network, faces.held_out, trained.precision == "bf16")
@@ -229,15 +231,19 @@ def jobs_of(size: Size, out: Path, faces: Faces | None) -> Iterator[Job]:
             if arm.late:
                 if result_of(out / f"online-{seed}") is None:
                     return None
-                # Up to there this run sees the batches of the online one, at nearly its rates.
+                # Until then, this run gets the batches of the online run, at nearly the same rates.
                 found = scarce_from(read_history(out / f"online-{seed}" / "run" / "history.jsonl"), size.scarce)
                 start = found or size.images // (size.people * size.photos) // 2
             if best is None:
                 return None
             recipe = recipe_of(arm, size, seed, size.images, *best, start)
             clock = time.perf_counter if torch.cuda.is_available() else time.process_time
-            trained = trained_or_why(
-                recipe, some(faces.train, size.limit), folder, Clock(folder / "clock.csv", clock), faces.validation
+            trained = train_or_explain(
+                recipe,
+                limited_to(faces.train, size.limit),
+                folder,
+                Clock(folder / "clock.csv", clock),
+                faces.validation,
             )
             if isinstance(trained, str):
                 return {"failed": trained}
@@ -263,18 +269,18 @@ def jobs_of(size: Size, out: Path, faces: Faces | None) -> Iterator[Job]:
         yield from (main_run(arm, seed) for arm in arms)
 
 
-def trained_or_why(
+def train_or_explain(
     recipe: Recipe,
     faces: FaceSet,
     folder: Path,
     on_step: Callable[[dict[str, float]], None] = lambda record: None,
     validation: FaceSet | None = None,
 ) -> Trained | str:
-    """Train, or go on; the reason where the watchdog gave up, which is a result like any other."""
+    """Train, or resume training. If the watchdog gives up, return the reason, which is a result, too."""
     run = folder / "run"
     try:
         return train(
-            recipe, faces, run, resume=True, on_step=on_step, warn=say(folder), validation=validation,
+            recipe, faces, run, resume=True, on_step=on_step, warn=printer(folder), validation=validation,
             workers=Workers(loaders=0),
         )  # fmt: skip
     except DataError as error:
@@ -285,15 +291,15 @@ def trained_or_why(
         return str(error)
 
 
-def some(faces: FaceSet, limit: int | None) -> FaceSet:
-    """The faces of so many people, drawn once; of all people without a limit."""
+def limited_to(faces: FaceSet, limit: int | None) -> FaceSet:
+    """The faces of `limit` people, always the same ones, or of all people if it is None."""
     if limit is None:
         return faces
     return faces.of(np.sort(np.random.default_rng(3).permutation(len(faces.people))[:limit]))
 
 
 def tuned(size: Size, out: Path, arm: Arm) -> tuple[float, float] | None:
-    """The best rate and hardness of those tried for an arm; None where one is not tried yet."""
+    """The best rate and hardness of those tried for an arm, or None if one has not been tried yet."""
     source = ARMS[arm.like] if arm.like else arm
     found = {pair: result_of(out / f"tune-{source.name}-{pair[0]:.3g}-{pair[1]:g}") for pair in source.tried(size)}
     if any(result is None for result in found.values()):
@@ -301,8 +307,8 @@ def tuned(size: Size, out: Path, arm: Arm) -> tuple[float, float] | None:
     return max(found, key=lambda pair: (found[pair] or {}).get("val_at_1e-02", 0.0))
 
 
-def say(folder: Path) -> Callable[[str], None]:
-    """Prints a run's messages under its name."""
+def printer(folder: Path) -> Callable[[str], None]:
+    """A function that prints the messages of a run with its name."""
     return lambda text: print(folder.name, text, flush=True)
 
 
@@ -311,22 +317,24 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--size", choices=SIZES, default="many")
-    parser.add_argument("--arms", nargs="+", choices=ARMS, help="these only")
-    parser.add_argument("--seconds", type=float, help="of processor time, after which no run begins")
-    parser.add_argument("--workers", type=int, default=1, help="runs at once, each in a process of its own")
-    parser.add_argument("--until", type=float, help="seconds since 1970 by which runs must be expected to end")
-    parser.add_argument("--report", action="store_true")
+    parser.add_argument("--arms", nargs="+", choices=ARMS, help="run only these arms")
+    parser.add_argument("--seconds", type=float, help="processor time in seconds after which no run is started")
+    parser.add_argument("--workers", type=int, default=1, help="number of runs at once, each in a process of its own")
+    parser.add_argument(
+        "--until", type=float, help="start no run that is expected to end after this time, in seconds since 1970"
+    )
+    parser.add_argument("--report", action="store_true", help="print the tables and draw the plots")
     options = parser.parse_args()
     size, out = SIZES[options.size], options.out / options.size
     if options.report:
         report(size, out)
         return
     out.mkdir(parents=True, exist_ok=True)
-    forget_failures(out)
+    clear_failures(out)
     if options.workers > 1:
-        # Ends the processes too.
+        # Terminates the worker processes, too.
         signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
-        # Inherited: each process computes in one thread.
+        # The processes inherit this, so each computes in one thread.
         os.environ["OMP_NUM_THREADS"] = "1"
         in_processes(options.workers, run_missing, options)
     else:
@@ -335,15 +343,15 @@ def main() -> None:
 
 
 def run_missing(options: argparse.Namespace) -> None:
-    """Do what is missing, in this process."""
+    """Run all missing runs in this process."""
     size, out = SIZES[options.size], options.out / options.size
     one_thread()
-    faces = read(options.data, size.side)
+    faces = read_split(options.data, size.side)
     np.save(out / "labels.npy", faces.validation.labels)
     jobs = list(jobs_of(size, out, faces))
     if options.arms:
         jobs = [job for job in jobs if _arm_of(job.name) in options.arms]
-    do(jobs, out, options.seconds, options.until)
+    run_jobs(jobs, out, options.seconds, options.until)
 
 
 def _arm_of(name: str) -> str:
@@ -353,10 +361,14 @@ def _arm_of(name: str) -> str:
 
 @dataclass(frozen=True)
 class Run:
-    """What a main run left.
+    """A finished main run.
 
-    curve : the validations, each with processor seconds so far
-    active : share of active triplets by step
+    result : its figures and settings
+    points : embeddings of the validation faces
+    curve : the validations, each with the processor seconds up to it
+    active : share of active triplets at each step
+    images : number of images embedded up to each step
+    searching : share of the time spent on pool searches
     """
 
     result: Values
@@ -373,7 +385,7 @@ class Run:
 
 
 def run_of(folder: Path) -> Run | None:
-    """A finished run; None where it is not, or the watchdog gave up."""
+    """Read a finished run. None if it is not finished, or the watchdog gave up."""
     result = result_of(folder)
     if result is None or "failed" in result:
         return None
@@ -390,7 +402,7 @@ def run_of(folder: Path) -> Run | None:
 
 
 def report(size: Size, out: Path) -> None:
-    """The tables as Markdown on standard output, and the plots."""
+    """Print the tables as Markdown, and draw the plots."""
     jobs = list(jobs_of(size, out, None))
     write_manifest(jobs, out)
     seeds = range(1, size.seeds + 1)
@@ -402,7 +414,9 @@ def report(size: Size, out: Path) -> None:
     print("|---|---|---|---|---|---|---|---|")
     for name, found in runs.items():
         values = list(found.values())
-        cells = [told([r.result[key] for r in values]) for key in ("val_at_1e-02", "val_at_1e-03", "rank1")]
+        cells = [
+            mean_with_interval([r.result[key] for r in values]) for key in ("val_at_1e-02", "val_at_1e-03", "rank1")
+        ]
         active = np.mean([np.nanmean(r.active[-WINDOW:]) for r in values]) if ARMS[name].loss == "triplet" else None
         settings = sorted({f"{r.result['rate']:.3g}, {r.result['hardness']:g}" for r in values})
         print(
@@ -432,7 +446,7 @@ def report(size: Size, out: Path) -> None:
     pictures.mkdir(parents=True, exist_ok=True)
     for key, label in (("val_at_1e-02", "VAL at FAR 1e-2"), ("val_at_1e-03", "VAL at FAR 1e-3")):
         draw(runs, key, label, "images", "images embedded", pictures)
-        # Seconds of two devices do not belong on one axis.
+        # Times on different devices are not comparable, so only one device is plotted.
         where = max(
             DEVICES, key=lambda where: sum(run.device == where for found in runs.values() for run in found.values())
         )
@@ -442,10 +456,10 @@ def report(size: Size, out: Path) -> None:
 
 
 def differences(runs: dict[str, dict[int, Run]], out: Path) -> None:
-    """Paired differences to the arm without a pool of the same optimiser, with both intervals."""
+    """Print the paired differences from the online arm with the same optimiser, with both intervals."""
     labels = np.load(out / "labels.npy")
     samples = {
-        (name, seed): kept(out / f"{name}-{seed}" / "people.npy", run.points, labels)
+        (name, seed): cached_samples(out / f"{name}-{seed}" / "people.npy", run.points, labels)
         for name, found in runs.items()
         for seed, run in found.items()
     }
@@ -455,25 +469,25 @@ def differences(runs: dict[str, dict[int, Run]], out: Path) -> None:
         print("|---|---|---|---|")
         for name, found in runs.items():
             base = "online-adagrad" if name.endswith("adagrad") else "online"
-            # Of the same device, whose augmentation differs a little from the other's.
+            # Only runs on the same device, because augmentation differs a little between devices.
             both = [s for s in found if s in runs.get(base, {}) and found[s].device == runs[base][s].device]
             if name == base or not both:
                 continue
             apart = [found[s].result[key] - runs[base][s].result[key] for s in both]
             rounds = np.mean([samples[name, s][:, number] - samples[base, s][:, number] for s in both], axis=0)
             low, high = interval_over_people(rounds)
-            print(f"| {name} - {base} | {len(both)} | {told(apart, '+')} | {low:+.4f} to {high:+.4f} |")
+            print(f"| {name} - {base} | {len(both)} | {mean_with_interval(apart, '+')} | {low:+.4f} to {high:+.4f} |")
 
 
-def kept(path: Path, points: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArray[np.float64]:
-    """`samples_over_people`, which take seconds, from a file where they were taken before."""
+def cached_samples(path: Path, points: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArray[np.float64]:
+    """`samples_over_people`, cached in a file because computing them takes seconds."""
     if not path.exists():
         np.save(path, samples_over_people(points, labels))
     return np.asarray(np.load(path))
 
 
-def told(values: list[float], sign: str = "") -> str:
-    """Mean, and half the 95 % interval over seeds where there are several."""
+def mean_with_interval(values: list[float], sign: str = "") -> str:
+    """Format the mean, and half of its 95 % interval if there are several seeds."""
     mean, half = interval_over_seeds(values)
     return f"{mean:{sign}.4f} ± {half:.4f}" if np.isfinite(half) else f"{mean:{sign}.4f}"
 
@@ -496,7 +510,7 @@ def draw(runs: dict[str, dict[int, Run]], key: str, label: str, axis: str, name:
 
 
 def draw_active(runs: dict[str, dict[int, Run]], out: Path) -> None:
-    """The share of pairs with an active triplet, over the images, as a running mean."""
+    """Plot the share of pairs with an active triplet against the images, as a running mean."""
     with mpl.rc_context({"svg.hashsalt": "facespace", "svg.fonttype": "path", "font.size": 11}):
         figure = Figure(figsize=(7, 4), layout="constrained")
         axes = figure.subplots()

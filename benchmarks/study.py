@@ -1,4 +1,4 @@
-"""What the two studies of training share: faces, network, the list of runs and what is done of it, statistics."""
+"""Shared parts of the two training studies: faces, network, running a list of jobs, and statistics."""
 
 import csv
 import json
@@ -29,7 +29,7 @@ from facespace.train.engine.validate import embed_all, validation_rates
 from facespace.train.networks.residual import residual_tower
 
 FARS = (1e-2, 1e-3)
-# Training people set aside to choose rates and hardness by.
+# Number of training people held out to choose rates and hardness.
 TUNING_PEOPLE = 400
 ROUNDS = 200
 
@@ -48,8 +48,8 @@ def narrow_resnet(width: int, height: int, dimension: int) -> nn.Module:
 class Faces:
     """The faces of a study.
 
-    train, validation : the published split
-    tuning, held_out : the training people again, without some, and those
+        train, validation : the published split
+    tuning, held_out : the training people, split into those to train on and those to measure on while tuning
     """
 
     train: FaceSet
@@ -58,8 +58,8 @@ class Faces:
     held_out: FaceSet
 
 
-def read(data: Path, side: int) -> Faces:
-    """The faces of the shared data at `side` x `side` pixels."""
+def read_split(data: Path, side: int) -> Faces:
+    """Read the faces of the shared data at `side` x `side` pixels."""
     train, validation = (read_faces(data / f"{split}.zip", side, side) for split in ("train", "val"))
     order = np.random.default_rng(0).permutation(len(train.people))
     held_out, tuning = train.of(np.sort(order[:TUNING_PEOPLE])), train.of(np.sort(order[TUNING_PEOPLE:]))
@@ -68,11 +68,11 @@ def read(data: Path, side: int) -> Faces:
 
 @dataclass(frozen=True)
 class Job:
-    """One run of a study: a name, which is its folder, and what gives its result as plain data.
+    """One run of a study.
 
-    A job that must wait for another one returns None.
-
-    images : embedded in it, from which the time it takes is estimated
+    name : also the name of its folder
+    work : takes the folder and returns the result as plain data, or None if the job must wait for another one
+    images : number embedded, from which the duration is estimated
     """
 
     name: str
@@ -80,28 +80,27 @@ class Job:
     images: int = 0
 
 
-# Seconds until a process looks again for a job that no other one does.
+# Seconds between two searches for a job that no other process is running.
 PAUSE = 1.0
-# Times that a process is started, with those after an error.
+# How often a process is started, including restarts after an error.
 STARTS = 3
 FAILED = "failed.txt"
 
 
-def do(jobs: Sequence[Job], out: Path, seconds: float | None = None, until: float | None = None) -> None:
-    """Do the jobs that are not done, in order; keep manifest.json.
+def run_jobs(jobs: Sequence[Job], out: Path, seconds: float | None = None, until: float | None = None) -> None:
+    """Run the jobs that are not done, in order, and update manifest.json.
 
-    Several processes may do this at once: each job is done by one of them, and can be done by another one if that
-    process dies. A process ends when no job is left for it; while others are busy, it waits, because their results may
-    be what a job waits for.
+    Several processes may call this at once. Each job is run by one of them, and by another one if that process dies. A
+    process returns when no job is left for it. While others are busy it waits, because a job may need their results.
 
     Parameters
     ----------
     jobs : sequence of Job
     out : path
     seconds : float or None
-        Processor time of this process, after which no job begins.
+        Processor time of this process after which no job is started.
     until : float or None
-        Moment, in seconds since 1970, by which a job must be expected to end, or it does not begin.
+        Time, in seconds since 1970. A job that is expected to end later is not started.
     """
     out.mkdir(parents=True, exist_ok=True)
     while True:
@@ -120,21 +119,21 @@ def do(jobs: Sequence[Job], out: Path, seconds: float | None = None, until: floa
 
 
 def _attempt(job: Job, out: Path, too_late: bool) -> str:
-    """Do a job: 'done', 'busy' if another process does it, or 'left' if there is nothing to do now."""
+    """Run a job. Return 'done', 'busy' if another process is running it, or 'left' if it cannot or need not run now."""
     folder = out / job.name
     if result_of(folder) is not None or (folder / FAILED).exists():
         return "left"
     try:
-        # The system releases the lock of a process that dies.
+        # If a process dies, the system releases its lock.
         with FileLock(out / f".{job.name}.lock", timeout=0):
             if too_late or result_of(folder) is not None:
                 return "left"
-            return "done" if _done(job, folder) else "left"
+            return "done" if _run(job, folder) else "left"
     except Timeout:
         return "busy"
 
 
-def _done(job: Job, folder: Path) -> bool:
+def _run(job: Job, folder: Path) -> bool:
     folder.mkdir(exist_ok=True)
     before, started = time.process_time(), time.perf_counter()
     try:
@@ -151,29 +150,29 @@ def _done(job: Job, folder: Path) -> bool:
 
 
 def _ends_too_late(job: Job, jobs: Sequence[Job], out: Path, until: float | None) -> bool:
-    """Whether a job is expected to end after a moment, judged by those that were done on this device."""
+    """Whether a job is expected to end after `until`, judged by the jobs done on this device."""
     if until is None:
         return False
     done = [(other.images, result_of(out / other.name) or {}) for other in jobs if other.images]
     took = [(images, result["seconds"] / images) for images, result in done if result.get("device") == device()]
-    # Short jobs take more time an image.
-    alike = [pace for images, pace in took if images == job.images] or [pace for _, pace in took]
-    return bool(alike) and time.time() + job.images * float(np.median(alike)) > until
+    # Short jobs take more time per image.
+    similar = [pace for images, pace in took if images == job.images] or [pace for _, pace in took]
+    return bool(similar) and time.time() + job.images * float(np.median(similar)) > until
 
 
 def device() -> str:
-    """Where a study computes: 'cuda' or 'cpu'."""
+    """The device that a study runs on: 'cuda' or 'cpu'."""
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def forget_failures(out: Path) -> None:
-    """Let the jobs that ended with an error be tried again."""
+def clear_failures(out: Path) -> None:
+    """Remove the marks of jobs that ended with an error, so that they are tried again."""
     for path in out.glob(f"*/{FAILED}"):
         path.unlink(missing_ok=True)
 
 
 def in_processes(count: int, work: Callable[..., None], *arguments: Any) -> None:
-    """Run a function in several new processes until all return; one that ends with an error is started again.
+    """Run a function in several new processes until all have returned, and restart those that end with an error.
 
     An error can leave a GPU unusable for its process. Each process is started STARTS times at most.
     """
@@ -196,7 +195,7 @@ def in_processes(count: int, work: Callable[..., None], *arguments: Any) -> None
 
 
 def write_manifest(jobs: Sequence[Job], out: Path) -> None:
-    """Which jobs of a study are done, begun and missing."""
+    """Write which jobs of a study are done, begun and missing."""
 
     def state(job: Job) -> str:
         if result_of(out / job.name) is not None:
@@ -209,7 +208,7 @@ def write_manifest(jobs: Sequence[Job], out: Path) -> None:
 
 
 def result_of(folder: Path) -> Values | None:
-    """What a job gave; None where it is not done."""
+    """The result of a job, or None if it is not done."""
     try:
         found: Values = json.loads((folder / "done.json").read_text("utf-8"))
         return found
@@ -224,20 +223,20 @@ def write_json(path: Path, values: Values) -> None:
 
 
 class Clock:
-    """Processor time of each step of a run, as a table beside its history; a resumed run adds to it.
+    """Record the processor time of each step of a run in a table, to which a resumed run adds.
 
     Parameters
     ----------
     path : path
     clock : callable
-        Seconds since some moment; those of this process where a processor does the work.
+        Returns seconds: processor time of this process, or wall-clock time if a GPU does the work.
     """
 
     def __init__(self, path: Path, clock: Callable[[], float] = time.process_time):
         self._path, self._clock, self._last = path, clock, clock()
 
     def __call__(self, record: dict[str, float]) -> None:
-        """Note a step; the `on_step` of `train`."""
+        """Record a step. Pass this as the `on_step` of `train`."""
         now = self._clock()
         with self._path.open("a", encoding="utf-8") as file:
             file.write(f"{record['step']:.0f},{now - self._last:.4f}\n")
@@ -245,7 +244,7 @@ class Clock:
 
     @staticmethod
     def read(path: Path) -> dict[int, float]:
-        """Processor seconds up to each step, the steps that were done twice counted once."""
+        """Processor seconds up to each step. Steps that were done twice count once."""
         with path.open(encoding="utf-8") as file:
             spent = {int(step): float(seconds) for step, seconds in csv.reader(file)}
         steps = sorted(spent)
@@ -253,14 +252,14 @@ class Clock:
 
 
 def embedded(network: nn.Module, faces: FaceSet, bf16: bool = True) -> NDArray[np.float32]:
-    """All faces of a set by a network, in evaluation mode."""
+    """Embed all faces of a set with a network in evaluation mode."""
     device = next(network.parameters()).device
     rows = np.arange(len(faces.labels))
     return embed_all(network, faces, rows, device, bf16).cpu().numpy().astype(np.float32)
 
 
 def figures(points: NDArray[np.float32], labels: NDArray[np.int64]) -> dict[str, float]:
-    """VAL at FAR 1e-1 to 1e-4, rank-1, and the mean squared distance between people; no figure of a broken space."""
+    """VAL at FAR 1e-1 to 1e-4, rank-1, and the mean squared distance between people. Empty if a point is not finite."""
     if not np.isfinite(points).all():
         return {}
     gram = float(np.square(np.abs(points.mean(axis=0))).sum())
@@ -272,7 +271,7 @@ def figures(points: NDArray[np.float32], labels: NDArray[np.int64]) -> dict[str,
 
 
 def nearest_is_own(points: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """For each face whose person has another one: whether the nearest of all other faces is of that person.
+    """Whether the nearest other face shows the same person, for each face of a person with two or more.
 
     Returns
     -------
@@ -289,14 +288,14 @@ def nearest_is_own(points: NDArray[np.float32], labels: NDArray[np.int64]) -> ND
 def samples_over_people(points: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArray[np.float64]:
     """VAL at each of FARS in each bootstrap round over people, shape (ROUNDS, len(FARS)).
 
-    The same people are drawn in the same round whatever the points: differences of two models are paired.
+    The same people are drawn in the same round for any points, so differences between two models are paired.
     """
     pairs = score(points / np.linalg.norm(points, axis=1, keepdims=True), labels, all_pairs(labels))
     return resample_roc(pairs, FARS, ROUNDS).val
 
 
 def interval_over_seeds(values: Sequence[float]) -> tuple[float, float]:
-    """The mean, and half the 95 % interval of it (Student's t); infinite for a single value."""
+    """The mean, and half of its 95 % interval (Student's t), which is infinite for a single value."""
     if len(values) < 2:
         return float(np.mean(values)), float("inf")
     half = stats.t.ppf(0.975, len(values) - 1) * stats.sem(values)
@@ -310,7 +309,7 @@ def interval_over_people(samples: NDArray[np.float64]) -> tuple[float, float]:
 
 
 def precision_and_recall(found: Iterable[str], wrong: Iterable[str], looked_at: Iterable[str]) -> tuple[float, float]:
-    """Of a list of suspects: the share that is wrong, and the share of the wrong ones looked at that it has."""
+    """Precision and recall of a list of suspects; the recall is over the wrong faces among those looked at."""
     listed, bad = set(found), set(wrong)
     there = bad & set(looked_at)
     precision = len(listed & bad) / len(listed) if listed else float("nan")
@@ -318,13 +317,13 @@ def precision_and_recall(found: Iterable[str], wrong: Iterable[str], looked_at: 
 
 
 def load_network(network: nn.Module, checkpoint: Path) -> nn.Module:
-    """A network with the weights of a checkpoint, in evaluation mode."""
+    """Load the weights of a checkpoint into a network, in evaluation mode."""
     network.load_state_dict(load_checkpoint(checkpoint).network)
     return network.eval()
 
 
 def one_thread() -> None:
-    """Compute in one thread: the numbers of a resumed run are then those of one that was not stopped."""
+    """Compute in one thread, so that a resumed run gives the same numbers as an uninterrupted one."""
     torch.set_num_threads(1)
 
 

@@ -1,4 +1,4 @@
-"""Files that readers see whole: the old content or the new one."""
+"""Atomic writes: readers see the old content of a file or the new one, never a part."""
 
 import threading
 
@@ -25,7 +25,7 @@ def test_the_new_content_appears_at_the_end(tmp_path):
 
 @pytest.mark.parametrize("private", [False, True])
 @pytest.mark.parametrize("begun", [False, True])
-def test_after_an_error_the_old_file_is_there_and_nothing_else(tmp_path, private, begun):
+def test_after_an_error_only_the_old_file_is_left(tmp_path, private, begun):
     path = tmp_path / "people.csv"
     path.write_text("old")
 
@@ -58,13 +58,13 @@ def test_another_file_gets_the_usual_permissions(tmp_path):
     assert (tmp_path / "model.onnx").stat().st_mode == (tmp_path / "usual").stat().st_mode
 
 
-def test_libraries_that_go_by_the_suffix_write_the_temporary_file(tmp_path):
+def test_libraries_that_need_the_suffix_can_write_the_temporary_file(tmp_path):
     with replacing(tmp_path / "points.npy") as partial:
         np.save(partial, np.arange(3))
     assert np.load(tmp_path / "points.npy").tolist() == [0, 1, 2]
 
 
-def test_a_name_of_the_greatest_length_can_be_written(tmp_path):
+def test_a_name_of_maximum_length_can_be_written(tmp_path):
     path = tmp_path / ("ž" * 125 + ".json")
     with replacing(path) as partial:
         partial.write_text("x")
@@ -76,7 +76,7 @@ def test_a_folder_that_does_not_exist_is_an_error_of_the_system(tmp_path):
         partial.write_text("x")
 
 
-def test_of_several_writers_each_leaves_a_whole_file(tmp_path):
+def test_concurrent_writers_leave_a_complete_file(tmp_path):
     path, wrong = tmp_path / "file", []
 
     def write(letter):

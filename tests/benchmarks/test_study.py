@@ -1,4 +1,4 @@
-"""The statistics of the two studies of training, against the same written out; and that they go on where they were."""
+"""Statistics of the two training studies, checked against direct computations; and running and resuming their jobs."""
 
 import itertools
 import json
@@ -25,7 +25,7 @@ def points_of(labels, noise, seed=0):
     return (points / np.linalg.norm(points, axis=1, keepdims=True)).astype(np.float32)
 
 
-def test_rank_one_counts_faces_whose_nearest_other_face_is_of_their_person():
+def test_rank_one_counts_faces_whose_nearest_other_face_shows_the_same_person():
     labels = np.array([0, 0, 0, 1, 1, 2, 3, 3])
     points = points_of(labels, noise=1.0)
     apart = np.square(points[:, None] - points[None]).sum(axis=2)
@@ -37,7 +37,7 @@ def test_rank_one_counts_faces_whose_nearest_other_face_is_of_their_person():
     assert study.nearest_is_own(points, labels).tolist() == expected
 
 
-def test_the_interval_over_seeds_is_students():
+def test_the_interval_over_seeds_is_students_t():
     values = [0.31, 0.35, 0.30, 0.36]
     mean, half = study.interval_over_seeds(values)
     low, high = stats.ttest_1samp(values, 0).confidence_interval(0.95)
@@ -45,7 +45,7 @@ def test_the_interval_over_seeds_is_students():
     assert study.interval_over_seeds([0.3]) == (0.3, float("inf"))
 
 
-def test_rounds_over_people_are_paired_so_that_equal_spaces_never_differ():
+def test_bootstrap_rounds_are_paired_so_equal_embeddings_never_differ():
     labels = np.repeat(np.arange(40), 4)
     points = points_of(labels, noise=0.8)
     turned = points @ np.linalg.qr(np.random.default_rng(1).normal(size=(16, 16)))[0].astype(np.float32)
@@ -62,16 +62,16 @@ def test_spread_is_the_mean_squared_distance_of_all_pairs():
     assert study.figures(points, np.repeat(np.arange(50), 4))["spread"] == pytest.approx(apart.mean(), rel=1e-4)
 
 
-def test_a_space_that_is_not_finite_has_no_figures():
+def test_embeddings_that_are_not_finite_have_no_figures():
     assert study.figures(np.full((8, 16), np.nan, np.float32), np.repeat(np.arange(4), 2)) == {}
 
 
-def test_precision_and_recall_count_only_what_was_looked_at():
+def test_recall_counts_only_faces_that_were_looked_at():
     assert study.precision_and_recall(["a", "b"], ["a", "c", "d"], ["a", "b", "c"]) == (0.5, 0.5)
     assert np.isnan(study.precision_and_recall([], [], ["a"])).all()
 
 
-def test_every_value_of_an_option_is_tried_equally_often_and_each_two_meet():
+def test_every_value_of_an_option_occurs_equally_often_and_every_pair_occurs():
     chosen = convergence.settings()
     assert len(set(chosen)) == len(chosen) == 36
     for option, levels in convergence.LEVELS.items():
@@ -96,29 +96,29 @@ def test_each_arm_is_tuned_with_the_same_number_of_runs():
     assert {len(arm.tried(mining_study.SIZES["full"])) for arm in mining_study.ARMS.values()} == {4}
 
 
-def test_triplets_are_scarce_once_the_median_of_a_window_is_low_and_not_for_one_odd_batch():
+def test_triplets_are_scarce_if_the_median_of_a_window_is_low_but_not_for_one_odd_batch():
     active = [0.5] * 30 + [0.01] * 5 + [0.5] * 30 + [0.05] * 30
     records = [{"step": step, "active": share} for step, share in enumerate(active, 1)]
     assert mining_study.scarce_from(records, 0.1) == 76
     assert mining_study.scarce_from(records[:60], 0.1) is None
 
 
-def test_only_what_is_missing_is_done_and_the_manifest_says_so(tmp_path):
+def test_only_missing_jobs_are_run_and_the_manifest_lists_what_is_done(tmp_path):
     done = []
 
     def job(name, result):
         return study.Job(name, lambda folder: done.append(name) or result)
 
     jobs = [job("first", {"value": 1.0}), job("waits", None), job("last", {"value": 2.0})]
-    study.do(jobs, tmp_path)
-    study.do(jobs, tmp_path)
+    study.run_jobs(jobs, tmp_path)
+    study.run_jobs(jobs, tmp_path)
     assert [name for name in done if name != "waits"] == ["first", "last"]
     manifest = json.loads((tmp_path / "manifest.json").read_text())
     assert manifest["runs"] == {"first": "done", "waits": "begun", "last": "done"}
     assert (manifest["done"], manifest["begun"], manifest["missing"]) == (2, 1, 0)
 
 
-def test_workers_share_the_jobs_and_wait_for_what_another_one_does(tmp_path, monkeypatch):
+def test_workers_share_the_jobs_and_wait_for_results_of_others(tmp_path, monkeypatch):
     monkeypatch.setattr(study, "PAUSE", 0.01)
     began = []
 
@@ -132,7 +132,7 @@ def test_workers_share_the_jobs_and_wait_for_what_another_one_does(tmp_path, mon
 
     # Those that wait come first: a worker must look at them again.
     jobs = [study.Job(f"{kind}-{number}", work) for kind in ("after", "base") for number in range(4)]
-    workers = [threading.Thread(target=study.do, args=(jobs, tmp_path)) for _ in range(3)]
+    workers = [threading.Thread(target=study.run_jobs, args=(jobs, tmp_path)) for _ in range(3)]
     for worker in workers:
         worker.start()
     for worker in workers:
@@ -142,14 +142,16 @@ def test_workers_share_the_jobs_and_wait_for_what_another_one_does(tmp_path, mon
     assert json.loads((tmp_path / "manifest.json").read_text())["done"] == len(jobs)
 
 
-def test_a_job_whose_process_dies_is_done_by_another_one(tmp_path, monkeypatch):
+def test_a_job_whose_process_dies_is_run_by_another_process(tmp_path, monkeypatch):
     monkeypatch.setattr(study, "PAUSE", 0.01)
     hold = (
         "import filelock, sys, time; a = filelock.FileLock(sys.argv[1]); a.acquire(); print(flush=True); time.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", hold, tmp_path / ".only.lock"], stdout=subprocess.PIPE) as other:
         other.stdout.readline()
-        worker = threading.Thread(target=study.do, args=([study.Job("only", lambda folder: {"value": 1.0})], tmp_path))
+        worker = threading.Thread(
+            target=study.run_jobs, args=([study.Job("only", lambda folder: {"value": 1.0})], tmp_path)
+        )
         worker.start()
         worker.join(0.1)
         waited = worker.is_alive()
@@ -159,7 +161,7 @@ def test_a_job_whose_process_dies_is_done_by_another_one(tmp_path, monkeypatch):
     assert study.result_of(tmp_path / "only")["value"] == 1.0
 
 
-def test_an_error_ends_its_job_but_not_the_others_until_it_is_forgotten(tmp_path):
+def test_an_error_stops_only_its_job_until_failures_are_cleared(tmp_path):
     works = []
 
     def work(folder):
@@ -169,28 +171,28 @@ def test_an_error_ends_its_job_but_not_the_others_until_it_is_forgotten(tmp_path
 
     jobs = [study.Job("bad", work), study.Job("good", lambda folder: {"value": 2.0})]
     with pytest.raises(RuntimeError):
-        study.do(jobs, tmp_path)
-    study.do(jobs, tmp_path)
+        study.run_jobs(jobs, tmp_path)
+    study.run_jobs(jobs, tmp_path)
     assert "out of memory" in (tmp_path / "bad" / study.FAILED).read_text()
     assert [study.result_of(tmp_path / name) is None for name in ("bad", "good")] == [True, False]
     works.append(1)
-    study.forget_failures(tmp_path)
-    study.do(jobs, tmp_path)
+    study.clear_failures(tmp_path)
+    study.run_jobs(jobs, tmp_path)
     assert study.result_of(tmp_path / "bad")["value"] == 1.0
 
 
-def test_no_job_begins_that_would_end_too_late_judged_by_those_of_its_size(tmp_path):
+def test_no_job_is_started_that_would_end_too_late_judging_by_jobs_of_its_size(tmp_path):
     def jobs(images, names):
         return [study.Job(name, lambda folder: time.sleep(0.02) or {"value": 1.0}, images) for name in names]
 
     short, long, none_like_it = jobs(10, ["short-1", "short-2"]), jobs(1_000, ["long"]), jobs(20, ["other"])
-    study.do(short[:1], tmp_path)
-    study.do([*long, *short, *none_like_it], tmp_path, until=time.time() + 1)
+    study.run_jobs(short[:1], tmp_path)
+    study.run_jobs([*long, *short, *none_like_it], tmp_path, until=time.time() + 1)
     done = [job.name for job in (*short, *long, *none_like_it) if study.result_of(tmp_path / job.name)]
     assert done == ["short-1", "short-2", "other"]
 
 
-def test_a_worker_that_ends_with_an_error_is_started_again_and_not_for_ever(tmp_path, monkeypatch):
+def test_a_worker_that_ends_with_an_error_is_restarted_a_limited_number_of_times(tmp_path, monkeypatch):
     monkeypatch.setattr(study, "PAUSE", 0.05)
     script = tmp_path / "work.py"
     script.write_text(
@@ -200,7 +202,7 @@ def test_a_worker_that_ends_with_an_error_is_started_again_and_not_for_ever(tmp_
     assert (tmp_path / "starts").read_text() == "." * study.STARTS
 
 
-def test_a_seed_is_complete_before_the_next_one_begins_and_close_arms_come_first():
+def test_all_arms_of_a_seed_come_before_the_next_seed_and_close_arms_come_first():
     names = [job.name for job in mining_study.jobs_of(mining_study.SIZES["full"], Path("nowhere"), None)]
     main = [name for name in names if not name.startswith("tune-")]
     assert names[len(names) - len(main) :] == main

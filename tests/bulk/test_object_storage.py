@@ -119,7 +119,7 @@ def test_storage_that_cannot_be_read_stops_the_work_and_blames_no_photo(storage,
     monkeypatch.setattr("facespace.bulk.ray.PAUSES", (0.0,))
     find = FindAndEmbed(bucket, None, None)
     storage.refusing = {"torn.jpg": 10_000}
-    with pytest.raises(DataError, match="cannot read .*torn.jpg, tried 2 times.* the same command goes on"):
+    with pytest.raises(DataError, match="cannot read .*torn.jpg, tried 2 times.* run the same command again"):
         find({"name": ["torn.jpg"]})
     storage.refusing = {}
     (row,) = find({"name": ["gone.png"]})["row"]

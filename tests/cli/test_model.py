@@ -37,7 +37,7 @@ def test_list_shows_the_models_of_a_folder_and_warns_about_other_files(run, mode
 
 
 def test_verify_reports_an_intact_or_a_damaged_file(run, model_path, tmp_path):
-    assert "is intact and does what its card says" in run("verify", model_path).stdout
+    assert "is intact and matches its card" in run("verify", model_path).stdout
     damaged = bytearray(model_path.read_bytes())
     damaged[len(damaged) // 2] ^= 1
     (tmp_path / "damaged.onnx").write_bytes(damaged)

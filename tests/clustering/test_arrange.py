@@ -130,7 +130,7 @@ def test_distant_and_decided_clusters_stay_unchanged():
     points, labels = on_a_circle(0.0, 0.6, 0.75, 3.0, 3.1), np.array([0, 0, -1, 1, 1])
     nothing = Constraints.nothing(5)
     assert loosened(points, labels, 0.4, nothing).tolist() == [-1, -1, -1, 1, 1]
-    said = Constraints(np.array([[0, 1]]), nothing.apart, nothing.colour)
-    assert loosened(points, labels, 0.4, said).tolist() == labels.tolist()
+    decided = Constraints(np.array([[0, 1]]), nothing.apart, nothing.colour)
+    assert loosened(points, labels, 0.4, decided).tolist() == labels.tolist()
     named = Constraints(nothing.together, nothing.apart, np.array([7, -1, -1, -1, -1]))
     assert loosened(points, labels, 0.4, named).tolist() == labels.tolist()

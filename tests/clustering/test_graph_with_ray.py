@@ -113,7 +113,7 @@ def test_a_damaged_file_is_reported_and_made_again(cluster, tmp_path):
     found = graph_with_ray(points, RADIUS, folder=tmp_path)
     (block,) = tmp_path.glob("*/block-000000000000.npz")
     block.write_bytes(block.read_bytes()[:100])
-    with pytest.raises(DataError, match="is damaged: .* it was deleted, and the same command makes it again"):
+    with pytest.raises(DataError, match="is damaged: .* it was deleted; run the same command again"):
         graph_with_ray(points, RADIUS, folder=tmp_path)
     equal(graph_with_ray(points, RADIUS, folder=tmp_path), found)
 

@@ -36,23 +36,23 @@ def work(path: str, seed: int) -> None:
                 number += 1
                 if kind == "enrol" or len(names) < 4:
                     name = f"{seed}-{number}"
-                    said = ["enrol", name, rng.randint(1, 6)]
-                    change = lambda: gallery.store.add(said[1], new_faces(said[1], said[2]))  # noqa: B023, E731
+                    action = ["enrol", name, rng.randint(1, 6)]
+                    change = lambda: gallery.store.add(action[1], new_faces(action[1], action[2]))  # noqa: B023, E731
                 elif kind == "undo":
-                    said = ["undo", rng.choice(names)]
-                    change = lambda: gallery.undo_merge(said[1])  # noqa: B023, E731
+                    action = ["undo", rng.choice(names)]
+                    change = lambda: gallery.undo_merge(action[1])  # noqa: B023, E731
                 else:
                     one, other = rng.sample(names, 2)
-                    said = [kind, one] if kind == "remove" else [kind, one, other if kind == "merge" else f"{one}'"]
-                    change = lambda: getattr(gallery, said[0])(*said[1:])  # noqa: B023, E731
-                print(json.dumps(["begin", *said]), flush=True)
+                    action = [kind, one] if kind == "remove" else [kind, one, other if kind == "merge" else f"{one}'"]
+                    change = lambda: getattr(gallery, action[0])(*action[1:])  # noqa: B023, E731
+                print(json.dumps(["begin", *action]), flush=True)
                 try:
                     change()
-                    print(json.dumps(["done", *said]), flush=True)
+                    print(json.dumps(["done", *action]), flush=True)
                 except Exception as error:
                     if "nobody was merged" not in str(error) and "rename them first" not in str(error):
                         raise
-                    print(json.dumps(["refused", *said]), flush=True)
+                    print(json.dumps(["refused", *action]), flush=True)
                 names = [person.name for person in gallery.people()]
         target = "b" if space.id[0] == "a" else "a"
         print(json.dumps(["begin", "upgrade", target]), flush=True)

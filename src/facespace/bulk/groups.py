@@ -89,7 +89,7 @@ def group_with_ray(
             harvest_with_ray(source, table, model, None, workers, on_photo, truncated)
     points, photo = _points(table, space)
     if not len(points):
-        raise DataError(f"there is no face in {table}; check that its photos show people")
+        raise DataError(f"no faces in {table}; check that its photos show people")
     nothing = Constraints.nothing(len(points))
     known = Constraints(nothing.together, _of_one_photo(photo), nothing.colour)
     work = out / "work"

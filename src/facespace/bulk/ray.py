@@ -77,7 +77,7 @@ class FindAndEmbed:
                 if pause is None:
                     raise DataError(
                         f"cannot read {content.name}, tried {len(PAUSES) + 1} times: {error}; check the storage and "
-                        "the network; the same command goes on from there"
+                        "the network, then run the same command again to continue"
                     ) from None
                 time.sleep(pause)
         return content, reason
@@ -132,7 +132,7 @@ def harvest_with_ray(
         found = ray.data.from_items(left, override_num_blocks=-(-len(left) // BATCH)).map_batches(
             FindAndEmbed,
             fn_constructor_args=(folder, None if model is None else str(model), longest, truncated),
-            # Each block is a task of its own. With a number here Ray would join blocks until they have that many rows.
+            # Each block is a separate task. With a number here Ray would join blocks until they have that many rows.
             batch_size=None,
             concurrency=processes,
             num_cpus=1,
@@ -155,7 +155,7 @@ def _explained(error: Exception) -> DataError:
             return DataError(str(cause))
         cause = getattr(cause, "cause", None) or cause.__cause__
     reason = next((line for line in reversed(str(error).splitlines()) if line.strip()), type(error).__name__)
-    return DataError(f"the workers stopped: {reason.strip()}; the same command goes on from there")
+    return DataError(f"the workers stopped: {reason.strip()}; run the same command again to continue")
 
 
 def _filesystem(root: str) -> tuple[Any, str]:

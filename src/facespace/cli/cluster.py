@@ -55,7 +55,7 @@ def cluster_command(
     out: Annotated[
         Path | None,
         typer.Option(
-            help="Folder for the album, contact sheet, table, JSON and links. Photos are added to an album that exists."
+            help="Folder for the album, contact sheet, table, JSON and links. Photos are added to an existing album."
         ),
     ] = None,
     engine: Annotated[
@@ -178,14 +178,14 @@ def questions_command(
 def merge_command(
     album: AlbumPath, clusters: Annotated[list[int], typer.Argument(help="Cluster numbers.")], model: ModelPath = None
 ) -> None:
-    """Merge clusters that are one person, into the first."""
+    """Merge clusters of the same person into the first one."""
     with _open_album(album, model) as opened:
         _report_decision(album, opened.merge(clusters))
 
 
 @album_app.command("split")
 def split_command(album: AlbumPath, faces: FaceNumbers, model: ModelPath = None) -> None:
-    """Split these faces off their cluster, as another person."""
+    """Split faces off their cluster as another person."""
     with _open_album(album, model) as opened:
         _report_decision(album, opened.split(faces))
 
@@ -284,7 +284,7 @@ def missing_command(
     model: ModelPath = None,
     json: AsJson = False,
 ) -> None:
-    """List missing photos, including those on drives not connected."""
+    """List missing photos, also those on disconnected drives."""
     with _open_album(album, model) as opened:
         photos = opened.missing()
         faces = opened.forget_missing() if forget else 0

@@ -103,7 +103,7 @@ def evaluate_command(
         list[str] | None,
         typer.Option(
             help="Columns of --groups whose combinations decide the thresholds, such as group,sex (the default if both "
-            "exist). Further --by are only shown."
+            "exist). Further --by only add rows to the report."
         ),
     ] = None,
     against: Annotated[

@@ -22,7 +22,7 @@ Name = Annotated[str, typer.Argument(help="The person's name.")]
 
 
 def _open(gallery: str, model: Path | None, key_file: Path | None, create: bool = False) -> "Gallery":
-    """A gallery to look after: with a model only where one is given, which must be the gallery's, or it is made."""
+    """Open a gallery for maintenance; a model is needed only to create one, and must match an existing one."""
     from facespace.gallery import Gallery, read_key
     from facespace.space import load
 
@@ -194,7 +194,7 @@ def index_command(
     kind: Annotated[
         str | None,
         typer.Option(
-            help="With pgvector exact or hnsw, with a vector engine exact or approximate. Default: depends on the "
+            help="With pgvector: exact or hnsw. With a vector engine: exact or approximate. Default: depends on the "
             "number of people."
         ),
     ] = None,
@@ -206,7 +206,10 @@ def index_command(
         ),
     ] = None,
 ) -> None:
-    """Rebuild the search index and save it next to the gallery, or in its vector engine."""
+    """Rebuild and save the search index.
+
+    It is saved next to the gallery, or in its vector engine if it uses one.
+    """
     with _open(gallery, model, key_file) as people:
         if engine is not None:
             people.index.use(None if engine == "none" else engine)

@@ -71,7 +71,7 @@ def model_verify_command(model: ShownModel = None, json: AsJson = False) -> None
     if json:
         print_json({"model": path, "whole": True, "remarks": remarks})
         return
-    echo(f"{path} is intact and does what its card says")
+    echo(f"{path} is intact and matches its card")
     for remark in remarks:
         warn(f"but {remark}")
 
@@ -111,7 +111,7 @@ def model_quantise_command(
 ) -> None:
     """Quantise a model to int8.
 
-    The result has a quarter of the size and is several times as fast on a CPU.
+    The result is a quarter of the size and several times as fast on a CPU.
     """
     from facespace.model import read_model
     from facespace.space import load

@@ -1,4 +1,4 @@
-"""Stop training between two steps at Ctrl-C or SIGTERM, so that no step is lost."""
+"""Stop training between two steps on Ctrl-C or SIGTERM, so that no step is lost."""
 
 import signal
 import threading
@@ -15,13 +15,13 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 def stopping_between_steps(active: bool = True) -> Iterator[Callable[[], None]]:
     """Yield a function to call after each step; it raises KeyboardInterrupt if a signal has arrived.
 
-    Before the first step a signal interrupts at once, and so does a second signal. Signals that this process ignores,
-    as under nohup, stay ignored.
+    A signal before the end of the first step interrupts at once, and so does a second signal. Signals that this process
+    ignores, as under nohup, stay ignored.
 
     Parameters
     ----------
     active : bool
-        False leaves the signals alone: processes that share the work would not stop after the same step.
+        False leaves signals unchanged, because processes that share the work would not stop after the same step.
     """
     begun = asked = False
 

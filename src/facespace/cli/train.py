@@ -35,7 +35,7 @@ def train_command(
 ) -> None:
     """Train a model or a face detector from a recipe.
 
-    Models are trained with the triplet loss.
+    The recipe sets the network, the data, the loss and how triplets are mined.
 
     To train on several GPUs, start it with torchrun:
 

@@ -20,7 +20,7 @@ Floats = NDArray[np.float32]
 # Up to this many members, the graph within one cluster is complete.
 _COMPLETE = 2_000
 
-# At most this many existing points are placed again for the sake of new ones: all are compared with each of them.
+# At most this many existing points are placed again because of new ones; all are compared with each other.
 _LOOSENED = 20_000
 
 

@@ -125,7 +125,7 @@ def _begun(points: Floats, radius: float, exact: bool, folder: Path) -> Path:
     except OSError as error:
         raise DataError(
             f"cannot write {work}: {error.strerror or error}; name a folder that every machine can write, with "
-            f"room for {4 * points.shape[1] * len(points) / 1e9:.1f} GB and more; the same command goes on from there"
+            f"room for {4 * points.shape[1] * len(points) / 1e9:.1f} GB and more, then run the same command again"
         ) from None
     return work
 
@@ -155,7 +155,7 @@ def _run(work: Path, blocks: list[tuple[int, int]], workers: int | None) -> None
         cause = getattr(error, "cause", None) or error
         raise DataError(
             f"a search of neighbours failed {_TRIES + 1} times: {str(cause).splitlines()[0] or type(cause).__name__}; "
-            f"what was found is in {work}, and the same command goes on from there"
+            f"the finished blocks are in {work}; run the same command again to continue"
         ) from None
     finally:
         for left in running:
@@ -172,10 +172,12 @@ def _read(path: Path) -> dict[str, NDArray[Any]]:
             return dict(file)
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         path.unlink(missing_ok=True)
-        raise DataError(f"{path} is damaged: {error}; it was deleted, and the same command makes it again") from None
+        raise DataError(
+            f"{path} is damaged: {error}; it was deleted; run the same command again to recreate it"
+        ) from None
 
 
 def _write(path: Path, **arrays: NDArray[Any]) -> None:
-    # Two tasks may write the same file; what they write is equal.
+    # Two tasks may write the same file, but with the same content.
     with replacing(path) as partial, partial.open("wb") as file:
         np.savez(file, **arrays)  # type: ignore[arg-type]

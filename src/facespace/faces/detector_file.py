@@ -1,6 +1,6 @@
-"""The file of a detector of our own: one ONNX file that carries its card, as a model file does.
+"""Files of detectors trained with this package: one ONNX file that contains its card, like a model file.
 
-The one that comes with the package lies in its folder `models` and is named in the manifest there with its sha256.
+The detector that ships with the package is in its folder `models`; the manifest there has its name and sha256.
 """
 
 import hashlib
@@ -16,22 +16,23 @@ from facespace.validation import explain
 
 DETECTOR_KEY = "facespace.detector"
 SHIPPED = Path(__file__).parents[1] / "models"
-# The layout that this version reads: maps of these strides, boxes whose logarithmic sides are 0 at so many cells.
+# The layout that this version reads: the strides of the maps, and the side of a box, in cells, whose logarithm is 0.
 STRIDES: tuple[Literal[8], Literal[16], Literal[32]] = (8, 16, 32)
 CELLS = 4.0
 
 
 class DetectorModelCard(BaseModel):
-    """How to use a detector, and what was measured of it.
+    """How to use a detector, and its measured figures.
 
-    weights_sha256 : of the network the card was written for
-    strides : pixels of the input for a cell of each map
-    score : faces below are left out; chosen so that photos without faces give `false_boxes` boxes each
-    false_boxes : boxes a photo at that score, on photos without faces
-    false_boxes_data : which photos
+
+    weights_sha256 : hash of the network that the card was written for
+    strides : for each map, the side of a cell in pixels of the input
+    score : faces with lower scores are left out; chosen so that photos without faces give `false_boxes` boxes each
+    false_boxes : mean number of boxes at that score in a photo without faces
+    false_boxes_data : the photos on which this was measured
     smallest : side in pixels of the smallest faces it was trained to find
-    figures : what else was measured, by name
-    recipe : of its training
+    figures : further measurements, by name
+    recipe : the training recipe
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -75,7 +76,7 @@ def read_detector(path: Path) -> tuple[DetectorModelCard, bytes]:
     if value is None:
         raise ModelError(
             f"{path} has no card of a detector: make one with `facespace train detector` and `facespace export`; "
-            "a detector made elsewhere needs a TOML card beside it, as docs/how-to/find-faces.md says"
+            "a detector made elsewhere needs a TOML card next to it, see docs/how-to/find-faces.md"
         )
     try:
         card = DetectorModelCard.model_validate(json.loads(value))
@@ -83,12 +84,12 @@ def read_detector(path: Path) -> tuple[DetectorModelCard, bytes]:
         raise ModelError(f"the detector's card in {path} is not JSON: {error}") from None
     except ValidationError as error:
         raise ModelError(
-            f"the detector's card in {path} is not one that this version can use:\n{explain(error, DetectorModelCard)}"
+            f"the detector's card in {path} is not valid for this version:\n{explain(error, DetectorModelCard)}"
         ) from None
     if card.weights_sha256 != digest:
         raise ModelError(
             f"the weights in {path} are not those its card was written for (sha256 {digest[:12]}..., the card says "
-            f"{card.weights_sha256[:12]}...): the file is damaged or was exchanged; get it again"
+            f"{card.weights_sha256[:12]}...): the file is damaged or was replaced; get it again"
         )
     return card, onnx
 
@@ -107,7 +108,7 @@ def shipped_detector(folder: Path = SHIPPED) -> Path:
         path = folder / f"{name}.onnx"
         real = hashlib.sha256(path.read_bytes()).hexdigest()
     except (OSError, ValueError, KeyError, StopIteration, AttributeError) as error:
-        raise ModelError(f"no detector comes with this version, or it is damaged ({error}); install it again") from None
+        raise ModelError(f"this version ships no detector, or it is damaged ({error}); install it again") from None
     if real != digest:
         raise ModelError(
             f"{path} is not the detector that was shipped (sha256 {real[:12]}..., not {digest[:12]}...); "

@@ -1,6 +1,6 @@
 """A detector that finds every face in one pass: boxes, scores and five landmarks from one network.
 
-The network, its training and what it was measured on: docs/decisions/014-one-shot-detector.md.
+docs/decisions/014-one-shot-detector.md describes the network, its training and its accuracy.
 """
 
 import math
@@ -23,28 +23,28 @@ from facespace.faces.mtcnn import Mtcnn
 from facespace.faces.refine import refined
 from facespace.images import resize
 
-# Sides of the network's input are multiples of this, so that the maps of all strides fit on each other.
+# The sides of the network's input are multiples of this, so that the maps of all strides align.
 GRAIN = 32
-# Maximum longer side of what the network sees, in pixels.
+# Maximum longer side of the network's input, in pixels.
 LONGEST = 1024
-# A photo with a longer side than this is looked at once more at this size: faces that fill it are larger than what a
-# cell of the network sees. It costs a tenth more. Only faces of at least the share LARGE of that size are taken from
-# there: smaller ones are seen better at the first size.
+# Larger photos are searched once more at this longer side, because faces that fill them are larger than the receptive
+# field of a cell. This takes a tenth more time. Only faces of at least the share LARGE of that side are used from
+# there, because smaller ones are found better at the first size.
 SMALL, LARGE = 320, 0.25
-# Of two boxes that overlap by more than this share of their union, the better one is the face.
+# Of two boxes that overlap by more than this share of their union, the one with the higher score is kept.
 SAME = 0.4
-# Or where the smaller is covered by the larger by more than this.
+# The same if the larger covers more than this share of the smaller.
 COVERED = 0.8
 # Overlap of the tiles of a large photo, in pixels. Larger faces are found in the scaled photo.
 OVERLAP = 128
-# Pixels that go through the network in one run, at most: what it computes on the way needs 200 bytes for each.
+# Maximum number of pixels in one run of the network, because its intermediate results take 200 bytes for each.
 RUN = 1024 * 1024
-# Faces of one photo, at most: the best-scored. More boxes than that are no photo's faces.
+# Maximum number of faces in a photo; those with the highest scores are kept.
 MOST = 5000
 
 
 class Candidates(NamedTuple):
-    """Boxes (n, 4), landmarks (n, 5, 2) counted from edges as boxes are, scores (n,), in pixels of the input."""
+    """Boxes (n, 4), landmarks (n, 5, 2) and scores (n,) in pixels of the input, measured from pixel edges."""
 
     boxes: NDArray[np.float32]
     landmarks: NDArray[np.float32]
@@ -52,10 +52,10 @@ class Candidates(NamedTuple):
 
 
 class _Piece(NamedTuple):
-    """A part of a photo as the network sees it: where it lies in the photo, its scale, and its pixels.
+    """A part of a photo as input of the network: its position in the photo, its scale, and its pixels.
 
     inner : which of its borders (left, top, right, bottom) lie inside the photo
-    least : the larger side of the smallest face that is taken from it, in pixels of the piece
+    least : faces whose larger side is smaller than this, in pixels of the piece, are left out
     """
 
     photo: int
@@ -73,21 +73,21 @@ class OneShot:
     Parameters
     ----------
     model : path or None
-        A detector that `facespace train detector` made; the one that comes with the package where None.
+        A detector made by `facespace train detector`; None for the one that ships with the package.
     score : float or None
-        Faces below this score are left out; by default that of the card, which says how many false boxes a photo
-        it lets through.
+        Faces with lower scores are left out. None for the score on the card, which also states the number of false
+        boxes per photo at that score.
     smallest : int or None
-        Side in pixels of the smallest face looked for. A photo is scaled down to 1,024 pixels, where faces of 10
-        are found; where `smallest` asks for smaller ones than that leaves, it is looked at in tiles, in time that
-        grows with its pixels. None never uses tiles.
+        Side in pixels of the smallest faces to find. A photo is scaled down to 1,024 pixels, in which faces from 10
+        pixels are found. If that would lose faces of this size, the photo is also searched in tiles, in time that
+        grows with its number of pixels. None never uses tiles.
     threads : int
         Threads of the network.
 
     Raises
     ------
     ModelError
-        The file is no detector of this layout, or damaged.
+        The file is not a detector of this layout, or is damaged.
     """
 
     gives_landmarks = True
@@ -106,14 +106,14 @@ class OneShot:
 
     @property
     def card(self) -> DetectorModelCard:
-        """What the detector's file says about it."""
+        """The card in the detector's file."""
         return self._read[0]
 
     def __call__(self, images: Sequence[NDArray[np.uint8]]) -> list[Detections]:
-        """Faces of each RGB image (h, w, 3), best first; images of one size go through the network together."""
+        """Find the faces of each RGB image (h, w, 3), best first; images of equal size are processed together."""
         threshold = self.card.score if self._asked is None else self._asked
         found: list[list[Candidates]] = [[] for _ in images]
-        # Photos are cut into pieces as they are needed: at most a run's worth of pixels is held.
+        # Photos are cut into pieces lazily, to limit memory to the pixels of about one run for each shape.
         waiting: dict[tuple[int, int], list[_Piece]] = {}
         for piece in self._pieces(images):
             shape = tuple(-(-side // GRAIN) * GRAIN for side in piece.pixels.shape[:2])
@@ -158,7 +158,7 @@ class OneShot:
     def _look(
         self, pieces: list[_Piece], shape: tuple[int, int], threshold: float, found: list[list[Candidates]]
     ) -> None:
-        """Run the network on pieces that fit one shape, and note what it sees in their photos."""
+        """Run the network on pieces that fit one shape, and add what it finds to `found` of their photos."""
         batch = np.zeros((len(pieces), *shape, 3), np.uint8)
         for place, piece in zip(batch, pieces, strict=True):
             place[: piece.pixels.shape[0], : piece.pixels.shape[1]] = piece.pixels
@@ -169,16 +169,17 @@ class OneShot:
         except Exception as error:
             raise ModelError(f"the detector {self._path} cannot be run on {batch.shape}: {error}") from None
         if len(maps) != len(STRIDES) or any(level.shape[1] != 15 for level in maps):
-            raise ModelError(f"{self._path} does not give what its card says: three maps of 15 channels")
+            raise ModelError(f"the outputs of {self._path} do not match its card: three maps of 15 channels are needed")
         for index, piece in enumerate(pieces):
             found[piece.photo].append(_placed(decode_maps([level[index] for level in maps], threshold), piece))
 
 
 def decode_maps(maps: Sequence[NDArray[np.float32]], threshold: float) -> Candidates:
-    """What the network's maps (15, h / s, w / s) of one input say, where the score reaches the threshold.
+    """Decode the network's maps (15, h / s, w / s) of one input, in cells whose score reaches the threshold.
 
-    Each cell holds the logit of its score, the offset of the box's middle from the cell's in cells, the logarithms of
-    its sides over 4 cells, and the landmarks relative to the middle of the box in roots of its area.
+    Each cell holds the logit of its score, the offset of the box's centre from the cell's centre in cells, the
+    logarithms of the box's sides divided by 4 cells, and the landmarks relative to the box's centre, in units of the
+    square root of its area.
     """
     logit = np.log(threshold / (1 - threshold))
     parts = []
@@ -195,7 +196,7 @@ def decode_maps(maps: Sequence[NDArray[np.float32]], threshold: float) -> Candid
 
 
 def _scaled(number: int, image: NDArray[np.uint8], scale: float) -> _Piece:
-    """All of a photo, scaled down."""
+    """The whole photo, scaled down."""
     height, width = image.shape[:2]
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     pixels = image if size == (width, height) else resize(image, *size)
@@ -216,9 +217,9 @@ def _tiles(number: int, image: NDArray[np.uint8], scale: float) -> Iterator[_Pie
 
 
 def _placed(seen: Candidates, piece: _Piece) -> Candidates:
-    """What was seen in a piece, in pixels of the photo; without faces that a border inside the photo cuts."""
+    """Convert candidates of a piece to pixels of the photo; drop faces that are cut by a border inside the photo."""
     rows, columns = piece.pixels.shape[:2]
-    # What lies in the filling is no face.
+    # Drop boxes in the padding.
     middle = (seen.boxes[:, :2] + seen.boxes[:, 2:]) / 2
     kept = ((middle > 0) & (middle < [columns, rows])).all(axis=1)
     kept &= (seen.boxes[:, 2:] - seen.boxes[:, :2]).max(axis=1, initial=0) >= piece.least
@@ -233,7 +234,7 @@ def _placed(seen: Candidates, piece: _Piece) -> Candidates:
 
 
 def _merged(parts: Sequence[Candidates]) -> Detections:
-    """One detection a face, from all that was seen of a photo."""
+    """Merge the candidates from all pieces of a photo to one detection per face."""
     boxes, landmarks, scores = (np.concatenate(columns) for columns in zip(*parts, strict=True))
     if len(scores) > MOST:
         best = np.argsort(-scores, kind="stable")[:MOST]

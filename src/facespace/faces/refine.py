@@ -1,7 +1,7 @@
-"""Better landmarks for faces that were found: MTCNN's third network looks at each of them.
+"""Refine the landmarks of detected faces with MTCNN's third network.
 
-Its landmarks are twice as exact as those of the network that finds the faces, and they are where galleries made with
-MTCNN have them: docs/decisions/014-one-shot-detector.md.
+Its landmarks are twice as exact as those of the detector's network, and agree with those of galleries made with MTCNN:
+docs/decisions/014-one-shot-detector.md.
 """
 
 import numpy as np
@@ -10,16 +10,16 @@ from numpy.typing import NDArray
 from facespace.faces.detection import Detections
 from facespace.faces.mtcnn import Mtcnn
 
-# Faces below this, the smaller side in pixels, keep the landmarks they have, as do boxes so many times larger than the
-# photo, which would take its memory many times over.
+# Boxes with a smaller side than this, in pixels, keep their landmarks. So do boxes more than this many times as large
+# as the photo, which would take many times its memory.
 SMALLEST, LARGEST = 20, 2
-# The third network is believed from this score on, where its landmarks lie no farther from the others than this share
-# of the face's size: farther away it looks at something else.
+# The third network's landmarks are used from this score on, if their mean distance from the detector's is at most this
+# share of the face's size: if they are farther away, it has found something else.
 SURE, NEAR = 0.7, 0.15
 
 
 def refined(image: NDArray[np.uint8], found: Detections, mtcnn: Mtcnn) -> Detections:
-    """The same faces of an image (h, w, 3), with the third network's landmarks where it is sure of them."""
+    """Return the faces of an image (h, w, 3), with the third network's landmarks if its score is high."""
     sides = found.boxes[:, 2:] - found.boxes[:, :2]
     fitting = (sides >= SMALLEST).all(axis=1) & (sides <= LARGEST * max(image.shape)).all(axis=1)
     chosen = np.flatnonzero(fitting)

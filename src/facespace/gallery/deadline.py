@@ -11,7 +11,7 @@ T = TypeVar("T")
 class Deadline:
     """Waits for calls no longer than a limit. Threads may share it.
 
-    A late call goes on in a thread of its own, and what it returns is dropped. While `most` calls are late, further
+    A late call continues in its own thread, and its result is dropped. While `most` calls are late, further
     calls fail immediately, so that a storage that does not answer does not use up threads.
 
     Parameters

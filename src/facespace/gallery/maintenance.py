@@ -60,7 +60,7 @@ def backup(store: Store, path: str | os.PathLike[str]) -> None:
         sql.run("INSERT INTO copy (path, time) VALUES (?, ?) ON CONFLICT DO NOTHING", (text_of(path), time))
         store.audit.add("backup", {})
     try:
-        # Uses its own connection, so that threads of this process can go on searching.
+        # Uses its own connection, so that threads of this process can continue to search.
         with (
             replacing(path, private=True) as partial,
             closing(sqlite3.connect(sql.path)) as source,

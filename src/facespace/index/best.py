@@ -49,7 +49,7 @@ class Best:
             kth = np.partition(block[new] if len(new) < len(block) else block, place, axis=1)[:, place]
             # The k-th itself is included, -inf never is.
             bar[new] = np.where(kth == -np.inf, kth, np.nextafter(kth, np.float32(-np.inf)))
-        # Of a flat array numpy finds what is true four times as fast as of one with two axes.
+        # numpy finds the true values of a flat array four times as fast as those of a two-dimensional one.
         own, column = np.divmod(np.flatnonzero(block > bar[:, None]), max(1, block.shape[1]))
         index = np.arange(len(self._bar))[queries] if isinstance(queries, slice) else queries
         self._keep(index, own, column + rows if isinstance(rows, int) else rows[column], block[own, column])

@@ -18,18 +18,18 @@ from facespace.index.best import Best
 Floats = NDArray[np.float32]
 Rows = NDArray[np.int64]
 
-# Points in a cell on average, and the cells that a point looks into; docs/decisions/031-neighbours.md.
+# Mean number of points in a cell, and number of cells that are searched for a point; docs/decisions/031-neighbours.md.
 CELL = 128
 PROBES = 48
 
-# A point chooses its cells among so many times as many: those of the regions nearest to its own.
+# A point's cells are chosen among this many times as many: those of the regions nearest to its own.
 _CHOICE = 16
 
-# Points for each centre that k-means looks at, and how often.
+# Number of points per centre that k-means uses, and its iterations.
 _SAMPLE_PER_CELL = 16
 _ROUNDS = 6
 
-# Similarities computed at once, as floats: 1 MB, which stays in a processor's cache; and of at most so many points.
+# Similarities computed at once: 1 MB of floats, which stays in the processor's cache; and the maximum number of points.
 _BLOCK = 1 << 18
 _WIDTH = 1 << 12
 
@@ -57,7 +57,7 @@ class Cells:
         return len(self.order)
 
     def nearest(self, start: int, stop: int, k: int, probes: int = PROBES) -> tuple[Floats, Rows]:
-        """The k nearest of each of some points, themselves among them.
+        """Find the k nearest points of each of some points, including themselves.
 
         Parameters
         ----------
@@ -76,7 +76,7 @@ class Cells:
         best = Best(len(queries), k)
         home = np.searchsorted(self.edges, np.arange(start, stop), side="right") - 1
         own, cell = self._looking(queries, home, probes)
-        # A high bar from the start lets little through later: its own cell raises it before others are looked at.
+        # Each point's own cell comes first: a high k-th similarity from the start excludes most later candidates.
         first = cell == home[own]
         for part in (first, ~first):
             for number, looking in _by_cell(own[part], cell[part]):
@@ -86,14 +86,14 @@ class Cells:
         return np.where(rows < 0, np.float32(np.inf), np.clip(2 - 2 * similarity, 0, 4)), rows
 
     def _offer(self, best: Best, queries: Floats, looking: Rows, low: int, high: int) -> None:
-        """Compare some queries with the points of one cell, however many they are."""
+        """Compare some queries with the points of one cell, of any number."""
         for first in range(low, high, _WIDTH):
             points = np.asarray(self.points[first : min(first + _WIDTH, high)]).T
             for part in _parts(looking, points.shape[1]):
                 best.offer(part, queries[part] @ points, first)
 
     def _looking(self, queries: Floats, home: Rows, probes: int) -> tuple[Rows, Rows]:
-        """Which points look into which cells: places of queries, and numbers of cells."""
+        """Which points search which cells: positions of queries, and numbers of cells."""
         own, cell = [], []
         region = np.searchsorted(self.regions, home, side="right") - 1
         for number in np.unique(region).tolist():
@@ -126,7 +126,7 @@ def lay_out(unit: Floats, rng: np.random.Generator) -> Cells:
     middles = np.concatenate(centres)
     edges = np.array(starts)
     near = np.argsort(-(heads @ heads.T), axis=1, kind="stable")
-    # A region is the nearest to itself, also where another has the same centre.
+    # A region is the nearest to itself, even if another one has the same centre.
     near = np.stack([np.concatenate([[n], row[row != n]]) for n, row in enumerate(near)])
     cell = np.empty(len(unit), np.int64)
     region = nearest_centre(unit, heads)
@@ -140,7 +140,7 @@ def lay_out(unit: Floats, rng: np.random.Generator) -> Cells:
 
 
 def choice_of(regions: Rows, near: Rows, probes: int) -> Rows:
-    """The cells of the nearest regions, whole regions, that are enough to choose from; ascending."""
+    """The cells to choose from, ascending: those of as many whole regions, nearest first, as are needed."""
     sizes = np.diff(regions)[near]
     enough = int(np.searchsorted(np.cumsum(sizes), _CHOICE * probes)) + 1
     return np.concatenate([np.arange(regions[r], regions[r + 1]) for r in np.sort(near[:enough]).tolist()])
@@ -174,7 +174,7 @@ def _parts(rows: Rows, columns: int) -> Iterator[Rows]:
 
 
 def _largest(similarity: Floats, count: int) -> tuple[Rows, Rows]:
-    """Row and column of the `count` largest of each row, of equal ones those further left."""
+    """Row and column of the `count` largest values of each row; ties go to the left."""
     width = similarity.shape[1]
     if width <= count:
         row, column = np.divmod(np.arange(similarity.size), max(1, width))
@@ -182,7 +182,7 @@ def _largest(similarity: Floats, count: int) -> tuple[Rows, Rows]:
     bar = np.partition(similarity, width - count, axis=1)[:, width - count]
     row, column = np.divmod(np.flatnonzero(similarity >= bar[:, None]), width)
     if len(row) > count * len(similarity):
-        # Copies of one photo make equal centres: without this a point would look into all of their cells.
+        # Copies of a photo give equal centres; without this, all of their cells would be searched for a point.
         order = np.lexsort((column, -similarity[row, column], row))
         row, column = row[order], column[order]
         kept = np.arange(len(row)) - np.searchsorted(row, row) < count
@@ -191,7 +191,7 @@ def _largest(similarity: Floats, count: int) -> tuple[Rows, Rows]:
 
 
 def _by_cell(own: Rows, cell: Rows) -> Iterator[tuple[int, Rows]]:
-    """Each cell with the queries that look into it."""
+    """Iterate over the cells, each with the queries that search it."""
     order = np.argsort(cell, kind="stable")
     cells, own = cell[order], own[order]
     starts = np.flatnonzero(np.diff(cells, prepend=-1)).tolist()

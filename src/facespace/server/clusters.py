@@ -158,12 +158,12 @@ def add_clusters(app: FastAPI, photos: int) -> None:
 
     @route(app, "POST", "/v1/cluster/{job}/merge", DecisionMade, RULE, WRONG, tags=["cluster"])
     async def merge(request: Request, job: JobName, merge: MergeClustersRequest) -> DecisionMade:
-        """Merge clusters that are one person, into the first."""
+        """Merge clusters of the same person into the first one."""
         return await _decide(request, job, lambda album: album.merge(list(dict.fromkeys(merge.clusters))))
 
     @route(app, "POST", "/v1/cluster/{job}/split", DecisionMade, RULE, WRONG, tags=["cluster"])
     async def split(request: Request, job: JobName, split: SplitRequest) -> DecisionMade:
-        """Split faces off their cluster, as another person."""
+        """Split faces off their cluster as another person."""
         return await _decide(request, job, lambda album: album.split(split.faces))
 
     @route(app, "POST", "/v1/cluster/{job}/move", DecisionMade, RULE, WRONG, tags=["cluster"])

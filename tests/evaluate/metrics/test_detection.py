@@ -21,7 +21,7 @@ def slow_average_precision(photos):
     faces = sum(sum(not gone for gone in ignored) for *_, ignored in photos)
     points = []
     for least in every:
-        hits, said = 0, 0
+        hits, counted = 0, 0
         for boxes, scores, truth, ignored in photos:
             taken = set()
             for score, box in sorted(zip(scores, boxes, strict=True), key=lambda pair: -pair[0]):
@@ -34,9 +34,9 @@ def slow_average_precision(photos):
                         continue
                     hits += best not in taken
                     taken.add(best)
-                said += 1
-        if said:
-            points.append((hits / faces, hits / said))
+                counted += 1
+        if counted:
+            points.append((hits / faces, hits / counted))
     area, before = 0.0, 0.0
     for recall in sorted({recall for recall, _ in points}):
         area += (recall - before) * max(precision for other, precision in points if other >= recall)

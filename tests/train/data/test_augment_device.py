@@ -1,4 +1,4 @@
-"""Augmentation as tensor operations: each change gives what the one with Pillow gives."""
+"""Augmentation as tensor operations: each change gives the same result as with Pillow."""
 
 import io
 
@@ -63,7 +63,7 @@ def both(faces, seed=0, size=(48, 48), **changes):
     ],
     ids=lambda changes: "-".join(changes) or "nothing",
 )
-def test_each_change_is_the_one_made_with_pillow(faces, changes):
+def test_each_change_gives_the_same_result_as_with_pillow(faces, changes):
     by_pillow, as_tensors = both(faces, **changes)
     apart = np.abs(by_pillow - as_tensors).mean(axis=(1, 2, 3))
     unchanged = both(faces)[0]
@@ -75,7 +75,7 @@ def test_each_change_is_the_one_made_with_pillow(faces, changes):
 
 
 @pytest.mark.parametrize("size", [(48, 48), (64, 80), (40, 32)])
-def test_any_size_of_the_result(faces, size):
+def test_the_result_can_have_any_size(faces, size):
     by_pillow, as_tensors = both(faces, size=size, rotate=10.0, blur=0.5, jpeg=0.5, frame=0.5, erase=0.5)
     assert as_tensors.shape == (len(faces), size[1], size[0], 3)
     assert np.abs(by_pillow - as_tensors).mean() < CLOSE
@@ -83,7 +83,7 @@ def test_any_size_of_the_result(faces, size):
 
 @settings(max_examples=20, deadline=None)
 @given(st.integers(0, 2**32 - 1))
-def test_all_changes_together_give_whole_levels(seed):
+def test_all_changes_together_give_integer_levels(seed):
     rng = np.random.default_rng(seed)
     faces = rng.integers(0, 256, (3, 40, 40, 3), np.uint8)
     options = AugmentSection(
@@ -97,7 +97,7 @@ def test_all_changes_together_give_whole_levels(seed):
     assert torch.equal(found, found.round().clamp(0, 255))
 
 
-def test_no_faces():
+def test_an_empty_batch_stays_empty():
     none = torch.zeros((0, 40, 40, 3), dtype=torch.uint8)
     found = augmented_on_device(none, 4, (32, 32), NOTHING, torch.zeros(0, 36))
     assert found.shape == (0, 3, 32, 32)

@@ -94,7 +94,7 @@ def test_a_resumed_run_gives_the_numbers_of_one_that_was_not_stopped(folder, tmp
     assert [record["faces"] for record in first] == [record["faces"] for record in second]
     assert whole.network.keys() == parts.network.keys()
     assert (tmp_path / "whole" / "training.html").read_text().count("data:image") >= 4
-    with pytest.raises(DataError, match="holds a run already"):
+    with pytest.raises(DataError, match="already contains a training run"):
         trained(folder, tmp_path / "whole")
 
 
@@ -172,7 +172,7 @@ def test_labels_that_are_damaged_or_of_no_photo_are_refused(folder, tmp_path):
     (tmp_path / "recipe.toml").write_text(RECIPE)
     write_labels(tmp_path / "labels.npz", read_labels(folder / "labels.npz"))
     (tmp_path / "photos").mkdir()
-    with pytest.raises(DataError, match="holds none of the 4 photos"):
+    with pytest.raises(DataError, match="contains none of the 4 photos"):
         trained(tmp_path, tmp_path / "run", warn=lambda words: None)
 
 

@@ -234,10 +234,10 @@ def test_a_run_made_to_collapse_finishes_well(faces, tmp_path):
 
 def test_a_rate_far_too_high_is_brought_down_and_the_run_learns(faces, tmp_path):
     muon = {"name": "muon", "rate": 3.0}
-    told = []
-    trained = train(collapsing(optimiser=muon, mining={}), faces, tmp_path, warn=told.append)
-    assert trained.verdict is None, told
-    assert any("steps are too large" in text for text in told)
+    messages = []
+    trained = train(collapsing(optimiser=muon, mining={}), faces, tmp_path, warn=messages.append)
+    assert trained.verdict is None, messages
+    assert any("steps are too large" in text for text in messages)
     last = trained.history[-1]
     assert last["positive_distance"] < 0.7 * last["negative_distance"]
 
@@ -254,12 +254,12 @@ class Constant(torch.nn.Module):
 
 
 def test_a_run_that_ends_with_a_useless_network_says_so(faces, tmp_path):
-    told = []
+    messages = []
     network = {"name": "test_watchdog:Constant", "width": 32, "height": 40, "dimension": 8}
     # Too few steps for any window: only the look at the end can see it.
-    trained = train(collapsing(steps=4, network=network), faces, tmp_path, warn=told.append)
+    trained = train(collapsing(steps=4, network=network), faces, tmp_path, warn=messages.append)
     assert "all faces to one point" in trained.verdict
-    assert trained.verdict in told[-1]
+    assert trained.verdict in messages[-1]
 
 
 def test_without_rollbacks_the_same_run_fails(faces, tmp_path):

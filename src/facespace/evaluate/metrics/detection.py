@@ -1,7 +1,6 @@
-"""How well a detector finds faces, by WIDER FACE's rule: a face counts as found where a box overlaps it by half.
+"""Detection metrics by the rule of WIDER FACE: a face is found if a box overlaps it by at least half.
 
-Boxes on faces that are marked as ignored count neither for nor against the detector (Yang, Luo, Loy, Tang: WIDER FACE,
-2016).
+Boxes on faces that are marked as ignored do not count (Yang, Luo, Loy and Tang: WIDER FACE, 2016).
 """
 
 from dataclasses import dataclass
@@ -16,11 +15,11 @@ FOUND = 0.5
 
 @dataclass(frozen=True)
 class Comparison:
-    """One photo's boxes against its faces.
+    """The boxes of a photo compared with its faces.
 
-    scores : float, (k,), of the boxes that count, best first
+    scores : float, (k,), scores of the boxes that count, highest first
     right : bool, (k,), whether the box is the first on a face
-    best : float, (g,), the score at which each face that is not ignored was found, -inf where it was not
+    best : float, (g,), the score at which each face that is not ignored was found; -inf if it was not
     """
 
     scores: NDArray[np.float64]
@@ -34,9 +33,9 @@ def compare_boxes(
     faces: NDArray[np.floating],
     ignored: NDArray[np.bool_],
 ) -> Comparison:
-    """Match boxes (k, 4) with scores (k,) to faces (g, 4), of which those marked `ignored` (g,) do not count.
+    """Match boxes (k, 4) with scores (k,) to faces (g, 4); faces marked in `ignored` (g,) do not count.
 
-    Each box belongs to the face it overlaps most. The best-scored box on a face finds it; any further one is wrong.
+    Each box belongs to the face it overlaps most. The box with the highest score on a face is right; others are wrong.
     """
     order = np.argsort(-scores, kind="stable")
     boxes, ordered = boxes[order], scores[order].astype(np.float64)
@@ -57,7 +56,7 @@ def compare_boxes(
 
 
 def average_precision(photos: list[Comparison]) -> float:
-    """Area under precision over recall, precision made falling, as WIDER FACE takes it; nan where there is no face."""
+    """Area under the precision-recall curve with monotonic precision, as in WIDER FACE; NaN without faces."""
     faces = sum(len(photo.best) for photo in photos)
     if not faces:
         return float("nan")

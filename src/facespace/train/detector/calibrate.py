@@ -36,7 +36,7 @@ def fit_scores(maps: Maps, photos: LabelledPhotos) -> Calibration:
 def platt(logits: NDArray[np.float64], right: NDArray[np.bool_], rounds: int = 50) -> Calibration:
     """The slope and offset of the most likely logistic curve, by Newton's method."""
     inputs = np.stack([logits, np.ones_like(logits)], axis=1)
-    # Platt's targets: never quite sure.
+    # Platt's targets, which are never exactly 0 or 1.
     yes, no = int(right.sum()), int((~right).sum())
     targets = np.where(right, (yes + 1) / (yes + 2), 1 / (no + 2))
     weights = np.array([1.0, 0.0])

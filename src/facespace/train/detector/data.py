@@ -18,7 +18,7 @@ Say = Callable[[str], None]
 
 
 class DetectorBatch(NamedTuple):
-    """Pixels uint8 (n, s, s, 3), the faces in them, and what is not judged, bool (n, s / 8, s / 8)."""
+    """Pixels uint8 (n, s, s, 3), the faces in them, and ignored cells, bool (n, s / 8, s / 8)."""
 
     pixels: Tensor
     faces: Faces

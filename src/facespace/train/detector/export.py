@@ -23,11 +23,11 @@ from facespace.train.engine.checkpoint import best_checkpoint
 from facespace.train.engine.history import read_history
 from facespace.train.export.onnx_of import onnx_of
 
-# Boxes that the threshold lets through in a photo without faces.
+# Mean number of false boxes in a photo without faces, from which the threshold follows.
 FALSE_BOXES = 0.1
 # Largest difference of any output between torch and onnxruntime.
 AGREEMENT = 2e-3
-# The same where weights are kept in float16, and how many a layer has at least for that.
+# The same if weights are stored in float16, and the minimum number of weights of a layer that is.
 HALVED, SMALL = 0.1, 256
 
 
@@ -45,9 +45,9 @@ class _FromPixels(nn.Module):
 def export_detector(run: Path, path: Path, validation: LabelledPhotos | None, version: str = "1") -> DetectorModelCard:
     """Write a run as a detector's file, and check it against torch.
 
-    Scores are made probabilities on the validation photos, and the threshold is the one that lets `FALSE_BOXES` boxes
-    through in a piece of those photos without faces. Without such photos scores stay what training made of them, and
-    the threshold is 0.5.
+    Scores are calibrated to probabilities on the validation photos, and the threshold is the one that gives
+    `FALSE_BOXES` boxes in a piece of those photos without faces. Without validation photos, scores are not calibrated
+    and the threshold is 0.5.
 
     Parameters
     ----------
@@ -137,7 +137,7 @@ def detector_to_onnx(network: DetectorNetwork) -> bytes:
     Raises
     ------
     ModelError
-        onnxruntime does not give what torch does.
+        onnxruntime and torch disagree.
     """
     ready = _FromPixels(_with_bytes(network)).eval()
     rows, columns = (torch.export.Dim(axis, min=2, max=512) for axis in ("rows", "columns"))

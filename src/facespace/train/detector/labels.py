@@ -23,18 +23,18 @@ from facespace.images import decode_photo
 from facespace.train.detector.photos import Labels, write_labels
 
 Floats = NDArray[np.float32]
-# Smaller faces, sides in pixels, show no landmarks.
+# Faces with smaller sides than this, in pixels, get no landmarks.
 SEEN = 16
-# Scores of MTCNN's third network and of the teacher from which they are believed alone, and together.
+# Minimum scores: of MTCNN's third network alone, of it if the teacher agrees, and of the teacher.
 SURE, LIKELY, TEACHER = 0.9, 0.5, 0.3
-# Both mean the same landmarks up to this distance, as a share of the face.
+# Maximum distance between landmarks that agree, as a share of the face.
 AGREE = 0.06
-# Weights of landmarks by both, by the third network alone, by the teacher.
+# Weights of landmarks that both agree on, of the third network's alone, and of the teacher's.
 BOTH, ALONE, CORRECTED = 1.0, 0.5, 0.7
 
 
 class Seen(NamedTuple):
-    """The networks' outputs for the labelled boxes of a photo; landmarks are counted from edges as boxes are."""
+    """Outputs of both networks for the labelled boxes of a photo; landmarks are measured from pixel edges."""
 
     boxes: Floats
     exact: Floats
@@ -46,7 +46,7 @@ class Seen(NamedTuple):
 
 
 def read_boxes(path: Path) -> dict[str, Floats]:
-    """Boxes by photo from a file as WIDER FACE has it: name, number of faces, then x, y, width, height a line.
+    """Read boxes by photo in the format of WIDER FACE: name, number of faces, then a line x, y, width, height for each.
 
     Returns
     -------
@@ -80,7 +80,9 @@ def read_boxes(path: Path) -> dict[str, Floats]:
             if count == 0 and at < len(lines) and lines[at].split()[:4] == ["0"] * 4:
                 at += 1
     except (ValueError, IndexError):
-        raise DataError(f"{path} is not a list of boxes: line {at + 1} begins no photo (name, count, boxes)") from None
+        raise DataError(
+            f"{path} is not a list of boxes: no photo (name, count, boxes) begins in line {at + 1}"
+        ) from None
     return boxes
 
 
@@ -103,7 +105,7 @@ def make_labels(
             continue
         seen[name] = look(image, own, teacher, mtcnn)
     if not seen:
-        raise DataError(f"{photos} holds none of the {len(boxes)} photos that boxes are known of")
+        raise DataError(f"{photos} contains none of the {len(boxes)} photos in the list of boxes")
     correction = fit_correction(seen.values())
     labels = {name: label(one, correction) for name, one in seen.items()}
     write_labels(out, labels)
@@ -111,7 +113,7 @@ def make_labels(
 
 
 def look(image: NDArray[np.uint8], boxes: Floats, teacher: Detector, mtcnn: Mtcnn) -> Seen:
-    """Outputs of both networks for a photo's boxes (k, 4)."""
+    """Run both networks on the boxes (k, 4) of a photo."""
     sides = boxes[:, 2:] - boxes[:, :2]
     large = np.flatnonzero((sides.max(axis=1, initial=0) >= SEEN) & (sides.min(axis=1, initial=np.inf) >= SEEN / 2))
     exact, scores = np.zeros((len(boxes), 5, 2), np.float32), np.zeros(len(boxes), np.float32)
@@ -138,8 +140,11 @@ def _nearest(boxes: Floats, found: Detections) -> tuple[Floats, Floats, Floats]:
 
 
 def fit_correction(seen: Iterable[Seen], rounds: int = 6) -> NDArray[np.float64]:
-    """The linear map from the teacher's landmarks, relative to its box and with the logarithm of the box's size, to the
-    exact ones, (12, 10), where both see a face; the least sum of distances, so that gross errors count little."""
+    """Fit a linear map (12, 10) from the teacher's landmarks and the logarithm of the box's size to exact landmarks.
+
+    Landmarks are relative to the box. The map is fitted on faces that both networks find, and minimises the sum of
+    distances rather than of squares, so that gross errors count little.
+    """
     pairs = []
     for one in seen:
         both = (one.exact_scores > 0.95) & (one.taught_scores > LIKELY)
@@ -160,7 +165,7 @@ def fit_correction(seen: Iterable[Seen], rounds: int = 6) -> NDArray[np.float64]
 
 
 def label(one: Seen, correction: NDArray[np.float64]) -> Labels:
-    """What a photo's networks say, as labels: those of its boxes, then what only the teacher sees, ignored."""
+    """Make the labels of a photo: its boxes, then the faces that only the teacher finds, marked as ignored."""
     boxes = one.boxes
     sides = boxes[:, 2:] - boxes[:, :2]
     unit = np.sqrt(np.maximum(sides.prod(axis=1), 1))
@@ -181,7 +186,7 @@ def label(one: Seen, correction: NDArray[np.float64]) -> Labels:
 
 
 def corrected(points: Floats, boxes: Floats, correction: NDArray[np.float64]) -> Floats:
-    """The teacher's landmarks (k, 5, 2) in boxes (k, 4), in MTCNN's geometry."""
+    """Map the teacher's landmarks (k, 5, 2) in boxes (k, 4) to MTCNN's geometry."""
     unit = np.sqrt(np.maximum((boxes[:, 2:] - boxes[:, :2]).prod(axis=1), 1))[:, None, None]
     middle = (boxes[:, None, :2] + boxes[:, None, 2:]) / 2
     return ((_inputs(points, boxes) @ correction).reshape(-1, 5, 2) * unit + middle).astype(np.float32)
@@ -201,8 +206,8 @@ def main(words: Sequence[str] | None = None) -> int:
     """Make the labels file of a folder of photos; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m facespace.train.detector.labels", description=main.__doc__)
     parser.add_argument("photos", type=Path)
-    parser.add_argument("boxes", type=Path, help="list of boxes as WIDER FACE has it, .gz or not")
-    parser.add_argument("out", type=Path, help="npz file to write")
+    parser.add_argument("boxes", type=Path, help="list of boxes in the format of WIDER FACE, or the same as .gz")
+    parser.add_argument("out", type=Path, help="the .npz file to write")
     parser.add_argument("--teacher", type=Path, required=True, help="ONNX file of a detector with landmarks")
     given = parser.parse_args(words)
     try:

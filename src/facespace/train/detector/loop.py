@@ -30,7 +30,7 @@ from facespace.train.optim.optimisers import build_optimiser, rate_at
 
 Say = Callable[[str], None]
 OnStep = Callable[[dict[str, float]], None]
-# Steps in a row whose loss may be not finite before the run fails.
+# Number of consecutive steps with a loss that is not finite after which the run fails.
 MAX_BAD_STEPS = 5
 
 
@@ -65,7 +65,7 @@ def start_from(network: DetectorNetwork, run: Path) -> None:
     except ValueError as error:
         raise DataError(
             f"network.start: the run {run} trained a network that does not fit into this one ({error}); a run can "
-            "go on from one with the same or fewer channels and blocks"
+            "start from a network with the same or fewer channels and blocks"
         ) from None
 
 
@@ -81,7 +81,7 @@ def train_detector(
 ) -> TrainedDetector:
     """Train a detector.
 
-    All random choices depend on the recipe's seed and the number of the step only.
+    All random choices depend only on the recipe's seed and the number of the step.
 
     Parameters
     ----------
@@ -90,24 +90,25 @@ def train_detector(
     run : path
         Folder of this run; checkpoints go to run/checkpoints, records to run/history.jsonl.
     resume : bool
-        Continue from the last whole checkpoint.
+        Continue from the last complete checkpoint.
     on_step, warn : callables
         Called with the record of each step, and with warnings for the user. If `on_step` raises KeyboardInterrupt, a
         checkpoint is written first.
     loaders : int
         Number of processes that prepare batches.
     device : torch.device or None
-        What computes; None for the CPU.
+        Device to train on; None for the CPU.
 
     Raises
     ------
     DataError
-        The folder holds a run already (and `resume` is not set), the loss stays infinite, or the disk refused.
+        The folder contains a run and `resume` is not set, the loss is not finite for many steps, or the disk cannot be
+        written.
     """
     started, device = time.perf_counter(), device or torch.device("cpu")
     folder = run / "checkpoints"
     if checkpoints_in(folder) and not resume:
-        raise DataError(f"{run} holds a run already; continue it with --resume, or name another folder")
+        raise DataError(f"{run} already contains a training run; continue it with --resume or name another folder")
     torch.manual_seed(recipe.seed)
     network = network_of(recipe).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     if recipe.network.start is not None:
@@ -158,7 +159,7 @@ def train_detector(
                 raise DataError(f"the loss is not finite at step {step}; lower optimiser.rate")
             step += 1
             _average(averaged, network, min(recipe.averaging, step / (step + 10)))
-            # One transfer for all of them: each makes a GPU wait.
+            # A single transfer, because each one makes a GPU wait.
             values = dict(zip(losses, torch.stack(list(losses.values())).tolist(), strict=True))
             record = {
                 "step": step, **values, "rate": rate,
@@ -185,14 +186,14 @@ def train_detector(
 
 
 def averaged_network(checkpoint: Checkpoint, recipe: DetectorRecipe) -> DetectorNetwork:
-    """The network of a checkpoint as it is used: the average of its weights over the last steps."""
+    """The network of a checkpoint with the average of its weights over the last steps."""
     network = network_of(recipe)
     network.load_state_dict(_part(checkpoint.network, "averaged"))
     return network.eval()
 
 
 def _move(network: nn.Module, optimiser: torch.optim.Optimizer, loss: Tensor, rate: float, clip: float) -> bool:
-    """One step of the weights; False, and no step, where the loss or a gradient is not finite."""
+    """Take a step; return False and change nothing if the loss or a gradient is not finite."""
     for group in optimiser.param_groups:
         group["lr"] = rate
     optimiser.zero_grad()
@@ -208,7 +209,7 @@ def _move(network: nn.Module, optimiser: torch.optim.Optimizer, loss: Tensor, ra
 def _average(averaged: nn.Module, network: nn.Module, kept: float) -> None:
     pairs = list(zip(averaged.state_dict().values(), network.state_dict().values(), strict=True))
     weights = [pair for pair in pairs if pair[0].dtype.is_floating_point]
-    # All at once: one small kernel for each would keep a GPU waiting.
+    # All at once, because one small kernel for each would keep a GPU waiting.
     torch._foreach_lerp_([old for old, _ in weights], [new for _, new in weights], 1 - kept)
     for old, new in pairs:
         if not old.dtype.is_floating_point:
@@ -216,7 +217,7 @@ def _average(averaged: nn.Module, network: nn.Module, kept: float) -> None:
 
 
 def sent(batch: DetectorBatch, device: torch.device) -> DetectorBatch:
-    """A batch on another device; out of pinned memory the processor does not wait for it."""
+    """Copy a batch to another device; from pinned memory, the processor does not wait for the copy."""
     faces = Faces(*(part.to(device, non_blocking=True) for part in batch.faces))
     return DetectorBatch(batch.pixels.to(device, non_blocking=True), faces, batch.ignored.to(device, non_blocking=True))
 

@@ -16,7 +16,7 @@ from facespace.train.detector.network import CELLS, STRIDES, decode, flat, grid
 
 # Maximum number of cells assigned to one face.
 MAX_CELLS = 9
-# Octaves between the size of a face and that of its stride which cost nothing, and what each more costs.
+# Octaves between the size of a face and that of a stride without cost, and the cost of each further octave.
 NEAR, FAR = 0.75, 1.5
 # Weights of the parts of the loss.
 BOX, LANDMARKS = 2.0, 5.0
@@ -47,7 +47,7 @@ class Matched(NamedTuple):
 
 
 def detection_loss(maps: list[Tensor], faces: Faces, ignored: Tensor) -> dict[str, Tensor]:
-    """The loss of a batch: its sum as 'loss', and 'score', 'box', 'landmark'.
+    """The loss of a batch: the sum as 'loss', and its parts 'score', 'box' and 'landmark'.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ def detection_loss(maps: list[Tensor], faces: Faces, ignored: Tensor) -> dict[st
     boxes, points = decode(rows[matched.cells], cells.centres[at], cells.strides[at])
     true = faces.boxes[matched.faces]
     overlap, penalty = overlap_of(boxes, true)
-    # The root keeps the scores of small faces, whose boxes overlap less, comparable with those of large ones.
+    # With the square root, scores of small faces, whose boxes overlap less, stay comparable with those of large ones.
     target[matched.cells] = overlap.detach().clamp(0, 1).sqrt()
     weight[matched.cells] = 1.0
     logits = rows[:, 0]
@@ -143,5 +143,5 @@ def overlap_of(boxes: Tensor, true: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _ignored_cells(ignored: Tensor) -> Tensor:
-    """The ignored places as rows of cells of all strides; (n, cells)."""
+    """The ignored cells of all strides, as rows (n, cells)."""
     return torch.cat([ignored[:, step // 2 :: step, step // 2 :: step].flatten(1) for step in (1, 2, 4)], dim=1)

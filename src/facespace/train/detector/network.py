@@ -33,7 +33,7 @@ def convolution(inputs: int, outputs: int, stride: int = 1, kernel: int = 3, rel
 
 
 class Residual(nn.Module):
-    """Two convolutions beside the identity (He et al., 2016), which is all there is of it at first."""
+    """A residual block of two convolutions (He et al., 2016), which starts as the identity."""
 
     def __init__(self, width: int):
         super().__init__()
@@ -80,7 +80,7 @@ class DetectorNetwork(nn.Module):
         self.sides = nn.ModuleList(convolution(width, neck, kernel=1, relu=False) for width in widths)
         self.smooth = nn.ModuleList(convolution(neck, neck) for _ in widths)
         self.out = nn.Conv2d(neck, OUTPUTS, 1, bias=False)
-        # An optimiser that keeps the length of matrices (Muon) needs another way to change the size of outputs.
+        # An optimiser that keeps the norm of matrices (Muon) needs another way to change the scale of outputs.
         self.scale = nn.Parameter(torch.ones(OUTPUTS, 1, 1))
         self.bias = nn.Parameter(torch.zeros(OUTPUTS, 1, 1))
         nn.init.normal_(self.out.weight, std=0.02)
@@ -88,7 +88,7 @@ class DetectorNetwork(nn.Module):
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """From pixels to the maps of strides 8, 16 and 32."""
-        # Weights that do not move need nothing kept for their gradients.
+        # Frozen weights need no activations stored for gradients.
         with torch.set_grad_enabled(torch.is_grad_enabled() and next(self.stem.parameters()).requires_grad):
             x = self.stem(x)
         features = []
@@ -106,7 +106,7 @@ class DetectorNetwork(nn.Module):
 
 
 def grown(weights: dict[str, Tensor], network: DetectorNetwork) -> dict[str, Tensor]:
-    """The weights of a narrower or shallower network as weights of this one that compute the same.
+    """Convert the weights of a narrower or shallower network to weights of this one that compute the same.
 
     New channels do not change the existing outputs, and new blocks are the identity.
 
@@ -119,7 +119,7 @@ def grown(weights: dict[str, Tensor], network: DetectorNetwork) -> dict[str, Ten
     for name, old in weights.items():
         new = made.get(name)
         if new is None or new.ndim != old.ndim or any(n < o for n, o in zip(new.shape, old.shape, strict=True)):
-            raise ValueError(f"no room for {name}")
+            raise ValueError(f"{name} does not fit")
         if new.ndim == 4:
             new[: old.shape[0]] = 0
         new[tuple(slice(size) for size in old.shape)] = old
@@ -152,7 +152,7 @@ def decode(values: Tensor, centres: Tensor, strides: Tensor) -> tuple[Tensor, Te
     middle = centres + values[..., 1:3] * strides[..., None]
     size = torch.exp(values[..., 3:5].clamp(-4, 4)) * (strides[..., None] * CELLS)
     boxes = torch.cat([middle - size / 2, middle + size / 2], dim=-1)
-    # Landmarks must not move the box.
+    # The loss of landmarks must not change the box.
     unit = size.detach().prod(dim=-1).sqrt()[..., None, None]
     points = values[..., 5:].reshape(*values.shape[:-1], 5, 2)
     return boxes, middle.detach()[..., None, :] + points * unit

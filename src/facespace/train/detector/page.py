@@ -24,17 +24,18 @@ from facespace.train.report.curves import Curve, all_curves
 SHOWN, SIDE = 12, 480
 
 CURVES = (
-    Curve("Loss", "The weighted sum of the three below it.", {"loss": "loss"}),
+    Curve("Loss", "The weighted sum of the three parts of the loss.", {"loss": "loss"}),
     Curve(
-        "Parts of the loss", "Scores of all cells; boxes and landmarks of the cells that answer for a face.",
+        "Parts of the loss", "Scores of all cells; boxes and landmarks of the cells that are assigned to a face.",
         {"score": "score", "box": "box", "landmark": "landmarks"},
     ),
     Curve(
-        "On the validation photos", "Average precision of faces of 10 pixels and more, and the share of those of 50 "
-        "and more that is found.", {"precision": "average precision", "large_recall": "large faces found"}, marked=True,
+        "On the validation photos", "Average precision for faces of 10 pixels and more, and the share of those of 50 "
+        "and more that are found.",
+        {"precision": "average precision", "large_recall": "large faces found"}, marked=True,
     ),
     Curve("Landmarks", "Mean distance as a share of the face's size.", {"landmark_error": "error"}, marked=True),
-    Curve("Learning rate", "As the schedule has it.", {"rate": "rate"}),
+    Curve("Learning rate", "According to the schedule.", {"rate": "rate"}),
 )  # fmt: skip
 
 

@@ -20,7 +20,7 @@ LONGEST = 1024
 
 @dataclass(frozen=True)
 class Labels:
-    """The faces of one photo, in pixels of the photo as it is kept.
+    """The faces of one photo, in pixels of the stored photo.
 
     boxes : float32, (k, 4), left, top, right, bottom
     landmarks : float32, (k, 5, 2), counted from edges as boxes are; zeros where not known
@@ -35,7 +35,7 @@ class Labels:
 
 
 class LabelledPhotos:
-    """Photos with labels: what `facespace train detector` reads.
+    """Photos with labels, as read by `facespace train detector`.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ class LabelledPhotos:
         index = _stored(folder, names, cache, warn)
         self.names = [name for name in names if name in index]
         if not self.names:
-            raise DataError(f"{folder} holds none of the {len(names)} photos that {labels} has labels for")
+            raise DataError(f"{folder} contains none of the {len(names)} photos in {labels}")
         self._pixels = np.memmap(cache / "photos.u8", np.uint8, "r")
         self._places = [index[name] for name in self.names]
         self._labels = [_scaled(every[name], index[name]) for name in self.names]
@@ -97,7 +97,7 @@ def write_labels(path: Path, labels: dict[str, Labels]) -> None:
 
 
 def read_labels(path: Path) -> dict[str, Labels]:
-    """Read what `write_labels` wrote; DataError where that is not possible."""
+    """Read a file written by `write_labels`; DataError if it cannot be read."""
     try:
         with np.load(path, allow_pickle=False) as read:
             ends = np.cumsum(read["counts"])[:-1]

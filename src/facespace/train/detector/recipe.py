@@ -24,8 +24,8 @@ class PhotosSection(_Section):
 
     photos : folder
     labels : npz file, as `facespace.train.detector.labels` makes it
-    validation : first parts of names, such as of folders, of the photos to choose by
-    report : the same of the photos that are for the last figures only
+    validation : prefixes of the names of validation photos, such as folders
+    report : prefixes of the names of photos reserved for the final figures
     """
 
     photos: Path
@@ -57,7 +57,7 @@ class BackgroundSection(_Section):
 
 
 class MoreSection(_Section):
-    """More photos to learn from, cut as those of `wild` are; all of them train.
+    """More training photos, from which views are cut as from those of `wild`.
 
     share : of the views of a batch
     """
@@ -70,7 +70,7 @@ class MoreSection(_Section):
 class DataSection(_Section):
     """Training data. Its description, licence and terms are written to the card.
 
-    Each of the other collections takes its share of the views of a batch; the rest is of `wild`.
+    Each of the other collections supplies its share of the views of a batch; the rest come from `wild`.
     """
 
     wild: PhotosSection
@@ -87,12 +87,12 @@ Depth = Annotated[int, Field(ge=0, le=16)]
 
 
 class NetworkSection(_Section):
-    """Channels: at strides 2 and 4, at strides 8, 16 and 32, and of the top-down path.
+    """The network: channels at strides 2 and 4 (`stem`), at strides 8, 16 and 32 (`widths`), and in the top-down path.
 
     depths : residual blocks at strides 8, 16 and 32
-    start : folder of a run whose best checkpoint gives the first weights, of a network as wide and deep as this one or
-        less so; relative to where training is called, as runs are. Random weights where there is none
-    keep_stem : leave the layers of strides 2 and 4 as `start` has them, which saves a third of a step's time
+    start : folder of a run whose best checkpoint gives the initial weights; its network may be narrower and shallower.
+        Relative to the working directory, like --run. None for random weights
+    keep_stem : freeze the layers of strides 2 and 4 with the weights of `start`, which saves a third of a step's time
     """
 
     stem: tuple[Width, Width] = (16, 32)
@@ -123,7 +123,7 @@ _PHOTOS = ("wild", "portraits", "background")
 class DetectorRecipe(_Section):
     """All settings that determine the result of a training run.
 
-    averaging : of the weights that are used, the share of their past kept at each step
+    averaging : decay of the running average of the weights, which is the network that is used
     """
 
     @model_validator(mode="after")
@@ -150,7 +150,7 @@ class DetectorRecipe(_Section):
 
 
 def read_detector_recipe(path: str | os.PathLike[str], base: Path | None = None) -> DetectorRecipe:
-    """Read a recipe; its paths are resolved against `base`, or the folder it stands in.
+    """Read a recipe; its paths are resolved against `base`, or against its own folder.
 
     Raises
     ------
@@ -179,7 +179,7 @@ def read_detector_recipe(path: str | os.PathLike[str], base: Path | None = None)
 
 
 def without_folders(recipe: dict[str, Any]) -> dict[str, Any]:
-    """A recipe's values for others to read: files by their names, not by where they lie on somebody's machine."""
+    """The values of a recipe for publication: paths are reduced to file names."""
     network, data = dict(recipe["network"]), dict(recipe["data"])
     if network.get("start") is not None:
         network["start"] = Path(network["start"]).name
@@ -196,7 +196,7 @@ def _named(section: dict[str, Any]) -> dict[str, Any]:
 
 
 def parse_detector_recipe(values: object, where: str) -> DetectorRecipe:
-    """Check a recipe's values; RecipeError names each key that is wrong."""
+    """Validate the values of a recipe; the RecipeError names each invalid key."""
     try:
         return DetectorRecipe.model_validate(values)
     except ValidationError as error:

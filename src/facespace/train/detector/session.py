@@ -14,12 +14,12 @@ from facespace.train.engine.checkpoint import best_checkpoint
 from facespace.train.engine.distributed import choose_device
 
 Say = Callable[[str], None]
-# Processes that prepare the batches of a GPU, at most.
+# Maximum number of processes that prepare the batches for a GPU.
 LOADERS = 8
 
 
 def is_detector(recipe: Path) -> bool:
-    """Whether a recipe is a detector's; False if the file cannot be read."""
+    """Whether a recipe is for a detector; False if the file cannot be read."""
     try:
         return tomllib.loads(recipe.read_text("utf-8")).get("kind") == "detector"
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError):
@@ -57,7 +57,7 @@ def train_detector_recipe(
     try:
         from facespace.train.detector.page import write_detector_page
     except ModuleNotFoundError as error:
-        warn(f"no page of this run: it needs {error.name}; pip install 'facespace[report]'")
+        warn(f"no report of this run was written: it needs {error.name}; pip install 'facespace[report]'")
     else:
         write_detector_page(run, recipe, trained.network, data)
     return trained

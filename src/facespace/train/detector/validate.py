@@ -12,20 +12,20 @@ from facespace.faces.boxes import overlaps, suppress
 from facespace.faces.one_shot import Candidates, decode_maps
 from facespace.train.detector.photos import LabelledPhotos, Labels
 
-# What a network makes of a photo, uint8 (h, w, 3): its maps, one a stride.
+# Runs a network on a photo, uint8 (h, w, 3), and returns its maps, one for each stride.
 Maps = Callable[[NDArray[np.uint8]], list[NDArray[np.float32]]]
 
-# Faces below this, the larger side in pixels, do not count.
+# Faces whose larger side is below this, in pixels, do not count.
 SMALLEST = 10
-# Boxes are listed down to this score, and of two that overlap by more than OVERLAP the better stays.
+# Minimum score of boxes; of two that overlap by more than OVERLAP, the better one is kept.
 LOWEST, OVERLAP = 0.02, 0.4
-# Faces whose landmarks are compared: the root of their area in pixels, and how far the labels are trusted.
+# Minimum size (square root of the area, in pixels) and trust of faces whose landmarks are compared.
 LARGE, TRUSTED = 20, 0.9
 GRAIN = 32
 
 
 def maps_of(network: nn.Module) -> Maps:
-    """Runs a network in evaluation mode on photos of any size, on the device that its weights are on."""
+    """Return a function that runs a network in evaluation mode on photos of any size, on the device of its weights."""
     device = next(network.parameters()).device
 
     @torch.no_grad()

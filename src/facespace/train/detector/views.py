@@ -1,4 +1,4 @@
-"""Square views of labelled photos: cut, zoomed, mirrored, relit; what a training batch is made of."""
+"""Square views of labelled photos for training batches: cropped, zoomed, mirrored, with other lighting."""
 
 import io
 import math
@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from facespace.train.detector.network import STRIDES
 from facespace.train.detector.photos import Labels
 
-# Faces smaller than this, the root of their area in pixels, are not judged.
+# Faces with a smaller square root of their area than this, in pixels, are ignored.
 SMALLEST = 8.0
-# Of a face cut by the border at least this share of its box has to be seen.
+# Minimum visible share of the box of a face that is cut by the border.
 SEEN = 0.4
-# Of a view's side at least this share lies in the photo, unless a face needs another size.
+# Minimum share of a view's side that lies in the photo, unless a face needs another size.
 FILLED = 0.7
 MIRRORED = [1, 0, 2, 4, 3]
 _RESAMPLE = (PIL.Image.Resampling.BILINEAR, PIL.Image.Resampling.BICUBIC, PIL.Image.Resampling.BOX)
@@ -84,7 +84,7 @@ def _cut(
     pixels: NDArray[np.uint8], zoom: float, left: float, top: float, side: int, generator: np.random.Generator
 ) -> NDArray[np.uint8]:
     height, width = pixels.shape[:2]
-    # Whole pixels of the canvas that lie in the photo.
+    # The whole pixels of the canvas that lie in the photo.
     near = np.maximum(np.ceil(np.array([-left, -top]) * zoom), 0).astype(int)
     far = np.minimum(np.floor((np.array([width, height]) - [left, top]) * zoom), side).astype(int)
     fill = generator.integers(0, 256, 3) if generator.random() < 0.5 else np.zeros(3)
@@ -93,7 +93,7 @@ def _cut(
     if (far - near).min() < 1:
         return canvas
     box = np.array([*(near / zoom + [left, top]), *(far / zoom + [left, top])])
-    # Only the part that is needed leaves the file.
+    # Only the part that is needed is read from the file.
     corner = np.maximum(np.floor(box[:2]) - 4, 0).astype(int)
     end = np.minimum(np.ceil(box[2:]) + 4, [width, height]).astype(int)
     part = PIL.Image.fromarray(np.ascontiguousarray(pixels[corner[1] : end[1], corner[0] : end[0]]))
@@ -120,7 +120,7 @@ def _tilted(
 
 
 def _relit(canvas: NDArray[np.uint8], generator: np.random.Generator) -> NDArray[np.uint8]:
-    """Other light and colours; sometimes grey, blurred, noisy, compressed."""
+    """Change light and colours; sometimes make it grey, blurred, noisy or compressed."""
     chance = generator.random(7)
     curve = np.arange(256, dtype=np.float32)[:, None] / 255
     if chance[0] < 0.06:
@@ -151,7 +151,7 @@ def _relit(canvas: NDArray[np.uint8], generator: np.random.Generator) -> NDArray
 def _covered(
     canvas: NDArray[np.uint8], boxes: NDArray[np.float32], generator: np.random.Generator
 ) -> NDArray[np.uint8]:
-    """Something before part of one large face, sometimes."""
+    """Sometimes cover part of one large face."""
     large = np.flatnonzero((boxes[:, 2] - boxes[:, 0]) > 32)
     if not len(large) or generator.random() > 0.2:
         return canvas
@@ -162,7 +162,7 @@ def _covered(
     if generator.random() < 0.5:
         canvas[top:bottom, left:right] = generator.integers(0, 256, 3)
     else:
-        # A piece of the view itself: hair, cloth, a hand.
+        # A piece of the view itself, such as hair, cloth or a hand.
         x, y = generator.integers(0, np.maximum(len(canvas) - np.array([right - left, bottom - top]), 1))
         canvas[top:bottom, left:right] = canvas[y : y + bottom - top, x : x + right - left].copy()
     return canvas
@@ -171,7 +171,7 @@ def _covered(
 def _judged(
     canvas: NDArray[np.uint8], boxes: NDArray[np.float32], points: NDArray[np.float32], labels: Labels, side: int
 ) -> View:
-    """Which of the faces count, cut to what is seen of them."""
+    """Select the faces that count, with boxes cut to their visible part."""
     clipped = boxes.clip(0, side)
     area = (boxes[:, 2:] - boxes[:, :2]).clip(0).prod(axis=1)
     seen = (clipped[:, 2:] - clipped[:, :2]).clip(0).prod(axis=1)

@@ -13,8 +13,8 @@ from facespace.train.mining.suspects import write_suspects
 from facespace.train.optim.optimisers import margin_at
 from facespace.train.recipe import Recipe
 
-# Pools of up to so many faces are searched for wrong labels whole, larger ones for the anchors of the triplets only:
-# all distances of this many take a second or two, far less than embedding them.
+# Pools of up to this many faces are searched for wrong labels completely, larger ones only for the anchors of the
+# triplets. All distances of this many take a second or two, far less than embedding them.
 SUSPECTS_OF = 20_000
 
 

@@ -15,7 +15,7 @@ from facespace.train.engine.watchdog import COLLAPSED
 # Faces embedded at a time: enough to keep a CPU busy, with little memory; and on another device.
 CHUNK, DEVICE_CHUNK = 128, 1024
 
-# Faces that a finished network is tried on.
+# Number of faces on which a finished network is checked.
 JUDGED_FACES = 64
 
 # The FARs that validation reports, and the key that selects the best checkpoint.
@@ -54,7 +54,7 @@ def embed_all(
 
 
 def one_point(network: nn.Module, faces: FaceSet, device: torch.device, bf16: bool = False) -> str | None:
-    """Return what is wrong if the network, in evaluation mode, maps all faces to one point or to no number at all.
+    """Return what is wrong if the network, in evaluation mode, maps all faces to one point or its output is not finite.
 
     Batch normalisation uses other statistics there than in training, so a network can fail that trained well.
     """

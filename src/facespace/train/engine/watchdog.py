@@ -128,7 +128,7 @@ class Watchdog:
         return stuck or self._too_slow(round(record["step"]))
 
     def verdict(self) -> str | None:
-        """Return what is wrong with the network at the end of a run, or None; needs no full window, gives no grace."""
+        """Return what is wrong with the network at the end of a run, or None; needs no full window or grace period."""
         if not self._recent:
             return None
         separation = self._separation()
@@ -164,7 +164,7 @@ class Watchdog:
         )
 
     def _too_slow(self, step: int) -> str | None:
-        """A reason to speed the run up, at a few steps only and once at each: this never ends a run."""
+        """Return a reason to speed the run up, at a few steps only and once at each; this never ends a run."""
         again = any(rollback.at == step for rollback in self.rollbacks)
         if self._margin is None or step not in self._looks or again or not self.can_roll_back:
             return None
@@ -178,7 +178,7 @@ class Watchdog:
         )
 
     def _separation(self) -> float:
-        """By which share different people are farther apart; infinite if the batches hold hard triplets of a pool."""
+        """The share by which different people are farther apart; infinite with hard triplets from a pool."""
         if any(record.get("mined", 0) for record in self._recent):
             return math.inf
         between = _median(self._recent, "negative_distance")
@@ -205,7 +205,7 @@ class Watchdog:
         return rollback
 
     def _useless_rollbacks(self, at: int) -> int:
-        """How many of the last rollbacks brought the run no farther than to the step where it had failed."""
+        """The number of last rollbacks after which the run got no farther than the step where it had failed."""
         count = 0
         for earlier in reversed(self.rollbacks):
             if at > earlier.at + self.window:
