@@ -61,7 +61,7 @@ def test_a_face_cut_by_the_border_is_refined_as_mtcnn_sees_it(portraits, lay_out
     assert gaps.mean() < 0.05 * (whole.boxes[0, 2] - whole.boxes[0, 0])
 
 
-@pytest.mark.parametrize("shape", [(1, 1, 3), (1, 5000, 3), (5000, 1, 3), (19, 19, 3), (300, 300, 3)])
+@pytest.mark.parametrize("shape", [(1, 1, 3), (1, 5000, 3), (5000, 1, 3), (19, 19, 3), (300, 300, 3), (700, 1024, 3)])
 def test_where_no_face_is_none_is_found(detector, shape, rng):
     for image in (np.zeros(shape, np.uint8), rng.integers(0, 256, shape, dtype=np.uint8)):
         (found,) = detector([image])
