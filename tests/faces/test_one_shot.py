@@ -9,7 +9,7 @@ from facespace.errors import ModelError
 from facespace.faces import Detections, Mtcnn, OneShot
 from facespace.faces.detector_file import DETECTOR_KEY, read_detector, shipped_detector
 from facespace.faces.one_shot import decode_maps
-from facespace.faces.refine import refined
+from facespace.faces.refine import lowest_score, refined
 from facespace.model.shipped import shipped_models
 from facespace.onnxfile import metadata, with_metadata
 
@@ -48,6 +48,39 @@ def test_a_box_without_a_face_keeps_its_landmarks(box):
     assert refined(nothing, found, Mtcnn()).landmarks.tolist() == points.tolist()
 
 
+def test_the_third_network_raises_the_score_of_a_face_and_lowers_that_of_a_wall(portraits, lay_out_faces):
+    image, _ = lay_out_faces(portraits[:1], 2)
+    (whole,) = Mtcnn()([image])
+    shifted = whole.boxes[:1] + 0.1 * (whole.boxes[0, 2] - whole.boxes[0, 0])
+    # The corner of the image is plain.
+    boxes = np.concatenate([np.array([[0, 0, 40, 40]], np.float32), shifted]).astype(np.float32)
+    points = np.stack([np.full((5, 2), 20), whole.landmarks[0]]).astype(np.float32)
+    found = refined(image, Detections(boxes, points, np.full(2, 0.5, np.float32)), Mtcnn())
+    # The face comes first now.
+    odds = found.scores / (1 - found.scores)
+    np.testing.assert_allclose(odds, [9**0.4, 9**-0.4], rtol=1e-4)
+    assert lowest_score(found.scores[0]) == pytest.approx(0.5, abs=1e-4)
+    # Its box moves half way to where the third network sees it.
+    before, after = np.abs(shifted - whole.boxes[:1]).mean(), np.abs(found.boxes[0] - whole.boxes[0]).mean()
+    assert after == pytest.approx(before / 2, rel=0.3)
+    np.testing.assert_array_equal(found.boxes[1], boxes[0])
+
+
+def test_two_candidates_that_are_refined_to_one_face_are_one(detector, portraits, lay_out_faces):
+    # Faces so large that the two looks at the photo see them differently.
+    image, _ = lay_out_faces(portraits[:2], 4)
+    assert len(detector([image])[0].boxes) == 2
+
+
+def test_a_lower_threshold_finds_the_same_faces_and_more(detector, portraits, lay_out_faces):
+    image, _ = lay_out_faces(portraits[:4])
+    (few,), (more,) = detector([image]), OneShot(score=0.05)([image])
+    assert len(more.scores) >= len(few.scores)
+    np.testing.assert_allclose(more.scores[: len(few.scores)], few.scores)
+    assert (few.scores >= detector.card.score).all()
+    assert (np.diff(more.scores) <= 0).all()
+
+
 def test_a_face_cut_by_the_border_is_refined_as_mtcnn_sees_it(portraits, lay_out_faces):
     image, _ = lay_out_faces(portraits[:1], 2)
     mtcnn = Mtcnn()
@@ -55,7 +88,7 @@ def test_a_face_cut_by_the_border_is_refined_as_mtcnn_sees_it(portraits, lay_out
     corner = whole.boxes[0, :2] + 0.15 * (whole.boxes[0, 2:] - whole.boxes[0, :2])
     left, top = corner.astype(int)
     cut = np.ascontiguousarray(image[top:, left:])
-    points, scores = mtcnn.landmarks_in(cut, whole.boxes - np.array([left, top, left, top], np.float32))
+    _, points, scores = mtcnn.faces_in(cut, whole.boxes - np.array([left, top, left, top], np.float32))
     assert scores[0] > 0.7
     gaps = np.linalg.norm(points[0] + [left, top] - whole.landmarks[0], axis=1)
     assert gaps.mean() < 0.05 * (whole.boxes[0, 2] - whole.boxes[0, 0])

@@ -114,10 +114,10 @@ class Mtcnn:
         windows = self._refine(pyramids, windows)
         return self._decide(pyramids, windows)
 
-    def landmarks_in(
+    def faces_in(
         self, image: NDArray[np.uint8], boxes: NDArray[np.float32]
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """The landmarks of faces whose boxes are known, by the third network alone.
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+        """Look at faces whose boxes are known with the third network alone.
 
         Parameters
         ----------
@@ -126,6 +126,7 @@ class Mtcnn:
 
         Returns
         -------
+        boxes : float32, shape (k, 4)
         landmarks : float32, shape (k, 5, 2)
         scores : float32, shape (k,)
             How sure the network is that each box shows a face.
@@ -135,8 +136,8 @@ class Mtcnn:
         windows = _square(boxes.astype(np.float32))
         moves, _, _ = self._run_in_parts(2, _cut_each(photo, windows, CLOSEST))
         windows = _square(_moved(windows, moves))
-        _, points, chances = self._run_in_parts(2, _cut_each(photo, windows, CLOSEST))
-        return _in_photo(windows, points), chances[:, 1]
+        moves, points, chances = self._run_in_parts(2, _cut_each(photo, windows, CLOSEST))
+        return _moved(windows, moves), _in_photo(windows, points), chances[:, 1]
 
     @cached_property
     def _networks(self) -> tuple[ort.InferenceSession, ...]:

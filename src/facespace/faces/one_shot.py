@@ -20,7 +20,7 @@ from facespace.faces.dark import lit
 from facespace.faces.detection import Detections, SecondLook
 from facespace.faces.detector_file import CELLS, STRIDES, DetectorModelCard, read_detector, shipped_detector
 from facespace.faces.mtcnn import Mtcnn
-from facespace.faces.refine import refined
+from facespace.faces.refine import lowest_score, refined
 from facespace.images import resize
 
 # The sides of the network's input are multiples of this, so that the maps of all strides align.
@@ -112,6 +112,7 @@ class OneShot:
     def __call__(self, images: Sequence[NDArray[np.uint8]]) -> list[Detections]:
         """Find the faces of each RGB image (h, w, 3), best first; images of equal size are processed together."""
         threshold = self.card.score if self._asked is None else self._asked
+        lowest = lowest_score(threshold)
         found: list[list[Candidates]] = [[] for _ in images]
         # Photos are cut into pieces lazily, to limit memory to the pixels of about one run for each shape.
         waiting: dict[tuple[int, int], list[_Piece]] = {}
@@ -120,13 +121,17 @@ class OneShot:
             group = waiting.setdefault((shape[0], shape[1]), [])
             group.append(piece)
             if (len(group) + 1) * shape[0] * shape[1] > RUN:
-                self._look(group, (shape[0], shape[1]), threshold, found)
+                self._look(group, (shape[0], shape[1]), lowest, found)
                 group.clear()
         for shape, group in waiting.items():
             if group:
-                self._look(group, shape, threshold, found)
-        merged = [_merged(parts) for parts in found]
-        return [refined(image, own, self._exact) for image, own in zip(images, merged, strict=True)]
+                self._look(group, shape, lowest, found)
+        results = []
+        for image, parts in zip(images, found, strict=True):
+            # Refined boxes of two candidates may come to lie on one face.
+            faces = _distinct(refined(image, _merged(parts), self._exact))
+            results.append(_chosen(faces, faces.scores >= threshold))
+        return results
 
     @cached_property
     def _read(self) -> tuple[DetectorModelCard, bytes]:
@@ -239,6 +244,15 @@ def _merged(parts: Sequence[Candidates]) -> Detections:
     if len(scores) > MOST:
         best = np.argsort(-scores, kind="stable")[:MOST]
         boxes, landmarks, scores = boxes[best], landmarks[best], scores[best]
-    kept = suppress(boxes, scores, SAME)
-    kept = kept[suppress(boxes[kept], scores[kept], COVERED, over="smaller")]
-    return Detections(boxes[kept], landmarks[kept] - np.float32(0.5), scores[kept])
+    return _distinct(Detections(boxes, landmarks - np.float32(0.5), scores))
+
+
+def _distinct(found: Detections) -> Detections:
+    """One detection per face, highest score first."""
+    kept = suppress(found.boxes, found.scores, SAME)
+    return _chosen(found, kept[suppress(found.boxes[kept], found.scores[kept], COVERED, over="smaller")])
+
+
+def _chosen(found: Detections, which: NDArray[np.intp] | NDArray[np.bool_]) -> Detections:
+    landmarks = None if found.landmarks is None else found.landmarks[which]
+    return Detections(found.boxes[which], landmarks, found.scores[which])

@@ -118,7 +118,7 @@ def look(image: NDArray[np.uint8], boxes: Floats, teacher: Detector, mtcnn: Mtcn
     large = np.flatnonzero((sides.max(axis=1, initial=0) >= SEEN) & (sides.min(axis=1, initial=np.inf) >= SEEN / 2))
     exact, scores = np.zeros((len(boxes), 5, 2), np.float32), np.zeros(len(boxes), np.float32)
     if len(large):
-        exact[large], scores[large] = mtcnn.landmarks_in(image, boxes[large])
+        _, exact[large], scores[large] = mtcnn.faces_in(image, boxes[large])
     found = teacher([image])[0]
     taught, taught_scores, taught_boxes = _nearest(boxes, found)
     free = overlaps(found.boxes, boxes).max(axis=1, initial=0) < TEACHER
