@@ -41,14 +41,14 @@ def test_before_the_first_step_a_signal_stops_at_once():
 
 
 def test_a_signal_that_is_ignored_stays_ignored():
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         with stopping_between_steps() as after_step:
             after_step()
             os.kill(os.getpid(), signal.SIGINT)
             after_step()
     finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGINT, before)
 
 
 def test_without_signals_nothing_stops():
@@ -58,7 +58,7 @@ def test_without_signals_nothing_stops():
 
 
 def test_in_another_thread_the_signals_are_left_alone():
-    found = []
+    before, found = signal.getsignal(signal.SIGTERM), []
 
     def work():
         with stopping_between_steps() as after_step:
@@ -68,4 +68,4 @@ def test_in_another_thread_the_signals_are_left_alone():
     thread = threading.Thread(target=work)
     thread.start()
     thread.join()
-    assert found == [signal.SIG_DFL]
+    assert found == [before]
