@@ -12,13 +12,18 @@ demo: $(VENV)/.demo
 # Train the model that ships with the package: ten minutes on a GPU, hours on a CPU. If interrupted, run it again to
 # resume.
 DATA ?= ../shared/data
+# benchmarks/more_faces.py says where to get these photos and this network.
+PHOTOS ?= runs/fairface
+NETWORK ?= runs/mobilefacenet
 model: $(VENV)/.dev
 	$(BIN)/facespace train mobile-distil --data $(DATA) --run runs/mobile-distil --resume
 	$(BIN)/facespace train mobile-tuned --data $(DATA) --run runs/mobile-tuned --resume
 	$(BIN)/facespace train mobile-final --data $(DATA) --run runs/mobile-final --resume
 	$(BIN)/facespace train mobile-deeper --data $(DATA) --run runs/mobile-deeper --resume
 	$(BIN)/facespace train mobile-long --data $(DATA) --run runs/mobile-long --resume
-	$(BIN)/python benchmarks/default_model.py runs/mobile-long --data $(DATA) --lfw
+	$(BIN)/python benchmarks/more_faces.py $(PHOTOS) $(NETWORK) --data $(DATA) --out runs/more
+	$(BIN)/facespace train mobile-wide --data runs/more --run runs/mobile-wide --resume
+	$(BIN)/python benchmarks/default_model.py runs/mobile-wide --data $(DATA) --lfw
 
 test: $(VENV)/.dev
 	$(BIN)/ruff check src tests benchmarks docs
