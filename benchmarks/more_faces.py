@@ -27,6 +27,7 @@ from rich.progress import track
 from facespace.faces import OneShot
 from facespace.faces.align import TemplateCrop
 from facespace.images import read_image
+from facespace.metric import normalise
 from mxnet_network import MxnetNetwork
 
 # Side of a stored face, of which the network sees the middle.
@@ -85,7 +86,7 @@ def fitted(
         chosen += [own[place] for place in np.sort(rng.permutation(len(own))[:count])]
     archives = {split: zipfile.ZipFile(data / f"{split}.zip") for split in FITTED}
     pixels = np.stack(
-        [decoded(archives[row["split"]].read(row["path"])) for row in track(chosen, "reading known faces")]
+        [read_image(archives[row["split"]].read(row["path"])) for row in track(chosen, "reading known faces")]
     )
     known = points[[int(row["teacher_row"]) for row in chosen]].astype(np.float64)
     inputs = with_one(embedded(network, pixels))
@@ -95,7 +96,7 @@ def fitted(
         squares = inputs[which].T @ inputs[which] + RIDGE * np.eye(inputs.shape[1])
         return np.linalg.solve(squares, inputs[which].T @ known[which])
 
-    cosines = (normalised(inputs @ solve(~tested)) * known).sum(axis=1)
+    cosines = (normalise(inputs @ solve(~tested)) * known).sum(axis=1)
     for split in FITTED:
         of_split = np.array([row["split"] == split for row in chosen])
         print(f"cosine to the teacher on other faces of {split}: {cosines[tested & of_split].mean():.3f}")
@@ -126,29 +127,21 @@ def number_of(path: Path) -> str:
     return f"{int(path.stem):05d}"
 
 
-def decoded(content: bytes) -> NDArray[np.uint8]:
-    return np.asarray(PIL.Image.open(io.BytesIO(content)).convert("RGB"))
-
-
-def embedded(network: MxnetNetwork, faces: NDArray[np.uint8]) -> NDArray[np.float64]:
+def embedded(network: MxnetNetwork, faces: NDArray[np.uint8]) -> NDArray[np.float32]:
     """The network's embeddings of stored faces, normalised."""
     torch.set_num_threads(1)
     middle = faces[:, MARGIN:-MARGIN, MARGIN:-MARGIN]
     starts = range(0, len(faces), BATCH)
     parts = [network(np.ascontiguousarray(middle[start : start + BATCH])) for start in track(starts, "embedding")]
-    return normalised(np.concatenate(parts).astype(np.float64))
+    return normalise(np.concatenate(parts))
 
 
-def into_space(points: NDArray[np.float64], matrix: NDArray[np.float64]) -> NDArray[np.float64]:
-    return normalised(with_one(points) @ matrix)
+def into_space(points: NDArray[np.float32], matrix: NDArray[np.float64]) -> NDArray[np.float32]:
+    return normalise(with_one(points) @ matrix)
 
 
-def with_one(points: NDArray[np.float64]) -> NDArray[np.float64]:
+def with_one(points: NDArray[np.float32]) -> NDArray[np.float64]:
     return np.column_stack([points, np.ones(len(points))])
-
-
-def normalised(points: NDArray[np.float64]) -> NDArray[np.float64]:
-    return points / np.linalg.norm(points, axis=1, keepdims=True)
 
 
 def write_faces(path: Path, before: Path, numbers: list[str], faces: NDArray[np.uint8]) -> None:

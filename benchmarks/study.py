@@ -3,8 +3,6 @@
 import csv
 import json
 import multiprocessing
-import os
-import threading
 import time
 import traceback
 from collections.abc import Callable, Iterable, Sequence
@@ -22,6 +20,7 @@ from torch import nn
 from facespace.evaluate import all_pairs
 from facespace.evaluate.metrics.pairs import score
 from facespace.evaluate.metrics.resample import resample_roc
+from facespace.files import replacing
 from facespace.metric import squared_distance_blocks
 from facespace.train.data.dataset import FaceSet, read_faces
 from facespace.train.engine.checkpoint import load_checkpoint
@@ -217,9 +216,8 @@ def result_of(folder: Path) -> Values | None:
 
 
 def write_json(path: Path, values: Values) -> None:
-    partial = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
-    partial.write_text(json.dumps(values, indent=1) + "\n", "utf-8")
-    partial.replace(path)
+    with replacing(path) as partial:
+        partial.write_text(json.dumps(values, indent=1) + "\n", "utf-8")
 
 
 class Clock:

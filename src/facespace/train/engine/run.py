@@ -83,7 +83,10 @@ class Run:
             None
             if faces.teacher is None
             else self.state.loss.teacher_points(
-                faces.teacher, faces.labels, recipe.network.dimension, self._started(recipe, faces)
+                faces.teacher,
+                faces.labels,
+                recipe.network.dimension,
+                None if recipe.network.start is None else self._embed_some,
             )
         )
         self.feed = Feed(recipe, faces, teacher, self.state.plan, workers)
@@ -107,12 +110,11 @@ class Run:
             self._history.__exit__(kind, error, trace)
         self.workers.__exit__(kind, error, trace)
 
-    def _started(self, recipe: Recipe, faces: FaceSet) -> tuple[NDArray[np.int64], NDArray[np.float32]] | None:
-        """Some faces and their embeddings by the network that this run starts from."""
-        if recipe.network.start is None:
-            return None
+    def _embed_some(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Embed some faces, drawn by the seed, with the current network."""
+        faces = self._faces
         count = min(STARTED, len(faces.labels))
-        rows = np.sort(np.random.default_rng(recipe.seed).choice(len(faces.labels), count, replace=False))
+        rows = np.sort(np.random.default_rng(self._recipe.seed).choice(len(faces.labels), count, replace=False))
         return rows, embed_all(self.state.network, faces, rows, self.workers.device).cpu().numpy()
 
     @property

@@ -10,6 +10,9 @@ from torch import Tensor, nn
 from facespace.metric import normalise
 from facespace.train.mining import Triplets
 
+# Embeds some faces with the network that a run starts from: their rows (k,) and embeddings (k, d).
+Started = Callable[[], tuple[NDArray[np.int64], NDArray[np.float32]]]
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -49,11 +52,11 @@ class Loss(nn.Module):
         teacher: NDArray[np.float32],
         labels: NDArray[np.int64],
         dimension: int,
-        started: tuple[NDArray[np.int64], NDArray[np.float32]] | None = None,
+        started: Started | None = None,
     ) -> NDArray[np.float32]:
         """Convert a teacher's embeddings (n, t) of all training faces to the form this loss needs, L2 norm 1.
 
-        By default they are only normalised. `started` has the rows of some faces, and their embeddings by the network
-        that the run starts from; None for a new network.
+        By default they are only normalised. `started` is None for a new network; a loss that does not need these
+        embeddings does not call it.
         """
         return normalise(teacher)

@@ -10,7 +10,7 @@ from facespace.errors import DataError
 from facespace.metric import normalise
 from facespace.train.data.people import person_means
 from facespace.train.data.teacher import rotated_onto, targets
-from facespace.train.losses.batch import Batch, Loss
+from facespace.train.losses.batch import Batch, Loss, Started
 from facespace.train.losses.triplet import TripletLoss
 from facespace.train.mining import Triplets, squared_distance_matrix
 
@@ -78,7 +78,7 @@ class DistillationLoss(Loss):
         teacher: NDArray[np.float32],
         labels: NDArray[np.int64],
         dimension: int,
-        started: tuple[NDArray[np.int64], NDArray[np.float32]] | None = None,
+        started: Started | None = None,
     ) -> NDArray[np.float32]:
         """Map the teacher's embeddings to `dimension` dimensions (see `targets`), and store each person's template.
 
@@ -86,7 +86,7 @@ class DistillationLoss(Loss):
         """
         points = targets(teacher, dimension)
         if started is not None:
-            points = rotated_onto(points, *started)
+            points = rotated_onto(points, *started())
         means, _ = person_means(points, labels)
         self.templates = torch.from_numpy(normalise(means).astype(np.float32)).to(self.templates.device)
         return points
