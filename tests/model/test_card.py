@@ -85,9 +85,16 @@ def test_the_space_id_depends_only_on_what_changes_embeddings():
     for moved in (
         {"weights_sha256": "1" * 64},
         {"crop": "other"},
+        {"mirror": True},
         {"input": {**CARD["input"], "colour": "BGR"}},
     ):
         assert card(**moved).space_id != plain.space_id
+
+
+def test_a_card_from_before_mirror_images_keeps_its_space_id():
+    assert "mirror" not in CARD
+    assert card(mirror=False).space_id == card().space_id
+    assert card().space_id == "8a78987544effa4abe709caf7d204451a8b805adbb1056a64fc71e6b1cb69057"
 
 
 FIGURE = {"name": "VAL at FAR 1e-3", "value": 0.9, "low": 0.88, "high": 0.92, "data": "440 people"}

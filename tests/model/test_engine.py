@@ -1,5 +1,7 @@
 """The engine: batches do not change results; providers by name."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -19,6 +21,19 @@ def test_the_batch_size_does_not_change_an_embedding(space, crops):
     streamed = np.stack(list(space.engine.embed_stream(iter(crops))))
     for other in (alone, sevens, streamed):
         assert np.abs(together - other).max() <= 1e-6
+
+
+def test_with_mirror_a_face_and_its_mirror_image_have_the_same_embedding(model_path, space, crops):
+    plain = space.engine.embed(crops)
+    of_mirrored = space.engine.embed(np.ascontiguousarray(crops[:, :, ::-1]))
+    model = read_model(model_path)
+    engine = Engine(replace(model, card=model.card.model_copy(update={"mirror": True})), provider="cpu")
+    found = engine.embed(crops)
+    np.testing.assert_allclose(engine.embed(crops[:, :, ::-1]), found, atol=1e-6)
+    # The shared model's output has L2 norm 1.
+    both = plain + of_mirrored
+    np.testing.assert_allclose(found, both / np.linalg.norm(both, axis=1, keepdims=True), atol=1e-6)
+    assert np.abs(found - plain).max() > 1e-3
 
 
 def test_points_lie_on_the_unit_sphere(space, crops):

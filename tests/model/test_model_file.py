@@ -78,7 +78,8 @@ def test_a_missing_file_is_a_clear_error(tmp_path):
 
 def test_load_without_a_name_opens_the_shipped_model():
     space = load()
-    assert space.card.name == "mobile"
+    assert space.card.name == "mobile-int8"
+    assert space.card.mirror
     assert space.card.detector == "one-shot"
     assert space.card.require_decisions().people == 440
     assert space.card.dimension == 128

@@ -71,6 +71,15 @@ def test_the_best_checkpoint_is_exported_with_thresholds_of_the_validation_peopl
     assert read_model(tmp_path / "model.onnx").card == card
 
 
+def test_thresholds_of_a_model_that_averages_mirror_images_are_its_own(run, tmp_path):
+    plain = export_run(run, tmp_path / "plain.onnx", print)
+    card = export_run(run, tmp_path / "mirror.onnx", print, mirror=True)
+    assert (plain.mirror, card.mirror) == (False, True)
+    assert card.weights_sha256 == plain.weights_sha256
+    assert card.space_id != plain.space_id
+    assert card.decisions.thresholds != plain.decisions.thresholds
+
+
 def test_the_pool_leaves_a_list_of_suspects(run):
     assert (run / "suspects.csv").read_text().startswith("photo,person,looks_like")
 

@@ -135,7 +135,7 @@ def show_card(card: "Card") -> None:
         ["name", f"{card.name} {card.version}"],
         ["space", card.space_id[:16]],
         ["input", f"{size.width}x{size.height} {size.colour}, {card.detector}, crop {card.crop}"],
-        ["output", f"{card.dimension}-dimensional embedding"],
+        ["output", f"{card.dimension}-dimensional embedding" + ", averaged with the mirror image's" * card.mirror],
         ["licence", card.licence],
         ["terms of the data", card.data_terms],
     ]

@@ -14,6 +14,7 @@ from facespace.cli.options import AsJson, Explain
 from facespace.cli.output import echo, errors, print_json, warn
 from facespace.cli.progress import training_progress
 from facespace.cli.stopping import stopping_between_steps
+from facespace.errors import DataError
 
 # torchrun takes --run for an abbreviation of one of its own options, so --out works too.
 RunFolder = Annotated[Path, typer.Option("--run", "--out", help="Folder of the run, for checkpoints and results.")]
@@ -134,6 +135,13 @@ def _resuming(recipe: str, run: Path, data: Path | None) -> str:
 def export_command(
     model: Annotated[Path, typer.Argument(help="The model file to write.")],
     run: RunFolder = Path("runs/train"),
+    mirror: Annotated[
+        bool,
+        typer.Option(
+            "--mirror",
+            help="Average the embeddings of each face and its mirror image: more accurate, but twice the time.",
+        ),
+    ] = False,
     json: AsJson = False,
 ) -> None:
     """Export a trained model or detector to one file.
@@ -144,13 +152,15 @@ def export_command(
         from facespace.train.detector.session import export_detector_run, is_detector_run
         from facespace.train.session import export_run
     if is_detector_run(run):
+        if mirror:
+            raise DataError(f"{run} is a run of a detector, which makes no embeddings; leave out --mirror")
         detector = export_detector_run(run, model, warn)
         if json:
             print_json({"model": model, "card": detector})
             return
         echo(f"wrote {model} ({model.stat().st_size / 1e6:.1f} MB), a detector with the threshold {detector.score:.2f}")
         return
-    card = export_run(run, model, warn)
+    card = export_run(run, model, warn, mirror)
     if json:
         print_json({"model": model, "card": card})
         return

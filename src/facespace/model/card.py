@@ -355,8 +355,9 @@ class QuantisedCard(_Record):
 class Card(_Record):
     """A model card. Frozen; unknown keys are rejected, so that a typing error does not go unnoticed.
 
-    comparable_with is the id of the space whose embeddings can be compared with this model's (harmonic embedding, paper
-    appendix A); no other space's can.
+    mirror : an embedding is the average of those of the face and of its mirror image
+    comparable_with : id of the space whose embeddings can be compared with this model's (harmonic embedding, paper
+        appendix A); no other space's can
     """
 
     format: Literal[1] = 1
@@ -368,6 +369,7 @@ class Card(_Record):
     detector: str
     crop: str
     input: InputCard
+    mirror: bool = False
     licence: str
     data_terms: str
     decisions: DecisionsCard | None = None
@@ -404,6 +406,9 @@ class Card(_Record):
         # Both place landmarks alike (docs/decisions/014-one-shot-detector.md): galleries outlive the change from one
         # to the other.
         preparation["detector"] = _ALIKE.get(self.detector, self.detector)
+        # Only if set, so that the ids of older cards, which lack the key, stay the same.
+        if self.mirror:
+            preparation["mirror"] = True
         return hashlib.sha256(json.dumps(preparation, sort_keys=True).encode()).hexdigest()
 
     def require_decisions(self) -> DecisionsCard:

