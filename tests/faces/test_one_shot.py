@@ -7,8 +7,8 @@ import pytest
 
 from facespace.errors import ModelError
 from facespace.faces import Detections, Mtcnn, OneShot
+from facespace.faces.candidates import decode_maps
 from facespace.faces.detector_file import DETECTOR_KEY, read_detector, shipped_detector
-from facespace.faces.one_shot import decode_maps
 from facespace.faces.refine import lowest_score, refined
 from facespace.model.shipped import shipped_models
 from facespace.onnxfile import metadata, with_metadata

@@ -15,10 +15,11 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from facespace.errors import ModelError
-from facespace.faces.boxes import suppress
+from facespace.faces import closer
+from facespace.faces.candidates import Candidates, best_boxes, decode_maps, joined, mirrored
 from facespace.faces.dark import lit
 from facespace.faces.detection import Detections, SecondLook
-from facespace.faces.detector_file import CELLS, STRIDES, DetectorModelCard, read_detector, shipped_detector
+from facespace.faces.detector_file import STRIDES, DetectorModelCard, read_detector, shipped_detector
 from facespace.faces.mtcnn import Mtcnn
 from facespace.faces.refine import lowest_score, refined
 from facespace.images import resize
@@ -31,24 +32,14 @@ LONGEST = 1024
 # field of a cell. This takes a tenth more time. Only faces of at least the share LARGE of that side are used from
 # there, because smaller ones are found better at the first size.
 SMALL, LARGE = 320, 0.25
-# Of two boxes that overlap by more than this share of their union, the one with the higher score is kept.
-SAME = 0.4
-# The same if the larger covers more than this share of the smaller.
-COVERED = 0.8
 # Overlap of the tiles of a large photo, in pixels. Larger faces are found in the scaled photo.
 OVERLAP = 128
 # Maximum number of pixels in one run of the network, because its intermediate results take 200 bytes for each.
 RUN = 1024 * 1024
+# The same for a closer look at a part of a photo: a large part is enlarged less.
+CLOSER_RUN = 1.5 * RUN
 # Maximum number of faces in a photo; those with the highest scores are kept.
 MOST = 5000
-
-
-class Candidates(NamedTuple):
-    """Boxes (n, 4), landmarks (n, 5, 2) and scores (n,) in pixels of the input, measured from pixel edges."""
-
-    boxes: NDArray[np.float32]
-    landmarks: NDArray[np.float32]
-    scores: NDArray[np.float32]
 
 
 class _Piece(NamedTuple):
@@ -56,6 +47,7 @@ class _Piece(NamedTuple):
 
     inner : which of its borders (left, top, right, bottom) lie inside the photo
     least : faces whose larger side is smaller than this, in pixels of the piece, are left out
+    whole : whether it is the whole photo, to be looked at more closely where the network is unsure
     """
 
     photo: int
@@ -65,6 +57,14 @@ class _Piece(NamedTuple):
     pixels: NDArray[np.uint8]
     inner: tuple[bool, bool, bool, bool]
     least: float = 0
+    whole: bool = False
+
+
+class _Seen(NamedTuple):
+    """What the network saw in a piece, in pixels of the photo; `scale` is the piece's if it is the whole photo."""
+
+    candidates: Candidates
+    scale: float | None
 
 
 class OneShot:
@@ -113,23 +113,25 @@ class OneShot:
         """Find the faces of each RGB image (h, w, 3), best first; images of equal size are processed together."""
         threshold = self.card.score if self._asked is None else self._asked
         lowest = lowest_score(threshold)
-        found: list[list[Candidates]] = [[] for _ in images]
+        found: list[list[_Seen]] = [[] for _ in images]
         # Photos are cut into pieces lazily, to limit memory to the pixels of about one run for each shape.
         waiting: dict[tuple[int, int], list[_Piece]] = {}
         for piece in self._pieces(images):
-            shape = tuple(-(-side // GRAIN) * GRAIN for side in piece.pixels.shape[:2])
-            group = waiting.setdefault((shape[0], shape[1]), [])
+            shape = _shape(piece)
+            group = waiting.setdefault(shape, [])
             group.append(piece)
             if (len(group) + 1) * shape[0] * shape[1] > RUN:
-                self._look(group, (shape[0], shape[1]), lowest, found)
+                self._look(group, shape, min(lowest, closer.LEAST), found)
                 group.clear()
         for shape, group in waiting.items():
             if group:
-                self._look(group, shape, lowest, found)
+                self._look(group, shape, min(lowest, closer.LEAST), found)
         results = []
         for image, parts in zip(images, found, strict=True):
+            seen = joined([self._checked(image, *part) for part in parts])
+            merged = _merged(seen.chosen(seen.scores >= lowest))
             # Refined boxes of two candidates may come to lie on one face.
-            faces = _distinct(refined(image, _merged(parts), self._exact))
+            faces = _distinct(refined(image, merged, self._exact))
             results.append(_chosen(faces, faces.scores >= threshold))
         return results
 
@@ -156,48 +158,62 @@ class OneShot:
             wanted = whole_scale if self._smallest is None else min(1.0, self.card.smallest / self._smallest)
             if wanted > whole_scale:
                 yield from _tiles(number, image, wanted)
-            yield _scaled(number, image, whole_scale)
+            yield _scaled(number, image, whole_scale)._replace(whole=wanted == whole_scale)
             if longest * whole_scale > 2 * SMALL:
                 yield _scaled(number, image, SMALL / longest)._replace(least=LARGE * SMALL)
 
-    def _look(
-        self, pieces: list[_Piece], shape: tuple[int, int], threshold: float, found: list[list[Candidates]]
-    ) -> None:
+    def _look(self, pieces: list[_Piece], shape: tuple[int, int], threshold: float, found: list[list[_Seen]]) -> None:
         """Run the network on pieces that fit one shape, and add what it finds to `found` of their photos."""
-        batch = np.zeros((len(pieces), *shape, 3), np.uint8)
-        for place, piece in zip(batch, pieces, strict=True):
-            place[: piece.pixels.shape[0], : piece.pixels.shape[1]] = piece.pixels
+        maps = self._maps(_batch(pieces, shape))
+        for index, piece in enumerate(pieces):
+            seen = decode_maps([level[index] for level in maps], threshold)
+            found[piece.photo].append(_Seen(_placed(seen, piece), piece.scale[0] if piece.whole else None))
+
+    def _checked(self, image: NDArray[np.uint8], first: Candidates, scale: float | None) -> Candidates:
+        """Look more closely at the part of the photo where the network is unsure of what it saw in the whole."""
+        if scale is None:
+            return first
+        first = first.chosen(best_boxes(first.boxes, first.scores))
+        height, width = image.shape[:2]
+        part = closer.unsure_part(first, width, height, scale)
+        if part is None:
+            return first
+        left, top, right, bottom = part
+        pixels = lit(image)[top:bottom, left:right]
+        larger = min(closer.ZOOM * scale, max(scale, math.sqrt(CLOSER_RUN / (pixels.shape[0] * pixels.shape[1]))))
+        inner = (left > 0, top > 0, right < width, bottom < height)
+        piece = _scaled(0, np.ascontiguousarray(pixels[:, ::-1]), larger)._replace(left=left, top=top, inner=inner)
+        maps = self._maps(_batch([piece], _shape(piece)))
+        seen = mirrored(decode_maps([level[0] for level in maps], closer.LEAST), piece.pixels.shape[1])
+        second = _placed(seen, piece)
+        second = second.chosen(best_boxes(second.boxes, second.scores))
+        return closer.combined(first, second, part, width, height, scale)
+
+    def _maps(self, batch: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
+        """Run the network on a batch (n, h, w, 3); returns its maps (n, 15, h / s, w / s) for the three strides."""
         with self._lock:
             session = self._session
         try:
-            maps = session.run(None, {session.get_inputs()[0].name: batch})
+            maps: list[NDArray[np.float32]] = session.run(None, {session.get_inputs()[0].name: batch})
         except Exception as error:
             raise ModelError(f"the detector {self._path} cannot be run on {batch.shape}: {error}") from None
         if len(maps) != len(STRIDES) or any(level.shape[1] != 15 for level in maps):
             raise ModelError(f"the outputs of {self._path} do not match its card: three maps of 15 channels are needed")
-        for index, piece in enumerate(pieces):
-            found[piece.photo].append(_placed(decode_maps([level[index] for level in maps], threshold), piece))
+        return maps
 
 
-def decode_maps(maps: Sequence[NDArray[np.float32]], threshold: float) -> Candidates:
-    """Decode the network's maps (15, h / s, w / s) of one input, in cells whose score reaches the threshold.
+def _shape(piece: _Piece) -> tuple[int, int]:
+    """Height and width of the network's input for a piece."""
+    height, width = (-(-side // GRAIN) * GRAIN for side in piece.pixels.shape[:2])
+    return height, width
 
-    Each cell holds the logit of its score, the offset of the box's centre from the cell's centre in cells, the
-    logarithms of the box's sides divided by 4 cells, and the landmarks relative to the box's centre, in units of the
-    square root of its area.
-    """
-    logit = np.log(threshold / (1 - threshold))
-    parts = []
-    for stride, values in zip(STRIDES, maps, strict=True):
-        rows, columns = np.nonzero(values[0] >= logit)
-        own = values[:, rows, columns].T
-        middle = (np.stack([columns, rows], axis=1) + np.float32(0.5) + own[:, 1:3]) * stride
-        size: NDArray[np.float32] = np.exp(np.clip(own[:, 3:5], -4, 4)) * np.float32(stride * CELLS)
-        unit = np.sqrt(size.prod(axis=1))[:, None, None]
-        points = middle[:, None] + own[:, 5:].reshape(-1, 5, 2) * unit
-        scores = 1 / (1 + np.exp(-own[:, 0]))
-        parts.append((np.concatenate([middle - size / 2, middle + size / 2], axis=1), points, scores))
-    return Candidates(*(np.concatenate(columns).astype(np.float32) for columns in zip(*parts, strict=True)))
+
+def _batch(pieces: Sequence[_Piece], shape: tuple[int, int]) -> NDArray[np.uint8]:
+    """The pixels of pieces, padded to one shape."""
+    batch = np.zeros((len(pieces), *shape, 3), np.uint8)
+    for place, piece in zip(batch, pieces, strict=True):
+        place[: piece.pixels.shape[0], : piece.pixels.shape[1]] = piece.pixels
+    return batch
 
 
 def _scaled(number: int, image: NDArray[np.uint8], scale: float) -> _Piece:
@@ -238,19 +254,16 @@ def _placed(seen: Candidates, piece: _Piece) -> Candidates:
     return Candidates(boxes.reshape(-1, 4), seen.landmarks[kept] / scale + corner, seen.scores[kept])
 
 
-def _merged(parts: Sequence[Candidates]) -> Detections:
+def _merged(found: Candidates) -> Detections:
     """Merge the candidates from all pieces of a photo to one detection per face."""
-    boxes, landmarks, scores = (np.concatenate(columns) for columns in zip(*parts, strict=True))
-    if len(scores) > MOST:
-        best = np.argsort(-scores, kind="stable")[:MOST]
-        boxes, landmarks, scores = boxes[best], landmarks[best], scores[best]
-    return _distinct(Detections(boxes, landmarks - np.float32(0.5), scores))
+    if len(found.scores) > MOST:
+        found = found.chosen(np.argsort(-found.scores, kind="stable")[:MOST])
+    return _distinct(Detections(found.boxes, found.landmarks - np.float32(0.5), found.scores))
 
 
 def _distinct(found: Detections) -> Detections:
     """One detection per face, highest score first."""
-    kept = suppress(found.boxes, found.scores, SAME)
-    return _chosen(found, kept[suppress(found.boxes[kept], found.scores[kept], COVERED, over="smaller")])
+    return _chosen(found, best_boxes(found.boxes, found.scores))
 
 
 def _chosen(found: Detections, which: NDArray[np.intp] | NDArray[np.bool_]) -> Detections:

@@ -7,6 +7,7 @@ Boxes and scores of the two networks together are better than those of either: d
 import numpy as np
 from numpy.typing import NDArray
 
+from facespace.faces.candidates import logit, probability
 from facespace.faces.detection import Detections
 from facespace.faces.mtcnn import Mtcnn
 
@@ -38,20 +39,11 @@ def refined(image: NDArray[np.uint8], found: Detections, mtcnn: Mtcnn) -> Detect
     boxes[chosen[likely]] = (boxes[chosen[likely]] + own_boxes[likely]) / 2
     good = (own_scores >= SURE) & (apart <= NEAR)
     landmarks[chosen[good]] = points[good]
-    scores[chosen] = _probability(_logit(scores[chosen]) + WEIGHT * _logit(np.clip(own_scores, *RANGE)))
+    scores[chosen] = probability(logit(scores[chosen]) + WEIGHT * logit(np.clip(own_scores, *RANGE)))
     order = np.argsort(-scores, kind="stable")
     return Detections(boxes[order], landmarks[order], scores[order])
 
 
 def lowest_score(threshold: float) -> float:
     """The lowest score of the detector's network with which a face can still reach a threshold after `refined`."""
-    return float(_probability(_logit(np.float64(threshold)) - WEIGHT * _logit(np.float64(RANGE[1]))))
-
-
-def _logit(probability: NDArray[np.floating] | np.floating) -> NDArray[np.floating]:
-    kept = np.clip(probability, 1e-7, 1 - 1e-7)
-    return np.log(kept / (1 - kept))
-
-
-def _probability(logit: NDArray[np.floating]) -> NDArray[np.floating]:
-    return 1 / (1 + np.exp(-logit))
+    return float(probability(logit(np.float64(threshold)) - WEIGHT * logit(np.float64(RANGE[1]))))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from facespace.faces.one_shot import decode_maps
+from facespace.faces.candidates import decode_maps
 from facespace.train.detector.loss import Faces, detection_loss, match
 from facespace.train.detector.network import DetectorNetwork, decode, flat, grid, grown
 

@@ -9,7 +9,7 @@ from torch import nn
 
 from facespace.evaluate.metrics.detection import average_precision, compare_boxes
 from facespace.faces.boxes import overlaps, suppress
-from facespace.faces.one_shot import Candidates, decode_maps
+from facespace.faces.candidates import Candidates, decode_maps
 from facespace.train.detector.photos import LabelledPhotos, Labels
 
 # Runs a network on a photo, uint8 (h, w, 3), and returns its maps, one for each stride.
