@@ -92,7 +92,7 @@ class OneShot:
 
     gives_landmarks = True
     # docs/decisions/014-one-shot-detector.md.
-    second_look = SecondLook(unsure=0.7, sure=0.75)
+    second_look = SecondLook(unsure=0.98, sure=0.75)
 
     def __init__(
         self, model: str | Path | None = None, score: float | None = None, smallest: int | None = None, threads: int = 1
