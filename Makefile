@@ -47,6 +47,7 @@ dist: $(VENV)/.dev
 
 benchmarks: $(VENV)/.dev
 	$(PIP) install -q -c constraints.txt -r benchmarks/requirements.txt
+	$(PIP) install -q --no-deps -r benchmarks/requirements-no-deps.txt
 	$(BIN)/python benchmarks/mining.py
 	$(BIN)/python benchmarks/networks.py
 	$(BIN)/python benchmarks/calibration.py

@@ -1,4 +1,4 @@
-"""facenet-pytorch's MTCNN for comparison, installed without its dependencies (benchmarks/requirements.txt).
+"""facenet-pytorch's MTCNN for comparison, installed without its dependencies (requirements-no-deps.txt).
 
 It requires a certain version of torch, and two functions of torchvision. If torchvision is not installed, or does not
 work with the installed torch, replacements are used: non-maximum suppression by class, and conversion of an image to a
