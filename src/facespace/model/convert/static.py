@@ -1,7 +1,7 @@
 """Static quantisation with onnxruntime, for networks of embeddings and of detectors.
 
-Weights become signed bytes with a scale per channel, activations unsigned bytes whose range covers the middle 99.998 %
-of the values on the calibration photos. docs/decisions/051-quantisation.md.
+Weights become signed bytes with a scale per channel, activations unsigned bytes whose range covers nearly all values on
+the calibration photos. docs/decisions/051-quantisation.md.
 """
 
 import logging
@@ -79,6 +79,7 @@ def quantised(
     network: onnx.ModelProto,
     batches: Iterable[NDArray[Any]],
     excluded: Sequence[str],
+    percentile: float,
     scales: Mapping[str, float] | None = None,
 ) -> onnx.ModelProto:
     """Quantise a prepared network.
@@ -90,6 +91,8 @@ def quantised(
     batches : iterable of arrays
         Inputs for calibration. All batches must have the same size.
     excluded : names of nodes that stay float32
+    percentile : float
+        How many of the values of an activation lie below the upper end of its range, and above the lower end.
     scales : mapping or None
         Scales of activations that are known, by name; they have the zero point 0.
 
@@ -98,7 +101,10 @@ def quantised(
     onnx.ModelProto
         With pairs of QuantizeLinear and DequantizeLinear, and without metadata.
     """
-    known = {name: [{"scale": np.float32(scale), "zero_point": np.uint8(0)}] for name, scale in (scales or {}).items()}
+    known = {
+        name: [{"scale": np.array(scale, np.float32), "zero_point": np.array(0, np.uint8)}]
+        for name, scale in (scales or {}).items()
+    }
     with tempfile.TemporaryDirectory() as folder:
         made = str(Path(folder) / "made.onnx")
         quantize_static(
@@ -114,7 +120,7 @@ def quantised(
             weight_type=QuantType.QInt8,
             activation_type=QuantType.QUInt8,
             calibrate_method=CalibrationMethod.Percentile,
-            extra_options={"TensorQuantOverrides": known},
+            extra_options={"CalibPercentile": percentile, "TensorQuantOverrides": known},
         )
         result = onnx.load(made)
     result.producer_name, result.producer_version = "facespace", ""
