@@ -110,10 +110,10 @@ def model_quantise_command(
     ] = None,
     json: AsJson = False,
 ) -> None:
-    """Quantise a model, or a detector made by `facespace train detector`, to int8.
+    """Quantise a model or a detector to int8.
 
-    A model becomes a quarter of the size and several times as fast on a CPU, a detector half of the size and up to
-    twice as fast.
+    A model becomes a quarter of the size and several times as fast on a CPU. A detector made by `facespace train
+    detector` becomes half of the size and about twice as fast.
     """
     from facespace.faces.detector_file import is_detector_file
     from facespace.model import read_model

@@ -70,9 +70,7 @@ def quantise_detector(
     made = card.model_copy(
         update={
             "weights_sha256": weights_sha256(after),
-            "false_boxes_data": card.false_boxes_data
-            if card.false_boxes is None
-            else f"{card.false_boxes_data} {REMARK}",
+            "false_boxes_data": card.false_boxes_data + f" {REMARK}" * (card.false_boxes is not None),
             # The number of steps is not a measurement.
             "figures": {name if name == "steps" else f"{name} {REMARK}": value for name, value in card.figures.items()},
             "quantised": QuantisedDetectorCard(
@@ -98,14 +96,11 @@ def _pixels(graph: onnx.GraphProto) -> str:
     """The name of the pixels as float32, from which the first convolution starts."""
     casts = [node for node in graph.node if node.op_type == "Cast"]
     given = graph.input[0].type.tensor_type.elem_type
-    if given != onnx.TensorProto.UINT8 or len(casts) != 1 or not _is_convolved(graph, casts[0].output[0]):
+    convolved = [node.op_type for cast in casts for node in users(graph, cast.output[0])] == ["Conv"]
+    if given != onnx.TensorProto.UINT8 or not convolved:
         raise ValueError("its first layer is not a convolution of bytes, as in a detector of this package")
     name: str = casts[0].output[0]
     return name
-
-
-def _is_convolved(graph: onnx.GraphProto, name: str) -> bool:
-    return [node.op_type for node in users(graph, name)] == ["Conv"]
 
 
 def _output_layers(graph: onnx.GraphProto) -> list[str]:
