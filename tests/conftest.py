@@ -209,3 +209,29 @@ def exact_clusters():
         return first_appearance(fcluster(merges, threshold, "distance"))
 
     return cluster
+
+
+@pytest.fixture(scope="session")
+def float_detector(tmp_path_factory) -> Path:
+    """The file of a small float32 detector with random weights, whose scores lie around a half."""
+    import torch
+
+    from facespace.faces.detector_file import DetectorModelCard, write_detector
+    from facespace.onnxfile import weights_sha256
+    from facespace.train.detector.export import detector_to_onnx
+    from facespace.train.detector.network import DetectorNetwork
+
+    with torch.random.fork_rng(), torch.no_grad():
+        torch.manual_seed(0)
+        network = DetectorNetwork((8, 8), (8, 16, 16), 8).eval()
+        for module in network.modules():
+            if isinstance(module, torch.nn.BatchNorm2d):
+                module.weight.uniform_(1, 3)
+                module.bias.normal_(0, 0.2)
+        network.out.weight.normal_(0, 0.5)
+        network.bias.zero_()
+        onnx = detector_to_onnx(network)
+    said = {"score": 0.4, "false_boxes": 0.1, "false_boxes_data": "nothing", "figures": {"precision": 0.5, "steps": 3}}
+    path = tmp_path_factory.mktemp("detector") / "tiny.onnx"
+    write_detector(path, onnx, DetectorModelCard(name="tiny", version="1", weights_sha256=weights_sha256(onnx), **said))
+    return path

@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from facespace.faces.detector_file import read_detector
 from facespace.model import read_model
 
 
@@ -61,3 +62,22 @@ def test_import_and_quantise_write_two_model_files(run, model_path, people, tmp_
     assert finished.returncode == 0, finished.stderr
     assert json.loads(finished.stdout)["card"]["quantised"]["drift"] < 0.1
     assert read_model(tmp_path / "int8.onnx").card.name == "foreign-int8"
+
+
+def test_quantise_takes_a_detector_too(run, float_detector, people, tmp_path):
+    (tmp_path / "photos").mkdir()
+    for number, photo in enumerate(sorted(people.rglob("*.*"))[:8]):
+        shutil.copy(photo, tmp_path / "photos" / f"{number}{photo.suffix}")
+    (tmp_path / "photos" / "bad.jpg").write_bytes(b"not a photo")
+    finished = run("quantise", float_detector, "int8.onnx", "--faces", "photos", "--json")
+    assert finished.returncode == 0, finished.stderr
+    assert "bad.jpg" in finished.stderr
+    card = read_detector(tmp_path / "int8.onnx")[0]
+    assert json.loads(finished.stdout)["card"]["quantised"] == card.quantised.model_dump()
+    assert (card.quantised.data, card.quantised.photos) == ("the folder photos", 6)
+    finished = run("quantise", float_detector, "other.onnx", "--faces", "photos")
+    assert "scores above .1 differ by" in finished.stdout
+    finished = run("quantise", "int8.onnx", "other.onnx", "--faces", "photos")
+    assert (finished.returncode, "quantised already" in finished.stderr) == (2, True)
+    finished = run("quantise", float_detector, "other.onnx", "--faces", "photos", "--detector", "mtcnn")
+    assert (finished.returncode, "leave out --detector" in finished.stderr) == (2, True)

@@ -10,6 +10,7 @@ from facespace.cli.extras import extra
 from facespace.cli.groups import show_groups
 from facespace.cli.options import AsJson, ModelArgument
 from facespace.cli.output import as_json, echo, print_json, table, warn
+from facespace.errors import FacespaceError
 
 if TYPE_CHECKING:
     from facespace.model import Card, FigureCard, StageCard
@@ -109,23 +110,50 @@ def model_quantise_command(
     ] = None,
     json: AsJson = False,
 ) -> None:
-    """Quantise a model to int8.
+    """Quantise a model or a detector to int8.
 
-    The result is a quarter of the size and several times as fast on a CPU.
+    A model becomes a quarter of the size and several times as fast on a CPU. A detector made by `facespace train
+    detector` becomes half of the size and about twice as fast.
     """
+    from facespace.faces.detector_file import is_detector_file
     from facespace.model import read_model
     from facespace.space import load
 
     with extra("convert"):
         from facespace.bulk import calibration_faces
         from facespace.model.convert import quantise
+    if model.is_file() and is_detector_file(model):
+        if detector is not None:
+            raise FacespaceError(f"{model} is a detector and finds the faces itself; leave out --detector")
+        _quantise_detector(model, target, faces, json)
+        return
     crops = calibration_faces(load(model, provider="cpu", detector=detector), faces, on_failure=warn)
-    made = quantise(read_model(model), crops, target, f"the folder {faces.name}")
+    made = quantise(read_model(model), crops, target, _source(faces))
     if json:
         print_json({"model": target, "card": made.card})
         return
     echo(f"wrote {target} ({_megabytes(target)}, from {_megabytes(model)})")
     show_card(made.card)
+
+
+def _quantise_detector(detector: Path, target: Path, photos: Path, json: bool) -> None:
+    from facespace.bulk import calibration_pieces
+    from facespace.faces import OneShot
+    from facespace.model.convert import quantise_detector
+
+    pieces = calibration_pieces(OneShot(detector), photos, on_failure=warn)
+    card = quantise_detector(detector, pieces, target, _source(photos))
+    if json:
+        print_json({"model": target, "card": card})
+        return
+    drift = card.quantised.drift if card.quantised else None
+    moved = "" if drift is None else f"; scores above .1 differ by {drift:.3f} on average"
+    echo(f"wrote {target} ({_megabytes(target)}, from {_megabytes(detector)}), a detector{moved}")
+
+
+def _source(folder: Path) -> str:
+    """The origin of calibration photos, for a card: only the folder's name, because paths are private."""
+    return f"the folder {folder.name}"
 
 
 def show_card(card: "Card") -> None:

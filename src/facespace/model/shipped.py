@@ -6,18 +6,16 @@ Nothing is downloaded. A file that does not match the manifest is refused: it wa
 import hashlib
 import os
 from pathlib import Path
-from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from facespace.errors import ModelError
-from facespace.faces.detector_file import read_detector
+from facespace.faces.detector_file import Sha256, read_detector
 from facespace.model.file import read_model
 from facespace.validation import explain
 
 SHIPPED = Path(__file__).parents[1] / "models"
 _MANIFEST = "manifest.json"
-Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
 class Manifest(BaseModel):

@@ -1,23 +1,15 @@
-"""Static quantisation with onnxruntime: convert a float32 network to int8, calibrated on faces.
+"""Quantise an embedding model: convert its float32 network to int8, calibrated on faces.
 
-Weights become signed bytes with a scale per channel, activations unsigned bytes whose range covers the middle 99.998 %
-of the values on the calibration faces. Everything after the last convolution stays float32: it takes little time, and
-rounding it would round the embedding itself. docs/decisions/051-quantisation.md.
+Everything after the last convolution stays float32: it takes little time, and rounding it would round the embedding
+itself. docs/decisions/051-quantisation.md.
 """
 
-import logging
 import os
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
-from io import StringIO
 from pathlib import Path
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static
-from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from facespace.errors import ModelError
 from facespace.metric import paired_squared_distances
@@ -32,14 +24,15 @@ from facespace.model import (
     weights_sha256,
     write_model,
 )
+from facespace.model.convert.static import OPERATORS, REMARK, divided, prepared, quantised, quantising, serialised
 
 # Calibration keeps the output of every layer for every face: about 10 MB per face for a ResNet at 150 pixels.
 CALIBRATION_FACES = 128
 
-_BATCH = 16
+# Activations cover the middle 99.998 % of the values: one unusual face must not coarsen all others.
+PERCENTILE = 99.999
 
-# Convolutions and the operations between them; everything else stays float32.
-_OPERATORS = ["Conv", "Relu", "Clip", "Add", "MaxPool", "AveragePool", "Pad"]
+_BATCH = 16
 
 
 def quantise(
@@ -73,12 +66,9 @@ def quantise(
     """
     if model.card.quantised is not None:
         raise ModelError(f"{model.path} is quantised already; use the float32 model it was made from")
-    if len(faces) < 4:
-        raise ModelError(f"{len(faces)} faces are too few for calibration; give 100 or more")
-    engine = Engine(model, "cpu")
-    compared = np.arange(len(faces)) % 4 == 3
-    before = engine.embed(faces[compared])
-    calibrating = _whole_batches(faces[~compared][:CALIBRATION_FACES])
+    calibrating, compared = divided(faces, CALIBRATION_FACES, "faces")
+    calibrating = _whole_batches(calibrating)
+    before = Engine(model, "cpu").embed(compared)
     onnx_file = _quantised(model, calibrating)
     card = model.card.model_copy(
         update={
@@ -89,7 +79,7 @@ def quantise(
             "limits": (),
         }
     )
-    after = Engine(ModelFile(Path(target), card, onnx_file), "cpu").embed(faces[compared])
+    after = Engine(ModelFile(Path(target), card, onnx_file), "cpu").embed(compared)
     drift = float(paired_squared_distances(before, after).mean())
     card = card.model_copy(
         update={
@@ -111,37 +101,14 @@ def _decisions(card: Card, drift: float) -> DecisionsCard | None:
     decisions = card.decisions
     if decisions is None or any(entry.threshold + 2 * drift > entry.high for entry in decisions.thresholds):
         return None
-    return decisions.model_copy(update={"data": f"{decisions.data} (measured before quantisation)"})
+    return decisions.model_copy(update={"data": f"{decisions.data} {REMARK}"})
 
 
 def _quantised(model: ModelFile, faces: NDArray[np.uint8]) -> bytes:
-    with tempfile.TemporaryDirectory() as folder, _quiet():
-        given, prepared, made = (str(Path(folder) / f"{name}.onnx") for name in ("given", "prepared", "made"))
-        Path(given).write_bytes(model.onnx)
-        try:
-            quant_pre_process(given, prepared, skip_symbolic_shape=True)
-            network = _named(onnx.load(prepared))
-            quantize_static(
-                network,
-                made,
-                _Faces(model.card, network.graph.input[0].name, faces),
-                quant_format=QuantFormat.QDQ,
-                op_types_to_quantize=_OPERATORS,
-                nodes_to_exclude=_after_the_last_convolution(network.graph),
-                per_channel=True,
-                # Seven bits, because a processor without VNNI adds two 8-bit products in 16 bits, which overflow.
-                reduce_range=True,
-                weight_type=QuantType.QInt8,
-                activation_type=QuantType.QUInt8,
-                calibrate_method=CalibrationMethod.Percentile,
-            )
-        except Exception as error:  # onnxruntime's tools raise exceptions of any type
-            raise ModelError(f"onnxruntime cannot quantise {model.path}: {error}") from error
-        quantised = onnx.load(made)
-    quantised.producer_name, quantised.producer_version = "facespace", ""
-    del quantised.metadata_props[:]
-    serialised: bytes = quantised.SerializeToString(deterministic=True)
-    return serialised
+    with quantising(model.path):
+        network = prepared(model.onnx)
+        batches = (prepare(faces[start : start + _BATCH], model.card) for start in range(0, len(faces), _BATCH))
+        return serialised(quantised(network, batches, _after_the_last_convolution(network.graph), PERCENTILE))
 
 
 def _whole_batches(faces: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -149,37 +116,8 @@ def _whole_batches(faces: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return faces[: len(faces) - len(faces) % min(_BATCH, len(faces))]
 
 
-def _named(network: onnx.ModelProto) -> onnx.ModelProto:
-    """Give every node a name, by which it can be excluded: excluding an unnamed node would exclude all unnamed ones."""
-    for index, node in enumerate(network.graph.node):
-        node.name = node.name or f"{node.op_type}_{index}"
-    return network
-
-
 def _after_the_last_convolution(graph: onnx.GraphProto) -> list[str]:
     convolutions = [index for index, node in enumerate(graph.node) if node.op_type == "Conv"]
     if not convolutions:
         raise ValueError("it has no convolutions")
-    return [node.name for node in list(graph.node)[convolutions[-1] + 1 :] if node.op_type in _OPERATORS]
-
-
-class _Faces(CalibrationDataReader):  # type: ignore[misc]
-    """Calibration faces in batches, through onnxruntime's interface."""
-
-    def __init__(self, card: Card, name: str, faces: NDArray[np.uint8]):
-        self._batches = ({name: prepare(faces[start : start + _BATCH], card)} for start in range(0, len(faces), _BATCH))
-
-    def get_next(self) -> dict[str, NDArray[np.float32]] | None:
-        return next(self._batches, None)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Silence onnxruntime's tools, which print to the terminal and warn about intended settings."""
-    level = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        with redirect_stdout(StringIO()):
-            yield
-    finally:
-        logging.disable(level)
+    return [node.name for node in list(graph.node)[convolutions[-1] + 1 :] if node.op_type in OPERATORS]

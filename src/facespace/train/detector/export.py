@@ -10,9 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from facespace.errors import ModelError
-from facespace.faces.detector_file import DETECTOR_KEY, DetectorModelCard, read_detector
-from facespace.files import replacing
-from facespace.onnxfile import weights_sha256, with_metadata
+from facespace.faces.detector_file import DetectorModelCard, read_detector, write_detector
+from facespace.onnxfile import weights_sha256
 from facespace.train.detector.calibrate import PIECE, Calibration, faceless_pieces, fit_scores, threshold_for
 from facespace.train.detector.loop import averaged_network
 from facespace.train.detector.network import DetectorNetwork
@@ -119,16 +118,6 @@ def _threshold(network: DetectorNetwork, validation: LabelledPhotos) -> dict[str
 
 
 _MEASURED = ("precision", "large_recall", "landmark_error")
-
-
-def write_detector(path: Path, onnx: bytes, card: DetectorModelCard) -> None:
-    """Write a network with its card; ModelError if the file cannot be written."""
-    content = with_metadata(onnx, DETECTOR_KEY, card.model_dump_json(exclude_none=True).encode())
-    try:
-        with replacing(path) as partial:
-            partial.write_bytes(content)
-    except OSError as error:
-        raise ModelError(f"cannot write the detector {path}: {error.strerror}") from None
 
 
 def detector_to_onnx(network: DetectorNetwork) -> bytes:
