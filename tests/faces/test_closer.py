@@ -36,8 +36,8 @@ def test_the_part_has_all_unsure_candidates_and_a_margin_within_the_photo():
     assert closer.unsure_part(first, WIDTH, HEIGHT, 0.5) == (4, 54, 456, 600)
 
 
-def test_a_face_that_fills_the_photo_is_not_enlarged():
-    assert closer.unsure_part(candidates((100, 100, 400, 0.5)), WIDTH, HEIGHT, 1.0) is None
+def test_a_large_face_is_not_enlarged():
+    assert closer.unsure_part(candidates((100, 100, 90, 0.5)), WIDTH, HEIGHT, 1.0) is None
 
 
 def test_of_a_face_that_both_looks_see_the_logits_are_averaged():
@@ -57,7 +57,7 @@ def test_the_score_falls_if_only_one_look_sees_a_face():
 
 @pytest.mark.parametrize(
     "row",
-    [(500, 100, 40, 0.5), (275, 100, 40, 0.5), (100, 100, 40, 0.03), (0, 0, 250, 0.5)],
+    [(500, 100, 40, 0.5), (275, 100, 40, 0.5), (100, 100, 40, 0.03), (0, 0, 90, 0.5)],
     ids=["outside", "cut by the border of the part", "a very low score", "large"],
 )
 def test_what_the_closer_look_cannot_judge_stays_as_it_was(row):

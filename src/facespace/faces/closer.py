@@ -23,9 +23,9 @@ ZOOM = 1.5
 # Candidates that come closer than this to a border of the part inside the photo are not compared, because the closer
 # look may see only a piece of them: pixels of the first look's input.
 RIM = 16
-# Larger candidates are not compared either, because enlarged they exceed the receptive field of a cell: pixels of the
-# first look's input.
-LARGEST = 170
+# Larger candidates are not compared either, because they gain nothing from being enlarged: pixels of the first look's
+# input.
+LARGEST = 64
 # Minimum overlap, as a share of the union, of the two boxes of one face.
 SAME = 0.5
 # The logit of a score is reduced by this if only one of the looks sees the face.
