@@ -25,19 +25,19 @@ def both(first, second, part):
 
 @pytest.mark.parametrize("score", [0.2, 0.7])
 def test_a_photo_of_which_the_detector_is_sure_is_not_looked_at_again(score):
-    assert closer.unsure_part(candidates((50, 50, 40, score)), WIDTH, HEIGHT, 1.0) is None
-    assert closer.unsure_part(candidates(), WIDTH, HEIGHT, 1.0) is None
+    assert closer.uncertain_part(candidates((50, 50, 40, score)), WIDTH, HEIGHT, 1.0) is None
+    assert closer.uncertain_part(candidates(), WIDTH, HEIGHT, 1.0) is None
 
 
 def test_the_part_has_all_unsure_candidates_and_a_margin_within_the_photo():
     first = candidates((100, 150, 40, 0.5), (300, 560, 60, 0.3), (700, 20, 40, 0.99))
-    assert closer.unsure_part(first, WIDTH, HEIGHT, 1.0) == (52, 102, 408, 600)
+    assert closer.uncertain_part(first, WIDTH, HEIGHT, 1.0) == (52, 102, 408, 600)
     # At half the scale, the margin is twice as wide in the photo.
-    assert closer.unsure_part(first, WIDTH, HEIGHT, 0.5) == (4, 54, 456, 600)
+    assert closer.uncertain_part(first, WIDTH, HEIGHT, 0.5) == (4, 54, 456, 600)
 
 
 def test_a_large_face_is_not_enlarged():
-    assert closer.unsure_part(candidates((100, 100, 90, 0.5)), WIDTH, HEIGHT, 1.0) is None
+    assert closer.uncertain_part(candidates((100, 100, 90, 0.5)), WIDTH, HEIGHT, 1.0) is None
 
 
 def test_of_a_face_that_both_looks_see_the_logits_are_averaged():
@@ -67,6 +67,19 @@ def test_what_the_closer_look_cannot_judge_stays_as_it_was(row):
     np.testing.assert_array_equal(found.scores, first.scores)
 
 
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [((100, 100, 63, 0.8), (100, 100, 65, 0.99)), ((240, 100, 43, 0.8), (240, 100, 45, 0.99))],
+    ids=["size", "border of the part"],
+)
+def test_a_partner_may_lie_just_beyond_the_limits(first, second):
+    found = both(candidates(first), candidates(second), closer.Part(0, 0, 300, 300))
+    assert len(found.scores) == 1
+    assert found.scores[0] > 0.9
+    # Without a partner it is not taken.
+    assert len(both(candidates(), candidates(second), closer.Part(0, 0, 300, 300)).scores) == 0
+
+
 def test_a_face_at_the_border_of_the_photo_is_compared():
     first, second = candidates((0, 0, 40, 0.5)), candidates((-1, 0, 40, 0.5))
     found = both(first, second, closer.Part(0, 0, 300, 300))
@@ -93,9 +106,41 @@ def test_no_candidates_are_combined_to_none():
     assert len(both(candidates(), candidates(), closer.Part(0, 0, 9, 9)).scores) == 0
 
 
-def test_small_faces_are_found_that_one_look_misses(portraits, lay_out_faces, monkeypatch):
-    image, _ = lay_out_faces(portraits, 0.2)
-    (found,) = OneShot()([image])
-    monkeypatch.setattr(closer, "UNSURE", (2.0, 3.0))
-    (without,) = OneShot()([image])
-    assert len(found.scores) > len(without.scores)
+@pytest.fixture
+def crowd(portraits, lay_out_faces):
+    """A picture of faces so small that one look misses some of them."""
+    return lay_out_faces(portraits, 0.2)[0]
+
+
+def found_in(image, **options):
+    (found,) = OneShot(**options)([image])
+    return len(found.scores)
+
+
+def test_small_faces_are_found_that_one_look_misses(crowd, monkeypatch):
+    more = found_in(crowd)
+    monkeypatch.setattr(closer, "UNCERTAIN", (2.0, 3.0))
+    assert more > found_in(crowd)
+
+
+def test_a_smallest_face_that_needs_no_tiles_changes_nothing(crowd):
+    assert found_in(crowd, smallest=20) == found_in(crowd)
+
+
+def test_a_very_dark_photo_is_brightened_for_the_closer_look_too(crowd):
+    assert found_in(crowd // 8) == found_in(crowd)
+
+
+def test_photos_together_give_what_each_gives_alone(crowd, portraits, lay_out_faces):
+    images = [crowd, lay_out_faces(portraits[:2])[0], np.asfortranarray(crowd)]
+    counts = [len(found.scores) for found in OneShot()(images)]
+    assert counts == [found_in(image) for image in images]
+    assert counts[0] == counts[2]
+
+
+@pytest.mark.parametrize("shape", [(5000, 1), (1, 5000), (2, 2)])
+def test_photos_of_extreme_shapes_are_searched(shape, monkeypatch):
+    # So that everything is uncertain.
+    monkeypatch.setattr(closer, "UNCERTAIN", (0.0, 1.0))
+    noise = np.random.default_rng(0).integers(0, 256, (*shape, 3), np.uint8)
+    assert found_in(noise, score=0.01) >= 0

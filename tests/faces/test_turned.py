@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from facespace.faces import CROPS, Finder, Mtcnn, default_finder
+from facespace.faces import CROPS, Detections, Finder, Mtcnn, OneShot, default_finder
+from facespace.faces.turned import look_turned
 
 
 class Counting(Mtcnn):
@@ -87,3 +88,26 @@ def test_a_detector_without_second_look_scores_runs_once(portraits, lay_out_face
     detector = Plain()
     Finder(detector, CROPS["arcface-112"], 112, 112).find(image[::-1].copy())
     assert detector.pixels == image.shape[0] * image.shape[1]
+
+
+class Scored:
+    """A stub that gives one face, whose score depends on whether the photo is higher than wide."""
+
+    gives_landmarks = False
+    second_look = OneShot.second_look
+
+    def __init__(self, stored, rotated):
+        self.scores = {False: stored, True: rotated}
+
+    def __call__(self, images):
+        boxes = np.array([[0, 0, 9, 9]], np.float32)
+        return [
+            Detections(boxes, None, np.array([self.scores[image.shape[0] > image.shape[1]]], np.float32))
+            for image in images
+        ]
+
+
+@pytest.mark.parametrize(("stored", "rotated", "turns"), [(0.9, 0.99, 1), (0.9, 0.7, 0), (0.985, 0.99, 0)])
+def test_a_photo_is_rotated_if_a_face_scores_higher_there_and_none_is_certain_as_stored(stored, rotated, turns):
+    image, detector = np.zeros((40, 60, 3), np.uint8), Scored(stored, rotated)
+    assert look_turned(image, detector([image])[0], detector)[0] == turns

@@ -34,6 +34,8 @@ def test_with_mirror_a_face_and_its_mirror_image_have_the_same_embedding(model_p
     both = plain + of_mirrored
     np.testing.assert_allclose(found, both / np.linalg.norm(both, axis=1, keepdims=True), atol=1e-6)
     assert np.abs(found - plain).max() > 1e-3
+    assert np.abs(engine.embed(crops[:3]) - found[:3]).max() < 1e-6
+    np.testing.assert_array_equal(engine.run(crops[:3]), space.engine.run(crops[:3]))
 
 
 def test_points_lie_on_the_unit_sphere(space, crops):

@@ -1,7 +1,10 @@
 """Locate the main face of a photo: by a detector, from a landmarks file, or as the fixed centre crop."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -10,6 +13,7 @@ from numpy.typing import NDArray
 from facespace.errors import ImageError
 from facespace.evaluate.landmarks import GivenFace
 from facespace.faces import CROPS, TEMPLATES, Found, find_stream
+from facespace.faces.detector_file import shipped_detector
 from facespace.faces.quality import judge
 from facespace.images import Image, read_image
 from facespace.space import Space
@@ -55,7 +59,8 @@ class ByDetector:
 
     def key(self, name: str) -> str:
         """See `Locator.key`."""
-        return f"{self.space.detector}, {'central' if self.central else 'largest'}"
+        detector = self.space.detector
+        return f"{detector} {_detector_sha256(detector)}, {'central' if self.central else 'largest'}"
 
     def locate(self, photos: Mapping[str, bytes]) -> dict[str, Located | ImageError | None]:
         """See `Locator.locate`; uses several threads."""
@@ -134,3 +139,11 @@ def _cut(space: Space, image: Image, face: GivenFace, judged: bool) -> Located:
     pixels = CROPS[space.card.crop](image, face.box, face.landmarks, size.width, size.height)
     quality = judge(image, face.landmarks, 1.0).value if judged else np.nan
     return Located(face.box, face.landmarks, quality, pixels)
+
+
+@cache
+def _detector_sha256(detector: str) -> str:
+    """Hash of the files of a detector: those that the user named, or the one that ships with the package."""
+    path = Path(detector)
+    paths = [path, path.with_suffix(".toml")] if path.suffix == ".onnx" else [shipped_detector()]
+    return hashlib.sha256(b"".join(each.read_bytes() for each in paths if each.exists())).hexdigest()

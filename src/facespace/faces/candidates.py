@@ -18,7 +18,7 @@ _MIRRORED = (1, 0, 2, 4, 3)
 
 
 class Candidates(NamedTuple):
-    """Boxes (n, 4), landmarks (n, 5, 2) and scores (n,) in pixels, measured from pixel edges."""
+    """Boxes (n, 4), landmarks (n, 5, 2) and scores (n,), float32, in pixels, measured from pixel edges."""
 
     boxes: NDArray[np.float32]
     landmarks: NDArray[np.float32]
@@ -32,9 +32,9 @@ class Candidates(NamedTuple):
 def decode_maps(maps: Sequence[NDArray[np.float32]], threshold: float) -> Candidates:
     """Decode the network's maps (15, h / s, w / s) of one input, in cells whose score reaches the threshold.
 
-    Each cell holds the logit of its score, the offset of the box's centre from the cell's centre in cells, the
-    logarithms of the box's sides divided by 4 cells, and the landmarks relative to the box's centre, in units of the
-    square root of its area.
+    `threshold` lies between 0 and 1, exclusively. Each cell holds the logit of its score, the offset of the box's
+    centre from the cell's centre in cells, the logarithms of the box's sides divided by 4 cells, and the landmarks
+    relative to the box's centre, in units of the square root of its area.
     """
     lowest = np.log(threshold / (1 - threshold))
     parts = []
@@ -70,6 +70,10 @@ def best_boxes(boxes: NDArray[np.float32], scores: NDArray[np.float32]) -> NDArr
     ----------
     boxes : float32, shape (n, 4)
     scores : float32, shape (n,)
+
+    Returns
+    -------
+    indices, shape (m,)
     """
     kept = suppress(boxes, scores, SAME)
     return kept[suppress(boxes[kept], scores[kept], COVERED, over="smaller")]

@@ -1,7 +1,8 @@
-"""A closer look at the part of a photo where the detector is unsure: which part, and how both results are combined.
+"""A closer look at the part of a photo with uncertain candidates: which part, and how both results are combined.
 
-The part is searched enlarged and mirrored, so that the network sees other pixels than before. This finds more small
-faces, and rejects more things that are not faces: docs/decisions/014-one-shot-detector.md.
+A candidate is uncertain if its score is neither high nor low. The part is searched once more, enlarged and mirrored, so
+that the network gets other pixels than before. This finds more small faces, and rejects more things that are not faces:
+docs/decisions/014-one-shot-detector.md.
 """
 
 from typing import NamedTuple
@@ -12,11 +13,11 @@ from numpy.typing import NDArray
 from facespace.faces.boxes import overlaps
 from facespace.faces.candidates import Candidates, joined, logit, probability
 
-# Scores of which the detector is unsure.
-UNSURE = (0.25, 0.65)
+# Scores between these are uncertain.
+UNCERTAIN = (0.25, 0.65)
 # Candidates with lower scores are not compared, so that a lower threshold does not change the faces above it.
 LEAST = 0.05
-# The part includes this many pixels of the first look's input around each unsure candidate.
+# The part includes this many pixels of the first look's input around each uncertain candidate.
 MARGIN = 48
 # How much larger the part is searched than the whole photo was.
 ZOOM = 1.5
@@ -27,8 +28,8 @@ RIM = 16
 # input.
 LARGEST = 64
 # Minimum overlap, as a share of the union, of the two boxes of one face.
-SAME = 0.5
-# The logit of a score is reduced by this if only one of the looks sees the face.
+ONE_FACE = 0.5
+# The logit of a score is reduced by this if only one of the looks finds the face.
 ALONE = 1.0
 
 
@@ -41,8 +42,8 @@ class Part(NamedTuple):
     bottom: int
 
 
-def unsure_part(first: Candidates, width: int, height: int, scale: float) -> Part | None:
-    """Return the part of a photo to look at more closely; None if the detector is sure of all its candidates.
+def uncertain_part(first: Candidates, width: int, height: int, scale: float) -> Part | None:
+    """Choose the part of a photo to look at more closely.
 
     Parameters
     ----------
@@ -52,9 +53,14 @@ def unsure_part(first: Candidates, width: int, height: int, scale: float) -> Par
         Of the photo.
     scale : float
         Of the first look: pixels of its input for each pixel of the photo.
+
+    Returns
+    -------
+    Part or None
+        A rectangle around all small uncertain candidates; None if there are none.
     """
-    unsure = (first.scores >= UNSURE[0]) & (first.scores <= UNSURE[1]) & _small(first, scale)
-    boxes = first.boxes[unsure]
+    uncertain = (first.scores >= UNCERTAIN[0]) & (first.scores <= UNCERTAIN[1]) & _small(first, scale)
+    boxes = first.boxes[uncertain]
     if not len(boxes):
         return None
     margin = MARGIN / scale
@@ -64,9 +70,9 @@ def unsure_part(first: Candidates, width: int, height: int, scale: float) -> Par
 
 
 def combined(first: Candidates, second: Candidates, part: Part, width: int, height: int, scale: float) -> Candidates:
-    """Combine what the first look saw in a whole photo with what the closer look saw in a part of it.
+    """Combine the candidates of the first look with those of the closer look at a part of the photo.
 
-    If both see a face, their logits are averaged, and the one with the higher score counts more for the box and the
+    If both find a face, their logits are averaged, and the one with the higher score counts more for the box and the
     landmarks. If only one of them does, its score falls.
 
     Parameters
@@ -74,21 +80,28 @@ def combined(first: Candidates, second: Candidates, part: Part, width: int, heig
     first, second : Candidates
         One for each face, in pixels of the photo. `first` is ordered by score.
     part : Part
-        What the closer look saw.
+        The part that was searched again.
     width, height, scale
-        As for `unsure_part`.
+        As for `uncertain_part`.
+
+    Returns
+    -------
+    Candidates
+        In no particular order; two of them may overlap.
     """
     inside = _comparable(first, part, width, height, scale)
-    before, after = first.chosen(inside), second.chosen(_comparable(second, part, width, height, scale))
-    partners = _partners(before.boxes, after.boxes)
+    before = first.chosen(inside)
+    # A box that is just within the limits may have a partner that is just beyond them.
+    partners = _partners(before.boxes, second.boxes)
     both = partners >= 0
-    alone = np.setdiff1d(np.arange(len(after.scores)), partners)
+    alone = _comparable(second, part, width, height, scale)
+    alone[partners[both]] = False
     return joined(
         [
             first.chosen(~inside),
-            _averaged(before.chosen(both), after.chosen(partners[both])),
-            _doubted(before.chosen(~both)),
-            _doubted(after.chosen(alone)),
+            _averaged(before.chosen(both), second.chosen(partners[both])),
+            _less_certain(before.chosen(~both)),
+            _less_certain(second.chosen(alone)),
         ]
     )
 
@@ -114,7 +127,7 @@ def _partners(before: NDArray[np.float32], after: NDArray[np.float32]) -> NDArra
     for index in range(len(before) if len(after) else 0):
         shares = overlaps(before[index : index + 1], after)[0] * free
         best = int(shares.argmax())
-        if shares[best] >= SAME:
+        if shares[best] >= ONE_FACE:
             partners[index], free[best] = best, False
     return partners
 
@@ -126,5 +139,5 @@ def _averaged(a: Candidates, b: Candidates) -> Candidates:
     return Candidates(boxes, landmarks, probability((logit(a.scores) + logit(b.scores)) / 2))
 
 
-def _doubted(found: Candidates) -> Candidates:
+def _less_certain(found: Candidates) -> Candidates:
     return found._replace(scores=probability(logit(found.scores) - ALONE))

@@ -1,4 +1,7 @@
-"""A detector that finds every face in one pass: boxes, scores and five landmarks from one network.
+"""A detector with one network, which gives boxes, scores and five landmarks at once.
+
+Photos are searched as a whole and, if they are large, as a small copy. A part with uncertain candidates is searched
+once more (`facespace.faces.closer`).
 
 docs/decisions/014-one-shot-detector.md describes the network, its training and its accuracy.
 """
@@ -17,7 +20,7 @@ from numpy.typing import NDArray
 from facespace.errors import ModelError
 from facespace.faces import closer
 from facespace.faces.candidates import Candidates, best_boxes, decode_maps, joined, mirrored
-from facespace.faces.dark import lit
+from facespace.faces.dark import brightened, gain, lit
 from facespace.faces.detection import Detections, SecondLook
 from facespace.faces.detector_file import STRIDES, DetectorModelCard, read_detector, shipped_detector
 from facespace.faces.mtcnn import Mtcnn
@@ -47,7 +50,6 @@ class _Piece(NamedTuple):
 
     inner : which of its borders (left, top, right, bottom) lie inside the photo
     least : faces whose larger side is smaller than this, in pixels of the piece, are left out
-    whole : whether it is the whole photo, to be looked at more closely where the network is unsure
     """
 
     photo: int
@@ -57,11 +59,10 @@ class _Piece(NamedTuple):
     pixels: NDArray[np.uint8]
     inner: tuple[bool, bool, bool, bool]
     least: float = 0
-    whole: bool = False
 
 
 class _Seen(NamedTuple):
-    """What the network saw in a piece, in pixels of the photo; `scale` is the piece's if it is the whole photo."""
+    """Candidates of a piece in pixels of the photo, and its scale; None if no closer look is to follow."""
 
     candidates: Candidates
     scale: float | None
@@ -158,7 +159,7 @@ class OneShot:
             wanted = whole_scale if self._smallest is None else min(1.0, self.card.smallest / self._smallest)
             if wanted > whole_scale:
                 yield from _tiles(number, image, wanted)
-            yield _scaled(number, image, whole_scale)._replace(whole=wanted == whole_scale)
+            yield _scaled(number, image, whole_scale)
             if longest * whole_scale > 2 * SMALL:
                 yield _scaled(number, image, SMALL / longest)._replace(least=LARGE * SMALL)
 
@@ -167,19 +168,21 @@ class OneShot:
         maps = self._maps(_batch(pieces, shape))
         for index, piece in enumerate(pieces):
             seen = decode_maps([level[index] for level in maps], threshold)
-            found[piece.photo].append(_Seen(_placed(seen, piece), piece.scale[0] if piece.whole else None))
+            # Small copies are for large faces, which gain nothing from a closer look.
+            found[piece.photo].append(_Seen(_placed(seen, piece), None if piece.least else min(piece.scale)))
 
     def _checked(self, image: NDArray[np.uint8], first: Candidates, scale: float | None) -> Candidates:
-        """Look more closely at the part of the photo where the network is unsure of what it saw in the whole."""
+        """Look more closely at the part of the photo that has uncertain candidates."""
         if scale is None:
             return first
+        first = _highest(first)
         first = first.chosen(best_boxes(first.boxes, first.scores))
         height, width = image.shape[:2]
-        part = closer.unsure_part(first, width, height, scale)
+        part = closer.uncertain_part(first, width, height, scale)
         if part is None:
             return first
         left, top, right, bottom = part
-        pixels = lit(image)[top:bottom, left:right]
+        pixels = brightened(image[top:bottom, left:right], gain(image))
         larger = min(closer.ZOOM * scale, max(scale, math.sqrt(CLOSER_RUN / (pixels.shape[0] * pixels.shape[1]))))
         inner = (left > 0, top > 0, right < width, bottom < height)
         piece = _scaled(0, np.ascontiguousarray(pixels[:, ::-1]), larger)._replace(left=left, top=top, inner=inner)
@@ -256,9 +259,12 @@ def _placed(seen: Candidates, piece: _Piece) -> Candidates:
 
 def _merged(found: Candidates) -> Detections:
     """Merge the candidates from all pieces of a photo to one detection per face."""
-    if len(found.scores) > MOST:
-        found = found.chosen(np.argsort(-found.scores, kind="stable")[:MOST])
+    found = _highest(found)
     return _distinct(Detections(found.boxes, found.landmarks - np.float32(0.5), found.scores))
+
+
+def _highest(found: Candidates) -> Candidates:
+    return found if len(found.scores) <= MOST else found.chosen(np.argsort(-found.scores, kind="stable")[:MOST])
 
 
 def _distinct(found: Detections) -> Detections:

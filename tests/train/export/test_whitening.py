@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from facespace.errors import DataError
 from facespace.metric import squared_distances
 from facespace.space import load
 from facespace.train.engine.loop import train
@@ -88,3 +89,10 @@ def test_it_is_part_of_the_exported_model(recipe, faces, tmp_path, copies, mirro
     np.testing.assert_allclose(found, again, atol=2e-5)
     turned = space.engine.embed(np.ascontiguousarray(crops[:, :, ::-1]))
     assert np.allclose(turned, found, atol=1e-5) == mirror
+
+
+def test_mirror_images_are_not_averaged_twice(recipe, faces, tmp_path):
+    asked = recipe(whitening={"shrinkage": 0.1, "copies": 0, "mirror": True})
+    train(asked, faces, tmp_path / "run")
+    with pytest.raises(DataError, match=r"averages mirror images already \(whitening.mirror\)"):
+        export(tmp_path / "run", tmp_path / "model.onnx", faces, None, mirror=True)

@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from facespace.errors import ModelError
+from facespace.errors import DataError, ModelError
 from facespace.evaluate.decisions import decide
 from facespace.model import (
     Card,
@@ -74,12 +74,17 @@ def export(run: Path, path: Path, train: FaceSet, validation: FaceSet | None, mi
     Raises
     ------
     DataError
-        The run has no checkpoint.
+        The run has no checkpoint, or `mirror` is asked of a recipe that averages mirror images itself.
     ModelError
         onnxruntime and torch disagree, or the file cannot be written.
     """
     checkpoint = best_checkpoint(run)
     network, recipe = restore(checkpoint, run)
+    if mirror and recipe.whitening is not None and recipe.whitening.mirror:
+        raise DataError(
+            f"the recipe of {run} averages mirror images already (whitening.mirror), before it whitens the space; "
+            "export without mirror"
+        )
     network = whitened(network, recipe, train)
     onnx = to_onnx(network, recipe.network.width, recipe.network.height)
     card = new_card(recipe, onnx, train.crop).model_copy(
