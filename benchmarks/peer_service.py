@@ -7,8 +7,8 @@ per request of the server's processes.
 
     python benchmarks/peer_service.py dlib-resnet.onnx [--seconds 10] [--rounds 2]
 
-Install deepface with --no-deps (benchmarks/requirements.txt). dlib is used because its weights come in a package,
-face_recognition_models; deepface downloads the weights of its other networks and detectors at first use.
+Install deepface with --no-deps (benchmarks/requirements-no-deps.txt). dlib is used because its weights come in a
+package, face_recognition_models; deepface downloads the weights of its other networks and detectors at first use.
 """
 
 import argparse
@@ -40,7 +40,7 @@ def deepface() -> Iterator[tuple[str, list[int]]]:
     """Start deepface's server; yield its address and processes."""
     spec = importlib.util.find_spec("face_recognition_models")
     if spec is None or spec.origin is None or importlib.util.find_spec("deepface") is None:
-        sys.exit("see benchmarks/requirements.txt")
+        sys.exit("see benchmarks/requirements.txt and requirements-no-deps.txt")
     with tempfile.TemporaryDirectory() as home, socket.socket() as free:
         folder = Path(home) / ".deepface" / "weights"
         folder.mkdir(parents=True)

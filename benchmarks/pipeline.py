@@ -209,7 +209,7 @@ def main() -> None:
     parser.add_argument("--memory", type=int)
     options = parser.parse_args()
     if options.memory:
-        memory(options.memory, options.model or "mobile")
+        memory(options.memory, options.model or "mobile-int8")
         return
     with tempfile.TemporaryDirectory() as folder:
         paths = written(Path(folder), options.photos)

@@ -8,7 +8,7 @@ import typer
 from facespace.cli.app import app
 from facespace.cli.extras import extra
 from facespace.cli.groups import show_groups
-from facespace.cli.options import AsJson, ModelArgument
+from facespace.cli.options import AsJson
 from facespace.cli.output import as_json, echo, print_json, table, warn
 from facespace.errors import FacespaceError
 
@@ -100,8 +100,8 @@ def model_import_command(
 
 @model_app.command("quantise")
 def model_quantise_command(
-    model: ModelArgument,
-    target: Annotated[Path, typer.Argument(help="The int8 model file to write.")],
+    model: Annotated[Path, typer.Argument(help="The file of a model or a detector.")],
+    target: Annotated[Path, typer.Argument(help="The int8 file to write.")],
     faces: Annotated[
         Path, typer.Option(help="A folder of photos for calibration. Do not evaluate on the same photos.")
     ],

@@ -18,7 +18,6 @@ EmbeddingModel = Annotated[
     Path | None,
     typer.Option("--model", "-m", envvar="FACESPACE_MODEL", help="The model file for embeddings. Default: none."),
 ]
-ModelArgument = Annotated[Path, typer.Argument(help="The model file.")]
 GalleryPath = Annotated[
     str,
     typer.Option(

@@ -139,7 +139,7 @@ def export_command(
         bool,
         typer.Option(
             "--mirror",
-            help="Average the embeddings of each face and its mirror image. More accurate, but takes twice the time.",
+            help="Average the embeddings of each face and its mirror image: more accurate, almost twice the time.",
         ),
     ] = False,
     json: AsJson = False,

@@ -355,7 +355,7 @@ class QuantisedCard(_Record):
 class Card(_Record):
     """A model card. Frozen; unknown keys are rejected, so that a typing error does not go unnoticed.
 
-    mirror : an embedding is the average of those of the face and of its mirror image
+    mirror : the network also runs on the mirror image of each face; the embedding is the normalised sum of both outputs
     comparable_with : id of the space whose embeddings can be compared with this model's (harmonic embedding, paper
         appendix A); no other space's can
     """
