@@ -27,6 +27,7 @@ from facenet_peer import facenet_mtcnn
 from facespace.faces import CROPS, DEFAULT_DETECTOR, DETECTORS, TEMPLATES, Finder, find_stream, similarity
 from facespace.faces.quality import SIDE, judge
 from facespace.images import read_image
+from facespace.model import shipped_models
 from facespace.space import load
 from lfw_photos import lfw_bytes
 
@@ -209,7 +210,7 @@ def main() -> None:
     parser.add_argument("--memory", type=int)
     options = parser.parse_args()
     if options.memory:
-        memory(options.memory, options.model or "mobile-int8")
+        memory(options.memory, options.model or next(iter(shipped_models())))
         return
     with tempfile.TemporaryDirectory() as folder:
         paths = written(Path(folder), options.photos)

@@ -1,10 +1,13 @@
-"""Readable messages for pydantic's validation errors: the key, what is wrong, and the nearest known name."""
+"""Types that pydantic checks, and readable messages for its errors: the key, what is wrong, the nearest known name."""
 
 import difflib
 from collections.abc import Mapping
 from typing import Annotated, Any, get_args, get_origin
 
-from pydantic import BaseModel, Tag, ValidationError
+from pydantic import BaseModel, Field, Tag, ValidationError
+
+# A SHA-256 in hexadecimal digits.
+Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
 def explain(error: ValidationError, model: type[BaseModel], removed: Mapping[str, str] | None = None) -> str:

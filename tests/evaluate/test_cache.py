@@ -1,12 +1,14 @@
 """The cache of embeddings."""
 
 import stat
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from facespace.errors import DataError
 from facespace.evaluate.cache import NO_FACE, CachedFace, EmbeddingCache, face_key
+from facespace.evaluate.locate import ByDetector
 
 
 def face(seed):
@@ -79,3 +81,14 @@ def test_the_environment_variable_sets_the_folder(monkeypatch, tmp_path):
     monkeypatch.setenv("FACESPACE_CACHE", str(tmp_path / "here"))
     with EmbeddingCache("a" * 64) as cache:
         assert cache.path.parent == tmp_path / "here"
+
+
+def test_a_replaced_detector_file_has_another_key(tmp_path):
+    path = tmp_path / "detector.onnx"
+    keys = []
+    for content in (b"one", b"another"):
+        path.write_bytes(content)
+        keys.append(ByDetector(SimpleNamespace(detector=str(path)), central=False).key("photo"))
+    path.with_suffix(".toml").write_text("score = 0.5")
+    keys.append(ByDetector(SimpleNamespace(detector=str(path)), central=False).key("photo"))
+    assert len(set(keys)) == 3

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
@@ -59,8 +59,14 @@ class ByDetector:
 
     def key(self, name: str) -> str:
         """See `Locator.key`."""
-        detector = self.space.detector
-        return f"{detector} {_detector_sha256(detector)}, {'central' if self.central else 'largest'}"
+        return f"{self.space.detector} {self._sha256}, {'central' if self.central else 'largest'}"
+
+    @cached_property
+    def _sha256(self) -> str:
+        """Hash of the detector's files: those that the user named, or the one that ships with the package."""
+        path = Path(self.space.detector)
+        paths = [path, path.with_suffix(".toml")] if path.suffix == ".onnx" else [shipped_detector()]
+        return hashlib.sha256(b"".join(each.read_bytes() for each in paths if each.exists())).hexdigest()
 
     def locate(self, photos: Mapping[str, bytes]) -> dict[str, Located | ImageError | None]:
         """See `Locator.locate`; uses several threads."""
@@ -139,11 +145,3 @@ def _cut(space: Space, image: Image, face: GivenFace, judged: bool) -> Located:
     pixels = CROPS[space.card.crop](image, face.box, face.landmarks, size.width, size.height)
     quality = judge(image, face.landmarks, 1.0).value if judged else np.nan
     return Located(face.box, face.landmarks, quality, pixels)
-
-
-@cache
-def _detector_sha256(detector: str) -> str:
-    """Hash of the files of a detector: those that the user named, or the one that ships with the package."""
-    path = Path(detector)
-    paths = [path, path.with_suffix(".toml")] if path.suffix == ".onnx" else [shipped_detector()]
-    return hashlib.sha256(b"".join(each.read_bytes() for each in paths if each.exists())).hexdigest()

@@ -28,6 +28,10 @@ class Candidates(NamedTuple):
         """Some of the candidates, by index or mask."""
         return Candidates(self.boxes[which], self.landmarks[which], self.scores[which])
 
+    def distinct(self) -> "Candidates":
+        """One candidate for each face, highest score first."""
+        return self.chosen(best_boxes(self.boxes, self.scores))
+
 
 def decode_maps(maps: Sequence[NDArray[np.float32]], threshold: float) -> Candidates:
     """Decode the network's maps (15, h / s, w / s) of one input, in cells whose score reaches the threshold.

@@ -41,6 +41,14 @@ class Part(NamedTuple):
     right: int
     bottom: int
 
+    def of(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Its pixels in an image (h, w, 3)."""
+        return image[self.top : self.bottom, self.left : self.right]
+
+    def inner(self, width: int, height: int) -> tuple[bool, bool, bool, bool]:
+        """Which of its borders (left, top, right, bottom) lie inside a photo of this size."""
+        return self.left > 0, self.top > 0, self.right < width, self.bottom < height
+
 
 def uncertain_part(first: Candidates, width: int, height: int, scale: float) -> Part | None:
     """Choose the part of a photo to look at more closely.
@@ -107,9 +115,9 @@ def combined(first: Candidates, second: Candidates, part: Part, width: int, heig
 
 
 def _comparable(found: Candidates, part: Part, width: int, height: int, scale: float) -> NDArray[np.bool_]:
-    rim = RIM / scale
-    low = [part.left + rim if part.left > 0 else -np.inf, part.top + rim if part.top > 0 else -np.inf]
-    high = [part.right - rim if part.right < width else np.inf, part.bottom - rim if part.bottom < height else np.inf]
+    rim, inner = RIM / scale, part.inner(width, height)
+    low = np.where(inner[:2], np.array(part[:2]) + rim, -np.inf)
+    high = np.where(inner[2:], np.array(part[2:]) - rim, np.inf)
     within = (found.boxes[:, :2] >= low).all(axis=1) & (found.boxes[:, 2:] <= high).all(axis=1)
     compared: NDArray[np.bool_] = within & (found.scores >= LEAST) & _small(found, scale)
     return compared

@@ -13,15 +13,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from facespace.errors import ModelError
 from facespace.files import replacing
 from facespace.onnxfile import metadata, weights_sha256, with_metadata
-from facespace.validation import explain
+from facespace.validation import Sha256, explain
 
 DETECTOR_KEY = "facespace.detector"
 SHIPPED = Path(__file__).parents[1] / "models"
 # The layout that this version reads: the strides of the maps, and the side of a box, in cells, whose logarithm is 0.
 STRIDES: tuple[Literal[8], Literal[16], Literal[32]] = (8, 16, 32)
 CELLS = 4.0
-
-Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
 class QuantisedDetectorCard(BaseModel):

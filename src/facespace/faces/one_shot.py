@@ -114,6 +114,8 @@ class OneShot:
         """Find the faces of each RGB image (h, w, 3), best first; images of equal size are processed together."""
         threshold = self.card.score if self._asked is None else self._asked
         lowest = lowest_score(threshold)
+        # The closer look compares lower scores too, whatever the threshold.
+        decoded = min(lowest, closer.LEAST)
         found: list[list[_Seen]] = [[] for _ in images]
         # Photos are cut into pieces lazily, to limit memory to the pixels of about one run for each shape.
         waiting: dict[tuple[int, int], list[_Piece]] = {}
@@ -122,11 +124,11 @@ class OneShot:
             group = waiting.setdefault(shape, [])
             group.append(piece)
             if (len(group) + 1) * shape[0] * shape[1] > RUN:
-                self._look(group, shape, min(lowest, closer.LEAST), found)
+                self._look(group, shape, decoded, found)
                 group.clear()
         for shape, group in waiting.items():
             if group:
-                self._look(group, shape, min(lowest, closer.LEAST), found)
+                self._look(group, shape, decoded, found)
         results = []
         for image, parts in zip(images, found, strict=True):
             seen = joined([self._checked(image, *part) for part in parts])
@@ -175,22 +177,17 @@ class OneShot:
         """Look more closely at the part of the photo that has uncertain candidates."""
         if scale is None:
             return first
-        first = _highest(first)
-        first = first.chosen(best_boxes(first.boxes, first.scores))
+        first = _highest(first).distinct()
         height, width = image.shape[:2]
         part = closer.uncertain_part(first, width, height, scale)
         if part is None:
             return first
-        left, top, right, bottom = part
-        pixels = brightened(image[top:bottom, left:right], gain(image))
+        pixels = brightened(part.of(image), gain(image))
         larger = min(closer.ZOOM * scale, max(scale, math.sqrt(CLOSER_RUN / (pixels.shape[0] * pixels.shape[1]))))
-        inner = (left > 0, top > 0, right < width, bottom < height)
-        piece = _scaled(0, np.ascontiguousarray(pixels[:, ::-1]), larger)._replace(left=left, top=top, inner=inner)
+        piece = _located(_scaled(0, np.ascontiguousarray(pixels[:, ::-1]), larger), part, width, height)
         maps = self._maps(_batch([piece], _shape(piece)))
         seen = mirrored(decode_maps([level[0] for level in maps], closer.LEAST), piece.pixels.shape[1])
-        second = _placed(seen, piece)
-        second = second.chosen(best_boxes(second.boxes, second.scores))
-        return closer.combined(first, second, part, width, height, scale)
+        return closer.combined(first, _placed(seen, piece).distinct(), part, width, height, scale)
 
     def _maps(self, batch: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
         """Run the network on a batch (n, h, w, 3); returns its maps (n, 15, h / s, w / s) for the three strides."""
@@ -234,10 +231,13 @@ def _tiles(number: int, image: NDArray[np.uint8], scale: float) -> Iterator[_Pie
     for row in range(max(1, math.ceil((height * scale - OVERLAP) / (LONGEST - OVERLAP)))):
         for column in range(max(1, math.ceil((width * scale - OVERLAP) / (LONGEST - OVERLAP)))):
             left, top = int(column * step), int(row * step)
-            right, bottom = min(width, int(left + side)), min(height, int(top + side))
-            part = _scaled(number, image[top:bottom, left:right], scale)
-            inner = (left > 0, top > 0, right < width, bottom < height)
-            yield part._replace(left=left, top=top, inner=inner)
+            part = closer.Part(left, top, min(width, int(left + side)), min(height, int(top + side)))
+            yield _located(_scaled(number, part.of(image), scale), part, width, height)
+
+
+def _located(piece: _Piece, part: closer.Part, width: int, height: int) -> _Piece:
+    """Say of a piece which part of the photo it is."""
+    return piece._replace(left=part.left, top=part.top, inner=part.inner(width, height))
 
 
 def _placed(seen: Candidates, piece: _Piece) -> Candidates:
@@ -259,8 +259,8 @@ def _placed(seen: Candidates, piece: _Piece) -> Candidates:
 
 def _merged(found: Candidates) -> Detections:
     """Merge the candidates from all pieces of a photo to one detection per face."""
-    found = _highest(found)
-    return _distinct(Detections(found.boxes, found.landmarks - np.float32(0.5), found.scores))
+    found = _highest(found).distinct()
+    return Detections(found.boxes, found.landmarks - np.float32(0.5), found.scores)
 
 
 def _highest(found: Candidates) -> Candidates:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from facespace.errors import ModelError
 from facespace.metric import Calibration, Decision, Impostors, measurable_frr
-from facespace.validation import explain
+from facespace.validation import Sha256, explain
 
 Positive = Annotated[int, Field(gt=0)]
 # Detectors that align faces alike, by the one that represents them in the space's id.
@@ -346,7 +346,7 @@ class QuantisedCard(_Record):
     drift : mean squared distance between the two networks' embeddings of the same face
     """
 
-    weights_sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    weights_sha256: Sha256
     data: str
     faces: Positive
     drift: Annotated[float, Field(ge=0, le=4)]
@@ -363,7 +363,7 @@ class Card(_Record):
     format: Literal[1] = 1
     name: Annotated[str, Field(min_length=1)]
     version: str
-    weights_sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    weights_sha256: Sha256
     dimension: Positive
     normalised: bool
     detector: str
@@ -373,7 +373,7 @@ class Card(_Record):
     licence: str
     data_terms: str
     decisions: DecisionsCard | None = None
-    comparable_with: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
+    comparable_with: Sha256 | None = None
     training: TrainingCard | None = None
     quantised: QuantisedCard | None = None
     figures: tuple[FigureCard, ...] = ()

@@ -10,9 +10,9 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from facespace.errors import ModelError
-from facespace.faces.detector_file import Sha256, read_detector
+from facespace.faces.detector_file import read_detector
 from facespace.model.file import read_model
-from facespace.validation import explain
+from facespace.validation import Sha256, explain
 
 SHIPPED = Path(__file__).parents[1] / "models"
 _MANIFEST = "manifest.json"

@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from facespace.errors import FacespaceError
 from facespace.files import replacing
 from facespace.gallery import acting_as
-from facespace.validation import explain, nearest_name
+from facespace.validation import Sha256, explain, nearest_name
 
 
 class Scope(StrEnum):
@@ -57,7 +57,7 @@ class KeptKey(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,60}$")]
-    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    sha256: Sha256
     scopes: Annotated[tuple[Scope, ...], Field(min_length=1)]
     rate: Annotated[float, Field(gt=0)] | None = None
     created: float

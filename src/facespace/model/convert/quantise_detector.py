@@ -13,6 +13,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from facespace.errors import ModelError
+from facespace.faces.candidates import probability
 from facespace.faces.detector_file import DetectorModelCard, QuantisedDetectorCard, read_detector, write_detector
 from facespace.model import weights_sha256
 from facespace.model.convert.first_layer import users, work_on_blocks
@@ -134,10 +135,9 @@ def _drift(before: bytes, after: bytes, pieces: NDArray[np.uint8]) -> float | No
     return float(np.abs(first - second)[seen].mean()) if seen.any() else None
 
 
-def _scores(network: bytes, pieces: NDArray[np.uint8]) -> NDArray[np.float32]:
+def _scores(network: bytes, pieces: NDArray[np.uint8]) -> NDArray[np.floating]:
     """The scores of all cells of all pieces, one after the other."""
     session = ort.InferenceSession(network, providers=["CPUExecutionProvider"])
     name = session.get_inputs()[0].name
     logits = [level[0, 0].ravel() for piece in pieces for level in session.run(None, {name: piece[None]})]
-    scores: NDArray[np.float32] = 1 / (1 + np.exp(-np.concatenate(logits)))
-    return scores
+    return probability(np.concatenate(logits))

@@ -69,8 +69,7 @@ def precision_of(network: nn.Module, photos: LabelledPhotos) -> dict[str, float]
 def kept_boxes(maps: list[NDArray[np.float32]], threshold: float = LOWEST) -> Candidates:
     """The boxes in a network's maps, after non-maximum suppression."""
     found = decode_maps(maps, threshold)
-    kept = suppress(found.boxes, found.scores, OVERLAP)
-    return Candidates(found.boxes[kept], found.landmarks[kept], found.scores[kept])
+    return found.chosen(suppress(found.boxes, found.scores, OVERLAP))
 
 
 def landmark_errors(found: Candidates, labels: Labels) -> list[float]:
